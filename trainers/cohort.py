@@ -1,0 +1,224 @@
+"""The one training loop: a cohort of lanes in lockstep.
+
+L lanes, B examples of a batch, N of the training split.
+
+Every lane draws its first weights and its batch order from its own seed, so that a trial gives the
+same numbers alone or as a lane of any cohort. After each epoch the loop reports every lane's
+metrics and is told which lanes go on; the others are cut out of the stack.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from trainers.data.lanes import LaneData
+from trainers.hyperparameters import Value
+from trainers.losses import cross_entropy
+from trainers.method import Method, Setup, stack_values
+from trainers.models import LaneClassifier, ModelSpec, build_model, frozen_output
+from trainers.optim import LaneSGD
+from trainers.registry import METHODS
+from trainers.seeds import torch_generator
+
+Metrics = dict[str, float]
+
+# (epoch, lane names, one metrics row per lane) -> which of these lanes go on.
+Report = Callable[[int, Sequence[str], Sequence[Metrics]], Sequence[bool]]
+
+
+@dataclass(frozen=True)
+class Training:
+    """The settings that all lanes of a cohort share. Epochs and batch size are counts."""
+
+    epochs: int
+    batch_size: int
+    momentum: float
+    nesterov: bool
+    schedule: Literal["cosine", "constant"]
+
+    def lr_factor(self, epoch: int) -> float:
+        """What the first learning rate is multiplied by in ``epoch`` (from 1)."""
+        if self.schedule == "constant":
+            return 1.0
+        return 0.5 * (1 + math.cos(math.pi * (epoch - 1) / self.epochs))
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which epoch counts: the first with the best value of a validation metric."""
+
+    metric: str
+    maximize: bool
+
+    def sign(self) -> float:
+        return 1.0 if self.maximize else -1.0
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One trial as the loop sees it."""
+
+    name: str
+    seed: int
+    hyperparameters: Mapping[str, Value]
+
+
+@dataclass
+class LaneResult:
+    """What is known of a lane when it stops; ``best`` are the metrics of its best epoch."""
+
+    epochs: int = 0
+    best_epoch: int = 0
+    best: Metrics = field(default_factory=dict)
+    test: Metrics = field(default_factory=dict)
+    tables: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CohortSpec:
+    """A method, a network and the settings its lanes share."""
+
+    method: str
+    model: ModelSpec
+    training: Training
+    selection: Selection
+
+
+class Cohort:
+    """Lanes of one method and one shape on one device."""
+
+    def __init__(self, spec: CohortSpec, lanes: Sequence[Lane], data: LaneData) -> None:
+        self.spec = spec
+        self.data = data
+        self._names = [lane.name for lane in lanes]
+        self._results = {lane.name: LaneResult() for lane in lanes}
+        entry = METHODS[spec.method]
+        device = data.inputs.device
+        values = stack_values(
+            entry.hyperparameters, [lane.hyperparameters for lane in lanes], device
+        )
+        seeds = tuple(lane.seed for lane in lanes)
+        starts = [torch_generator(seed, "student") for seed in seeds]
+        inputs = math.prod(data.inputs.shape[1:])
+        self.model: LaneClassifier = build_model(spec.model, inputs, data.classes, starts).to(device)
+        self.method: Method = entry.load()(Setup(data, values, seeds, spec.training.batch_size))
+        self._lr = values.numbers["lr"]
+        self._optimizer = LaneSGD(
+            self.model,
+            values.numbers["weight_decay"],
+            spec.training.momentum,
+            spec.training.nesterov,
+        )
+        self._order = [torch_generator(seed, "batches") for seed in seeds]
+        self._best = torch.full((len(lanes),), -math.inf, device=device)
+        self._best_weights = self._optimizer.state()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The lanes that are left, in the order of the stack."""
+        return tuple(self._names)
+
+    def train(self, report: Report) -> dict[str, LaneResult]:
+        """Train to the end; lanes that ``report`` stops keep what was known of them then."""
+        for epoch in range(1, self.spec.training.epochs + 1):
+            rows = self._rows(self._epoch(epoch))
+            self._remember(epoch, rows)
+            go_on = report(epoch, list(self._names), rows)
+            if not all(go_on):
+                self._keep([i for i, goes in enumerate(go_on) if goes])
+            if not self._names:
+                break
+        for i, name in enumerate(self._names):
+            self._results[name].tables = {k: t[i] for k, t in self.method.tables().items()}
+        return self._results
+
+    def load_best(self) -> None:
+        """Give every lane that is left the parameters of its best epoch."""
+        self._optimizer.load(self._best_weights)
+
+    def test(self) -> None:
+        """Fill in the test metrics of the lanes that are left, at their best epoch."""
+        self.load_best()
+        for name, row in zip(self._names, self._rows(self.evaluate("test")), strict=True):
+            self._results[name].test = row
+
+    def evaluate(self, split: str) -> dict[str, Tensor]:
+        """Loss (nats) and accuracy (percent) on a split, each (L,)."""
+        z = frozen_output(self.model, self.data, split).logits
+        y = self.data.labels(split)
+        return {
+            f"{split}_loss": cross_entropy(z, y).mean(1),
+            f"{split}_accuracy": 100.0 * (z.argmax(-1) == y).to(z.dtype).mean(1),
+        }
+
+    def _epoch(self, epoch: int) -> dict[str, Tensor]:
+        """One pass over the training split; metrics (L,) of it."""
+        lr = self._lr * self.spec.training.lr_factor(epoch)
+        self.method.begin_epoch(epoch, self.model, lr)
+        n = self.data.size("train")
+        order = torch.stack([torch.randperm(n, generator=g) for g in self._order])
+        loss = torch.zeros_like(lr)
+        correct = torch.zeros_like(lr)
+        for index in order.to(lr.device).split(self.spec.training.batch_size, dim=1):
+            batch_loss, batch_correct = self._step(index, lr)
+            loss += batch_loss
+            correct += batch_correct
+        return {
+            "train_loss": loss / n,
+            "train_accuracy": 100.0 * correct / n,
+            **self.evaluate("validation"),
+            **self.method.metrics(),
+        }
+
+    def _step(self, index: Tensor, lr: Tensor) -> tuple[Tensor, Tensor]:
+        """One batch; the sum of its losses and its hits, each (L,)."""
+        batch = self.data.batch("train", index)
+        z = self.model(batch.inputs).logits
+        losses = self.method.losses(batch, z)
+        self._optimizer.zero_grad()
+        losses.mean(1).sum().backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step(lr)
+        with torch.no_grad():
+            return losses.detach().sum(1), (z.argmax(-1) == batch.labels).sum(1)
+
+    def _rows(self, metrics: Mapping[str, Tensor]) -> list[Metrics]:
+        """Metrics (L,) as one row per lane; a diagnostic that a lane does not have is left out."""
+        names = list(metrics)
+        table = torch.stack([t.to(torch.float32) for t in metrics.values()], dim=1).tolist()
+        diagnostics = set(self.method.metrics())
+        return [
+            {
+                k: v
+                for k, v in zip(names, row, strict=True)
+                if not (k in diagnostics and math.isnan(v))
+            }
+            for row in table
+        ]
+
+    def _remember(self, epoch: int, rows: Sequence[Metrics]) -> None:
+        """Note each lane's best epoch so far, and its parameters then."""
+        metric, sign = f"validation_{self.spec.selection.metric}", self.spec.selection.sign()
+        improved = []
+        for i, (name, row) in enumerate(zip(self._names, rows, strict=True)):
+            result = self._results[name]
+            result.epochs = epoch
+            if not result.best or sign * row[metric] > sign * result.best[metric]:
+                result.best_epoch, result.best = epoch, row
+                improved.append(i)
+        if improved:
+            lanes = torch.tensor(improved, device=self._best_weights.device)
+            self._best_weights[lanes] = self._optimizer.state()[lanes]
+
+    def _keep(self, lanes: list[int]) -> None:
+        at = torch.tensor(lanes, dtype=torch.int64, device=self._lr.device)
+        self._names = [self._names[i] for i in lanes]
+        self._order = [self._order[i] for i in lanes]
+        self._lr = self._lr[at]
+        self._best_weights = self._best_weights[at]
+        self.data.keep(at)
+        self.method.keep(at)
+        self._optimizer.keep(at)

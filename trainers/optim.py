@@ -1,0 +1,94 @@
+"""SGD with a learning rate and a weight decay per lane, over one flat buffer of all parameters.
+
+L lanes, P parameters of one lane (padded so that each parameter starts on a cache line).
+
+Parameters and their gradients become views into two (L, P) tensors, so that a step is a handful of
+operations however many layers there are, and cutting lanes out is one index.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+FLOATS_PER_CACHE_LINE = 16
+
+
+class LaneSGD:
+    """Stochastic gradient descent as in `torch.optim.SGD`, lane by lane.
+
+    d <- g + weight_decay * p;  v <- momentum * v + d;  p <- p - lr * (d + momentum * v) with
+    Nesterov momentum, p <- p - lr * v without.
+    """
+
+    def __init__(
+        self, model: nn.Module, weight_decay: Tensor, momentum: float, nesterov: bool
+    ) -> None:
+        self._model = model
+        self._parameters = list(model.parameters())
+        self._momentum = momentum
+        self._nesterov = nesterov
+        self._weight_decay = weight_decay.unsqueeze(1)
+        self._flat = _flatten(self._parameters)
+        self._velocity = torch.zeros_like(self._flat)
+        self._bind()
+
+    def zero_grad(self) -> None:
+        """Set every gradient to zero, in place."""
+        self._gradient.zero_()
+
+    def step(self, lr: Tensor) -> None:
+        """One update with learning rates ``lr`` (L,)."""
+        update = torch.addcmul(self._gradient, self._flat, self._weight_decay)
+        self._velocity.mul_(self._momentum).add_(update)
+        if self._nesterov:
+            update.add_(self._velocity, alpha=self._momentum)
+        else:
+            update = self._velocity
+        self._flat.addcmul_(update, lr.unsqueeze(1), value=-1.0)
+
+    def state(self) -> Tensor:
+        """A copy (L, P) of all parameters of all lanes."""
+        return self._flat.clone()
+
+    def load(self, state: Tensor) -> None:
+        """Put back what `state` gave."""
+        self._flat.copy_(state)
+
+    def keep(self, lanes: Tensor) -> None:
+        """Cut the stack down to ``lanes`` (indices)."""
+        self._flat = self._flat[lanes]
+        self._velocity = self._velocity[lanes]
+        self._weight_decay = self._weight_decay[lanes]
+        self._bind()
+
+    def _bind(self) -> None:
+        """Make every parameter and its gradient a view into the flat buffers."""
+        self._gradient = torch.zeros_like(self._flat)
+        start = 0
+        for p in self._parameters:
+            shape, size = p.shape[1:], p[0].numel()
+            p.data = _view(self._flat, start, shape)
+            p.grad = _view(self._gradient, start, shape)
+            start += _padded(size)
+
+
+def _padded(size: int) -> int:
+    return math.ceil(size / FLOATS_PER_CACHE_LINE) * FLOATS_PER_CACHE_LINE
+
+
+def _view(flat: Tensor, start: int, shape: torch.Size) -> Tensor:
+    size = math.prod(shape)
+    return flat[:, start : start + size].view(flat.shape[0], *shape)
+
+
+def _flatten(parameters: list[nn.Parameter]) -> Tensor:
+    lanes = parameters[0].shape[0]
+    width = sum(_padded(p[0].numel()) for p in parameters)
+    flat = parameters[0].detach().new_zeros(lanes, width)
+    start = 0
+    for p in parameters:
+        size = p[0].numel()
+        flat[:, start : start + size] = p.detach().reshape(lanes, size)
+        start += _padded(size)
+    return flat
