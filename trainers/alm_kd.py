@@ -27,8 +27,8 @@ from torch.nn import functional as F
 
 from trainers.data.lanes import Batch, LaneData
 from trainers.detector import auroc
-from trainers.hyperparameters import Value
 from trainers.hypergradient import Evaluation, TrainingGroup, last_layer_hypergradient
+from trainers.hyperparameters import Value
 from trainers.losses import (
     cross_entropy,
     cross_entropy_gradient,
@@ -101,7 +101,7 @@ class AlmKd(Method):
         self._diagnostics = self._diagnose()
 
     def losses(self, batch: Batch, z: Tensor) -> Tensor:
-        lam = self.lam.gather(1, batch.index.unsqueeze(-1).expand(-1, -1, 2))
+        lam = self.lam.gather(1, batch.places.unsqueeze(-1).expand(-1, -1, 2))
         tau = self.values.numbers["temperature"].view(-1, 1)
         label = cross_entropy(z, batch.labels)
         teacher = distillation(batch.teachers[:, :, 0], z, tau)
@@ -216,9 +216,7 @@ class _Deal:
     filled: Tensor
 
     @staticmethod
-    def draw(
-        generators: list[torch.Generator], at: Tensor, walk: _Walk, data: LaneData
-    ) -> "_Deal":
+    def draw(generators: list[torch.Generator], at: Tensor, walk: _Walk, data: LaneData) -> "_Deal":
         n, n_meta, g = data.size("train"), data.size("meta"), walk.group_size
         groups = math.ceil(n / g)
         v = min(walk.batch_size, n_meta)

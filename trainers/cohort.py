@@ -10,61 +10,23 @@ metrics and is told which lanes go on; the others are cut out of the stack.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from trainers.data.lanes import LaneData
-from trainers.hyperparameters import Value
 from trainers.losses import cross_entropy
 from trainers.method import Method, Setup, stack_values
-from trainers.models import LaneClassifier, ModelSpec, build_model, frozen_output
+from trainers.models import LaneClassifier, build_model, frozen_output
 from trainers.optim import LaneSGD
 from trainers.registry import METHODS
 from trainers.seeds import torch_generator
+from trainers.settings import CohortSpec, Lane
 
 Metrics = dict[str, float]
 
 # (epoch, lane names, one metrics row per lane) -> which of these lanes go on.
 Report = Callable[[int, Sequence[str], Sequence[Metrics]], Sequence[bool]]
-
-
-@dataclass(frozen=True)
-class Training:
-    """The settings that all lanes of a cohort share. Epochs and batch size are counts."""
-
-    epochs: int
-    batch_size: int
-    momentum: float
-    nesterov: bool
-    schedule: Literal["cosine", "constant"]
-
-    def lr_factor(self, epoch: int) -> float:
-        """What the first learning rate is multiplied by in ``epoch`` (from 1)."""
-        if self.schedule == "constant":
-            return 1.0
-        return 0.5 * (1 + math.cos(math.pi * (epoch - 1) / self.epochs))
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Which epoch counts: the first with the best value of a validation metric."""
-
-    metric: str
-    maximize: bool
-
-    def sign(self) -> float:
-        return 1.0 if self.maximize else -1.0
-
-
-@dataclass(frozen=True)
-class Lane:
-    """One trial as the loop sees it."""
-
-    name: str
-    seed: int
-    hyperparameters: Mapping[str, Value]
 
 
 @dataclass
@@ -76,16 +38,6 @@ class LaneResult:
     best: Metrics = field(default_factory=dict)
     test: Metrics = field(default_factory=dict)
     tables: dict[str, Tensor] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class CohortSpec:
-    """A method, a network and the settings its lanes share."""
-
-    method: str
-    model: ModelSpec
-    training: Training
-    selection: Selection
 
 
 class Cohort:
@@ -104,7 +56,9 @@ class Cohort:
         seeds = tuple(lane.seed for lane in lanes)
         starts = [torch_generator(seed, "student") for seed in seeds]
         inputs = math.prod(data.inputs.shape[1:])
-        self.model: LaneClassifier = build_model(spec.model, inputs, data.classes, starts).to(device)
+        self.model: LaneClassifier = build_model(spec.model, inputs, data.classes, starts).to(
+            device
+        )
         self.method: Method = entry.load()(Setup(data, values, seeds, spec.training.batch_size))
         self._lr = values.numbers["lr"]
         self._optimizer = LaneSGD(
@@ -163,7 +117,7 @@ class Cohort:
         order = torch.stack([torch.randperm(n, generator=g) for g in self._order])
         loss = torch.zeros_like(lr)
         correct = torch.zeros_like(lr)
-        for index in order.to(lr.device).split(self.spec.training.batch_size, dim=1):
+        for index in torch.split(order.to(lr.device), self.spec.training.batch_size, dim=1):
             batch_loss, batch_correct = self._step(index, lr)
             loss += batch_loss
             correct += batch_correct

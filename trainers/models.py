@@ -3,9 +3,9 @@
 L lanes, B examples, H features of the last layer, C classes.
 """
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from trainers.data.lanes import LaneData
 from trainers.layers import Linear
+from trainers.settings import ModelSpec
 
 # Rows of one lane in a forward pass without gradients: large enough to leave Python behind.
 EVALUATION_ROWS = 2048
@@ -37,14 +38,6 @@ class LaneClassifier(nn.Module, ABC):
         return output
 
 
-@dataclass(frozen=True)
-class ModelSpec:
-    """A network by name and its sizes, e.g. ``ModelSpec("mlp", (256, 256))``."""
-
-    name: str
-    hidden: tuple[int, ...]
-
-
 class Mlp(LaneClassifier):
     """Fully connected layers with ReLU between them: sizes D, hidden..., C."""
 
@@ -53,9 +46,7 @@ class Mlp(LaneClassifier):
     ) -> None:
         super().__init__()
         sizes = [inputs, *spec.hidden]
-        self.body = nn.ModuleList(
-            Linear(a, b, generators) for a, b in zip(sizes, sizes[1:], strict=False)
-        )
+        self.body = nn.ModuleList(Linear(a, b, generators) for a, b in itertools.pairwise(sizes))
         self.head = Linear(sizes[-1], classes, generators)
 
     def forward(self, x: Tensor) -> Output:
@@ -85,7 +76,9 @@ def frozen_output(model: LaneClassifier, data: LaneData, split: str) -> Output:
     places = torch.arange(data.size(split), device=data.inputs.device)
     parts = [
         model(data.inputs_of(split, part.expand(data.lanes, -1)))
-        for part in places.split(EVALUATION_ROWS)
+        for part in torch.split(places, EVALUATION_ROWS)
     ]
     model.train(was_training)
-    return Output(torch.cat([p.features for p in parts], 1), torch.cat([p.logits for p in parts], 1))
+    return Output(
+        torch.cat([p.features for p in parts], 1), torch.cat([p.logits for p in parts], 1)
+    )

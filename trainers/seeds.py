@@ -11,17 +11,17 @@ import numpy as np
 import torch
 
 
-def stream(seed: int, *purpose: str | int | float) -> int:
+def stream(seed: int, *purpose: str | float) -> int:
     """A 63-bit seed that depends on nothing but ``seed`` and the words of ``purpose``."""
     text = "\x1f".join([str(seed), *map(str, purpose)])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
-def torch_generator(seed: int, *purpose: str | int | float) -> torch.Generator:
+def torch_generator(seed: int, *purpose: str | float) -> torch.Generator:
     """A CPU generator on that stream; draws on the CPU are the same whatever trains."""
     return torch.Generator().manual_seed(stream(seed, *purpose))
 
 
-def numpy_generator(seed: int, *purpose: str | int | float) -> np.random.Generator:
+def numpy_generator(seed: int, *purpose: str | float) -> np.random.Generator:
     """The same for numpy."""
     return np.random.default_rng(stream(seed, *purpose))

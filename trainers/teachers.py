@@ -38,6 +38,6 @@ def _logits_everywhere(cohort: Cohort) -> Tensor:
     """Logits (L, N, C) on all examples, in evaluation mode."""
     cohort.model.eval()
     lanes = len(cohort.names)
-    chunks = cohort.data.inputs.split(EVALUATION_ROWS)
+    chunks = torch.split(cohort.data.inputs, EVALUATION_ROWS)
     parts = [cohort.model(chunk.expand(lanes, *chunk.shape)).logits for chunk in chunks]
     return torch.cat(parts, dim=1)

@@ -8,7 +8,6 @@ numbers and labels are kept per lane.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -20,35 +19,16 @@ from trainers.data.datasets import Dataset
 from trainers.data.noise import corrupt_labels
 from trainers.data.splits import SPLITS, SplitFractions, split_rows
 from trainers.seeds import numpy_generator
+from trainers.settings import LaneSource
 
 
 class Batch(NamedTuple):
-    """Examples of one split: ``index`` their places in it (L, B), ``teachers`` (L, B, M, C)."""
+    """Examples of one split: ``places`` in it (L, B), ``teachers`` (L, B, M, C)."""
 
-    index: Tensor
+    places: Tensor
     inputs: Tensor
     labels: Tensor
     teachers: Tensor
-
-
-@dataclass(frozen=True)
-class Labels:
-    """How the labels of the training split came to be."""
-
-    noise_kind: str
-    noise_rate: float
-
-
-@dataclass(frozen=True)
-class LaneSource:
-    """What one lane trains on: the seed of its split and noise, and its teachers' logits.
-
-    ``teachers``: names into the cohort's mapping of teacher logits, (N, C) each; may be empty.
-    """
-
-    seed: int
-    labels: Labels
-    teachers: tuple[str, ...] = ()
 
 
 class LaneData:

@@ -1,0 +1,95 @@
+"""What a cohort is told: plain values, free of torch, so that a sweep can be planned without it.
+
+M teachers of a lane.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from trainers.data.splits import SplitFractions
+from trainers.hyperparameters import Value
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A network by name and its sizes, e.g. ``ModelSpec("mlp", (256, 256))``."""
+
+    name: str
+    hidden: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Training:
+    """The settings that all lanes of a cohort share. Epochs and batch size are counts."""
+
+    epochs: int
+    batch_size: int
+    momentum: float
+    nesterov: bool
+    schedule: Literal["cosine", "constant"]
+
+    def lr_factor(self, epoch: int) -> float:
+        """What the first learning rate is multiplied by in ``epoch`` (from 1)."""
+        if self.schedule == "constant":
+            return 1.0
+        return 0.5 * (1 + math.cos(math.pi * (epoch - 1) / self.epochs))
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which epoch counts: the first with the best value of a validation metric."""
+
+    metric: str
+    maximize: bool
+
+    def sign(self) -> float:
+        return 1.0 if self.maximize else -1.0
+
+
+@dataclass(frozen=True)
+class Labels:
+    """How the labels of a training split came to be; the rate is a share in [0, 1]."""
+
+    noise_kind: str
+    noise_rate: float
+
+
+@dataclass(frozen=True)
+class LaneSource:
+    """What one lane trains on: the seed of its split and noise, and its teachers' logits.
+
+    ``teachers``: M names into the cohort's mapping of teacher logits, (N, C) each; may be empty.
+    """
+
+    seed: int
+    labels: Labels
+    teachers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One trial as the training loop sees it; the seed is that of first weights and batches."""
+
+    name: str
+    seed: int
+    hyperparameters: Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class CohortSpec:
+    """A method, a network and the settings its lanes share."""
+
+    method: str
+    model: ModelSpec
+    training: Training
+    selection: Selection
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """A data set by name and the share of each split."""
+
+    dataset: str
+    fractions: SplitFractions
