@@ -1,5 +1,6 @@
 """What a hyperparameter of a method is: its legal range, its default and where that comes from."""
 
+import sys
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,6 +38,9 @@ class Hyperparameter:
             also = f" or one of {', '.join(self.words)}" if self.words else ""
             return f"must be {'an integer' if self.kind == 'int' else 'a number'}{also}"
         assert isinstance(value, int | float)
+        # An integer may be too large for a float, and NaN is in no range though it is outside none.
+        if not abs(value) <= sys.float_info.max:
+            return "must be a finite number"
         if value < self.low or value > self.high or (self.open_low and value == self.low):
             return f"must be in {self.legal_range()}"
         return None

@@ -1,0 +1,215 @@
+"""The studies of a sweep in Optuna: one per cell, living in memory, kept in a durable store.
+
+Sampler and pruner work on a study in memory, where a report costs microseconds. The durable store
+is written when trials are asked for and when they end, each time in one append; what is between is
+lost with the process and made again.
+
+Trial k of a cell is drawn by a sampler of its own, seeded by (sweep, cell, k) and seeing the trials
+before it. So a sweep that is resumed, even between two trials of one generation, asks for the same.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
+
+from search_spaces.domains import Choice, Domain, Float
+from sweep.adapters.optuna_rules import build_pruner, build_sampler
+from sweep.plan import Plan
+from sweep.referee import Outcome, PastTrial
+from sweep.states import State
+from trainers.hyperparameters import Value
+
+_STATES: Mapping[TrialState, State] = {
+    TrialState.RUNNING: "running",
+    TrialState.WAITING: "interrupted",
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+}
+_REASON = "reason"
+
+
+class BatchedJournal(BaseJournalBackend):
+    """A journal file with one writer, which holds records back until `flush`.
+
+    Without it every record is an append of its own, with a lock and a sync to disk.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = JournalFileBackend(str(path))
+        self._unread = list(self._file.read_logs(0)) if path.exists() else []
+        self._read = 0
+        self._held: list[dict[str, Any]] = []
+
+    def read_logs(self, log_number_from: int) -> list[dict[str, Any]]:
+        """The records from that number on; earlier ones are forgotten."""
+        self._unread = self._unread[log_number_from - self._read :]
+        self._read = log_number_from
+        return self._unread
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        self._unread = self._unread + logs
+        self._held.extend(logs)
+
+    def flush(self) -> None:
+        """Write what is held back, in one append that is on disk when this returns."""
+        if self._held:
+            self._file.append_logs(self._held)
+            self._held = []
+
+
+class OptunaStudies:
+    """All studies of a sweep; the only object that writes them."""
+
+    def __init__(self, plan: Plan, store: str) -> None:
+        """``store``: a journal's path or a database URL."""
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        logging.getLogger("optuna").setLevel(logging.ERROR)
+        self._journal = None if "://" in store else BatchedJournal(Path(store))
+        self._storage: BaseStorage = (
+            JournalStorage(self._journal) if self._journal else RDBStorage(store)
+        )
+        self._plan = plan
+        cells = [cell for cell in plan.cells if cell.space]
+        self._studies = {cell.id: _CellStudy(plan, cell.id, self._storage) for cell in cells}
+        self._flush()
+
+    def history(self, cell: str) -> list[PastTrial]:
+        """All trials of a cell so far, by number."""
+        return self._studies[cell].history()
+
+    def ask(self, cell: str, count: int) -> dict[int, dict[str, Value]]:
+        """New trials, on record when this returns: number to sampled values."""
+        asked = self._studies[cell].ask(count)
+        self._flush()
+        return asked
+
+    def report(self, cell: str, number: int, epoch: int, value: float) -> None:
+        """The objective of a running trial after an epoch."""
+        self._studies[cell].live(number).report(value, epoch)
+
+    def should_prune(self, cell: str, number: int) -> bool:
+        """The pruner's word on a running trial, given all that was reported."""
+        return self._studies[cell].live(number).should_prune()
+
+    def tell(self, cell: str, outcomes: Sequence[Outcome]) -> None:
+        """Trials that ended, or were interrupted; on record, together, when this returns."""
+        for outcome in outcomes:
+            self._studies[cell].tell(outcome)
+        self._flush()
+
+    def _flush(self) -> None:
+        if self._journal:
+            self._journal.flush()
+
+
+class _CellStudy:
+    """One study, in memory and in the store, with equal trial numbers."""
+
+    def __init__(self, plan: Plan, cell: str, storage: BaseStorage) -> None:
+        self._seed = plan.spec.seed
+        self._cell = cell
+        self._search = plan.spec.search
+        name = f"{plan.spec.name}/{cell}"
+        direction = plan.spec.objective.direction
+        pruner = build_pruner(plan.spec.search.pruner)
+        self._kept = optuna.create_study(
+            storage=storage, study_name=name, direction=direction, load_if_exists=True
+        )
+        self._storage = storage
+        self._live = optuna.create_study(study_name=name, direction=direction, pruner=pruner)
+        self._space = to_distributions(plan.cell(cell).space)
+        self._running: dict[int, Trial] = {}
+        self._kept_ids: dict[int, int] = {}
+        for trial in self._kept.get_trials(deepcopy=False):
+            self._kept_ids[trial.number] = trial._trial_id
+            self._live.add_trial(_as_running(trial) if not trial.state.is_finished() else trial)
+            if not trial.state.is_finished():
+                self._resume(trial.number)
+
+    def _resume(self, number: int) -> None:
+        in_memory = self._live.get_trials(deepcopy=False)[number]
+        self._running[number] = Trial(self._live, in_memory._trial_id)
+        self._storage.set_trial_state_values(self._kept_ids[number], TrialState.RUNNING)
+
+    def live(self, number: int) -> Trial:
+        return self._running[number]
+
+    def history(self) -> list[PastTrial]:
+        return [
+            PastTrial(t.number, _STATES[t.state], dict(t.params), t.value)
+            for t in self._live.get_trials(deepcopy=False)
+        ]
+
+    def ask(self, count: int) -> dict[int, dict[str, Value]]:
+        asked = {}
+        for _ in range(count):
+            number = len(self._live.get_trials(deepcopy=False))
+            self._live.sampler = build_sampler(
+                self._search.sampler, self._space, (self._seed, self._cell, number)
+            )
+            trial = self._live.ask(self._space)
+            self._running[number] = trial
+            self._keep_new(trial)
+            asked[number] = dict(trial.params)
+        return asked
+
+    def _keep_new(self, trial: Trial) -> None:
+        frozen = self._live.get_trials(deepcopy=False)[trial.number]
+        self._kept.add_trial(_as_running(frozen))
+        self._kept_ids[trial.number] = self._storage.get_trial_id_from_study_id_trial_number(
+            self._kept._study_id, trial.number
+        )
+
+    def tell(self, outcome: Outcome) -> None:
+        kept = self._kept_ids[outcome.number]
+        trial = self._running.pop(outcome.number)
+        if outcome.state == "interrupted":
+            self._storage.set_trial_state_values(kept, TrialState.WAITING)
+            return
+        if outcome.reason:
+            trial.set_user_attr(_REASON, outcome.reason)
+        state = {v: k for k, v in _STATES.items()}[outcome.state]
+        frozen = self._live.tell(trial, outcome.value, state)
+        for key, value in frozen.user_attrs.items():
+            self._storage.set_trial_user_attr(kept, key, value)
+        for key, value in frozen.system_attrs.items():
+            self._storage.set_trial_system_attr(kept, key, value)
+        for step, value in frozen.intermediate_values.items():
+            self._storage.set_trial_intermediate_value(kept, step, value)
+        self._storage.set_trial_state_values(kept, frozen.state, frozen.values)
+
+
+def to_distributions(space: Mapping[str, Domain]) -> dict[str, BaseDistribution]:
+    """Optuna's distributions of a search space."""
+    return {name: _distribution(domain) for name, domain in space.items()}
+
+
+def _distribution(domain: Domain) -> BaseDistribution:
+    if isinstance(domain, Choice):
+        return CategoricalDistribution(domain.choices)
+    if isinstance(domain, Float):
+        return FloatDistribution(domain.low, domain.high, log=domain.log)
+    return IntDistribution(domain.low, domain.high, log=domain.log)
+
+
+def _as_running(trial: FrozenTrial) -> FrozenTrial:
+    """The same question without what came of it."""
+    return create_trial(
+        state=TrialState.RUNNING,
+        params=trial.params,
+        distributions=trial.distributions,
+        system_attrs=trial.system_attrs,
+    )

@@ -1,0 +1,278 @@
+"""The command line. Exit codes: 0 done, 1 the sweep failed, 2 bad input, 130 interrupted."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from sweep.errors import BadInput, SweepFailed, unknown
+
+if TYPE_CHECKING:
+    from sweep.run import Comparison, Places
+    from sweep.spec import SweepSpec
+
+app = typer.Typer(
+    name="almkd",
+    help="Does ALM-KD beat the best fixed mix of label and teacher on your data? Sweeps that tell.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+# Rich takes 80 columns where the output is no terminal; the table needs these.
+WIDTH_WITHOUT_TERMINAL = 120
+
+SpecArgument = Annotated[
+    str, typer.Argument(metavar="SPEC", help="A YAML file, or the name of a preset such as digits.")
+]
+SweepArgument = Annotated[str, typer.Argument(metavar="SWEEP", help="The name of a sweep.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="PATH=VALUE", help="Change a field of the spec; may be repeated."
+    ),
+]
+RunsOption = Annotated[
+    Path,
+    typer.Option("--runs-dir", envvar="ALMKD_RUNS", help="Where sweeps are kept on this machine."),
+]
+TrackingOption = Annotated[
+    str | None,
+    typer.Option(
+        "--tracking-uri",
+        envvar="MLFLOW_TRACKING_URI",
+        help="MLflow's tracking store, if not the one in the runs directory.",
+    ),
+]
+DEFAULT_RUNS = Path("runs")
+
+
+@app.command()
+def launch(
+    spec: SpecArgument,
+    overrides: SetOption = None,
+    runs_dir: RunsOption = DEFAULT_RUNS,
+    tracking_uri: TrackingOption = None,
+    address: Annotated[
+        str | None, typer.Option(help="A Ray cluster to run on; by default Ray starts here.")
+    ] = None,
+) -> None:
+    """Run a sweep, or go on with it where it stopped, and show the comparison.
+
+    Example: almkd launch digits --set name=more-seeds --set confirm.seeds=20
+    """
+    from sweep.run import launch as run
+
+    read = _read(spec, overrides)
+    signal.signal(signal.SIGTERM, _raise_interrupt)
+    console = _console()
+    shown = run(read, _places(runs_dir, tracking_uri), console, address)
+    _show(console, shown)
+
+
+@app.command()
+def plan(spec: SpecArgument, overrides: SetOption = None) -> None:
+    """Show what would run, and what its seeds can show at best; runs nothing."""
+    from sweep.plan_text import describe
+
+    for line in describe(_checked(_read(spec, overrides))):
+        typer.echo(line)
+
+
+@app.command()
+def check(spec: SpecArgument, overrides: SetOption = None) -> None:
+    """Check a spec and say what is wrong with it, if anything."""
+    read = _checked(_read(spec, overrides))
+    typer.echo(f"{read.name}: nothing wrong")
+
+
+@app.command("list")
+def list_sweeps(runs_dir: RunsOption = DEFAULT_RUNS, tracking_uri: TrackingOption = None) -> None:
+    """List the sweeps of a store."""
+    from sweep.run import open_store
+
+    store = open_store(_places(runs_dir, tracking_uri), must_exist=True)
+    _print_table(["sweep", "state", "started", "description"], store.sweeps())
+
+
+@app.command()
+def compare(
+    sweep: SweepArgument, runs_dir: RunsOption = DEFAULT_RUNS, tracking_uri: TrackingOption = None
+) -> None:
+    """Make statistics, tables, figures and report of a sweep again, from its runs."""
+    from sweep.run import compare as run
+    from sweep.run import open_store
+
+    places = _places(runs_dir, tracking_uri)
+    _show(_console(), run(sweep, places, open_store(places, must_exist=True)))
+
+
+@app.command()
+def export(
+    sweep: SweepArgument,
+    table: Annotated[str, typer.Option(help="comparison or trials.")] = "comparison",
+    form: Annotated[str, typer.Option("--format", help="csv or markdown.")] = "csv",
+    out: Annotated[Path | None, typer.Option(help="A file; by default standard output.")] = None,
+    runs_dir: RunsOption = DEFAULT_RUNS,
+    tracking_uri: TrackingOption = None,
+) -> None:
+    """Write a table of a sweep, read back from the tracking store.
+
+    Example: almkd export digits --table trials --format csv --out trials.csv
+    """
+    from sweep.compare.comparison import comparison_table, trials_table
+    from sweep.compare.tables import FORMATS
+    from sweep.run import open_store
+
+    if table not in ("comparison", "trials"):
+        raise BadInput(f"--table: {unknown('table', table, ('comparison', 'trials'))}")
+    if form not in FORMATS:
+        raise BadInput(f"--format: {unknown('format', form, FORMATS)}")
+    if out is not None and not out.parent.is_dir():
+        raise BadInput(f"--out {out}: there is no directory {out.parent}; make it first")
+    store = open_store(_places(runs_dir, tracking_uri), must_exist=True)
+    record = store.record(sweep)
+    seed = store.spec(sweep).seed
+    frame = comparison_table(record, seed) if table == "comparison" else trials_table(record)
+    text = FORMATS[form](frame)
+    if out is None:
+        typer.echo(text, nl=not text.endswith("\n"))
+    else:
+        out.write_text(text, encoding="utf-8")
+        typer.echo(f"wrote {len(frame)} rows to {out}", err=True)
+
+
+@app.command()
+def ui(
+    runs_dir: RunsOption = DEFAULT_RUNS,
+    tracking_uri: TrackingOption = None,
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 5000,
+) -> None:
+    """Open the MLflow dashboard over the store, on this machine only (127.0.0.1)."""
+    from sweep.run import open_store
+
+    store = open_store(_places(runs_dir, tracking_uri), must_exist=True)
+    typer.echo(f"http://127.0.0.1:{port} shows {store.uri}; Ctrl-C ends it", err=True)
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store.uri]
+    os.execv(sys.executable, [*command, "--host", "127.0.0.1", "--port", str(port)])
+
+
+@app.command()
+def methods() -> None:
+    """List the methods, with what each searches or can have pinned."""
+    from trainers.registry import METHODS
+
+    rows = [
+        {
+            "method": name,
+            "what it does": entry.summary,
+            "hyperparameters": ", ".join(h.name for h in entry.hyperparameters),
+            "source": entry.source,
+        }
+        for name, entry in METHODS.items()
+    ]
+    _print_table(["method", "what it does", "hyperparameters", "source"], rows)
+
+
+@app.command()
+def datasets() -> None:
+    """List the data sets."""
+    from trainers.data.datasets import DATASETS
+
+    rows = [
+        {"data set": name, "what it is": entry.summary, "source": entry.source}
+        for name, entry in DATASETS.items()
+    ]
+    _print_table(["data set", "what it is", "source"], rows)
+
+
+@app.command()
+def spaces() -> None:
+    """List what each method searches by default."""
+    from search_spaces.defaults import OWN, SHARED
+
+    rows = [
+        {"method": method, "hyperparameter": name, "domain": str(domain)}
+        for method, space in {"(shared)": SHARED, **OWN}.items()
+        for name, domain in space.items()
+    ]
+    _print_table(["method", "hyperparameter", "domain"], rows)
+
+
+def main() -> NoReturn:
+    """Entry point of the command."""
+    try:
+        app(standalone_mode=False)
+    except BadInput as error:
+        _fail(str(error), 2)
+    except SweepFailed as error:
+        _fail(str(error), 1)
+    except (KeyboardInterrupt, typer.Abort):
+        _fail("interrupted; the same command goes on from here", 130)
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except typer.BadParameter as error:
+        _fail(error.format_message(), 2)
+    sys.exit(0)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    for line in message.splitlines():
+        print(f"almkd: {line}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _raise_interrupt(signum: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _read(spec: str, overrides: list[str] | None) -> "SweepSpec":
+    from sweep.spec_reader import read_spec
+
+    return read_spec(spec, overrides or ())
+
+
+def _checked(spec: "SweepSpec") -> "SweepSpec":
+    from sweep.adapters.optuna_rules import check_rules
+    from sweep.plan import Plan
+
+    check_rules(spec)
+    Plan(spec)
+    return spec
+
+
+def _places(runs_dir: Path, tracking_uri: str | None) -> "Places":
+    from sweep.run import Places
+
+    return Places(runs_dir, tracking_uri)
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDTH_WITHOUT_TERMINAL)
+
+
+def _show(console: Console, shown: "Comparison") -> None:
+    from sweep.compare.answer import answer
+    from sweep.compare.tables import to_rich
+
+    console.print(to_rich(shown.table, shown.record))
+    for line in answer(shown.table, shown.record):
+        console.print(line, highlight=False)
+    typer.echo("")
+    for path in sorted(shown.directory.iterdir()):
+        typer.echo(f"wrote {path}")
+    typer.echo(f"almkd ui --runs-dir {shown.directory.parent.parent} shows every run")
+
+
+def _print_table(columns: list[str], rows: list[dict[str, str]]) -> None:
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*[str(row[column]) for column in columns])
+    _console().print(table)

@@ -1,0 +1,188 @@
+"""The sweep's question and its answer in words, made from the comparison and nothing else."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from sweep.compare import statistics
+from sweep.compare.comparison import paired_scores
+from sweep.compare.notation import (
+    better_text,
+    condition_text,
+    decimals,
+    difference_unit,
+    p_text,
+)
+from sweep.compare.records import CELL_COLUMNS, SweepRecord
+from sweep.plan import Condition
+from sweep.compare.statistics import Floats
+from sweep.compare.tables import rows_of
+
+MOST_LISTED = 4  # places in a sentence; more are only counted
+
+
+def answer(table: pd.DataFrame, record: SweepRecord) -> list[str]:
+    """The question, one line per method and baseline, and what limits the answer; plain text.
+
+    `table` is the record's comparison table. A place where too few of the planned seeds have
+    finished is "not known", which is not the same as a difference that was looked for in vain.
+    """
+    if not record.challengers:
+        return ["Nothing is compared: every method of the sweep is a baseline."]
+    lines = [_question(record)]
+    for method in record.challengers:
+        for baseline in record.baselines:
+            lines.append(_verdict(table, record, method, baseline))
+    limits = (
+        seed_warning(len(record.confirm_seeds), comparison_count(record)),
+        _missing_runs(table, record),
+        _budgets(table, record),
+    )
+    return lines + [limit for limit in limits if limit]
+
+
+def comparison_count(record: SweepRecord) -> int:
+    """Comparisons of the finished table, over which Holm's adjustment will run."""
+    return len(record.conditions) * len(record.challengers) * len(record.baselines)
+
+
+def seed_warning(n_seeds: int, n_comparisons: int) -> str:
+    """A warning where n_seeds could never show anything; otherwise an empty string."""
+    lowest = min(1.0, statistics.smallest_reachable_p(n_seeds) * n_comparisons)
+    if lowest <= statistics.LEVEL:
+        return ""
+    return (
+        f"Warning: {_count(n_seeds, 'seed')} can never show a difference: over"
+        f" {_count(n_comparisons, 'comparison')} the Holm-adjusted p cannot go below {lowest:.3g}."
+        f" At least {statistics.seeds_needed(n_comparisons)} seeds are needed."
+    )
+
+
+def _question(record: SweepRecord) -> str:
+    """What is asked, and what the figures in the lines below are."""
+    kinds = list(dict.fromkeys(c.noise_kind for c in record.conditions if c.noise_rate > 0.0))
+    noise = f" under {_and(kinds)} label noise" if kinds else ""
+    verb = "Does" if len(record.challengers) == 1 else "Do"
+    return (
+        f"{verb} {_and(record.challengers)} beat {_and(record.baselines)} on {record.dataset}"
+        f"{noise}? Differences are method minus baseline in test {record.metric.replace('_', ' ')}"
+        f"{difference_unit(record)} ({better_text(record)}), paired over"
+        f" {_count(len(record.confirm_seeds), 'seed')}, with [95 % interval] and Holm-adjusted p."
+    )
+
+
+def _verdict(table: pd.DataFrame, record: SweepRecord, method: str, baseline: str) -> str:
+    """One line on one method against one baseline, over all conditions."""
+    places: dict[str, list[str]] = {"better": [], "worse": [], "level": [], "unknown": []}
+    for condition in record.conditions:
+        outcome, text = _place(table, record, condition, (method, baseline))
+        places[outcome].append(text)
+    beginnings = {
+        "better": f"{method} beats {baseline}",
+        "worse": f"{method} is worse than {baseline}",
+        "level": "No difference is called",
+        "unknown": "Not known",
+    }
+    sentences = [
+        f"{beginnings[outcome]} {_listing(outcome, there, len(record.conditions))}."
+        for outcome, there in places.items()
+        if there
+    ]
+    if not places["better"]:
+        sentences.insert(0, f"{method} is not shown to beat {baseline} anywhere.")
+    return " ".join(sentences)
+
+
+def _listing(outcome: str, places: Sequence[str], n_conditions: int) -> str:
+    """Places with their figures; counted where they are many. Where a method wins is never cut."""
+    if outcome == "better" or len(places) <= MOST_LISTED:
+        return f"at {_and(places)}"
+    return f"in {len(places)} of {n_conditions} conditions (figures in the table)"
+
+
+def _place(
+    table: pd.DataFrame, record: SweepRecord, condition: Condition, methods: tuple[str, str]
+) -> tuple[str, str]:
+    """How a method fares against a baseline in one condition: (outcome, condition and figures)."""
+    method, baseline = methods
+    rows = rows_of(table, condition)
+    row = rows[(rows["method"] == method) & (rows["baseline"] == baseline)].iloc[0].to_dict()
+    a, b = paired_scores(record, condition, method, baseline)
+    outcome = _outcome(row, len(a), record)
+    if outcome == "unknown":
+        figures = f"{len(a)} of {len(record.confirm_seeds)} seeds finished by both"
+    else:
+        figures = _figures(row, a - b, record)
+    return outcome, f"{condition_text(condition, record)} ({figures})"
+
+
+def _outcome(row: Mapping[Any, Any], n_pairs: int, record: SweepRecord) -> str:
+    """better, worse, level or unknown; unknown where missing seeds are what stands in the way."""
+    if row["called"]:
+        return str(row["called"])
+    can_show = _can_show(n_pairs, record)
+    missing = n_pairs < len(record.confirm_seeds)
+    return "unknown" if n_pairs == 0 or (missing and not can_show) else "level"
+
+
+def _can_show(n_pairs: int, record: SweepRecord) -> bool:
+    return n_pairs >= statistics.seeds_needed(comparison_count(record))
+
+
+def _figures(row: Mapping[Any, Any], differences: Floats, record: SweepRecord) -> str:
+    """By how much, how sure, and how small a difference would have gone unseen."""
+    low, high, n_pairs = row["delta_ci95_low"], row["delta_ci95_high"], len(differences)
+    digits = decimals(high - low)
+    delta = f"{row['delta']:+z.{digits}f}"
+    interval = f" [{low:+z.{digits}f}, {high:+z.{digits}f}]" if n_pairs > 1 else ""
+    parts = [f"{delta}{interval}", f"p {p_text(row['p_holm'])}"]
+    if n_pairs < len(record.confirm_seeds):
+        parts.append(f"{n_pairs} of {len(record.confirm_seeds)} seeds")
+    spread = statistics.sample_std(differences)
+    if not row["called"] and _can_show(n_pairs, record) and spread > 0.0:
+        unseen = statistics.detectable_difference(spread, n_pairs)
+        parts.append(f"less than about {unseen:.2g} could go unseen")
+    return ", ".join(parts)
+
+
+def _missing_runs(table: pd.DataFrame, record: SweepRecord) -> str:
+    """How many planned confirm runs the means lack, and why; empty where none."""
+    cells = table.drop_duplicates(CELL_COLUMNS)
+    planned = len(cells) * len(record.confirm_seeds)
+    failed = int(cells["n_failed_seeds"].sum())
+    unfinished = planned - int(cells["n_seeds"].sum()) - failed
+    reasons = [f"{failed} failed"] * (failed > 0) + [f"{unfinished} not finished"] * (
+        unfinished > 0
+    )
+    if not reasons:
+        return ""
+    return f"Missing from the means, of {_count(planned, 'confirm run')}: {_and(reasons)}."
+
+
+def _budgets(table: pd.DataFrame, record: SweepRecord) -> str:
+    """Where methods were not searched alike; empty where they were."""
+    cells = table.drop_duplicates(CELL_COLUMNS)
+    per_method = cells.groupby("method", sort=False)["n_trials"].agg(["min", "max"])
+    if per_method["min"].min() == per_method["max"].max():
+        return ""
+    ranges = [
+        f"{method} {_range(int(row['min']), int(row['max']))}"
+        f" of {record.planned_trials.get(str(method), 0)} planned"
+        for method, row in per_method.iterrows()
+    ]
+    return f"Search budgets differ (trials in each cell): {', '.join(ranges)}."
+
+
+def _range(low: int, high: int) -> str:
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _and(parts: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    *first, last = parts
+    return f"{', '.join(first)} and {last}" if first else last

@@ -1,0 +1,179 @@
+"""The tables of a sweep, as data frames: one row per cell, and one row per trial.
+
+Every random stream is derived from the seed, the sweep and the cell alone, so a row stays the same
+whichever other rows stand beside it (but for `p_holm` and `called`, which depend on all of them).
+"""
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sweep.compare import statistics
+from sweep.compare.records import STAGES, SweepRecord, completed, trial_columns, trials_of
+from sweep.plan import Condition
+from sweep.compare.statistics import Floats
+
+NAN = float("nan")
+
+
+def comparison_columns(metric: str) -> tuple[str, ...]:
+    """Columns of `comparison_table`, in order.
+
+    Means, intervals and differences are in the record's unit; `delta` is method minus baseline,
+    whatever the direction, paired by seed; `prob_better` and `called` honour the direction.
+    `n_seeds` counts finished confirm seeds, `n_failed_seeds` those that ended without a value.
+    `n_trials`, `n_pruned` and `n_failed` count search trials; `epochs_trained` sums the epochs of
+    search and confirm.
+    """
+    return (
+        *("sweep", "dataset", "noise_kind", "noise_rate", "teacher_labels"),
+        *("method", "is_baseline", "baseline", "n_seeds", "n_failed_seeds"),
+        *(f"test_{metric}_mean", f"test_{metric}_std", "ci95_low", "ci95_high"),
+        *("delta", "delta_ci95_low", "delta_ci95_high", "p_value", "p_holm"),
+        *("prob_better", "called", "best_params"),
+        *("n_trials", "n_pruned", "n_failed", "epochs_trained"),
+    )
+
+
+def comparison_table(record: SweepRecord, seed: int) -> pd.DataFrame:
+    """One row per cell: conditions in the order of the spec, then methods in theirs.
+
+    A method has a row for each baseline; a baseline has one, with no difference in it. A cell
+    without a finished confirm run is there too, with NaN and `n_seeds` 0. Holm's adjustment runs
+    over all comparisons of the table. `seed`, a non-negative integer, fixes the resampling.
+    """
+    rows = [
+        _cell_row(record, condition, method, seed)
+        | _difference_row(record, condition, method, baseline, seed)
+        for condition in record.conditions
+        for method in record.methods
+        for baseline in ([""] if method in record.baselines else record.baselines)
+    ]
+    table = pd.DataFrame(rows)
+    table["p_holm"] = statistics.holm(table["p_value"].to_numpy(dtype=float))
+    table["called"] = [
+        statistics.call(low, high, p_holm, record.direction)
+        for low, high, p_holm in zip(
+            table["delta_ci95_low"], table["delta_ci95_high"], table["p_holm"], strict=True
+        )
+    ]
+    return table[list(comparison_columns(record.metric))]
+
+
+def trials_table(record: SweepRecord) -> pd.DataFrame:
+    """One row per trial of any stage, in a stable order: stage, cell, trial, seed, run.
+
+    Columns as in TRIAL_COLUMNS, then any others the record brought.
+    """
+    columns = trial_columns(record.metric)
+    extra = [column for column in record.trials.columns if column not in columns]
+    trials = record.trials[[*columns, *extra]].astype({"trial": "Int64"})
+    order = pd.DataFrame(
+        [_trial_order(record, row) for row in trials.to_dict("records")],
+        index=trials.index,
+        columns=["stage", "condition", "method", "cell", "trial", "seed", "run"],
+    )
+    by = list(order.columns)
+    positions = order.reset_index(drop=True).sort_values(by, kind="stable").index
+    return trials.iloc[positions].reset_index(drop=True)
+
+
+def scores(record: SweepRecord, condition: Condition, method: str) -> dict[int, float]:
+    """Seed -> test value of a cell's finished confirm runs, in order of seed."""
+    done = completed(trials_of(record, "confirm", condition, method), record.test_column)
+    runs = zip(done["seed"], done[record.test_column], strict=True)
+    return {int(seed): float(value) for seed, value in sorted(runs)}
+
+
+def paired_scores(
+    record: SweepRecord, condition: Condition, method: str, baseline: str
+) -> tuple[Floats, Floats]:
+    """Test values of two methods on the seeds that both finished: (S,) and (S,), by seed."""
+    a = scores(record, condition, method)
+    b = scores(record, condition, baseline)
+    shared = [seed for seed in a if seed in b]
+    return np.array([a[seed] for seed in shared]), np.array([b[seed] for seed in shared])
+
+
+def cell_rng(seed: int, *names: str) -> np.random.Generator:
+    """A generator of its own for the quantity that names spell out.
+
+    Python's own hash differs between processes, hence SHA-256.
+    """
+    digest = hashlib.sha256("\0".join(names).encode()).digest()
+    words = np.frombuffer(digest, dtype="<u4").tolist()
+    return np.random.default_rng(np.random.SeedSequence([seed, *words]))
+
+
+def _cell_row(record: SweepRecord, condition: Condition, method: str, seed: int) -> dict[str, Any]:
+    search = trials_of(record, "search", condition, method)
+    confirm = trials_of(record, "confirm", condition, method)
+    values = np.array(list(scores(record, condition, method).values()))
+    rng = cell_rng(seed, record.name, *_cell_names(condition, method), "mean")
+    low, high = statistics.bca_interval(values, rng)
+    return {
+        "sweep": record.name,
+        "dataset": record.dataset,
+        "noise_kind": condition.noise_kind,
+        "noise_rate": condition.noise_rate,
+        "teacher_labels": condition.teacher_labels,
+        "method": method,
+        "is_baseline": method in record.baselines,
+        "n_seeds": len(values),
+        "n_failed_seeds": _failed_seeds(confirm, record.test_column),
+        f"test_{record.metric}_mean": statistics.mean(values),
+        f"test_{record.metric}_std": statistics.sample_std(values),
+        "ci95_low": low,
+        "ci95_high": high,
+        # One configuration per cell is confirmed; were there more, all of them would be shown.
+        "best_params": " | ".join(sorted(set(confirm["params"].dropna()))),
+        "n_trials": len(search),
+        "n_pruned": int((search["state"] == "pruned").sum()),
+        "n_failed": int((search["state"] == "failed").sum()),
+        "epochs_trained": int(search["epochs_trained"].sum() + confirm["epochs_trained"].sum()),
+    }
+
+
+def _difference_row(
+    record: SweepRecord, condition: Condition, method: str, baseline: str, seed: int
+) -> dict[str, Any]:
+    if baseline == "":
+        figures = (NAN,) * 5
+    else:
+        a, b = paired_scores(record, condition, method, baseline)
+        names = (record.name, *_cell_names(condition, method), baseline)
+        low, high = statistics.bca_interval(a - b, cell_rng(seed, *names, "difference"))
+        p = statistics.sign_flip_p(a - b, cell_rng(seed, *names, "sign flip"))
+        prob = statistics.probability_of_improvement(a, b, record.direction)
+        figures = (statistics.mean(a - b), low, high, p.value, prob)
+    names_of_figures = ("delta", "delta_ci95_low", "delta_ci95_high", "p_value", "prob_better")
+    return {"baseline": baseline, **dict(zip(names_of_figures, figures, strict=True))}
+
+
+def _cell_names(condition: Condition, method: str) -> tuple[str, ...]:
+    rate = repr(float(condition.noise_rate))
+    return condition.noise_kind, rate, condition.teacher_labels, method
+
+
+def _failed_seeds(confirm: pd.DataFrame, test_column: str) -> int:
+    """Seeds of a cell that ended without a value; one still running has not failed yet."""
+    finished = set(completed(confirm, test_column)["seed"])
+    ended = set(confirm.loc[confirm["state"].isin(["complete", "failed", "pruned"]), "seed"])
+    return len(ended - finished)
+
+
+def _trial_order(record: SweepRecord, row: dict[Any, Any]) -> tuple[Any, ...]:
+    """Where a row stands among the trials; teachers and their conditions come after the planned."""
+    conditions = [(c.noise_kind, c.noise_rate, c.teacher_labels) for c in record.conditions]
+    condition = (row["noise_kind"], row["noise_rate"], row["teacher_labels"])
+    return (
+        STAGES.index(row["stage"]),
+        conditions.index(condition) if condition in conditions else len(conditions),
+        record.methods.index(row["method"]) if row["method"] in record.methods else -1,
+        str(row["cell"]),
+        -1 if pd.isna(row["trial"]) else int(row["trial"]),
+        int(row["seed"]),
+        str(row["run_id"]),
+    )

@@ -1,0 +1,77 @@
+"""How numbers, units and conditions are written in tables, figures and sentences."""
+
+import math
+
+from sweep.compare.records import SweepRecord
+from sweep.plan import Condition
+
+# Unit of a metric -> how an axis shows it, and what a difference of two such values is called.
+AXIS_UNITS = {"percent": "%"}
+DIFFERENCE_UNITS = {"percent": "percentage points"}
+# An estimate is given to two significant digits of its uncertainty; ISO GUM 7.2.6.
+SIGNIFICANT_DIGITS = 2
+MOST_DECIMALS = 6
+SMALLEST_SHOWN_P = 0.001  # smaller ones are written as "< 0.001"
+
+
+def decimals(uncertainty: float) -> int:
+    """Decimals to write beside an uncertainty (the width of an interval, a deviation), in [0, 6].
+
+    Two where the uncertainty is zero or unknown.
+    """
+    if not math.isfinite(uncertainty) or uncertainty <= 0.0:
+        return SIGNIFICANT_DIGITS
+    leading = math.floor(math.log10(uncertainty))
+    return min(max(SIGNIFICANT_DIGITS - 1 - leading, 0), MOST_DECIMALS)
+
+
+def p_text(p: float) -> str:
+    """A p-value with its relation: "= 0.0234", "< 0.001"."""
+    return f"< {SMALLEST_SHOWN_P}" if p < SMALLEST_SHOWN_P else f"= {p:.3g}"
+
+
+def rate_text(noise_rate: float) -> str:
+    """A noise rate in [0, 1] as "40 %"."""
+    return f"{100.0 * noise_rate:g} %"
+
+
+def axis_label(record: SweepRecord) -> str:
+    """The test metric with its unit: "Test accuracy (%)"."""
+    unit = AXIS_UNITS.get(record.unit, record.unit)
+    name = f"Test {record.metric.replace('_', ' ')}"
+    return f"{name} ({unit})" if unit else name
+
+
+def better_text(record: SweepRecord) -> str:
+    """Which way is better: "higher is better"."""
+    return "higher is better" if record.direction == "maximize" else "lower is better"
+
+
+def difference_unit(record: SweepRecord) -> str:
+    """ " in percentage points", or nothing for a metric without a unit."""
+    unit = DIFFERENCE_UNITS.get(record.unit, record.unit)
+    return f" in {unit}" if unit else ""
+
+
+def noise_text(condition: Condition, record: SweepRecord) -> str:
+    """The noise of a condition: "40 %", or "40 % symmetric" where the record has other kinds."""
+    noisy = condition.noise_rate > 0.0
+    kinds = {c.noise_kind for c in record.conditions if (c.noise_rate > 0.0) == noisy}
+    kind = f" {condition.noise_kind}" if len(kinds) > 1 else ""
+    return f"{rate_text(condition.noise_rate)}{kind}"
+
+
+def teachers_differ(record: SweepRecord) -> bool:
+    """Whether the record's conditions differ in the labels that teachers saw."""
+    return len({c.teacher_labels for c in record.conditions}) > 1
+
+
+def condition_text(condition: Condition, record: SweepRecord) -> str:
+    """A condition in as few words as set it apart from the record's others.
+
+    "40 % noise", or "40 % symmetric noise, teacher trained on clean labels".
+    """
+    text = f"{noise_text(condition, record)} noise"
+    if teachers_differ(record):
+        text += f", teacher trained on {condition.teacher_labels} labels"
+    return text

@@ -1,0 +1,168 @@
+"""What a comparison needs to know of a sweep, free of any tracking store.
+
+An adapter reads a finished (or half-finished) sweep back from its tracking store and hands it over
+as one `SweepRecord`. Statistics, tables, figures and the report are made from that record alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from sweep.plan import Condition
+
+Direction = Literal["maximize", "minimize"]
+
+TEACHER = "teacher"
+STAGES = ("teacher", "search", "confirm")
+CELL_COLUMNS = ["method", "noise_kind", "noise_rate", "teacher_labels"]  # what makes a cell
+STATES = ("complete", "pruned", "failed", "running", "interrupted")
+
+# Column -> meaning. `{metric}` stands for the record's metric. One row per trial of any stage.
+TRIAL_COLUMNS: Mapping[str, str] = {
+    "sweep": "name of the sweep",
+    "stage": "teacher, search or confirm",
+    "cell": "identifier of the cell (method x condition) the trial belongs to",
+    "method": "label of the method; 'teacher' in the teacher stage",
+    "noise_kind": "how labels were corrupted",
+    "noise_rate": "share of corrupted training labels, in [0, 1]",
+    "teacher_labels": "which labels the teacher was trained on",
+    "trial": "number of the trial within its search, nullable integer; missing outside the search",
+    "seed": "integer seed of split, noise, initial weights and batch order",
+    "state": "complete, pruned, failed, running or interrupted",
+    "reason": "why the trial did not complete; missing where it did",
+    "validation_{metric}": "best over epochs on the validation split, in the record's unit",
+    "best_epoch": "epoch of the best validation value, from 1",
+    "test_{metric}": "test value of the best epoch, in the record's unit; confirm stage only",
+    "epochs_trained": "number of epochs run, whatever the state",
+    "wall_s": "wall-clock time, seconds",
+    "params": "hyperparameters as a JSON object with sorted keys",
+    "run_id": "identifier of the run in the tracking store",
+}
+
+
+# Compared by identity: a data frame has no truth value to build an equality from.
+@dataclass(frozen=True, eq=False)
+class SweepRecord:
+    """A sweep as planned, and every trial of it as it went.
+
+    Rules checked at construction raise ValueError with the offending value. The frame is neither
+    copied nor changed; whoever made it leaves it alone afterwards.
+    """
+
+    name: str
+    dataset: str
+    metric: str  # such as "accuracy"; its columns are test_<metric> and validation_<metric>
+    unit: str  # of the metric, such as "percent"; empty where it has none
+    direction: Direction
+    methods: tuple[str, ...]  # labels in the order of the spec
+    baselines: tuple[str, ...]  # one or more of the methods
+    conditions: tuple[Condition, ...]  # in the order of the spec
+    confirm_seeds: tuple[int, ...]  # planned, whether or not they ran
+    planned_trials: Mapping[str, int]  # method label -> search trials planned in each of its cells
+    trials: pd.DataFrame  # one row per trial, columns as in TRIAL_COLUMNS
+
+    def __post_init__(self) -> None:
+        _check_plan(self)
+        _check_columns(self.trials, trial_columns(self.metric))
+        _check_choices(self.trials, "stage", STAGES)
+        _check_choices(self.trials, "state", STATES)
+        _check_cells(self)
+        _check_confirm_runs(self)
+
+    @property
+    def test_column(self) -> str:
+        """Name of the column of test values."""
+        return f"test_{self.metric}"
+
+    @property
+    def challengers(self) -> tuple[str, ...]:
+        """Methods that are not baselines, in the order of the spec."""
+        return tuple(method for method in self.methods if method not in self.baselines)
+
+
+def trial_columns(metric: str) -> tuple[str, ...]:
+    """Columns of a frame of trials for this metric, in the order of TRIAL_COLUMNS."""
+    return tuple(column.format(metric=metric) for column in TRIAL_COLUMNS)
+
+
+def trials_of(record: SweepRecord, stage: str, condition: Condition, method: str) -> pd.DataFrame:
+    """Rows of one stage of one cell, in the order they are stored."""
+    trials = record.trials
+    return trials[
+        (trials["stage"] == stage)
+        & (trials["method"] == method)
+        & (trials["noise_kind"] == condition.noise_kind)
+        & (trials["noise_rate"] == condition.noise_rate)
+        & (trials["teacher_labels"] == condition.teacher_labels)
+    ]
+
+
+def completed(trials: pd.DataFrame, metric_column: str) -> pd.DataFrame:
+    """Rows that completed with a finite value of the metric.
+
+    A run that completed on a value that is not finite has diverged: it counts as failed.
+    """
+    values = trials[metric_column].astype(float)
+    return trials[(trials["state"] == "complete") & np.isfinite(values)]
+
+
+def _check_plan(record: SweepRecord) -> None:
+    if record.direction not in ("maximize", "minimize"):
+        raise ValueError(f"direction is {record.direction!r}; it is 'maximize' or 'minimize'")
+    for field in ("methods", "baselines", "conditions", "confirm_seeds"):
+        values = getattr(record, field)
+        if len(set(values)) != len(values):
+            raise ValueError(f"{field} holds an entry twice: {values}")
+    for field in ("methods", "baselines", "conditions"):
+        if not getattr(record, field):
+            raise ValueError(f"{field} is empty; a comparison needs at least one")
+    for field, labels in (
+        ("baselines", record.baselines),
+        ("planned_trials", tuple(record.planned_trials)),
+    ):
+        unknown = [label for label in labels if label not in record.methods]
+        if unknown:
+            raise ValueError(f"{field} names {unknown}, not among the methods {record.methods}")
+    if TEACHER in record.methods:
+        raise ValueError(f"a method is labelled {TEACHER!r}, which marks rows of the teacher stage")
+
+
+def _check_columns(trials: pd.DataFrame, expected: tuple[str, ...]) -> None:
+    missing = [column for column in expected if column not in trials.columns]
+    if missing:
+        raise ValueError(f"trials lack the columns {missing}; present are {list(trials.columns)}")
+
+
+def _check_choices(trials: pd.DataFrame, column: str, choices: tuple[str, ...]) -> None:
+    unknown = sorted({str(value) for value in trials[column]} - set(choices))
+    if unknown:
+        raise ValueError(f"trials hold {column} {unknown}; known are {list(choices)}")
+
+
+def _check_cells(record: SweepRecord) -> None:
+    """Every search and confirm row belongs to a planned cell: none can be lost unnoticed."""
+    planned = {
+        (method, condition.noise_kind, condition.noise_rate, condition.teacher_labels)
+        for condition in record.conditions
+        for method in record.methods
+    }
+    rows = record.trials[record.trials["stage"] != TEACHER]
+    found = {tuple(row) for row in rows[CELL_COLUMNS].itertuples(index=False)}
+    unplanned = sorted(str(cell) for cell in found - planned)
+    if unplanned:
+        raise ValueError(f"trials hold cells that are not in the plan: {', '.join(unplanned)}")
+
+
+def _check_confirm_runs(record: SweepRecord) -> None:
+    """Confirm runs use planned seeds, and a seed counts once in a cell."""
+    runs = record.trials[record.trials["stage"] == "confirm"]
+    unplanned = sorted({int(seed) for seed in runs["seed"]} - set(record.confirm_seeds))
+    if unplanned:
+        raise ValueError(f"confirm runs use seeds {unplanned}, not among {record.confirm_seeds}")
+    done = completed(runs, record.test_column)[[*CELL_COLUMNS, "seed"]]
+    twice = [tuple(row) for row in done[done.duplicated()].itertuples(index=False)]
+    if twice:
+        raise ValueError(f"confirm runs completed more than once, by cell and seed: {twice}")

@@ -1,0 +1,161 @@
+"""Tables as text: comma-separated values, Markdown, and the terminal."""
+
+import csv
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from sweep.compare.notation import (
+    axis_label,
+    better_text,
+    decimals,
+    noise_text,
+    p_text,
+    teachers_differ,
+)
+from sweep.compare.records import SweepRecord
+from sweep.plan import Condition
+from sweep.compare.statistics import LEVEL
+
+# A spreadsheet takes a cell that starts with one of these for a formula; OWASP, "CSV Injection".
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+MARKDOWN_FLOAT = "{:.5g}"  # for reading; the full precision is in the CSV
+NOTHING = "–"  # noqa: RUF001 - an en dash marks an empty cell, as printed tables do
+
+
+def to_csv(table: pd.DataFrame) -> str:
+    """Any table as comma-separated values that are safe to open in a spreadsheet.
+
+    Floats are written so that they read back equal. Text is quoted, since a bare carriage return
+    would start a row of its own; text that a spreadsheet would take for a formula gets a leading
+    apostrophe. Missing values are empty.
+    """
+    safe = table.map(_without_formula)
+    safe.columns = pd.Index([_without_formula(column) for column in table.columns])
+    return safe.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+
+
+def to_markdown(table: pd.DataFrame) -> str:
+    """Any table in GitHub's Markdown, floats to five significant digits, missing values empty."""
+    # Cells are turned to text here: tabulate would read text such as "1e5" as a number.
+    cells = table.astype(object).map(_markdown_cell)
+    cells.columns = pd.Index([_markdown_cell(str(column)) for column in table.columns])
+    align = ["right" if is_numeric_dtype(dtype) else "left" for dtype in table.dtypes]
+    text: str = cells.to_markdown(index=False, disable_numparse=True, colalign=align)
+    return text + "\n"
+
+
+# Format -> function from a table to text. A new format is one function and one line here.
+FORMATS: Mapping[str, Callable[[pd.DataFrame], str]] = {
+    "csv": to_csv,
+    "markdown": to_markdown,
+}
+
+
+def to_rich(table: pd.DataFrame, record: SweepRecord) -> Table:
+    """A comparison table for the terminal; about 100 characters wide.
+
+    One section per condition. The best mean of a section is bold; a called difference says
+    "better" or "worse" in words, so that nothing hangs on colour.
+    """
+    view = Table(
+        title=f"{record.name} on {record.dataset}: {axis_label(record)}, {better_text(record)}",
+        caption=f"better, worse: the interval excludes zero and p (Holm) < {LEVEL}",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    view.add_column("noise", no_wrap=True)
+    if teachers_differ(record):
+        view.add_column("teacher\nlabels")
+    # Folded rather than cut short on a narrow terminal: two methods may share a beginning.
+    view.add_column("method", overflow="fold")
+    if len(record.baselines) > 1:
+        view.add_column("against", overflow="fold")
+    for heading in ("mean ± std", "95 % CI", "difference [95 % CI]", "p\n(Holm)"):
+        view.add_column(heading, justify="right", no_wrap=True)
+    view.add_column("called")
+    for heading in ("seeds", "trials/\npruned"):
+        view.add_column(heading, justify="right")
+    digits = _column_decimals(table, record)
+    for condition in record.conditions:
+        _add_section(view, table, record, condition, digits)
+    return view
+
+
+def rows_of(table: pd.DataFrame, condition: Condition) -> pd.DataFrame:
+    """Rows of a comparison table that belong to one condition."""
+    return table[
+        (table["noise_kind"] == condition.noise_kind)
+        & (table["noise_rate"] == condition.noise_rate)
+        & (table["teacher_labels"] == condition.teacher_labels)
+    ]
+
+
+def _without_formula(cell: object) -> object:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell
+
+
+def _markdown_cell(cell: object) -> str:
+    if cell is None or pd.isna(cell):  # type: ignore[call-overload]
+        return ""
+    if isinstance(cell, float):
+        return MARKDOWN_FLOAT.format(cell)
+    return " ".join(str(cell).replace("|", "\\|").split())
+
+
+def _column_decimals(table: pd.DataFrame, record: SweepRecord) -> int:
+    """One number of decimals for the whole table, so that a column lines up."""
+    deviations = table[f"{record.test_column}_std"].to_numpy(dtype=float)
+    known = deviations[deviations > 0.0]
+    return decimals(float(np.median(known))) if len(known) else decimals(0.0)
+
+
+def _add_section(
+    view: Table, table: pd.DataFrame, record: SweepRecord, condition: Condition, digits: int
+) -> None:
+    rows = rows_of(table, condition)
+    means = rows[f"{record.test_column}_mean"]
+    best = means.max() if record.direction == "maximize" else means.min()
+    for position, row in enumerate(rows.to_dict("records")):
+        mean = row[f"{record.test_column}_mean"]
+        std = row[f"{record.test_column}_std"]
+        first = position == 0
+        cells = [
+            Text(noise_text(condition, record) if first else ""),
+            *([Text(condition.teacher_labels if first else "")] * teachers_differ(record)),
+            Text(row["method"]),
+            *([Text(row["baseline"] or NOTHING)] * (len(record.baselines) > 1)),
+            Text(_mean_text(mean, std, digits), style="bold" if mean == best else ""),
+            Text(_interval_text(row["ci95_low"], row["ci95_high"], digits)),
+            Text(_delta_text(row, digits)),
+            Text(NOTHING if np.isnan(row["p_holm"]) else p_text(row["p_holm"]).removeprefix("= ")),
+            Text(row["called"], style="bold" if row["called"] else ""),
+            Text(f"{row['n_seeds']}/{len(record.confirm_seeds)}"),
+            Text(f"{row['n_trials']}/{row['n_pruned']}"),
+        ]
+        view.add_row(*cells, end_section=position == len(rows) - 1)
+
+
+def _mean_text(mean: float, std: float, digits: int) -> str:
+    if np.isnan(mean):
+        return NOTHING
+    return f"{mean:.{digits}f}" if np.isnan(std) else f"{mean:.{digits}f} ± {std:.{digits}f}"
+
+
+def _interval_text(low: float, high: float, digits: int) -> str:
+    return NOTHING if np.isnan(low) else f"[{low:z.{digits}f}, {high:z.{digits}f}]"
+
+
+def _delta_text(row: Mapping[Any, Any], digits: int) -> str:
+    if np.isnan(row["delta"]):
+        return NOTHING
+    interval = _interval_text(row["delta_ci95_low"], row["delta_ci95_high"], digits)
+    return f"{row['delta']:+z.{digits}f} {interval}"

@@ -1,0 +1,20 @@
+"""Bad input: one message that names the field, the value and the remedy."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class BadInput(Exception):
+    """Something the user gave cannot be used; the message is all that the user needs to see."""
+
+
+class SweepFailed(Exception):
+    """A sweep that could not be finished; the message says what can be done."""
+
+
+def unknown(what: str, value: object, known: Iterable[str]) -> str:
+    """A message for a name that is none of ``known``, with the nearest one."""
+    names = sorted(known)
+    near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"{value!r} is no {what}; {hint}known: {', '.join(names)}"

@@ -1,0 +1,365 @@
+"""The referee: what trains next, which lanes go on, and what is written down.
+
+One object owns the state of a sweep. Whatever trains cohorts asks it for work (`next_cohort`),
+reports every epoch (`report`), and hands in what came out (`finish`, `failed`, `lost`). It knows
+Optuna and the tracking store only as `Studies` and `Tracker`.
+
+Order: teachers first, those of the search before those of confirm; then, of all cells whose
+teachers are there, the one furthest behind; confirm runs of a cell as soon as its search is over.
+Which cohort finishes first changes that order, never what a cell is asked or what it prunes.
+"""
+
+import math
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol
+
+from sweep.plan import Cell, Plan, chunks
+from sweep.states import ENDED, State
+from sweep.tasks import (
+    CohortTask,
+    LaneOutcome,
+    confirm_cohort,
+    confirm_run,
+    search_cohort,
+    teacher_cohort,
+)
+from trainers.hyperparameters import Value
+
+Metrics = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class PastTrial:
+    """A trial as a study knows it; ``value`` is the objective, None where there is none."""
+
+    number: int
+    state: State
+    params: Mapping[str, Value]
+    value: float | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial ended; ``value`` only if complete, ``reason`` only if failed."""
+
+    number: int
+    state: State
+    value: float | None = None
+    reason: str = ""
+
+
+class Studies(Protocol):
+    """One study per cell with something to search; durable when `ask` and `tell` return."""
+
+    def history(self, cell: str) -> list[PastTrial]: ...
+    def ask(self, cell: str, count: int) -> dict[int, dict[str, Value]]: ...
+    def report(self, cell: str, number: int, epoch: int, value: float) -> None: ...
+    def should_prune(self, cell: str, number: int) -> bool: ...
+    def tell(self, cell: str, outcomes: Sequence[Outcome]) -> None: ...
+
+
+class Tracker(Protocol):
+    """The record of every run, by key; calls return at once and are carried out in order."""
+
+    def open(self, task: CohortTask) -> None: ...
+    def log(self, key: str, epoch: int, metrics: Metrics) -> None: ...
+    def close(self, key: str, state: State, metrics: Metrics, reason: str = "") -> None: ...
+    def reuse(self, task: CohortTask) -> None: ...
+
+
+@dataclass
+class Progress:
+    """Counts for a screen: lanes done and planned per stage, ended trials by state, epochs."""
+
+    done: dict[str, int]
+    planned: dict[str, int]
+    states: dict[str, int]
+    lane_epochs: int
+    flying: tuple[str, ...]
+
+
+@dataclass
+class _Flight:
+    """A cohort that is being trained, and its lanes that still are, with their trial numbers.
+
+    ``waits``: its process was lost, and it is to be trained again.
+    """
+
+    task: CohortTask
+    live: dict[str, int]
+    epochs: int = 0
+    losses: int = 0
+    waits: bool = False
+
+
+@dataclass
+class _CellState:
+    """How far a cell has come."""
+
+    cell: Cell
+    asked: int = 0
+    flying: bool = False
+    unfinished: dict[int, Mapping[str, Value]] = field(default_factory=dict)
+    ended: Counter[str] = field(default_factory=Counter)
+    confirm_left: list[int] = field(default_factory=list)
+    confirm_done: int = 0
+
+
+class Referee:
+    """The state of a sweep that runs."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        studies: Studies,
+        tracker: Tracker,
+        teachers: Iterable[str] = (),
+        confirmed: Iterable[str] = (),
+    ) -> None:
+        """``teachers``: keys of those at hand; ``confirmed``: keys of confirm runs that ended."""
+        self._plan = plan
+        self._studies = studies
+        self._tracker = tracker
+        self._teachers = {job.key for job in plan.teachers} & set(teachers)
+        self._flights: dict[str, _Flight] = {}
+        self._lane_epochs = 0
+        self._failed_teachers = 0
+        missing = [job for job in plan.teachers if job.key not in self._teachers]
+        self._teacher_chunks = deque(chunks(missing, plan.spec.resources.max_lanes))
+        for job in plan.teachers:
+            if job.key in self._teachers:
+                tracker.reuse(teacher_cohort(plan, (job,)))
+        ended = set(confirmed)
+        self._cells = {cell.id: self._recall(cell, ended) for cell in plan.cells}
+
+    def next_cohort(self) -> CohortTask | Literal["wait", "done"]:
+        """A cohort to train now, or word that there is none yet, or none any more."""
+        for flight in self._flights.values():
+            if flight.waits:
+                flight.waits = False
+                lanes = tuple(lane for lane in flight.task.lanes if lane.key in flight.live)
+                return replace(flight.task, lanes=lanes)
+        task = self._choose()
+        if task is None:
+            return "wait" if self._flights else "done"
+        self._flights[task.id] = _Flight(
+            task, {lane.key: _number(task, lane.key) for lane in task.lanes}
+        )
+        self._tracker.open(task)
+        return task
+
+    def report(
+        self, cohort: str, epoch: int, keys: Sequence[str], rows: Sequence[Metrics]
+    ) -> list[bool]:
+        """Metrics of every lane after an epoch; which lanes go on.
+
+        All lanes are reported to the study before any of them is judged. A cohort that is not in
+        flight any more, as after an interrupt, is told to stop.
+        """
+        flight = self._flights.get(cohort)
+        if flight is None:
+            return [False] * len(keys)
+        flight.epochs = epoch
+        self._lane_epochs += len(keys)
+        search = flight.task.stage == "search"
+        metric = f"validation_{self._plan.spec.objective.metric}"
+        ends: dict[str, Outcome] = {}
+        for key, row in zip(keys, rows, strict=True):
+            self._tracker.log(key, epoch, row)
+            bad = [f"{name} is {value}" for name, value in row.items() if not math.isfinite(value)]
+            if bad:
+                reason = f"diverged in epoch {epoch}: {', '.join(bad)}"
+                ends[key] = Outcome(flight.live[key], "failed", reason=reason)
+            elif search:
+                self._studies.report(flight.task.cell, flight.live[key], epoch, row[metric])
+        if search and epoch < flight.task.spec.training.epochs:
+            for key in keys:
+                if key not in ends and self._studies.should_prune(
+                    flight.task.cell, flight.live[key]
+                ):
+                    ends[key] = Outcome(flight.live[key], "pruned")
+        self._end(flight, ends)
+        return [key not in ends for key in keys]
+
+    def finish(
+        self, cohort: str, outcomes: Mapping[str, LaneOutcome], teachers: Iterable[str] = ()
+    ) -> None:
+        """A cohort trained to its end; ``teachers``: keys of those that it leaves."""
+        flight = self._flights.get(cohort)
+        if flight is None:
+            return
+        metric = f"validation_{self._plan.spec.objective.metric}"
+        ends = {
+            key: Outcome(number, "complete", outcomes[key].best[metric])
+            for key, number in flight.live.items()
+        }
+        self._end(flight, ends, outcomes)
+        self._teachers |= set(teachers)
+        self._land(flight)
+
+    def failed(self, cohort: str, reason: str) -> None:
+        """A cohort raised: every lane that still trained has failed."""
+        flight = self._flights.get(cohort)
+        if flight is None:
+            return
+        self._end(flight, _all(flight, "failed", reason))
+        self._land(flight)
+
+    def lost(self, cohort: str) -> None:
+        """A cohort's process is gone: its lanes are trained again, or fail after some times."""
+        flight = self._flights.get(cohort)
+        if flight is None:
+            return
+        flight.losses += 1
+        flight.waits = True
+        if flight.losses > self._plan.spec.resources.retries:
+            self.failed(cohort, f"its process was lost {flight.losses} times")
+
+    def interrupt(self) -> None:
+        """Give up all that is in flight, marked so that it is taken up again."""
+        for flight in self._flights.values():
+            self._end(flight, _all(flight, "interrupted"))
+        self._flights.clear()
+
+    def progress(self) -> Progress:
+        """How far the sweep has come."""
+        budget = self._plan.budget()
+        states: Counter[str] = Counter()
+        for state in self._cells.values():
+            states.update(state.ended)
+        done = {
+            "teachers": len(self._teachers) + self._failed_teachers,
+            "search": sum(states.values()),
+            "confirm": sum(state.confirm_done for state in self._cells.values()),
+        }
+        planned = {
+            "teachers": budget.teachers,
+            "search": budget.search_trials,
+            "confirm": budget.confirm_runs,
+        }
+        flying = tuple(self._flights)
+        return Progress(done, planned, dict(states), self._lane_epochs, flying)
+
+    def _recall(self, cell: Cell, confirmed: set[str]) -> _CellState:
+        """A cell as the studies and the confirm runs that ended leave it."""
+        seeds = self._plan.confirm_seeds
+        left = [seed for seed in seeds if confirm_run(cell.id, seed) not in confirmed]
+        state = _CellState(cell, confirm_left=left, confirm_done=len(seeds) - len(left))
+        for trial in self._studies.history(cell.id) if cell.space else ():
+            state.asked += 1
+            if trial.state in ENDED:
+                state.ended[trial.state] += 1
+            else:
+                state.unfinished[trial.number] = trial.params
+        return state
+
+    def _choose(self) -> CohortTask | None:
+        if self._teacher_chunks:
+            return teacher_cohort(self._plan, self._teacher_chunks.popleft())
+        searching = [s for s in self._cells.values() if self._may_search(s)]
+        if searching:
+            return self._search(min(searching, key=lambda s: s.asked - len(s.unfinished)))
+        for state in self._cells.values():
+            if self._searched(state) and state.confirm_left:
+                values = self._best(state)
+                if values is None:
+                    state.confirm_left = []
+                    continue
+                seeds = self._confirmable(state)
+                if seeds:
+                    state.confirm_left = [s for s in state.confirm_left if s not in seeds]
+                    return confirm_cohort(self._plan, state.cell, values, seeds)
+        return None
+
+    def _may_search(self, state: _CellState) -> bool:
+        more = bool(state.unfinished) or state.asked < self._plan.trials_of(state.cell)
+        return more and not state.flying and self._at_hand(state.cell, self._plan.search_seed)
+
+    def _searched(self, state: _CellState) -> bool:
+        all_asked = state.asked >= self._plan.trials_of(state.cell)
+        return all_asked and not state.unfinished and not state.flying
+
+    def _search(self, state: _CellState) -> CohortTask:
+        """The next generation of a cell, or what is left of one that was broken off."""
+        size = self._plan.spec.search.generation
+        room = size - state.asked % size if state.asked % size or not state.unfinished else 0
+        count = min(room, self._plan.trials_of(state.cell) - state.asked)
+        trials = dict(state.unfinished)
+        if count > 0:
+            trials.update(self._studies.ask(state.cell.id, count))
+            state.asked += count
+        state.unfinished = {}
+        state.flying = True
+        return search_cohort(self._plan, state.cell, trials, (state.asked - 1) // size)
+
+    def _best(self, state: _CellState) -> Mapping[str, Value] | None:
+        """The configuration to confirm: the best complete trial, the earliest of equals."""
+        if not state.cell.space:
+            return {}
+        sign = 1.0 if self._plan.spec.objective.direction == "maximize" else -1.0
+        complete = [
+            (sign * trial.value, -trial.number, trial.params)
+            for trial in self._studies.history(state.cell.id)
+            if trial.state == "complete" and trial.value is not None
+        ]
+        return max(complete, key=lambda t: t[:2])[2] if complete else None
+
+    def _confirmable(self, state: _CellState) -> tuple[int, ...]:
+        """Seeds that are left and whose teachers are at hand, as many as a cohort takes."""
+        ready = [seed for seed in state.confirm_left if self._at_hand(state.cell, seed)]
+        return tuple(ready[: self._plan.spec.resources.max_lanes])
+
+    def _at_hand(self, cell: Cell, seed: int) -> bool:
+        return all(job.key in self._teachers for job in self._plan.teachers_of(cell, seed))
+
+    def _end(
+        self,
+        flight: _Flight,
+        ends: Mapping[str, Outcome],
+        outcomes: Mapping[str, LaneOutcome] | None = None,
+    ) -> None:
+        """Write down lanes that end, in the study first."""
+        if flight.task.stage == "search" and ends:
+            self._studies.tell(flight.task.cell, list(ends.values()))
+            self._cells[flight.task.cell].ended.update(
+                end.state for end in ends.values() if end.state in ENDED
+            )
+        for key, end in ends.items():
+            outcome = outcomes[key] if outcomes else None
+            metrics = _closing_metrics(outcome, flight.epochs)
+            self._tracker.close(key, end.state, metrics, end.reason)
+            if flight.task.stage == "confirm" and end.state in ENDED:
+                self._cells[flight.task.cell].confirm_done += 1
+            if flight.task.stage == "teacher" and end.state == "failed":
+                self._failed_teachers += 1
+        for key in ends:
+            flight.live.pop(key, None)
+
+    def _land(self, flight: _Flight) -> None:
+        del self._flights[flight.task.id]
+        if flight.task.stage == "search":
+            self._cells[flight.task.cell].flying = False
+
+
+def _number(task: CohortTask, key: str) -> int:
+    """The trial number in a search run's key; -1 for runs that belong to no study."""
+    return int(key.rsplit("/", 1)[1]) if task.stage == "search" else -1
+
+
+def _all(flight: _Flight, state: State, reason: str = "") -> dict[str, Outcome]:
+    return {key: Outcome(number, state, reason=reason) for key, number in flight.live.items()}
+
+
+def _closing_metrics(outcome: LaneOutcome | None, epochs: int) -> dict[str, float]:
+    """What is known of a run when it ends, beside its curves."""
+    if outcome is None:
+        return {"epochs_trained": epochs}
+    best = {f"best_{name}": value for name, value in outcome.best.items()}
+    return {
+        "epochs_trained": outcome.epochs,
+        "best_epoch": outcome.best_epoch,
+        **best,
+        **outcome.test,
+    }

@@ -1,0 +1,317 @@
+"""The spec of a sweep: what a user writes in YAML, as models that check themselves.
+
+Every model is strict and frozen; a message of a failed check names the value and the remedy, the
+field is added by `sweep.spec_reader`.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from search_spaces.domains import Domain
+from sweep.errors import unknown
+from sweep.spaces import (
+    SpaceSpec,
+    Strict,
+    check_hyperparameter,
+    has_hyperparameter,
+    resolve_space,
+)
+from trainers.data.datasets import DATASETS
+from trainers.data.noise import NOISE_KINDS
+from trainers.data.splits import SPLITS, SplitFractions
+from trainers.hyperparameters import LR, WEIGHT_DECAY, Value
+from trainers.registry import METHODS
+from trainers.settings import DataSpec, ModelSpec, Selection, Training
+
+T = TypeVar("T")
+
+SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+# The names under which Optuna's samplers and pruners are known here; the classes are an adapter's.
+SAMPLERS = (
+    "tpe", "random", "cmaes", "gp", "qmc", "grid", "brute_force", "nsgaii", "nsgaiii",
+)  # fmt: skip
+PRUNERS = (
+    "median", "percentile", "successive_halving", "hyperband", "threshold", "patient",
+    "wilcoxon", "none",
+)  # fmt: skip
+# What a classifier reports on every split, and which way is better.
+METRICS: Mapping[str, Literal["maximize", "minimize"]] = {
+    "accuracy": "maximize",
+    "loss": "minimize",
+}
+UNITS: Mapping[str, str] = {"accuracy": "percent", "loss": "nats"}
+MODEL_NAMES = ("mlp",)
+
+
+def _safe_name(value: str) -> str:
+    if not SAFE_NAME.fullmatch(value):
+        raise ValueError(
+            f"{value!r} cannot name files and runs; use at most 64 letters, digits, '_', '-' or "
+            "'.', beginning with a letter or digit"
+        )
+    return value
+
+
+def _one_of(what: str, known: tuple[str, ...]) -> AfterValidator:
+    def check(value: str) -> str:
+        if value not in known:
+            raise ValueError(unknown(what, value, known))
+        return value
+
+    return AfterValidator(check)
+
+
+def _distinct(values: tuple[T, ...]) -> tuple[T, ...]:
+    if len(set(values)) != len(values):
+        raise ValueError(f"{list(values)} names something twice; name each once")
+    return values
+
+
+SafeName = Annotated[str, AfterValidator(_safe_name)]
+
+
+class Splits(Strict):
+    """Shares of the data set, each in (0, 1), together at most 1."""
+
+    train: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    meta: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    validation: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    test: Annotated[float, Field(gt=0, lt=1)] = 0.25
+
+    @model_validator(mode="after")
+    def _fit(self) -> "Splits":
+        total = sum(getattr(self, name) for name in SPLITS)
+        if total > 1 + 1e-9:
+            raise ValueError(f"the shares add up to {total:g}; lower them to at most 1 together")
+        return self
+
+
+class Data(Strict):
+    """Which data set, and how it is split."""
+
+    dataset: Annotated[str, _one_of("data set", tuple(DATASETS))]
+    splits: Splits = Splits()
+
+    def settings(self) -> DataSpec:
+        return DataSpec(self.dataset, SplitFractions(**self.splits.model_dump()))
+
+
+Rate = Annotated[float, Field(ge=0, lt=1)]
+Kind = Annotated[str, _one_of("noise kind", tuple(NOISE_KINDS))]
+TeacherLabels = Literal["noisy", "clean"]
+
+
+class Conditions(Strict):
+    """The settings in which methods are compared: every combination of these lists."""
+
+    noise_kind: Annotated[
+        tuple[Kind, ...], Field(min_length=1, strict=False), AfterValidator(_distinct)
+    ] = ("symmetric",)
+    noise_rate: Annotated[
+        tuple[Rate, ...], Field(min_length=1, strict=False), AfterValidator(_distinct)
+    ] = (0.0,)
+    teacher_labels: Annotated[
+        tuple[TeacherLabels, ...], Field(min_length=1, strict=False), AfterValidator(_distinct)
+    ] = ("noisy",)
+
+
+class Model(Strict):
+    """A network by name and the widths of its hidden layers."""
+
+    name: Annotated[str, _one_of("model", MODEL_NAMES)]
+    hidden: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1, strict=False)]
+
+    def settings(self) -> ModelSpec:
+        return ModelSpec(self.name, self.hidden)
+
+
+class TrainingLoop(Strict):
+    """What all trials of a network share: epochs, examples per batch, SGD's momentum, schedule."""
+
+    epochs: Annotated[int, Field(ge=1)] = 30
+    batch_size: Annotated[int, Field(ge=1)] = 64
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    nesterov: bool = True
+    schedule: Literal["cosine", "constant"] = "cosine"
+
+    @model_validator(mode="after")
+    def _nesterov_needs_momentum(self) -> "TrainingLoop":
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("Nesterov's step needs momentum; set momentum or nesterov: false")
+        return self
+
+    def settings(self) -> Training:
+        return Training(**self.model_dump())
+
+
+class Student(Strict):
+    """The network whose training is compared."""
+
+    model: Model
+    training: TrainingLoop = TrainingLoop()
+
+
+class Teacher(Student):
+    """The network that is trained once per labels and seed, by cross-entropy."""
+
+    lr: Annotated[float, Field(gt=0)] = float(LR.default)
+    weight_decay: Annotated[float, Field(ge=0)] = float(WEIGHT_DECAY.default)
+
+
+class MethodUse(Strict):
+    """A method of the sweep under a label of its own, with some hyperparameters pinned."""
+
+    method: Annotated[str, _one_of("method", tuple(METHODS))]
+    label: SafeName = ""
+    baseline: bool = False
+    pin: dict[str, Value] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _label_defaults_to_method(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "method" in data:
+            return {"label": data["method"], **data}
+        return data
+
+    @model_validator(mode="after")
+    def _pins_are_legal(self) -> "MethodUse":
+        for name, value in self.pin.items():
+            check_hyperparameter(self.method, name, value, f"pin.{name}")
+        if self.label == "teacher":
+            raise ValueError(
+                "the label 'teacher' is taken by the teachers' own runs; choose another"
+            )
+        return self
+
+
+class Named(BaseModel):
+    """An Optuna sampler or pruner by name, with its own parameters beside it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True, allow_inf_nan=False)
+    name: str
+
+    def parameters(self) -> dict[str, Any]:
+        """Everything but the name."""
+        return dict(self.model_extra or {})
+
+
+class Sampler(Named):
+    name: Annotated[str, _one_of("sampler", SAMPLERS)] = "tpe"
+
+
+class Pruner(Named):
+    name: Annotated[str, _one_of("pruner", PRUNERS)] = "median"
+
+
+class Search(Strict):
+    """The same budget, sampler, pruner and shared ranges for every cell.
+
+    ``trials`` per cell, asked and trained in generations of ``generation``; ``shared`` ranges hold
+    for every method that has the hyperparameter, ``own`` ranges for one label.
+    """
+
+    trials: Annotated[int, Field(ge=1)] = 24
+    generation: Annotated[int, Field(ge=1)] = 8
+    sampler: Sampler = Sampler()
+    pruner: Pruner = Pruner()
+    shared: SpaceSpec = Field(default_factory=dict)
+    own: dict[str, SpaceSpec] = Field(default_factory=dict)
+
+
+class Confirm(Strict):
+    """How many fresh seeds the best configuration of each cell is trained on."""
+
+    seeds: Annotated[int, Field(ge=1)] = 10
+
+
+class Objective(Strict):
+    """The validation metric that search improves and that picks the epoch that counts."""
+
+    metric: Annotated[str, _one_of("metric", tuple(METRICS))] = "accuracy"
+
+    @property
+    def direction(self) -> Literal["maximize", "minimize"]:
+        return METRICS[self.metric]
+
+    def settings(self) -> Selection:
+        return Selection(self.metric, self.direction == "maximize")
+
+
+class Resources(Strict):
+    """What a cohort takes (CPUs, GPUs or fractions of one) and how many lanes it may have.
+
+    ``retries``: how often a cohort whose process died is trained again.
+    """
+
+    cpus: Annotated[float, Field(gt=0)] = 1.0
+    gpus: Annotated[float, Field(ge=0)] = 0.0
+    max_lanes: Annotated[int, Field(ge=1)] = 32
+    retries: Annotated[int, Field(ge=0)] = 2
+
+
+class SweepSpec(Strict):
+    """One sweep: data, conditions, networks, methods, budgets, seeds."""
+
+    name: SafeName
+    description: str = ""
+    seed: Annotated[int, Field(ge=0)] = 0
+    data: Data
+    conditions: Conditions = Conditions()
+    teacher: Teacher
+    student: Student
+    methods: Annotated[tuple[MethodUse, ...], Field(min_length=1, strict=False)]
+    objective: Objective = Objective()
+    search: Search = Search()
+    confirm: Confirm = Confirm()
+    resources: Resources = Resources()
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> "SweepSpec":
+        labels = [use.label for use in self.methods]
+        for label in labels:
+            if labels.count(label) > 1:
+                raise ValueError(
+                    f"methods: the label {label!r} is used twice; give each use its own label"
+                )
+        if not any(use.baseline for use in self.methods):
+            raise ValueError(
+                "methods: no baseline to compare with; add 'baseline: true' to one of "
+                + ", ".join(labels)
+            )
+        for label, space in self.search.own.items():
+            self._check_own_space(label, space)
+        self._check_shared_space()
+        for use in self.methods:
+            self.space_of(use)
+        return self
+
+    def space_of(self, use: MethodUse) -> dict[str, Domain]:
+        """What is searched for ``use``: hyperparameters and their domains, in a fixed order."""
+        own = self.search.own.get(use.label, {})
+        return resolve_space(use.method, use.label, use.pin, self.search.shared, own)
+
+    def _check_shared_space(self) -> None:
+        known = {h.name for use in self.methods for h in METHODS[use.method].hyperparameters}
+        for name in self.search.shared:
+            if name not in known:
+                raise ValueError(f"search.shared.{name}: {unknown('hyperparameter', name, known)}")
+
+    def _check_own_space(self, label: str, space: SpaceSpec) -> None:
+        uses = {use.label: use for use in self.methods}
+        if label not in uses:
+            raise ValueError(f"search.own.{label}: {unknown('method of this sweep', label, uses)}")
+        for name in space:
+            where = f"search.own.{label}.{name}"
+            check_hyperparameter(uses[label].method, name, None, where)
+            users = [use.label for use in self.methods if has_hyperparameter(use.method, name)]
+            if len({uses[user].method for user in users}) > 1:
+                raise ValueError(
+                    f"{where}: {', '.join(users)} share this hyperparameter and must search the "
+                    f"same range; put it under search.shared"
+                )
+            if name in uses[label].pin:
+                raise ValueError(f"{where}: is pinned for {label}; drop the pin or the range")
