@@ -224,7 +224,7 @@ def main() -> NoReturn:
 
 def _fail(message: str, code: int) -> NoReturn:
     for line in message.splitlines():
-        print(f"almkd: {line}", file=sys.stderr)
+        typer.echo(f"almkd: {line}", err=True)
     sys.exit(code)
 
 

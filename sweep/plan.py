@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 
@@ -15,6 +14,8 @@ from trainers.settings import Labels
 
 # Raised when a change to training makes earlier teachers differ from what would be trained now.
 TEACHER_FORMAT = 1
+# Teachers are large: side by side they save little, and small cohorts spread over a machine.
+TEACHER_LANES = 8
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,18 @@ class Plan:
                     jobs.setdefault(job.key, job)
         return tuple(jobs.values())
 
+    @property
+    def teacher_cohorts(self) -> list[tuple[TeacherJob, ...]]:
+        """Teachers that train together: first those that the search waits for, then the others."""
+        first = [job for job in self.teachers if job.seed == self.search_seed]
+        others = [job for job in self.teachers if job.seed != self.search_seed]
+        lanes = min(TEACHER_LANES, self.spec.resources.max_lanes)
+        return [
+            tuple(jobs[i : i + lanes])
+            for jobs in (first, others)
+            for i in range(0, len(jobs), lanes)
+        ]
+
     def teachers_of(self, cell: Cell, seed: int) -> tuple[TeacherJob, ...]:
         """The teachers that ``cell`` reads under ``seed``; none if its method reads none."""
         if not cell.entry.uses_teacher:
@@ -149,7 +162,7 @@ class Plan:
         trials = [self.trials_of(cell) for cell in self.cells]
         seeds = len(self.confirm_seeds)
         cohorts = (
-            math.ceil(len(self.teachers) / lanes)
+            len(self.teacher_cohorts)
             + sum(math.ceil(n / generation) for n in trials)
             + len(self.cells) * math.ceil(seeds / lanes)
         )
@@ -173,8 +186,3 @@ def spec_hash(spec: SweepSpec) -> str:
     """A short hash of everything a spec says."""
     text = json.dumps(spec.model_dump(mode="json"), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def chunks(items: Sequence[TeacherJob], size: int) -> list[tuple[TeacherJob, ...]]:
-    """Consecutive runs of at most ``size``."""
-    return [tuple(items[i : i + size]) for i in range(0, len(items), size)]

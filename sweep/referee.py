@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
-from sweep.plan import Cell, Plan, chunks
+from sweep.plan import Cell, Plan
 from sweep.states import ENDED, State
 from sweep.tasks import (
     CohortTask,
@@ -126,8 +126,11 @@ class Referee:
         self._flights: dict[str, _Flight] = {}
         self._lane_epochs = 0
         self._failed_teachers = 0
-        missing = [job for job in plan.teachers if job.key not in self._teachers]
-        self._teacher_chunks = deque(chunks(missing, plan.spec.resources.max_lanes))
+        self._teacher_cohorts = deque(
+            missing
+            for jobs in plan.teacher_cohorts
+            if (missing := tuple(job for job in jobs if job.key not in self._teachers))
+        )
         for job in plan.teachers:
             if job.key in self._teachers:
                 tracker.reuse(teacher_cohort(plan, (job,)))
@@ -256,8 +259,8 @@ class Referee:
         return state
 
     def _choose(self) -> CohortTask | None:
-        if self._teacher_chunks:
-            return teacher_cohort(self._plan, self._teacher_chunks.popleft())
+        if self._teacher_cohorts:
+            return teacher_cohort(self._plan, self._teacher_cohorts.popleft())
         searching = [s for s in self._cells.values() if self._may_search(s)]
         if searching:
             return self._search(min(searching, key=lambda s: s.asked - len(s.unfinished)))

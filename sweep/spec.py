@@ -200,10 +200,14 @@ class Named(BaseModel):
 
 
 class Sampler(Named):
+    """What proposes trials."""
+
     name: Annotated[str, _one_of("sampler", SAMPLERS)] = "tpe"
 
 
 class Pruner(Named):
+    """What stops weak trials."""
+
     name: Annotated[str, _one_of("pruner", PRUNERS)] = "median"
 
 

@@ -91,7 +91,8 @@ def _parse(text: str, source: str) -> object:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise BadInput(f"{source}{where}: {error.problem or error}") from None
+        said = " ".join(part for part in (error.context, error.problem) if part)
+        raise BadInput(f"{source}{where}: {said or error}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise BadInput(f"{source}: is not YAML that can be read: {error}") from None
 
@@ -189,11 +190,9 @@ def _model_at(path: list[Any]) -> type[BaseModel] | None:
     """The model that a path of field names leads to."""
     model: type[BaseModel] = SweepSpec
     for part in path:
-        if isinstance(part, int):
+        if part not in model.model_fields:  # a place in a list, or a key of a mapping
             continue
-        inner = (
-            _models_in(model.model_fields[part].annotation) if part in model.model_fields else []
-        )
+        inner = _models_in(model.model_fields[part].annotation)
         if not inner:
             return None
         model = inner[0]

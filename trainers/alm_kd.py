@@ -59,12 +59,12 @@ class Variant:
     held_out: float
 
     def descend(self, lam: Tensor, gradient: Tensor, meta_lr: Tensor) -> Tensor:
-        """One projected step: weights and gradient (..., 2), ``meta_lr`` broadcastable to (...)."""
+        """One projected step: weights and gradient (groups, 2, G), step sizes (groups, 1)."""
         if self.convex:
-            along = gradient[..., TEACHER] - gradient[..., LABEL]
-            teacher = (lam[..., TEACHER] - meta_lr * along).clamp(0.0, self.high)
-            return torch.stack([1 - teacher, teacher], dim=-1)
-        return (lam - meta_lr.unsqueeze(-1) * gradient).clamp(0.0, self.high)
+            along = gradient[:, TEACHER] - gradient[:, LABEL]
+            teacher = (lam[:, TEACHER] - meta_lr * along).clamp(0.0, self.high)
+            return torch.stack([1 - teacher, teacher], dim=1)
+        return (lam - meta_lr.unsqueeze(1) * gradient).clamp(0.0, self.high)
 
 
 VARIANTS: Mapping[str, Variant] = {
@@ -104,7 +104,7 @@ class AlmKd(Method):
         lam = self.lam.gather(1, batch.places.unsqueeze(-1).expand(-1, -1, 2))
         tau = self.values.numbers["temperature"].view(-1, 1)
         label = cross_entropy(z, batch.labels)
-        teacher = distillation(batch.teachers[:, :, 0], z, tau)
+        teacher = distillation(batch.teachers[:, 0], z, tau)
         return lam[..., LABEL] * label + lam[..., TEACHER] * teacher
 
     def begin_epoch(self, epoch: int, student: LaneClassifier, lr: Tensor) -> None:
@@ -143,19 +143,20 @@ class AlmKd(Method):
         for walk, lanes in self._walks(due).items():
             at = torch.tensor(lanes, device=self.lam.device)
             deal = _Deal.draw([self._order[lane] for lane in lanes], at, walk, self.data)
+            residuals = [deal.train(r) * deal.filled.unsqueeze(-1) for r in frozen.residuals]
             group = TrainingGroup(
-                h=deal.train(frozen.train.features),
-                r=deal.train(frozen.residuals) * deal.filled.view(-1, walk.group_size, 1, 1),
+                h=deal.train(frozen.train.features).mT,
+                r=torch.stack([r.mT for r in residuals], dim=1),
                 eta=deal.per_group(lr),
                 batch_size=self.batch_size,
             )
             evaluation = self._evaluation(VARIANTS[walk.variant].held_out, frozen, deal)
             meta_lr = deal.per_group(self.values.numbers["meta_lr"]).unsqueeze(1)
-            lam = deal.train(self.lam)
+            lam = deal.train(self.lam).mT.contiguous()
             for _ in range(walk.repeats):
                 gradient = last_layer_hypergradient(lam, group, evaluation)
                 lam = VARIANTS[walk.variant].descend(lam, gradient, meta_lr)
-            deal.put_back(lam, self.lam)
+            deal.put_back(lam.mT, self.lam)
 
     def _freeze(self, student: LaneClassifier) -> "_Frozen":
         """All training and held-out examples as the student sees them now."""
@@ -164,9 +165,9 @@ class AlmKd(Method):
         batch = self.data.batch("train", places.expand(len(train.logits), -1))
         tau = self.values.numbers["temperature"].view(-1, 1)
         label = cross_entropy_gradient(train.logits, batch.labels)
-        teacher = distillation_gradient(batch.teachers[:, :, 0], train.logits, tau)
+        teacher = distillation_gradient(batch.teachers[:, 0], train.logits, tau)
         meta = frozen_output(student, self.data, "meta")
-        return _Frozen(train, meta, torch.stack([label, teacher], dim=2))
+        return _Frozen(train, meta, (label, teacher))
 
     def _walks(self, due: list[int]) -> dict[_Walk, list[int]]:
         """Lanes by what they must share."""
@@ -191,15 +192,15 @@ class AlmKd(Method):
             own_w = (1 - held_out) * deal.filled / deal.filled.sum(-1, keepdim=True)
             h, z, p = (torch.cat(pair, dim=1) for pair in ((h, own_h), (z, own_z), (p, own_p)))
             w = torch.cat([w, own_w], dim=1)
-        return Evaluation(h, z, p, w)
+        return Evaluation(h.mT, z.mT.contiguous(), p.mT.contiguous(), w)
 
 
 class _Frozen(NamedTuple):
-    """What an update reads of a student that stands still; residuals are dl_ik/dz (L, N, 2, C)."""
+    """What an update reads of a student that stands still; residuals: dl_ik/dz, two (L, N, C)."""
 
     train: Output
     meta: Output
-    residuals: Tensor
+    residuals: tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,6 @@ class Cohort:
             spec.training.nesterov,
         )
         self._order = [torch_generator(seed, "batches") for seed in seeds]
-        self._best = torch.full((len(lanes),), -math.inf, device=device)
         self._best_weights = self._optimizer.state()
 
     @property
@@ -133,9 +132,7 @@ class Cohort:
         batch = self.data.batch("train", index)
         z = self.model(batch.inputs).logits
         losses = self.method.losses(batch, z)
-        self._optimizer.zero_grad()
-        losses.mean(1).sum().backward()  # type: ignore[no-untyped-call]
-        self._optimizer.step(lr)
+        self._optimizer.step(losses.mean(1).sum(), lr)
         with torch.no_grad():
             return losses.detach().sum(1), (z.argmax(-1) == batch.labels).sum(1)
 

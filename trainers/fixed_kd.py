@@ -20,5 +20,5 @@ class FixedKd(Method):
         alpha = self.values.numbers["alpha"].view(-1, 1)
         tau = self.values.numbers["temperature"].view(-1, 1, 1)
         label = cross_entropy(z, batch.labels)
-        teacher = distillation(batch.teachers, z.unsqueeze(2), tau).mean(-1)
+        teacher = distillation(batch.teachers, z.unsqueeze(1), tau).mean(1)
         return (1 - alpha) * label + alpha * teacher

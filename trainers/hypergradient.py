@@ -1,22 +1,23 @@
 """How the held-out loss changes with the weight of each training loss, through one look-ahead.
 
 L lanes, G training examples of a group, V evaluation rows, K losses per example, C classes,
-H features of the last layer.
+H features of the last layer. Examples come last, classes and losses before them: these are few,
+and work along the examples is several times faster.
 
-lam   loss weights                                     (L, G, K)
-r     dl_ik/dz, gradients of each loss by the logits   (L, G, K, C)
-h     features of the training examples                (L, G, H)
+lam   loss weights                                     (L, K, G)
+r     dl_ik/dz, gradients of each loss by the logits   (L, K, C, G)
+h     features of the training examples                (L, H, G)
 eta   the student's learning rate now                  (L,)
 B     examples in one training batch (the loss is a mean over a batch)
 h_e, z_e, p_e, w_e   features, logits, target probabilities and weights of the evaluation rows
-                                                       (L, V, H), (L, V, C), (L, V, C), (L, V)
+                                                       (L, H, V), (L, C, V), (L, C, V), (L, V)
 
 The look-ahead is one plain gradient step of the last layer alone, theta' = theta - eta * sum_i
 sum_k lam_ik * g_ik with g_ik = (dl_ik/dz (x) h_i, dl_ik/dz) / B, so the evaluation logits after it
 are known in closed form, and
 
     dL_val/dlam_ik = -(eta / B) * < grad L_val(theta'), (r_ik (x) h_i, r_ik) >
-                   = -(eta / B) * r_ik . (h_i G_W + G_b).
+                   = -(eta / B) * r_ik . (G_W h_i + G_b).
 
 The outer products r (x) h, of size C*H per example and loss, are never built: four matrix products
 of the size of a batch do.
@@ -50,25 +51,25 @@ class Evaluation:
     w: Tensor
 
     def loss(self, z: Tensor) -> Tensor:
-        """The weighted cross-entropy at logits ``z`` (L, V, C): ``(L,)``."""
-        return -(self.w * (self.p * torch.log_softmax(z, dim=-1)).sum(-1)).sum(-1)
+        """The weighted cross-entropy at logits ``z`` (L, C, V): ``(L,)``."""
+        return -(self.w * (self.p * torch.log_softmax(z, dim=1)).sum(1)).sum(-1)
 
 
 def look_ahead_logits(lam: Tensor, group: TrainingGroup, evaluation: Evaluation) -> Tensor:
-    """Evaluation logits (L, V, C) after one step of the last layer on the lam-weighted loss."""
+    """Evaluation logits (L, C, V) after one step of the last layer on the lam-weighted loss."""
     step = (group.eta / group.batch_size).view(-1, 1, 1)
-    u = torch.einsum("lgk,lgkc->lgc", lam, group.r)
-    dW = group.h.transpose(1, 2) @ u
-    db = u.sum(dim=1, keepdim=True)
-    return evaluation.z - step * (evaluation.h @ dW + db)
+    u = step * (lam.unsqueeze(2) * group.r).sum(1)
+    dW = u @ group.h.mT
+    db = u.sum(dim=2, keepdim=True)
+    return evaluation.z - db - dW @ evaluation.h
 
 
 def last_layer_hypergradient(lam: Tensor, group: TrainingGroup, evaluation: Evaluation) -> Tensor:
-    """dL_val(theta')/dlam: ``(L, G, K)``; zero where eta is zero."""
+    """dL_val(theta')/dlam: ``(L, K, G)``; zero where eta is zero."""
     z = look_ahead_logits(lam, group, evaluation)
-    G_z = evaluation.w.unsqueeze(-1) * (torch.softmax(z, dim=-1) - evaluation.p)
-    G_W = evaluation.h.transpose(1, 2) @ G_z
-    G_b = G_z.sum(dim=1, keepdim=True)
-    along = (group.h @ G_W + G_b).unsqueeze(-1)
+    G_z = evaluation.w.unsqueeze(1) * (torch.softmax(z, dim=1) - evaluation.p)
+    G_W = G_z @ evaluation.h.mT
+    G_b = G_z.sum(dim=2, keepdim=True)
+    along = torch.baddbmm(G_b, G_W, group.h).unsqueeze(1)
     step = (group.eta / group.batch_size).view(-1, 1, 1)
-    return -step * (group.r @ along).squeeze(-1)
+    return -step * (group.r * along).sum(2)

@@ -1,9 +1,9 @@
 """Layers whose parameters carry a leading lane dimension, so that lanes train side by side.
 
 L lanes, B examples, D inputs, K outputs. Lane l of the output depends on lane l of the input and of
-the parameters only, in the same arithmetic whatever L is, provided that torch uses one thread (more
-divide a product by the shape of the whole stack) and no layer is one wide (a single lane of it takes
-torch's path for vectors).
+the parameters only, in the same arithmetic whatever L is (on a CPU: with one thread, and for layers
+more than one wide). Examples come last: networks here are narrow and batches are not, and work
+along the long dimension is several times faster.
 """
 
 import math
@@ -14,22 +14,22 @@ from torch import Tensor, nn
 
 
 class Linear(nn.Module):
-    """x W + b per lane: ``(L, B, D) -> (L, B, K)``.
+    """W x + b per lane: ``(L, D, B) -> (L, K, B)``.
 
-    ``weight`` is (L, D, K), transposed against `torch.nn.Linear`, ``bias`` (L, K); both start as
-    there, uniform in +-1/sqrt(D), drawn lane by lane from that lane's own generator.
+    ``weight`` (L, K, D) and ``bias`` (L, K) start as in `torch.nn.Linear`, uniform in +-1/sqrt(D),
+    drawn lane by lane from that lane's own generator.
     """
 
     def __init__(self, inputs: int, outputs: int, generators: Sequence[torch.Generator]) -> None:
         super().__init__()
         bound = 1.0 / math.sqrt(inputs)
-        weight = [_uniform((inputs, outputs), bound, g) for g in generators]
+        weight = [_uniform((outputs, inputs), bound, g) for g in generators]
         bias = [_uniform((outputs,), bound, g) for g in generators]
         self.weight = nn.Parameter(torch.stack(weight))
         self.bias = nn.Parameter(torch.stack(bias))
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.baddbmm(self.bias.unsqueeze(1), x, self.weight)
+        return torch.baddbmm(self.bias.unsqueeze(2), self.weight, x)
 
 
 def _uniform(shape: tuple[int, ...], bound: float, generator: torch.Generator) -> Tensor:

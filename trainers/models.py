@@ -50,10 +50,10 @@ class Mlp(LaneClassifier):
         self.head = Linear(sizes[-1], classes, generators)
 
     def forward(self, x: Tensor) -> Output:
-        h = x
+        h = x.flatten(2).mT
         for layer in self.body:
             h = torch.relu(layer(h))
-        return Output(h, self.head(h))
+        return Output(h.mT, self.head(h).mT)
 
 
 Builder = Callable[[ModelSpec, int, int, Sequence[torch.Generator]], LaneClassifier]

@@ -33,12 +33,10 @@ class LaneSGD:
         self._velocity = torch.zeros_like(self._flat)
         self._bind()
 
-    def zero_grad(self) -> None:
-        """Set every gradient to zero, in place."""
-        self._gradient.zero_()
-
-    def step(self, lr: Tensor) -> None:
-        """One update with learning rates ``lr`` (L,)."""
+    def step(self, loss: Tensor, lr: Tensor) -> None:
+        """One update down ``loss``, the sum over lanes of their losses, with rates ``lr`` (L,)."""
+        gradients = torch.autograd.grad(loss, self._parameters)
+        torch._foreach_copy_(self._gradients, gradients)
         update = torch.addcmul(self._gradient, self._flat, self._weight_decay)
         self._velocity.mul_(self._momentum).add_(update)
         if self._nesterov:
@@ -63,13 +61,14 @@ class LaneSGD:
         self._bind()
 
     def _bind(self) -> None:
-        """Make every parameter and its gradient a view into the flat buffers."""
+        """Make every parameter, and the place of its gradient, a view into the flat buffers."""
         self._gradient = torch.zeros_like(self._flat)
+        self._gradients = []
         start = 0
         for p in self._parameters:
             shape, size = p.shape[1:], p[0].numel()
             p.data = _view(self._flat, start, shape)
-            p.grad = _view(self._gradient, start, shape)
+            self._gradients.append(_view(self._gradient, start, shape))
             start += _padded(size)
 
 

@@ -4,7 +4,9 @@ Everything that compare and export need comes from here, on any machine that rea
 """
 
 import json
+import logging
 import math
+import os
 import platform
 import sys
 import tempfile
@@ -12,6 +14,9 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+# Read by MLflow where it is used: a bar for one small file is noise.
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 import pandas as pd
 import yaml
@@ -45,6 +50,7 @@ class MlflowStore:
         """``artifacts``: where a local store puts files; a server knows its own place."""
         self.uri = uri
         self._artifacts = artifacts
+        logging.getLogger("mlflow.store.db").setLevel(logging.WARNING)
         try:
             self._client = MlflowClient(tracking_uri=uri)
             self._client.search_experiments(max_results=1)

@@ -141,7 +141,7 @@ class MlflowTracker:
                 if time.monotonic() - written > HOLD_BACK:
                     self._write_held()
                     written = time.monotonic()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - told to whoever calls next
                 self._error = error
                 return
 

@@ -2,7 +2,9 @@
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import optuna
@@ -12,11 +14,14 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
+from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
+from optuna.storages import InMemoryStorage
+from pydantic import ValidationError
 
 from sweep.errors import BadInput, unknown
-from sweep.spec import Pruner, Sampler, SweepSpec
+from sweep.spec import Named, Pruner, Sampler, SweepSpec
 from trainers.seeds import stream
 
 Space = Mapping[str, BaseDistribution]
@@ -55,48 +60,85 @@ def build_sampler(spec: Sampler, space: Space, place: tuple[int, str, int]) -> B
     parts = place[:2] if spec.name in ONE_SEED_PER_CELL else place
     seed = stream(parts[0], "sampler", *parts[1:]) % 2**32
     parameters = spec.parameters()
+    fixed: dict[str, Any] = {"seed": seed}
     if spec.name == "grid":
         points = parameters.pop("points", GRID_POINTS)
-        parameters["search_space"] = {name: _points(d, points) for name, d in space.items()}
-    sampler: BaseSampler = _build(
-        SAMPLERS[spec.name], {**parameters, "seed": seed}, "search.sampler"
-    )
+        if not isinstance(points, int) or isinstance(points, bool) or points < 1:
+            raise BadInput(f"search.sampler.points: {points!r} must be a whole number from 1 on")
+        fixed["search_space"] = {name: _points(d, points) for name, d in space.items()}
+    sampler: BaseSampler = _build(SAMPLERS[spec.name], parameters, fixed, "search.sampler")
     return sampler
 
 
-def build_pruner(spec: Pruner) -> BasePruner:
-    """The pruner of a study."""
+def build_pruner(spec: Pruner, where: str = "search.pruner") -> BasePruner:
+    """The pruner of a study; ``where`` names its place in the spec."""
     parameters = spec.parameters()
+    fixed: dict[str, Any] = {}
     if spec.name == "patient":
         wrapped = parameters.pop("wrapped", None)
-        inner = None if wrapped is None else build_pruner(Pruner.model_validate(wrapped))
-        parameters["wrapped_pruner"] = inner
-    pruner: BasePruner = _build(PRUNERS[spec.name], parameters, "search.pruner")
+        fixed["wrapped_pruner"] = None if wrapped is None else _wrapped(wrapped, f"{where}.wrapped")
+    pruner: BasePruner = _build(PRUNERS[spec.name], parameters, fixed, where)
     return pruner
 
 
 def check_rules(spec: SweepSpec) -> None:
-    """BadInput unless sampler and pruner accept the parameters that the spec gives them."""
-    probe: Space = {"x": FloatDistribution(0.0, 1.0)}
-    build_sampler(spec.search.sampler, probe, (0, "", 0))
-    build_pruner(spec.search.pruner)
+    """BadInput unless sampler and pruner take the parameters that the spec gives them."""
+    probe: Space = {"x": FloatDistribution(0.0, 1.0), "y": FloatDistribution(0.0, 1.0)}
+    sampler = build_sampler(spec.search.sampler, probe, (0, "", 0))
+    _try_out(spec.search.sampler, "search.sampler", probe, sampler=sampler)
+    _try_out(spec.search.pruner, "search.pruner", probe, pruner=build_pruner(spec.search.pruner))
 
 
-def _build(cls: Callable[..., Any], parameters: dict[str, Any], where: str) -> Any:
-    known = [name for name in inspect.signature(cls).parameters if name not in ("seed", "kwargs")]
-    for name in parameters:
-        if name != "seed" and name not in known:
-            raise BadInput(f"{where}.{name}: {unknown('parameter of it', name, known)}")
+def _wrapped(given: object, where: str) -> BasePruner:
     try:
-        return cls(**parameters)
+        return build_pruner(Pruner.model_validate(given), where)
+    except ValidationError as error:
+        said = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise BadInput(f"{where}: {given!r}: {said}") from None
+
+
+def _build(
+    cls: Callable[..., Any], parameters: dict[str, Any], fixed: dict[str, Any], where: str
+) -> Any:
+    """``cls`` with the parameters that a spec gives and those that are not the spec's to give."""
+    known = [n for n in inspect.signature(cls).parameters if n not in (*fixed, "seed", "kwargs")]
+    for name in parameters:
+        if name not in known:
+            raise BadInput(f"{where}.{name}: {unknown('parameter of it', name, known)}")
+    with _refusals(parameters, where):
+        return cls(**parameters, **fixed)
+
+
+def _try_out(rule: Named, where: str, space: Space, **study: Any) -> None:
+    """A few trials in memory: some parameters, and missing packages, only show in use."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    with _refusals(rule.parameters(), where):
+        tried = optuna.create_study(storage=InMemoryStorage(), study_name="try", **study)
+        for _ in range(3):
+            trial = tried.ask(space)
+            trial.report(0.5, 1)
+            trial.should_prune()
+            tried.tell(trial, 0.5)
+
+
+@contextmanager
+def _refusals(parameters: dict[str, Any], where: str) -> Iterator[None]:
+    """What Optuna raises about parameters, in our words; its word that a rule is new, unsaid."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            yield
     except (TypeError, ValueError, AttributeError) as error:
         raise BadInput(f"{where}: Optuna refuses {_shown(parameters)}: {error}") from None
     except ImportError as error:
-        raise BadInput(f"{where}: needs a package that is not installed: {error}") from None
+        raise BadInput(
+            f"{where}: needs the package {error.name!r}, which is not installed; "
+            f"pip install {error.name}, or choose another"
+        ) from None
 
 
 def _shown(parameters: dict[str, Any]) -> str:
-    return ", ".join(f"{k}={v!r}" for k, v in parameters.items() if k != "seed") or "no parameters"
+    return ", ".join(f"{k}={v!r}" for k, v in parameters.items()) or "no parameters"
 
 
 def _points(distribution: BaseDistribution, count: int) -> list[Any]:

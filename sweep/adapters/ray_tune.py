@@ -187,7 +187,7 @@ class CohortTrainable(tune.Trainable):
             dataset: Dataset = ray.get(handout.dataset[0])
             logits = {key: ray.get(ref) for key, ref in handout.logits.items()}
             outcomes, teachers = train(handout.task, dataset, logits, report)
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it raised is the reason on record
             ray.get(referee.failed.remote(cohort, traceback.format_exc()[-REASON_LENGTH:]))
             return {"done": True, "lanes": lanes}
         arrays = {

@@ -15,9 +15,9 @@ from sweep.compare.notation import (
     p_text,
 )
 from sweep.compare.records import CELL_COLUMNS, SweepRecord
-from sweep.plan import Condition
 from sweep.compare.statistics import Floats
 from sweep.compare.tables import rows_of
+from sweep.plan import Condition
 
 MOST_LISTED = 4  # places in a sentence; more are only counted
 

@@ -12,8 +12,8 @@ import pandas as pd
 
 from sweep.compare import statistics
 from sweep.compare.records import STAGES, SweepRecord, completed, trial_columns, trials_of
-from sweep.plan import Condition
 from sweep.compare.statistics import Floats
+from sweep.plan import Condition
 
 NAN = float("nan")
 

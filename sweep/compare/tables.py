@@ -20,8 +20,8 @@ from sweep.compare.notation import (
     teachers_differ,
 )
 from sweep.compare.records import SweepRecord
-from sweep.plan import Condition
 from sweep.compare.statistics import LEVEL
+from sweep.plan import Condition
 
 # A spreadsheet takes a cell that starts with one of these for a formula; OWASP, "CSV Injection".
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")

@@ -23,7 +23,7 @@ from trainers.settings import LaneSource
 
 
 class Batch(NamedTuple):
-    """Examples of one split: ``places`` in it (L, B), ``teachers`` (L, B, M, C)."""
+    """Examples of one split: ``places`` in it (L, B), ``teachers`` (L, M, B, C)."""
 
     places: Tensor
     inputs: Tensor
@@ -85,7 +85,7 @@ class LaneData:
     def batch(self, split: str, index: Tensor) -> Batch:
         """The examples at places ``index`` (L, B) of ``split``."""
         rows = self._rows[split].gather(1, index)
-        teachers = self._logits[self._teachers.unsqueeze(1), rows.unsqueeze(2)]
+        teachers = self._logits[self._teachers.unsqueeze(2), rows.unsqueeze(1)]
         return Batch(index, self.inputs[rows], self._labels[split].gather(1, index), teachers)
 
     def keep(self, lanes: Tensor) -> None:

@@ -1,0 +1,54 @@
+# Every target does its own set-up: a fresh clone needs nothing but git, make and Python 3.11+.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+# What `make constraints` holds at the versions that the project was checked with by hand.
+HOLD ?= torch==2.13.0 ray==2.60.0 optuna==5.0.0 mlflow==3.17.2
+
+.DEFAULT_GOAL := help
+.PHONY: help venv sweep check test constraints
+.DELETE_ON_ERROR:
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv: $(INSTALLED) ## Make .venv with the pinned dependencies and the project
+
+sweep: $(INSTALLED) ## Run the preset digits and print its comparison table
+	$(BIN)/almkd launch digits
+
+check: $(INSTALLED) ## Format, lint, types, import walls
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check ## All checks, then the tests
+	$(BIN)/python -m pytest
+
+constraints: ## Resolve the dependencies anew and pin what came out
+	@$(require_python)
+	rm -rf build/constraints
+	$(PYTHON) -m venv build/constraints
+	build/constraints/bin/python -m pip install -e '.[dev]' $(HOLD)
+	{ sed '/^#/!d' constraints.txt; \
+	  build/constraints/bin/python -m pip freeze --all --exclude-editable \
+	    | sed -E '/^(pip|wheel)==|^(nvidia-|cuda-|triton)/d; s/\+[a-z0-9.]+$$//'; } > build/constraints.txt
+	mv build/constraints.txt constraints.txt
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(require_python)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
+	@touch $@
+
+define require_python
+command -v $(PYTHON) > /dev/null || \
+  { echo "almkd needs Python 3.11 or newer, and there is no '$(PYTHON)': install it, or name another with make PYTHON=..." >&2; exit 1; }; \
+$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+  { echo "almkd needs Python 3.11 or newer, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1): name a newer one with make PYTHON=python3.11" >&2; exit 1; }; \
+$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || \
+  { echo "'$(PYTHON)' cannot make virtual environments: on Debian or Ubuntu, apt-get install python3-venv" >&2; exit 1; }
+endef

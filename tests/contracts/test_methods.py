@@ -1,0 +1,134 @@
+"""Every method of the table, through one suite."""
+
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from trainers.cohort import Cohort
+from trainers.data.datasets import DATASETS, Dataset
+from trainers.data.lanes import LaneData
+from trainers.data.splits import SplitFractions
+from trainers.hyperparameters import Hyperparameter
+from trainers.method import Method
+from trainers.registry import METHODS
+from trainers.settings import CohortSpec, Labels, Lane, LaneSource, ModelSpec, Selection, Training
+
+EVERY = pytest.mark.parametrize("name", METHODS)
+EVERY_HYPERPARAMETER = pytest.mark.parametrize(
+    "h",
+    [
+        pytest.param(h, id=f"{name}-{h.name}")
+        for name, entry in METHODS.items()
+        for h in entry.hyperparameters
+    ],
+)
+
+
+@pytest.fixture
+def digits() -> Dataset:
+    """A few of the real digits."""
+    whole = DATASETS["digits"].load()
+    return Dataset(whole.inputs[:200], whole.labels[:200], whole.classes)
+
+
+def _cohort(name: str, digits: Dataset) -> Cohort:
+    """Two lanes with every hyperparameter at its default."""
+    teacher = {"teacher": np.eye(digits.classes, dtype=np.float32)[digits.labels]}
+    used = ("teacher",) if METHODS[name].uses_teacher else ()
+    data = LaneData(
+        digits,
+        SplitFractions(0.5, 0.1, 0.2, 0.2),
+        [LaneSource(seed, Labels("symmetric", 0.4), used) for seed in (1, 2)],
+        teacher,
+        torch.device("cpu"),
+    )
+    spec = CohortSpec(
+        name,
+        ModelSpec("mlp", (8,)),
+        Training(epochs=2, batch_size=32, momentum=0.9, nesterov=True, schedule="cosine"),
+        Selection("accuracy", maximize=True),
+    )
+    return Cohort(spec, [Lane(f"lane-{seed}", seed, {}) for seed in (1, 2)], data)
+
+
+@EVERY
+def test_row_loads_a_method_and_says_what_it_is(name: str) -> None:
+    entry = METHODS[name]
+    assert issubclass(entry.load(), Method)
+    assert entry.summary
+    assert entry.source
+
+
+@EVERY
+def test_hyperparameters_are_named_once_with_lr_and_weight_decay(name: str) -> None:
+    names = [h.name for h in METHODS[name].hyperparameters]
+    assert len(set(names)) == len(names)
+    assert {"lr", "weight_decay"} <= set(names)
+    assert METHODS[name].hyperparameter("lr").name == "lr"
+    with pytest.raises(KeyError):
+        METHODS[name].hyperparameter("no such name")
+
+
+@EVERY_HYPERPARAMETER
+def test_hyperparameter_tells_legal_from_illegal(h: Hyperparameter) -> None:
+    assert h.problem(h.default) is None
+    assert all(h.problem(word) is None for word in (*h.choices, *h.words))
+    assert h.meaning
+    assert h.source
+    for nonsense in ("no such word", True, None, [1], math.nan, math.inf, -math.inf, 10**400):
+        assert h.problem(nonsense), nonsense
+    if math.isfinite(h.low):
+        assert h.problem(h.low - 1)
+        assert bool(h.problem(h.low)) == h.open_low
+    if math.isfinite(h.high):
+        assert h.problem(h.high + 1)
+
+
+@EVERY
+def test_method_trains_digits_to_finite_metrics(name: str, digits: Dataset) -> None:
+    cohort = _cohort(name, digits)
+    reports = []
+
+    def report(epoch: int, names: object, rows: list[dict[str, float]]) -> list[bool]:
+        reports.append((epoch, names, rows))
+        return [True] * len(rows)
+
+    results = cohort.train(report)
+    cohort.test()
+    assert [(epoch, names) for epoch, names, _ in reports] == [
+        (epoch, ["lane-1", "lane-2"]) for epoch in (1, 2)
+    ]
+    for result in results.values():
+        assert set(result.test) == {"test_loss", "test_accuracy"}
+        for row in (*(row for _, _, rows in reports for row in rows), result.best, result.test):
+            assert all(math.isfinite(value) for value in row.values()), row
+    assert {"train_loss", "train_accuracy", "validation_loss", "validation_accuracy"} <= set(
+        reports[0][2][0]
+    )
+
+
+@EVERY
+def test_tables_have_a_row_per_training_example(name: str, digits: Dataset) -> None:
+    for result in _cohort(name, digits).train(lambda *_: [True, True]).values():
+        assert all(len(table) == 100 for table in result.tables.values())
+
+
+@EVERY
+def test_losses_are_one_per_example(name: str, digits: Dataset) -> None:
+    cohort = _cohort(name, digits)
+    batch = cohort.data.batch("train", torch.arange(5).expand(2, -1))
+    assert cohort.method.losses(batch, cohort.model(batch.inputs).logits).shape == (2, 5)
+
+
+def test_what_a_spec_is_checked_against_loads_without_torch() -> None:
+    program = """
+import sys
+import trainers.data.datasets, trainers.data.noise, trainers.data.splits
+import trainers.hyperparameters, trainers.registry, trainers.settings
+sys.exit("torch" in sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)

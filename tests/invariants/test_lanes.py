@@ -1,0 +1,115 @@
+"""A trial gives the same numbers, bit for bit, alone or as a lane of any cohort."""
+
+from functools import cache
+from typing import NamedTuple
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.trainers.cases import (
+    Diary,
+    Shape,
+    Trial,
+    history,
+    lively_trials,
+    make_cohort,
+    with_values,
+)
+from trainers.cohort import Cohort, LaneResult, Metrics
+from trainers.registry import METHODS
+
+POOL = 6
+SHAPES = (
+    Shape(epochs=3),
+    Shape(epochs=3, batch_size=1000, hidden=(3, 17)),
+    Shape(epochs=2, batch_size=2, hidden=(2,)),
+)
+
+
+class _Run(NamedTuple):
+    """What a trial left behind: every epoch, its last parameters, its test at the best epoch."""
+
+    rows: list[Metrics]
+    parameters: torch.Tensor
+    result: LaneResult
+
+
+def _run(
+    method: str, trials: list[Trial], shape: Shape, last_epochs: dict[str, int] | None = None
+) -> dict[str, _Run]:
+    """The lanes of a cohort by name; those that were stopped have no parameters."""
+    diary = Diary(last_epochs)
+    cohort = make_cohort(method, trials, shape)
+    results = cohort.train(diary)
+    left = dict(zip(cohort.names, _parameters(cohort), strict=True))
+    cohort.test()
+    return {
+        t.name: _Run(diary.rows[t.name], left.get(t.name, torch.empty(0)), results[t.name])
+        for t in trials
+    }
+
+
+@cache
+def _alone(method: str, number: int, shape: Shape) -> _Run:
+    trial = lively_trials(method, POOL)[number]
+    return _run(method, [trial], shape)[trial.name]
+
+
+def _parameters(cohort: Cohort) -> torch.Tensor:
+    """All parameters of every lane, (L, P)."""
+    return torch.cat([p.detach().flatten(1) for p in cohort.model.parameters()], dim=1)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@settings(max_examples=25)
+@given(
+    numbers=st.lists(st.integers(0, POOL - 1), min_size=1, max_size=POOL, unique=True),
+    last_epochs=st.lists(st.integers(1, 4), min_size=POOL, max_size=POOL),
+    shape=st.sampled_from(SHAPES),
+)
+def test_a_lane_is_the_trial_alone(
+    method: str, numbers: list[int], last_epochs: list[int], shape: Shape
+) -> None:
+    """In any number and order, with lanes stopped at any epoch (or, past the end, never)."""
+    trials = [lively_trials(method, POOL)[i] for i in numbers]
+    last = {f"trial-{i}": last_epochs[i] for i in numbers}
+    together = _run(method, trials, shape, last)
+    for i in numbers:
+        found, expected = together[f"trial-{i}"], _alone(method, i, shape)
+        assert found.rows == expected.rows[: last_epochs[i]]
+        if last_epochs[i] > shape.epochs:
+            assert torch.equal(found.parameters, expected.parameters)
+            assert found.result.test == expected.result.test
+            for name, table in expected.result.tables.items():
+                assert torch.equal(found.result.tables[name], table)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_large_cohort_has_the_same_lanes(method: str) -> None:
+    trials = lively_trials(method, 33)
+    diary = Diary()
+    make_cohort(method, trials).train(diary)
+    for trial in (trials[0], trials[17], trials[32]):
+        assert diary.rows[trial.name] == history(method, trial)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_diverged_lane_harms_no_other(method: str) -> None:
+    good, bad, other = lively_trials(method, 3)
+    diary = Diary()
+    cohort = make_cohort(method, [good, with_values(bad, lr=1e30), other])
+    cohort.train(diary)
+    assert not torch.isfinite(_parameters(cohort)[1]).all()
+    for trial in (good, other):
+        assert diary.rows[trial.name] == history(method, trial)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_same_trial_twice_in_a_cohort_is_the_same_twice(method: str) -> None:
+    trial = lively_trials(method, 1)[0]
+    twin = Trial("twin", trial.seed, trial.noise_rate, trial.teachers, trial.values)
+    diary = Diary()
+    make_cohort(method, [trial, *lively_trials(method, 3)[1:], twin]).train(diary)
+    assert diary.rows["twin"] == diary.rows[trial.name]

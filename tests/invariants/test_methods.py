@@ -1,0 +1,74 @@
+"""Where methods must agree, bit for bit: with the same weights they are the same training."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.trainers.cases import Diary, Trial, history, make_cohort
+from trainers.alm_kd import VARIANTS
+from trainers.cohort import Metrics
+from trainers.registry import METHODS
+
+TRIAL = Trial("a", values={"lr": 0.1})
+
+
+def _shared(rows: list[Metrics]) -> list[Metrics]:
+    """Without the diagnostics that one method has and another has not."""
+    return [{k: v for k, v in row.items() if not k.startswith("lambda")} for row in rows]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@settings(max_examples=8)
+@given(alpha=st.floats(0, 1, width=32), temperature=st.floats(0.5, 8))
+def test_weights_held_fixed_are_fixed_kd(variant: str, alpha: float, temperature: float) -> None:
+    """Both keep 1 - alpha and alpha as the same two floats, and add the same two products."""
+    mix = {"lr": 0.1, "temperature": temperature}
+    held = {"variant": variant, "start": alpha, "meta_lr": 0.0, "warmup_epochs": 0,
+            "update_every": 1}  # fmt: skip
+    learned = replace(TRIAL, values={**mix, **held})
+    fixed = replace(TRIAL, values={**mix, "alpha": alpha})
+    assert _shared(history("alm_kd", learned)) == history("fixed_kd", fixed)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_weights_before_the_first_update_are_fixed_kd(variant: str) -> None:
+    values = {"variant": variant, "start": 0.3, "warmup_epochs": 99}
+    learned = replace(TRIAL, values={**TRIAL.values, **values})
+    fixed = replace(TRIAL, values={**TRIAL.values, "alpha": 0.3})
+    assert _shared(history("alm_kd", learned)) == history("fixed_kd", fixed)
+
+
+def test_no_weight_on_the_teacher_is_cross_entropy() -> None:
+    fixed = replace(TRIAL, values={**TRIAL.values, "alpha": 0.0})
+    assert history("fixed_kd", fixed) == history("cross_entropy", TRIAL)
+
+
+def test_identical_teachers_are_one() -> None:
+    one = replace(TRIAL, values={**TRIAL.values, "alpha": 0.7})
+    two = replace(one, teachers=("strong", "strong"))
+    assert history("fixed_kd", two) == history("fixed_kd", one)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_seed_gives_every_method_the_same_student_and_batches(method: str) -> None:
+    """Methods are paired by seed, whatever else they draw numbers for."""
+    watched = [_first_epoch(name) for name in (method, "cross_entropy")]
+    assert watched[0] == watched[1]
+
+
+def _first_epoch(method: str) -> tuple[list[list[float]], list[list[int]]]:
+    """The first weights of a student, and which examples its batches of epoch 1 hold."""
+    cohort = make_cohort(method, [Trial("a", values={"lr": 0.1})])
+    weights = [p.flatten().tolist() for p in cohort.model.parameters()]
+    places: list[list[int]] = []
+    losses = cohort.method.losses
+
+    def watch(batch, z):  # type: ignore[no-untyped-def]
+        places.append(batch.places[0].tolist())
+        return losses(batch, z)
+
+    cohort.method.losses = watch  # type: ignore[method-assign]
+    cohort.train(Diary({"a": 1}))
+    return weights, places

@@ -1,0 +1,131 @@
+"""Whatever a spec holds, the outcome is a spec or one message."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sweep.adapters.optuna_rules import check_rules
+from sweep.errors import BadInput
+from sweep.plan import Plan
+from sweep.spec_reader import PRESETS, check_spec, read_spec
+from tests.sweep.specs import small_data, small_spec
+
+WORDS = ["", "a/b", "digits", "alm_kd", "lr", "low", "choices", "name", "é\x00", "1e999", "on"]
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.sampled_from([10**400, -1, 0, 1, 2**63]),
+    st.floats(),
+    st.sampled_from(WORDS),
+    st.dates(),
+    st.binary(max_size=3),
+)
+KEYS = st.one_of(st.sampled_from(WORDS), st.integers(0, 3), st.none())
+ANYTHING = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3)
+)
+CHANGES = ("replace", "drop", "add", "double")
+
+
+def _places(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The paths of everything in a nest of mappings and lists."""
+    inner = data.items() if isinstance(data, dict) else enumerate(data)
+    found = []
+    for key, value in inner:
+        found.append((*path, key))
+        if isinstance(value, dict | list):
+            found.extend(_places(value, (*path, key)))
+    return found
+
+
+def _change(data: Any, path: tuple[Any, ...], how: str, what: Any) -> None:
+    place = data
+    for part in path[:-1]:
+        place = place[part]
+    last = path[-1]
+    if how == "replace":
+        place[last] = what
+    elif how == "drop":
+        del place[last]
+    elif isinstance(place, dict):
+        place[what if isinstance(what, str | int) else "new"] = place[last]
+    elif how == "double":
+        place.append(place[last])
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_changed_spec_is_a_spec_or_one_message(draw: st.DataObject) -> None:
+    data = small_data({"search.shared.lr": {"low": 0.01, "high": 1}, "resources.cpus": 1})
+    for _ in range(draw.draw(st.integers(1, 3))):
+        places = _places(data)
+        if places:
+            path = draw.draw(st.sampled_from(places))
+            _change(data, path, draw.draw(st.sampled_from(CHANGES)), draw.draw(ANYTHING))
+    try:
+        Plan(check_spec(data, "fuzz")).budget()
+    except BadInput as error:
+        assert str(error).startswith(("fuzz: ", "search.generation: "))
+
+
+@settings(max_examples=150)
+@given(
+    st.sampled_from(["sampler", "pruner"]),
+    st.sampled_from(["tpe", "random", "qmc", "grid", "median", "percentile", "patient", "hyperband"]),
+    st.dictionaries(
+        st.sampled_from(
+            ["n_startup_trials", "multivariate", "points", "percentile", "wrapped", "patience",
+             "n_warmup_steps", "interval_steps", "min_resource", "max_resource", "qmc_type"]
+        ),
+        SCALARS,
+        max_size=2,
+    ),
+)  # fmt: skip
+def test_rules_with_any_parameters_are_taken_or_refused(
+    part: str, name: str, parameters: dict[str, Any]
+) -> None:
+    try:
+        check_rules(small_spec({f"search.{part}": {"name": name, **parameters}}))
+    except BadInput as error:
+        assert f"search.{part}" in str(error)
+
+
+@settings(max_examples=300)
+@given(
+    st.integers(0, 2000),
+    st.integers(0, 60),
+    st.text("{}[]:,-&*!|>'\"%@`#?\t\n \x00\udcffabn1.~<", max_size=8),
+)
+def test_damaged_text_is_a_spec_or_one_message(at: int, length: int, put: str) -> None:
+    path = _scratch() / "damaged.yaml"
+    text = (PRESETS / "digits.yaml").read_text(encoding="utf-8")
+    damaged = text[:at] + put + text[at + length :]
+    path.write_bytes(damaged.encode("utf-8", "surrogateescape"))
+    try:
+        read_spec(str(path))
+    except BadInput as error:
+        assert str(error).startswith(str(path))
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(
+        st.sampled_from(["name", "search", "methods", "0", "7", "trials", "shared", "lr", "", "é"]),
+        min_size=1,
+        max_size=4,
+    ),
+    ANYTHING,
+)
+def test_any_override_is_taken_or_refused(parts: list[str], value: Any) -> None:
+    try:
+        text = yaml.safe_dump(value, default_flow_style=True, width=10**6).strip()
+    except ValueError:  # a number with more digits than Python turns into text
+        text = "1" * 5000
+    try:
+        read_spec("digits", [f"{'.'.join(parts)}={text}"])
+    except BadInput as error:
+        assert str(error)

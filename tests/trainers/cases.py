@@ -1,0 +1,129 @@
+"""Small cohorts on made-up data, with sizes that divide nothing evenly."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+
+from trainers.cohort import Cohort, Metrics
+from trainers.data.datasets import Dataset
+from trainers.data.lanes import LaneData
+from trainers.data.splits import SplitFractions
+from trainers.hyperparameters import Value
+from trainers.settings import CohortSpec, Labels, Lane, LaneSource, ModelSpec, Selection, Training
+
+EXAMPLES, INPUTS, CLASSES = 211, 7, 5
+FRACTIONS = SplitFractions(train=0.5, meta=0.13, validation=0.17, test=0.2)
+CPU = torch.device("cpu")
+
+# Values under which a method does within three epochs all that it ever does.
+LIVELY: Mapping[str, Sequence[Mapping[str, Value]]] = {
+    "alm_kd": (
+        {"variant": "box", "warmup_epochs": 1, "update_every": 1, "meta_lr": 300.0},
+        {"variant": "convex", "warmup_epochs": 0, "update_every": 2, "meta_lr": 100.0},
+        {"variant": "box", "warmup_epochs": 0, "start": "uniform", "grad_fit": 2},
+        {"variant": "convex", "warmup_epochs": 1, "update_every": 1, "inner_repeats": 3},
+    ),
+    "fixed_kd": ({"alpha": 0.5}, {"alpha": 1.0, "temperature": 2.0}, {"alpha": 0.1}),
+}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One lane of a test: what it is called, what it trains on, and with which values."""
+
+    name: str
+    seed: int = 3
+    noise_rate: float = 0.4
+    teachers: tuple[str, ...] = ("strong",)
+    values: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the lanes of a test share."""
+
+    epochs: int = 3
+    batch_size: int = 19
+    hidden: tuple[int, ...] = (11,)
+    metric: str = "accuracy"
+
+
+def made_up_dataset() -> Dataset:
+    """Overlapping blobs, one per class."""
+    rng = np.random.default_rng(20)
+    labels = rng.integers(0, CLASSES, EXAMPLES)
+    centres = rng.normal(size=(CLASSES, INPUTS))
+    inputs = centres[labels] + 0.7 * rng.normal(size=(EXAMPLES, INPUTS))
+    return Dataset(inputs.astype(_float()), labels.astype(np.int64), CLASSES)
+
+
+def teacher_logits(dataset: Dataset) -> dict[str, np.ndarray]:
+    """Two teachers: one mostly right, one that often errs."""
+    rng = np.random.default_rng(21)
+    right = np.eye(dataset.classes)[dataset.labels]
+    noise = rng.normal(size=(2, *right.shape))
+    return {
+        "strong": (4 * right + noise[0]).astype(_float()),
+        "weak": (right + noise[1]).astype(_float()),
+    }
+
+
+def make_cohort(method: str, trials: Sequence[Trial], shape: Shape | None = None) -> Cohort:
+    """A cohort of ``trials`` on the made-up data, in torch's default floating point type."""
+    shape = shape or Shape()
+    dataset = made_up_dataset()
+    sources = [LaneSource(t.seed, Labels("symmetric", t.noise_rate), t.teachers) for t in trials]
+    spec = CohortSpec(
+        method,
+        ModelSpec("mlp", shape.hidden),
+        Training(shape.epochs, shape.batch_size, momentum=0.9, nesterov=True, schedule="cosine"),
+        Selection(shape.metric, maximize=shape.metric == "accuracy"),
+    )
+    data = LaneData(dataset, FRACTIONS, sources, teacher_logits(dataset), CPU)
+    return Cohort(spec, [Lane(t.name, t.seed, t.values) for t in trials], data)
+
+
+def lively_trials(method: str, count: int) -> list[Trial]:
+    """Trials that differ in seed, noise, teacher and values."""
+    values = LIVELY.get(method, ({},))
+    return [
+        Trial(
+            name=f"trial-{i}",
+            seed=100 + i // 2,
+            noise_rate=(0.0, 0.4, 0.6)[i % 3],
+            teachers=(("strong",), ("weak",))[i % 2],
+            values={"lr": (0.05, 0.2, 0.01, 0.1)[i % 4], **values[i % len(values)]},
+        )
+        for i in range(count)
+    ]
+
+
+class Diary:
+    """A report that keeps every row and stops lanes after the epochs it was given."""
+
+    def __init__(self, last_epochs: Mapping[str, int] | None = None) -> None:
+        self.rows: dict[str, list[Metrics]] = {}
+        self._last_epochs = last_epochs or {}
+
+    def __call__(self, epoch: int, names: Sequence[str], rows: Sequence[Metrics]) -> list[bool]:
+        for name, row in zip(names, rows, strict=True):
+            self.rows.setdefault(name, []).append(row)
+        return [epoch != self._last_epochs.get(name) for name in names]
+
+
+def history(method: str, trial: Trial, shape: Shape | None = None) -> list[Metrics]:
+    """Every epoch's metrics of ``trial`` trained alone."""
+    diary = Diary()
+    make_cohort(method, [trial], shape).train(diary)
+    return diary.rows[trial.name]
+
+
+def with_values(trial: Trial, **values: Value) -> Trial:
+    """``trial`` with some hyperparameters replaced."""
+    return replace(trial, values={**trial.values, **values})
+
+
+def _float() -> type[np.floating]:
+    return np.float64 if torch.get_default_dtype() == torch.float64 else np.float32

@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+import torch
+
+from tests.trainers.cases import Diary, Shape, Trial, lively_trials, make_cohort
+from trainers.models import frozen_output
+from trainers.settings import Training
+from trainers.teachers import graduate
+
+
+def test_cosine_schedule_starts_at_one_and_falls() -> None:
+    training = Training(4, 8, momentum=0.9, nesterov=True, schedule="cosine")
+    factors = [training.lr_factor(epoch) for epoch in range(1, 5)]
+    assert factors == pytest.approx([1.0, 0.5 + 0.5**1.5, 0.5, 0.5 - 0.5**1.5])
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "loss"])
+def test_best_epoch_is_the_first_with_the_best_validation_metric(metric: str) -> None:
+    trials, diary = lively_trials("cross_entropy", 3), Diary()
+    results = make_cohort("cross_entropy", trials, Shape(epochs=6, metric=metric)).train(diary)
+    for name, result in results.items():
+        values = [row[f"validation_{metric}"] for row in diary.rows[name]]
+        best = max(values) if metric == "accuracy" else min(values)
+        assert result.best_epoch == values.index(best) + 1
+        assert result.best == diary.rows[name][result.best_epoch - 1]
+        assert result.epochs == 6
+
+
+def test_test_metrics_belong_to_the_best_epoch() -> None:
+    trial = Trial("a", noise_rate=0.6, values={"lr": 0.1})
+    cohort = make_cohort("cross_entropy", [trial], Shape(epochs=9, metric="loss"))
+    tested: list[float] = []
+
+    def watch(*_: object) -> list[bool]:
+        tested.append(cohort.evaluate("test")["test_loss"].item())
+        return [True]
+
+    result = cohort.train(watch)["a"]
+    cohort.test()
+    assert 1 < result.best_epoch < 9
+    assert result.test["test_loss"] == tested[result.best_epoch - 1]
+
+
+def test_stopped_lanes_keep_what_was_known_of_them() -> None:
+    trials, diary = lively_trials("cross_entropy", 3), Diary({"trial-1": 1})
+    cohort = make_cohort("cross_entropy", trials)
+    results = cohort.train(diary)
+    cohort.test()
+    assert cohort.names == ("trial-0", "trial-2")
+    assert [results[t.name].epochs for t in trials] == [3, 1, 3]
+    assert results["trial-1"].best == diary.rows["trial-1"][0]
+    assert not results["trial-1"].test
+    assert results["trial-0"].test
+
+
+@pytest.mark.parametrize("method", ["alm_kd", "cross_entropy"])
+def test_a_cohort_whose_lanes_all_stop_ends(method: str) -> None:
+    trials = lively_trials(method, 2)
+    diary = Diary({t.name: 2 for t in trials})
+    cohort = make_cohort(method, trials)
+    results = cohort.train(diary)
+    cohort.test()
+    assert cohort.names == ()
+    assert [results[t.name].epochs for t in trials] == [2, 2]
+
+
+def test_training_learns_the_blobs() -> None:
+    trial, diary = Trial("a", noise_rate=0.0, values={"lr": 0.1}), Diary()
+    make_cohort("cross_entropy", [trial], Shape(epochs=10)).train(diary)
+    assert diary.rows["a"][-1]["validation_accuracy"] > 80
+    assert diary.rows["a"][-1]["train_loss"] < diary.rows["a"][0]["train_loss"] / 2
+
+
+def test_teachers_graduate_at_their_best_epoch_with_logits_on_every_example() -> None:
+    cohort = make_cohort("cross_entropy", lively_trials("cross_entropy", 2))
+    results = cohort.train(Diary())
+    teachers = graduate(cohort)
+    assert list(teachers) == ["trial-0", "trial-1"]
+    validation = frozen_output(cohort.model, cohort.data, "validation").logits
+    for lane, (name, teacher) in enumerate(teachers.items()):
+        assert teacher.logits.shape == (len(cohort.data.inputs), cohort.data.classes)
+        assert np.isfinite(teacher.logits).all()
+        hits = (validation[lane].argmax(-1) == cohort.data.labels("validation")[lane]).float()
+        assert 100 * hits.mean().item() == pytest.approx(results[name].best["validation_accuracy"])
+        weights = dict(cohort.model.named_parameters())
+        assert all(torch.equal(p, weights[k][lane]) for k, p in teacher.parameters.items())

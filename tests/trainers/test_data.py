@@ -1,0 +1,114 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.trainers.cases import CPU, FRACTIONS, made_up_dataset
+from trainers.data.datasets import DATASETS
+from trainers.data.lanes import LaneData
+from trainers.data.noise import NOISE_KINDS, corrupt_labels
+from trainers.data.splits import SPLITS, SplitFractions, split_rows
+from trainers.settings import Labels, LaneSource
+
+SHARES = (0.5, 0.3, 0.2)
+
+
+def _labels(n: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).choice(3, size=n, p=SHARES)
+
+
+@given(n=st.integers(1, 200), seed=st.integers(0, 99), shares=st.permutations([0.4, 0.1, 0.2, 0.3]))
+def test_splits_are_disjoint_and_their_sizes_fixed(n: int, seed: int, shares: list[float]) -> None:
+    fractions = SplitFractions(*shares)
+    rows = split_rows(_labels(n, seed), fractions, np.random.default_rng(seed))
+    everything = np.concatenate([rows[name] for name in SPLITS])
+    assert len(set(everything)) == len(everything)
+    assert set(everything) <= set(range(n))
+    assert [len(rows[name]) for name in SPLITS] == [int(f * n + 1e-9) for f in shares]
+
+
+def test_splits_use_every_example_when_the_shares_divide() -> None:
+    rows = split_rows(_labels(100, 0), SplitFractions(0.5, 0.1, 0.2, 0.2), np.random.default_rng(1))
+    assert sorted(np.concatenate(list(rows.values()))) == list(range(100))
+
+
+@given(st.integers(0, 99))
+def test_splits_keep_the_shares_of_the_classes(seed: int) -> None:
+    labels = _labels(500, 0)
+    rows = split_rows(labels, SplitFractions(0.5, 0.1, 0.2, 0.2), np.random.default_rng(seed))
+    for part in rows.values():
+        for c in range(len(SHARES)):
+            expected = (labels == c).mean() * len(part)
+            assert abs((labels[part] == c).sum() - expected) <= 2
+
+
+def test_splits_differ_by_seed_only() -> None:
+    labels = _labels(100, 0)
+    first, again, other = (
+        split_rows(labels, FRACTIONS, np.random.default_rng(seed))["train"] for seed in (1, 1, 2)
+    )
+    assert (first == again).all()
+    assert (first != other).any()
+
+
+@pytest.mark.parametrize("kind", NOISE_KINDS)
+@given(n=st.integers(0, 100), rate=st.floats(0, 1), seed=st.integers(0, 99))
+def test_noise_corrupts_the_exact_count_and_never_to_the_true_class(
+    kind: str, n: int, rate: float, seed: int
+) -> None:
+    y = _labels(n, seed)
+    before = y.copy()
+    noisy = corrupt_labels(y, 3, kind, rate, np.random.default_rng(seed))
+    assert (noisy != y).sum() == round(rate * n)
+    assert ((noisy >= 0) & (noisy < 3)).all()
+    assert (y == before).all()
+
+
+def test_symmetric_noise_reaches_every_other_class_alike() -> None:
+    y = np.zeros(6000, dtype=np.int64)
+    noisy = corrupt_labels(y, 4, "symmetric", 1.0, np.random.default_rng(0))
+    counts = np.bincount(noisy, minlength=4)
+    assert counts[0] == 0
+    assert counts[1:] == pytest.approx(2000, abs=150)
+
+
+def _lane_data(*sources: LaneSource) -> LaneData:
+    return LaneData(made_up_dataset(), FRACTIONS, sources, {}, CPU)
+
+
+def test_only_training_labels_are_corrupted() -> None:
+    noisy = _lane_data(LaneSource(1, Labels("symmetric", 0.4)))
+    clean = _lane_data(LaneSource(1, Labels("symmetric", 0.0)))
+    n = noisy.size("train")
+    assert noisy.corrupted.sum() == round(0.4 * n)
+    assert (noisy.corrupted == (noisy.labels("train") != clean.labels("train"))).all()
+    assert not clean.corrupted.any()
+    for split in ("meta", "validation", "test"):
+        assert (noisy.labels(split) == clean.labels(split)).all()
+
+
+def test_a_seed_names_a_split_and_its_noise_in_any_company() -> None:
+    sources = [LaneSource(seed, Labels("symmetric", 0.4)) for seed in (1, 2, 1)]
+    together = _lane_data(*sources)
+    for lane, source in enumerate(sources):
+        alone = _lane_data(source)
+        assert (together.labels("train")[lane] == alone.labels("train")[0]).all()
+    assert (together.labels("train")[0] == together.labels("train")[2]).all()
+    assert (together.labels("train")[0] != together.labels("train")[1]).any()
+
+
+def test_a_higher_rate_corrupts_the_same_examples_and_more() -> None:
+    """One permutation per seed: conditions of a seed differ in the rate and in nothing else."""
+    sources = [LaneSource(5, Labels("symmetric", rate)) for rate in (0.2, 0.6)]
+    low, high = _lane_data(*sources).corrupted
+    assert (high | ~low).all()
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_datasets_are_what_they_say(name: str) -> None:
+    dataset = DATASETS[name].load()
+    assert dataset.inputs.dtype == np.float32
+    assert dataset.labels.dtype == np.int64
+    assert len(dataset.inputs) == len(dataset.labels)
+    assert sorted(set(dataset.labels)) == list(range(dataset.classes))
+    assert np.isfinite(dataset.inputs).all()
