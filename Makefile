@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 HOLD ?= torch==2.13.0 ray==2.60.0 optuna==5.0.0 mlflow==3.17.2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv sweep check test constraints
+.PHONY: help venv sweep check test chaos audit constraints
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -27,6 +27,17 @@ check: $(INSTALLED) ## Format, lint, types, import walls
 
 test: check ## All checks, then the tests
 	$(BIN)/python -m pytest
+
+N ?= 100
+SEED ?= 0
+
+chaos: $(INSTALLED) ## Kill a small sweep N times at random moments and count what is wrong then
+	$(BIN)/python -m tests.faults.chaos --kills $(N) --seed $(SEED)
+
+audit: $(INSTALLED) ## Check the pins against known advisories, where their database can be reached
+	$(BIN)/python -m pip install -q pip-audit
+	$(BIN)/pip-audit -r constraints.txt --no-deps --disable-pip || \
+	  { echo "almkd: either an advisory stands above, or its database could not be reached" >&2; exit 1; }
 
 constraints: ## Resolve the dependencies anew and pin what came out
 	@$(require_python)

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from sweep.errors import BadInput, SweepFailed, unknown
+from sweep.errors import BadInput, SweepFailed
 
 if TYPE_CHECKING:
     from sweep.run import Comparison, Places
@@ -27,6 +27,7 @@ app = typer.Typer(
 
 # Rich takes 80 columns where the output is no terminal; the table needs these.
 WIDTH_WITHOUT_TERMINAL = 120
+INTERRUPTED = 130
 
 SpecArgument = Annotated[
     str, typer.Argument(metavar="SPEC", help="A YAML file, or the name of a preset such as digits.")
@@ -62,6 +63,9 @@ def launch(
     address: Annotated[
         str | None, typer.Option(help="A Ray cluster to run on; by default Ray starts here.")
     ] = None,
+    fork: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Launch it as a sweep of this name.")
+    ] = None,
 ) -> None:
     """Run a sweep, or go on with it where it stopped, and show the comparison.
 
@@ -69,7 +73,7 @@ def launch(
     """
     from sweep.run import launch as run
 
-    read = _read(spec, overrides)
+    read = _read(spec, [*(overrides or ()), *([f"name={fork}"] if fork else ())])
     signal.signal(signal.SIGTERM, _raise_interrupt)
     console = _console()
     shown = run(read, _places(runs_dir, tracking_uri), console, address)
@@ -77,11 +81,24 @@ def launch(
 
 
 @app.command()
-def plan(spec: SpecArgument, overrides: SetOption = None) -> None:
-    """Show what would run, and what its seeds can show at best; runs nothing."""
-    from sweep.plan_text import describe
+def plan(
+    spec: SpecArgument,
+    overrides: SetOption = None,
+    runs_dir: RunsOption = DEFAULT_RUNS,
+    tracking_uri: TrackingOption = None,
+) -> None:
+    """Show what would run, and what its seeds can show at best; runs nothing.
 
-    for line in describe(_checked(_read(spec, overrides))):
+    Where the sweep has run already, what difference its seeds could show is told from the spread
+    seen so far.
+    """
+    from sweep.plan_text import describe
+    from sweep.run import open_store, seen_so_far
+
+    read, places = _checked(_read(spec, overrides)), _places(runs_dir, tracking_uri)
+    has_run = tracking_uri or (places.sweep(read.name).exists() and places.has_store)
+    seen = seen_so_far(read.name, open_store(places)) if has_run else None
+    for line in describe(read, seen):
         typer.echo(line)
 
 
@@ -114,38 +131,40 @@ def compare(
 
 
 @app.command()
-def export(
-    sweep: SweepArgument,
-    table: Annotated[str, typer.Option(help="comparison or trials.")] = "comparison",
-    form: Annotated[str, typer.Option("--format", help="csv or markdown.")] = "csv",
+def export(  # noqa: PLR0913, PLR0917 - an option each
+    sweep: Annotated[
+        str | None, typer.Argument(metavar="[SWEEP]", help="The name of a sweep.")
+    ] = None,
+    more: Annotated[
+        list[str] | None,
+        typer.Option("--sweep", metavar="SWEEP", help="Another sweep, below it; may be repeated."),
+    ] = None,
+    table: Annotated[str, typer.Option(help="comparison, trials or curves.")] = "comparison",
+    form: Annotated[
+        str, typer.Option("--format", help="csv, parquet, json, markdown, latex or html.")
+    ] = "csv",
     out: Annotated[Path | None, typer.Option(help="A file; by default standard output.")] = None,
+    wide: Annotated[
+        bool, typer.Option("--wide", help="Methods by conditions, as papers print them.")
+    ] = False,
+    std: Annotated[
+        bool, typer.Option("--std/--interval", help="Beside a mean in a wide table.")
+    ] = False,
     runs_dir: RunsOption = DEFAULT_RUNS,
     tracking_uri: TrackingOption = None,
 ) -> None:
-    """Write a table of a sweep, read back from the tracking store.
+    """Write a table of one or several sweeps, read back from the tracking store.
 
-    Example: almkd export digits --table trials --format csv --out trials.csv
+    Example: almkd export digits --table curves --format parquet --out curves.parquet
     """
-    from sweep.compare.comparison import comparison_table, trials_table
-    from sweep.compare.tables import FORMATS
-    from sweep.run import open_store
+    from sweep.exporting import Excerpt
+    from sweep.exporting import export as run
 
-    if table not in ("comparison", "trials"):
-        raise BadInput(f"--table: {unknown('table', table, ('comparison', 'trials'))}")
-    if form not in FORMATS:
-        raise BadInput(f"--format: {unknown('format', form, FORMATS)}")
-    if out is not None and not out.parent.is_dir():
-        raise BadInput(f"--out {out}: there is no directory {out.parent}; make it first")
-    store = open_store(_places(runs_dir, tracking_uri), must_exist=True)
-    record = store.record(sweep)
-    seed = store.spec(sweep).seed
-    frame = comparison_table(record, seed) if table == "comparison" else trials_table(record)
-    text = FORMATS[form](frame)
-    if out is None:
-        typer.echo(text, nl=not text.endswith("\n"))
-    else:
-        out.write_text(text, encoding="utf-8")
-        typer.echo(f"wrote {len(frame)} rows to {out}", err=True)
+    sweeps = [*([sweep] if sweep else []), *(more or [])]
+    excerpt = Excerpt(tuple(sweeps), table, form, wide, "std" if std else "interval")
+    rows = run(excerpt, _places(runs_dir, tracking_uri), out)
+    if out is not None:
+        typer.echo(f"wrote {rows} rows to {out}", err=True)
 
 
 @app.command()
@@ -208,18 +227,19 @@ def spaces() -> None:
 def main() -> NoReturn:
     """Entry point of the command."""
     try:
-        app(standalone_mode=False)
+        code = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
     except BadInput as error:
         _fail(str(error), 2)
     except SweepFailed as error:
         _fail(str(error), 1)
-    except (KeyboardInterrupt, typer.Abort):
-        _fail("interrupted; the same command goes on from here", 130)
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
-    except typer.BadParameter as error:
+    except typer.Abort:
+        code = INTERRUPTED
+    except typer.TyperException as error:
         _fail(error.format_message(), 2)
-    sys.exit(0)
+    # Typer makes of a KeyboardInterrupt the exit code that shells have for it.
+    if code == INTERRUPTED:
+        _fail("interrupted; the same command goes on from here", INTERRUPTED)
+    sys.exit(code or 0)
 
 
 def _fail(message: str, code: int) -> NoReturn:
@@ -266,8 +286,7 @@ def _show(console: Console, shown: "Comparison") -> None:
     for line in answer(shown.table, shown.record):
         console.print(line, highlight=False)
     typer.echo("")
-    for path in sorted(shown.directory.iterdir()):
-        typer.echo(f"wrote {path}")
+    typer.echo(f"wrote {shown.report} and {shown.others} files beside it")
     typer.echo(f"almkd ui --runs-dir {shown.directory.parent.parent} shows every run")
 
 

@@ -1,39 +1,139 @@
-"""The files that a comparison leaves: tables, figure, report."""
+"""The files that a comparison leaves: tables, figures, report."""
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
-from sweep.compare.answer import answer
 from sweep.compare.comparison import trials_table
-from sweep.compare.figures import metric_over_noise, save
+from sweep.compare.curves import Curves
+from sweep.compare.fairness import failures_table, fairness_table
+from sweep.compare.figures.differences import paired_differences
+from sweep.compare.figures.learning import learning_curves
+from sweep.compare.figures.over_noise import metric_over_noise
+from sweep.compare.figures.search import best_over_budget, importance, searched_methods, slices
+from sweep.compare.figures.style import save
+from sweep.compare.figures.weights import weighing_methods, weights_over_training
+from sweep.compare.formats import to_csv, to_markdown
+from sweep.compare.paper import paper_table, wide_latex
 from sweep.compare.records import SweepRecord
-from sweep.compare.tables import to_csv, to_markdown
+from sweep.compare.report import Origin, Picture, report
+
+REPORT = "report.html"
+FORMER_REPORT = "report.md"
 
 
-def write_outputs(record: SweepRecord, table: pd.DataFrame, directory: Path) -> None:
-    """Write everything that is made from a record into ``directory``, replacing what is there."""
+@dataclass(frozen=True)
+class Findings:
+    """All that is known of a sweep: its record and origin, and what was made of them."""
+
+    record: SweepRecord
+    origin: Origin
+    table: pd.DataFrame
+    curves: Curves
+    importances: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure to draw: the stem of its files, what it is, how to read it."""
+
+    stem: str
+    title: str
+    caption: str
+    draw: Callable[[], Figure]
+
+
+def write_outputs(findings: Findings, directory: Path) -> None:
+    """Write everything that is made from a sweep into ``directory``, replacing what is there."""
+    record, table = findings.record, findings.table
     directory.mkdir(parents=True, exist_ok=True)
+    pictures = []
+    for drawing in drawings(findings):
+        figure = drawing.draw()
+        svg, _ = save(figure, directory, drawing.stem)
+        pictures.append(Picture(svg, figure.get_figwidth(), drawing.title, drawing.caption))
+    wide = paper_table(record, table, findings.origin.spec.seed)
     texts = {
         "comparison.csv": to_csv(table),
         "comparison.md": to_markdown(table),
+        "comparison.tex": wide_latex(wide, "interval"),
         "trials.csv": to_csv(trials_table(record)),
-        "report.md": report(record, table),
+        "fairness.csv": to_csv(fairness_table(record)),
+        "failures.csv": to_csv(failures_table(record)),
+        REPORT: report(record, table, findings.origin, pictures),
     }
+    (directory / FORMER_REPORT).unlink(missing_ok=True)
     for name, text in texts.items():
         (directory / name).write_text(text, encoding="utf-8")
-    save(metric_over_noise(table, record), directory, f"{record.metric}_over_noise")
 
 
-def report(record: SweepRecord, table: pd.DataFrame) -> str:
-    """The answer in words, the figure and the table, as Markdown."""
-    figure = f"{record.metric}_over_noise.svg"
-    return "\n\n".join(
-        [
-            f"# {record.name}",
-            *answer(table, record),
-            f"![test {record.metric} over noise rate]({figure})",
-            to_markdown(table),
-            f"Made again by `almkd compare {record.name}`.",
-        ]
+def drawings(findings: Findings) -> Iterator[Drawing]:
+    """The figures that a sweep has, in the order of the report."""
+    record, table, curves = findings.record, findings.table, findings.curves
+    metric = record.metric.replace("_", " ")
+    yield Drawing(
+        f"{record.metric}_over_noise",
+        f"Test {metric} over the noise rate",
+        "Mean over seeds with 95 % intervals; an interval that is not seen is smaller than its"
+        " marker.",
+        lambda: metric_over_noise(table, record),
     )
+    if record.challengers:
+        yield Drawing(
+            "differences",
+            "Paired differences",
+            "Method minus baseline, seed by seed, with the mean and its 95 % interval. A filled"
+            " marker is a difference that is called, a hollow one is not.",
+            lambda: paired_differences(table, record),
+        )
+    for method in weighing_methods(record, curves):
+        yield Drawing(
+            f"weights_{method}",
+            f"What {method} trusts",
+            "Above, the mean weight of the label for clean and for corrupted examples, and that of"
+            " the teacher. Below, how well the label's weight tells clean from corrupted labels:"
+            " 0.5 is chance, 1 is perfect. Means over confirm seeds, bands from the lowest to the"
+            " highest.",
+            lambda method=method: weights_over_training(record, curves, method),  # type: ignore[misc]
+        )
+    yield from _of_search(findings)
+
+
+def _of_search(findings: Findings) -> Iterator[Drawing]:
+    record, curves = findings.record, findings.curves
+    metric = record.metric.replace("_", " ")
+    yield Drawing(
+        "learning_curves",
+        "Learning curves",
+        f"Validation {metric} of every search trial, with a cross where pruning cut it; in colour"
+        " the configuration that was chosen, its mean over the confirm seeds and their range.",
+        lambda: learning_curves(record, curves),
+    )
+    methods = searched_methods(record)
+    if methods:
+        yield Drawing(
+            "best_so_far",
+            "Best so far over epochs spent",
+            "What a smaller search would have shown. Lines: the search as it went. Bands: 95 % of"
+            " searches that draw the same trials at random, with replacement.",
+            lambda: best_over_budget(record, findings.origin.spec.seed),
+        )
+    for method in methods:
+        yield Drawing(
+            f"slices_{method}",
+            f"Search of {method}",
+            f"Best validation {metric} of each trial over each hyperparameter. Crosses were pruned;"
+            " the ring is the configuration that was confirmed.",
+            lambda method=method: slices(record, curves, method),  # type: ignore[misc]
+        )
+    if len(findings.importances):
+        yield Drawing(
+            "importance",
+            "Importance of the hyperparameters",
+            "Share of the spread of the objective that each accounts for, per cell (Optuna's fANOVA"
+            " over complete trials). With few trials this is a hint, no more.",
+            lambda: importance(record, findings.importances),
+        )

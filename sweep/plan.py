@@ -137,6 +137,13 @@ class Plan:
         labels = cell.condition.labels_of_teacher
         return (TeacherJob(self._teacher_key(labels, seed), labels, seed),)
 
+    def trains_on_meta(self, cell: Cell) -> bool:
+        """Whether a cell's students train on the meta split: never where the method learns from it.
+
+        Teachers never do, so that all methods have the same ones.
+        """
+        return self.spec.meta_split_for_baselines == "train" and not cell.entry.uses_meta
+
     def trials_of(self, cell: Cell) -> int:
         """How many trials the search asks for in ``cell``: none where nothing varies."""
         return self.spec.search.trials if cell.space else 0

@@ -1,13 +1,14 @@
 """What a plan says to a reader: counts, seeds, and what the seeds can and cannot show."""
 
-from sweep.compare.answer import seed_warning
+from sweep.compare.outlook import outlook, seed_warning
+from sweep.compare.records import SweepRecord
 from sweep.compare.statistics import smallest_reachable_p
 from sweep.plan import Plan
 from sweep.spec import SweepSpec
 
 
-def describe(spec: SweepSpec) -> list[str]:
-    """A plan in lines."""
+def describe(spec: SweepSpec, seen: SweepRecord | None = None) -> list[str]:
+    """A plan in lines; ``seen``: what the sweep has shown so far, if it has run."""
     plan = Plan(spec)
     budget = plan.budget()
     seeds = plan.confirm_seeds
@@ -29,5 +30,11 @@ def describe(spec: SweepSpec) -> list[str]:
     for cell in plan.cells[: len(spec.methods)]:
         space = ", ".join(f"{name} {domain}" for name, domain in cell.space.items())
         lines.append(f"space       {cell.use.label}: {space or 'nothing varies, no search'}")
-    warning = seed_warning(len(seeds), plan.comparisons)
-    return [*lines, warning] if warning else lines
+    return [*lines, *seed_notes(plan, seen)]
+
+
+def seed_notes(plan: Plan, seen: SweepRecord | None = None) -> list[str]:
+    """What the seeds cannot show, and from what was seen so far, what they could."""
+    seeds = len(plan.confirm_seeds)
+    notes = (seed_warning(seeds, plan.comparisons), outlook(seen, seeds) if seen else "")
+    return [note for note in notes if note]

@@ -18,12 +18,14 @@ from typing import Literal, Protocol
 from sweep.plan import Cell, Plan
 from sweep.states import ENDED, State
 from sweep.tasks import (
+    NO_TRIAL,
     CohortTask,
     LaneOutcome,
     confirm_cohort,
     confirm_run,
     search_cohort,
     teacher_cohort,
+    trial_run,
 )
 from trainers.hyperparameters import Value
 
@@ -55,8 +57,8 @@ class Studies(Protocol):
 
     def history(self, cell: str) -> list[PastTrial]: ...
     def ask(self, cell: str, count: int) -> dict[int, dict[str, Value]]: ...
-    def report(self, cell: str, number: int, epoch: int, value: float) -> None: ...
-    def should_prune(self, cell: str, number: int) -> bool: ...
+    def report(self, cell: str, epoch: int, values: Mapping[int, float]) -> None: ...
+    def judge(self, cell: str, epoch: int, numbers: Sequence[int]) -> list[int]: ...
     def tell(self, cell: str, outcomes: Sequence[Outcome]) -> None: ...
 
 
@@ -103,7 +105,8 @@ class _CellState:
     flying: bool = False
     unfinished: dict[int, Mapping[str, Value]] = field(default_factory=dict)
     ended: Counter[str] = field(default_factory=Counter)
-    confirm_left: list[int] = field(default_factory=list)
+    best: PastTrial | None = None
+    confirm_left: list[int] | None = None
     confirm_done: int = 0
 
 
@@ -116,9 +119,9 @@ class Referee:
         studies: Studies,
         tracker: Tracker,
         teachers: Iterable[str] = (),
-        confirmed: Iterable[str] = (),
+        ended: Iterable[str] = (),
     ) -> None:
-        """``teachers``: keys of those at hand; ``confirmed``: keys of confirm runs that ended."""
+        """``teachers``: keys of those at hand; ``ended``: keys of runs that are over."""
         self._plan = plan
         self._studies = studies
         self._tracker = tracker
@@ -134,8 +137,8 @@ class Referee:
         for job in plan.teachers:
             if job.key in self._teachers:
                 tracker.reuse(teacher_cohort(plan, (job,)))
-        ended = set(confirmed)
-        self._cells = {cell.id: self._recall(cell, ended) for cell in plan.cells}
+        self._ended = set(ended)
+        self._cells = {cell.id: self._recall(cell) for cell in plan.cells}
 
     def next_cohort(self) -> CohortTask | Literal["wait", "done"]:
         """A cohort to train now, or word that there is none yet, or none any more."""
@@ -169,20 +172,21 @@ class Referee:
         search = flight.task.stage == "search"
         metric = f"validation_{self._plan.spec.objective.metric}"
         ends: dict[str, Outcome] = {}
+        values: dict[int, float] = {}
         for key, row in zip(keys, rows, strict=True):
             self._tracker.log(key, epoch, row)
             bad = [f"{name} is {value}" for name, value in row.items() if not math.isfinite(value)]
             if bad:
                 reason = f"diverged in epoch {epoch}: {', '.join(bad)}"
                 ends[key] = Outcome(flight.live[key], "failed", reason=reason)
-            elif search:
-                self._studies.report(flight.task.cell, flight.live[key], epoch, row[metric])
-        if search and epoch < flight.task.spec.training.epochs:
-            for key in keys:
-                if key not in ends and self._studies.should_prune(
-                    flight.task.cell, flight.live[key]
-                ):
-                    ends[key] = Outcome(flight.live[key], "pruned")
+            else:
+                values[flight.live[key]] = row[metric]
+        if search:
+            cell = flight.task.cell
+            self._studies.report(cell, epoch, values)
+            if epoch < flight.task.spec.training.epochs:
+                for number in self._studies.judge(cell, epoch, list(values)):
+                    ends[trial_run(cell, number)] = Outcome(number, "pruned")
         self._end(flight, ends)
         return [key not in ends for key in keys]
 
@@ -203,12 +207,23 @@ class Referee:
         self._land(flight)
 
     def failed(self, cohort: str, reason: str) -> None:
-        """A cohort raised: every lane that still trained has failed."""
+        """A cohort raised. A single lane has failed; of several, each half is trained again.
+
+        So the lane that raises is found, and the others finish as if it had never been there.
+        """
         flight = self._flights.get(cohort)
         if flight is None:
             return
-        self._end(flight, _all(flight, "failed", reason))
-        self._land(flight)
+        lanes = tuple(lane for lane in flight.task.lanes if lane.key in flight.live)
+        if len(lanes) <= 1:
+            self._give_up(flight, reason)
+            return
+        del self._flights[cohort]
+        middle = len(lanes) // 2
+        for place, half in enumerate((lanes[:middle], lanes[middle:])):
+            task = replace(flight.task, id=f"{cohort}.{place}", lanes=half)
+            live = {lane.key: flight.live[lane.key] for lane in half}
+            self._flights[task.id] = _Flight(task, live, waits=True)
 
     def lost(self, cohort: str) -> None:
         """A cohort's process is gone: its lanes are trained again, or fail after some times."""
@@ -218,7 +233,13 @@ class Referee:
         flight.losses += 1
         flight.waits = True
         if flight.losses > self._plan.spec.resources.retries:
-            self.failed(cohort, f"its process was lost {flight.losses} times")
+            self._give_up(flight, f"its process was lost {flight.losses} times")
+
+    def silent(self, cohort: str, seconds: float) -> None:
+        """A cohort finished no epoch for too long: the lanes that still trained have failed."""
+        flight = self._flights.get(cohort)
+        if flight is not None:
+            self._give_up(flight, f"finished no epoch for {seconds:g} s")
 
     def interrupt(self) -> None:
         """Give up all that is in flight, marked so that it is taken up again."""
@@ -245,11 +266,9 @@ class Referee:
         flying = tuple(self._flights)
         return Progress(done, planned, dict(states), self._lane_epochs, flying)
 
-    def _recall(self, cell: Cell, confirmed: set[str]) -> _CellState:
-        """A cell as the studies and the confirm runs that ended leave it."""
-        seeds = self._plan.confirm_seeds
-        left = [seed for seed in seeds if confirm_run(cell.id, seed) not in confirmed]
-        state = _CellState(cell, confirm_left=left, confirm_done=len(seeds) - len(left))
+    def _recall(self, cell: Cell) -> _CellState:
+        """A cell as the studies leave it."""
+        state = _CellState(cell)
         for trial in self._studies.history(cell.id) if cell.space else ():
             state.asked += 1
             if trial.state in ENDED:
@@ -265,15 +284,10 @@ class Referee:
         if searching:
             return self._search(min(searching, key=lambda s: s.asked - len(s.unfinished)))
         for state in self._cells.values():
-            if self._searched(state) and state.confirm_left:
-                values = self._best(state)
-                if values is None:
-                    state.confirm_left = []
-                    continue
-                seeds = self._confirmable(state)
-                if seeds:
-                    state.confirm_left = [s for s in state.confirm_left if s not in seeds]
-                    return confirm_cohort(self._plan, state.cell, values, seeds)
+            if self._searched(state):
+                task = self._confirm(state)
+                if task:
+                    return task
         return None
 
     def _may_search(self, state: _CellState) -> bool:
@@ -297,22 +311,40 @@ class Referee:
         state.flying = True
         return search_cohort(self._plan, state.cell, trials, (state.asked - 1) // size)
 
-    def _best(self, state: _CellState) -> Mapping[str, Value] | None:
+    def _confirm(self, state: _CellState) -> CohortTask | None:
+        """The next confirm runs of a cell whose search is over: of its best configuration.
+
+        Runs of an earlier best, as before an extension of the search, are left behind.
+        """
+        if state.confirm_left is None:
+            state.best = self._best(state)
+            seeds = self._plan.confirm_seeds if state.best else ()
+            state.confirm_left = [
+                s for s in seeds if self._confirm_key(state, s) not in self._ended
+            ]
+            state.confirm_done = len(seeds) - len(state.confirm_left)
+        ready = [seed for seed in state.confirm_left if self._at_hand(state.cell, seed)]
+        seeds = tuple(ready[: self._plan.spec.resources.max_lanes])
+        if not seeds or state.best is None:
+            return None
+        state.confirm_left = [seed for seed in state.confirm_left if seed not in seeds]
+        return confirm_cohort(self._plan, state.cell, state.best.number, state.best.params, seeds)
+
+    def _best(self, state: _CellState) -> PastTrial | None:
         """The configuration to confirm: the best complete trial, the earliest of equals."""
         if not state.cell.space:
-            return {}
+            return PastTrial(NO_TRIAL, "complete", {}, None)
         sign = 1.0 if self._plan.spec.objective.direction == "maximize" else -1.0
         complete = [
-            (sign * trial.value, -trial.number, trial.params)
+            (sign * trial.value, -trial.number, trial)
             for trial in self._studies.history(state.cell.id)
             if trial.state == "complete" and trial.value is not None
         ]
         return max(complete, key=lambda t: t[:2])[2] if complete else None
 
-    def _confirmable(self, state: _CellState) -> tuple[int, ...]:
-        """Seeds that are left and whose teachers are at hand, as many as a cohort takes."""
-        ready = [seed for seed in state.confirm_left if self._at_hand(state.cell, seed)]
-        return tuple(ready[: self._plan.spec.resources.max_lanes])
+    def _confirm_key(self, state: _CellState, seed: int) -> str:
+        assert state.best is not None
+        return confirm_run(state.cell.id, state.best.number, seed)
 
     def _at_hand(self, cell: Cell, seed: int) -> bool:
         return all(job.key in self._teachers for job in self._plan.teachers_of(cell, seed))
@@ -340,15 +372,20 @@ class Referee:
         for key in ends:
             flight.live.pop(key, None)
 
+    def _give_up(self, flight: _Flight, reason: str) -> None:
+        self._end(flight, _all(flight, "failed", reason))
+        self._land(flight)
+
     def _land(self, flight: _Flight) -> None:
         del self._flights[flight.task.id]
         if flight.task.stage == "search":
-            self._cells[flight.task.cell].flying = False
+            others = [f.task.cell for f in self._flights.values() if f.task.stage == "search"]
+            self._cells[flight.task.cell].flying = flight.task.cell in others
 
 
 def _number(task: CohortTask, key: str) -> int:
-    """The trial number in a search run's key; -1 for runs that belong to no study."""
-    return int(key.rsplit("/", 1)[1]) if task.stage == "search" else -1
+    """The trial number in a search run's key; `NO_TRIAL` for runs that belong to no study."""
+    return int(key.rsplit("/", 1)[1]) if task.stage == "search" else NO_TRIAL
 
 
 def _all(flight: _Flight, state: State, reason: str = "") -> dict[str, Outcome]:

@@ -7,6 +7,8 @@ What is durable lives in two stores, Optuna's and MLflow's; launching the same s
 from there, or shows the table if nothing is left to do.
 """
 
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from sweep.errors import BadInput, SweepFailed
+from sweep.holder import held
 from sweep.plan import Plan
 from sweep.spec import SweepSpec
 
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 
     from sweep.adapters.mlflow_store import MlflowStore
     from sweep.compare.records import SweepRecord
+    from sweep.referee import Progress
+    from trainers.data.datasets import Dataset
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,15 @@ class Places:
         """The directory of a sweep's tables, figures and journal."""
         return self.runs_dir / name
 
+    @property
+    def has_store(self) -> bool:
+        """Whether there is a store of this machine's own."""
+        return (self.runs_dir / "mlflow.db").exists()
+
+    def journal(self, name: str) -> Path:
+        """The file of a sweep's studies."""
+        return self.sweep(name) / "optuna.journal"
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -44,6 +58,16 @@ class Comparison:
     record: "SweepRecord"
     table: pd.DataFrame
     directory: Path
+
+    @property
+    def report(self) -> Path:
+        """The page to read first."""
+        return self.directory / "report.html"
+
+    @property
+    def others(self) -> int:
+        """How many files stand beside it."""
+        return len(list(self.directory.iterdir())) - 1
 
 
 def launch(
@@ -55,26 +79,45 @@ def launch(
     was launched with another spec.
     """
     from sweep.adapters.optuna_rules import check_rules
+    from sweep.plan_text import seed_notes
 
     check_rules(spec)
     plan = Plan(spec)
-    store = open_store(places)
-    if not store.is_complete(plan):
-        _train(plan, places, store, console, address)
-    return compare(spec.name, places, store)
+    with held(places.sweep(spec.name), spec.name), ThreadPoolExecutor(1) as aside:
+        opening = aside.submit(open_store, places)
+        known = places.tracking_uri or places.journal(spec.name).exists()
+        if not known or not opening.result().is_complete(plan):
+            seen = seen_so_far(spec.name, opening.result()) if known else None
+            for line in seed_notes(plan, seen):
+                console.print(line, highlight=False)
+            _train(plan, places, opening, console, address)
+        return compare(spec.name, places, opening.result())
 
 
 def compare(name: str, places: Places, store: "MlflowStore") -> Comparison:
-    """Statistics, tables and figures of a sweep from its runs; written, and logged beside them."""
+    """Statistics, tables, figures and report of a sweep, from its runs; logged beside them."""
+    from sweep.adapters.optuna_importance import importances
     from sweep.compare.comparison import comparison_table
-    from sweep.outputs import write_outputs
+    from sweep.compare.curves import read_curves
+    from sweep.outputs import Findings, write_outputs
 
-    record = store.record(name)
-    table = comparison_table(record, store.spec(name).seed)
+    record, origin = store.record(name), store.origin(name)
+    seed = origin.spec.seed
+    table = comparison_table(record, seed)
+    curves = read_curves(record, store.histories())
     directory = places.sweep(name) / "results"
-    write_outputs(record, table, directory)
+    findings = Findings(record, origin, table, curves, importances(record, seed))
+    write_outputs(findings, directory)
     store.log_outputs(name, directory)
     return Comparison(record, table, directory)
+
+
+def seen_so_far(name: str, store: "MlflowStore") -> "SweepRecord | None":
+    """What a sweep has shown, if the store has it."""
+    try:
+        return store.record(name)
+    except BadInput:
+        return None
 
 
 def open_store(places: Places, must_exist: bool = False) -> "MlflowStore":
@@ -83,7 +126,7 @@ def open_store(places: Places, must_exist: bool = False) -> "MlflowStore":
 
     if places.tracking_uri:
         return MlflowStore(places.tracking_uri)
-    if must_exist and not (places.runs_dir / "mlflow.db").exists():
+    if must_exist and not places.has_store:
         raise BadInput(
             f"{places.runs_dir}: holds no sweeps; launch one, or name the directory with "
             "--runs-dir or the store with --tracking-uri"
@@ -93,32 +136,60 @@ def open_store(places: Places, must_exist: bool = False) -> "MlflowStore":
 
 
 def _train(
-    plan: Plan, places: Places, store: "MlflowStore", console: "Console", address: str | None
+    plan: Plan,
+    places: Places,
+    opening: "Future[MlflowStore]",
+    console: "Console",
+    address: str | None,
 ) -> None:
-    """The stages on Ray; the parent run ends with the true state whatever happens."""
-    from sweep.adapters.ray_tune import Stores, ray_session, train_everything
-    from sweep.screen import summary, watcher
+    """The stages on Ray, which starts while the store opens; the parent run ends truthfully."""
+    from sweep.adapters.ray_tune import ray_session
+    from sweep.screen import summary
     from trainers.data.datasets import DATASETS
 
     spec = plan.spec
-    runs = store.open_sweep(plan)
-    places.sweep(spec.name).mkdir(parents=True, exist_ok=True)
-    journal = str(places.sweep(spec.name) / "optuna.journal")
-    stores = Stores(runs, places.optuna_url or journal, places.runs_dir / "teachers")
-    try:
+    console.print(f"{spec.name}: starting Ray and opening the store", soft_wrap=True)
+    with ray_session(address, spec):
         dataset = DATASETS[spec.data.dataset].load()
-        with ray_session(address):
-            progress = train_everything(spec, stores, dataset, watcher(console))
-    except KeyboardInterrupt:
-        store.close_sweep(spec.name, "interrupted")
-        raise
-    except Exception:
-        store.close_sweep(spec.name, "failed")
-        raise
+        store = opening.result()
+        try:
+            progress = _attempts(plan, places, store, dataset, console)
+        except KeyboardInterrupt:
+            store.close_sweep(spec.name, "interrupted")
+            raise
+        except Exception:
+            # The store may be what failed; the next launch sets the state right.
+            with suppress(Exception):
+                store.close_sweep(spec.name, "interrupted")
+            raise
     console.print(summary(progress), soft_wrap=True)
     if not progress.done["confirm"]:
         store.close_sweep(spec.name, "failed")
         raise SweepFailed(
-            f"{spec.name}: no cell could be confirmed; see almkd export --table trials"
+            f"{spec.name}: no cell could be confirmed; almkd export {spec.name} --table trials "
+            "gives the reasons"
         )
     store.close_sweep(spec.name, "complete")
+
+
+def _attempts(
+    plan: Plan, places: Places, store: "MlflowStore", dataset: "Dataset", console: "Console"
+) -> "Progress":
+    """Train everything; where the referee's process dies, go on from the stores with a new one."""
+    from sweep.adapters.ray_tune import RefereeLost, train_everything
+    from sweep.adapters.referee_actor import Stores
+    from sweep.screen import watcher
+
+    name = plan.spec.name
+    spool = places.sweep(name) / "mlflow.spool"
+    optuna = places.optuna_url or str(places.journal(name))
+    losses = 0
+    while True:
+        stores = Stores(store.open_sweep(plan), spool, optuna, places.runs_dir / "teachers")
+        try:
+            return train_everything(plan.spec, stores, dataset, watcher(console))
+        except RefereeLost as error:
+            losses += 1
+            if losses > plan.spec.resources.retries:
+                raise SweepFailed(f"{error}; the same command goes on from here") from None
+            console.print(f"{error}; going on from the stores", soft_wrap=True)

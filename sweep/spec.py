@@ -229,7 +229,7 @@ class Search(Strict):
 class Confirm(Strict):
     """How many fresh seeds the best configuration of each cell is trained on."""
 
-    seeds: Annotated[int, Field(ge=1)] = 10
+    seeds: Annotated[int, Field(ge=1, le=10_000)] = 10
 
 
 class Objective(Strict):
@@ -246,29 +246,38 @@ class Objective(Strict):
 
 
 class Resources(Strict):
-    """What a cohort takes (CPUs, GPUs or fractions of one) and how many lanes it may have.
+    """What a cohort takes (CPUs, GPUs or fractions of one), and how much trouble is put up with.
 
-    ``retries``: how often a cohort whose process died is trained again.
+    ``retries``: how often a cohort whose process died is trained again. ``silence_s``: how long a
+    cohort may go without finishing an epoch before its process is ended and its trials fail.
+    ``store_patience_s``: how long the tracking store may be away before the sweep stops.
     """
 
     cpus: Annotated[float, Field(gt=0)] = 1.0
     gpus: Annotated[float, Field(ge=0)] = 0.0
     max_lanes: Annotated[int, Field(ge=1)] = 32
     retries: Annotated[int, Field(ge=0)] = 2
+    silence_s: Annotated[float, Field(gt=0)] = 3600.0
+    store_patience_s: Annotated[float, Field(gt=0)] = 300.0
 
 
 class SweepSpec(Strict):
-    """One sweep: data, conditions, networks, methods, budgets, seeds."""
+    """One sweep: data, conditions, networks, methods, budgets, seeds.
+
+    ``meta_split_for_baselines``: whether methods that do not learn from the clean meta split have
+    it withheld, or train on it beside the training split.
+    """
 
     name: SafeName
     description: str = ""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     data: Data
     conditions: Conditions = Conditions()
     teacher: Teacher
     student: Student
     methods: Annotated[tuple[MethodUse, ...], Field(min_length=1, strict=False)]
     objective: Objective = Objective()
+    meta_split_for_baselines: Literal["withhold", "train"] = "withhold"
     search: Search = Search()
     confirm: Confirm = Confirm()
     resources: Resources = Resources()

@@ -9,6 +9,9 @@ from trainers.hyperparameters import Value
 from trainers.seeds import stream
 from trainers.settings import CohortSpec, DataSpec, Lane, LaneSource
 
+# Stands for a trial's number where there is no search.
+NO_TRIAL = -1
+
 Stage = Literal["teacher", "search", "confirm"]
 
 
@@ -61,9 +64,9 @@ def trial_run(cell: str, number: int) -> str:
     return f"{cell}/trial/{number}"
 
 
-def confirm_run(cell: str, seed: int) -> str:
-    """The key of a confirm run."""
-    return f"{cell}/confirm/{seed}"
+def confirm_run(cell: str, trial: int, seed: int) -> str:
+    """The key of a confirm run of the configuration that won the search as trial ``trial``."""
+    return f"{cell}/confirm/{trial}/{seed}" if trial != NO_TRIAL else f"{cell}/confirm/{seed}"
 
 
 def teacher_cohort(plan: Plan, jobs: tuple[TeacherJob, ...]) -> CohortTask:
@@ -99,13 +102,13 @@ def search_cohort(
 
 
 def confirm_cohort(
-    plan: Plan, cell: Cell, values: Mapping[str, Value], seeds: tuple[int, ...]
+    plan: Plan, cell: Cell, trial: int, values: Mapping[str, Value], seeds: tuple[int, ...]
 ) -> CohortTask:
     """One configuration of a cell under several fresh seeds."""
     lanes = tuple(
-        _student_lane(plan, cell, confirm_run(cell.id, seed), seed, values) for seed in seeds
+        _student_lane(plan, cell, confirm_run(cell.id, trial, seed), seed, values) for seed in seeds
     )
-    return _student_cohort(plan, cell, f"{cell.id}/confirm/{seeds[0]}", "confirm", lanes)
+    return _student_cohort(plan, cell, confirm_run(cell.id, trial, seeds[0]), "confirm", lanes)
 
 
 def _student_lane(
@@ -114,7 +117,7 @@ def _student_lane(
     teachers = tuple(job.key for job in plan.teachers_of(cell, seed))
     return LaneTask(
         Lane(key, seed, {**cell.use.pin, **values}),
-        LaneSource(seed, cell.condition.labels, teachers),
+        LaneSource(seed, cell.condition.labels, teachers, plan.trains_on_meta(cell)),
     )
 
 

@@ -4,8 +4,16 @@
 # first call to it, and without it a lane differs in the last bits from the same trial alone.
 import trainers  # noqa: F401, I001
 
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 import torch
 from hypothesis import settings
+
+from sweep.run import Places, open_store
+from tests.sweep.stage import close_studies
 
 # As where cohorts train: several threads divide a product by the shape of the whole stack, and a
 # lane would differ in the last bits from the same trial alone.
@@ -14,3 +22,27 @@ torch.set_num_threads(1)
 # The same examples on every run; a slow machine fails no test.
 settings.register_profile("almkd", derandomize=True, deadline=None, max_examples=20)
 settings.load_profile("almkd")
+
+
+@pytest.fixture(autouse=True)
+def _studies_are_closed() -> Iterator[None]:
+    """No test leaves a journal open to the next."""
+    yield
+    close_studies()
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow store without sweeps; its schema takes seconds to make."""
+    runs = tmp_path_factory.mktemp("store")
+    open_store(Places(runs))
+    return runs / "mlflow.db"
+
+
+@pytest.fixture
+def places(empty_store: Path, tmp_path: Path) -> Places:
+    """A runs directory of the test's own, with a store in it."""
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    shutil.copy(empty_store, runs)
+    return Places(runs)

@@ -126,10 +126,13 @@ class AlmKd(Method):
         self._diagnostics = {name: t[lanes] for name, t in self._diagnostics.items()}
 
     def _diagnose(self) -> dict[str, Tensor]:
+        label, corrupted = self.lam[..., LABEL], self.data.corrupted
         return {
-            "lambda_label": self.lam[..., LABEL].mean(-1),
+            "lambda_label": label.mean(-1),
+            "lambda_label_clean": _mean_where(label, ~corrupted),
+            "lambda_label_corrupted": _mean_where(label, corrupted),
             "lambda_teacher": self.lam[..., TEACHER].mean(-1),
-            "lambda_auroc": auroc(self.lam[..., LABEL], ~self.data.corrupted),
+            "lambda_auroc": auroc(label, ~corrupted),
         }
 
     def _is_due(self, lane: int, epoch: int) -> bool:
@@ -252,6 +255,11 @@ class _Deal:
         places = self.train_index.view(lanes, -1)[:, :n]
         changed = lam.reshape(lanes, -1, *lam.shape[2:])[:, :n]
         everyone[self.at.view(-1, 1), places] = changed
+
+
+def _mean_where(x: Tensor, chosen: Tensor) -> Tensor:
+    """The mean of x (L, N) over the chosen examples (L, N) -> (L,); NaN where there is none."""
+    return (x * chosen).sum(-1) / chosen.sum(-1)
 
 
 def _starting_weights(variant: Variant, start: Value, n: int, seed: int) -> Tensor:

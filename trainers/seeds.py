@@ -6,9 +6,12 @@ purpose (ALM-KD starts its weights at random) leaves all others as they are for 
 """
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 
 def stream(seed: int, *purpose: str | float) -> int:
@@ -17,8 +20,11 @@ def stream(seed: int, *purpose: str | float) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
-def torch_generator(seed: int, *purpose: str | float) -> torch.Generator:
+def torch_generator(seed: int, *purpose: str | float) -> "torch.Generator":
     """A CPU generator on that stream; draws on the CPU are the same whatever trains."""
+    # Here and not above: whoever plans a sweep needs seeds, but not two seconds of loading torch.
+    import torch
+
     return torch.Generator().manual_seed(stream(seed, *purpose))
 
 

@@ -61,11 +61,14 @@ class LaneSource:
     """What one lane trains on: the seed of its split and noise, and its teachers' logits.
 
     ``teachers``: M names into the cohort's mapping of teacher logits, (N, C) each; may be empty.
+    ``train_on_meta``: the meta split, with its true labels, is part of the training split; lanes of
+    one cohort agree on it.
     """
 
     seed: int
     labels: Labels
     teachers: tuple[str, ...] = ()
+    train_on_meta: bool = False
 
 
 @dataclass(frozen=True)

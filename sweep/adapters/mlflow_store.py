@@ -5,7 +5,6 @@ Everything that compare and export need comes from here, on any machine that rea
 
 import json
 import logging
-import math
 import os
 import platform
 import sys
@@ -14,6 +13,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 # Read by MLflow where it is used: a bar for one small file is noise.
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -24,17 +24,26 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 
+from sweep.adapters.mlflow_histories import MlflowHistories
+from sweep.adapters.mlflow_records import to_record
 from sweep.adapters.mlflow_tracking import EPOCHS, STATUS, KnownRun, SweepRuns
-from sweep.compare.records import SweepRecord, trial_columns
+from sweep.compare.records import SweepRecord
+from sweep.compare.report import Origin
 from sweep.errors import BadInput, unknown
 from sweep.plan import Plan, spec_hash
-from sweep.spec import UNITS, SweepSpec
+from sweep.spec import SweepSpec
+from sweep.spec_change import grows, refuse_change
 from sweep.spec_reader import check_spec
 from sweep.states import State
 from sweep.version import code_version
 
 SPEC_FILE = "spec.yaml"
+ENVIRONMENT_FILE = "environment.json"
+# The tag that says that the file is whole.
+SPEC_KEPT = "spec_kept"
 RUNS_PER_PAGE = 1000
+# Where `almkd ui` serves by default.
+LOCAL_DASHBOARD = "http://127.0.0.1:5000"
 LIBRARIES = ("torch", "ray", "optuna", "mlflow", "numpy", "pandas", "scipy")
 
 
@@ -70,7 +79,11 @@ class MlflowStore:
         parent = self._parent(experiment_id)
         if parent is None:
             return SweepRuns(self.uri, experiment_id, self._create_parent(plan, experiment_id))
-        _refuse_change(self._spec_of(parent), spec)
+        before = self._spec_of(parent)
+        if before is not None:
+            refuse_change(before, spec)
+        if before != spec:
+            self._log_spec(parent.info.run_id, plan)
         self._client.update_run(parent.info.run_id, status="RUNNING")
         self._client.set_tag(parent.info.run_id, "state", "running")
         children = {
@@ -85,8 +98,11 @@ class MlflowStore:
             parent = self._find(plan.spec.name)
         except BadInput:
             return False
-        _refuse_change(self._spec_of(parent), plan.spec)
-        return str(parent.data.tags.get("state")) == "complete"
+        before = self._spec_of(parent)
+        if before is None:
+            return False
+        refuse_change(before, plan.spec)
+        return parent.data.tags.get("state") == "complete" and not grows(before, plan.spec)
 
     def close_sweep(self, name: str, state: State) -> None:
         """Set the parent run's end and true status."""
@@ -117,27 +133,36 @@ class MlflowStore:
 
     def spec(self, name: str) -> SweepSpec:
         """The spec that a sweep was launched with."""
-        return self._spec_of(self._find(name))
+        spec = self._spec_of(self._find(name))
+        if spec is None:
+            raise BadInput(f"{name}: was broken off before anything ran; launch it again")
+        return spec
 
     def record(self, name: str) -> SweepRecord:
         """What the store knows of a sweep, ready to be compared."""
         parent = self._find(name)
-        plan = Plan(self._spec_of(parent))
-        spec = plan.spec
-        runs = self._children(parent.info.experiment_id, parent.info.run_id)
-        rows = [_row(run, spec.objective.metric) for run in runs]
-        return SweepRecord(
-            name=spec.name,
-            dataset=spec.data.dataset,
-            metric=spec.objective.metric,
-            unit=UNITS[spec.objective.metric],
-            direction=spec.objective.direction,
-            methods=tuple(use.label for use in spec.methods),
-            baselines=plan.baselines,
-            conditions=plan.conditions,
-            confirm_seeds=plan.confirm_seeds,
-            planned_trials={cell.use.label: plan.trials_of(cell) for cell in plan.cells},
-            trials=_frame(rows, spec.objective.metric),
+        plan = Plan(self.spec(name))
+        return to_record(plan, self._children(parent.info.experiment_id, parent.info.run_id))
+
+    def histories(self) -> MlflowHistories:
+        """The curves of runs, many at a time."""
+        return MlflowHistories(self.uri)
+
+    def origin(self, name: str) -> Origin:
+        """Where a sweep's results come from: its spec, state, versions and pages."""
+        parent = self._find(name)
+        run_id = parent.info.run_id
+        with tempfile.TemporaryDirectory() as place:
+            path = self._client.download_artifacts(run_id, ENVIRONMENT_FILE, place)
+            versions = json.loads(Path(path).read_text(encoding="utf-8"))
+        return Origin(
+            spec=self.spec(name),
+            state=parent.data.tags["state"],
+            started=pd.Timestamp(parent.info.start_time, unit="ms", tz="UTC"),
+            versions={key: str(value) for key, value in versions.items()},
+            dashboard=f"{_dashboard(self.uri)}/#/experiments/{parent.info.experiment_id}",
+            parent_id=run_id,
+            is_served=self.uri.startswith("http"),
         )
 
     def _find(self, name: str) -> Run:
@@ -166,6 +191,8 @@ class MlflowStore:
                 [experiment_id],
                 f"tags.mlflow.parentRunId = '{parent_id}'",
                 max_results=RUNS_PER_PAGE,
+                # Runs that start meanwhile come last: no page shifts, and none is read twice.
+                order_by=["attributes.start_time ASC"],
                 page_token=token,
             )
             yield from page
@@ -178,18 +205,25 @@ class MlflowStore:
             "stage": "sweep",
             "state": "running",
             "sweep": plan.spec.name,
-            "spec_hash": spec_hash(plan.spec),
             "code_version": code_version(),
             "description": plan.spec.description,
         }
         run = self._client.create_run(experiment_id, tags=tags, run_name=plan.spec.name)
         run_id: str = run.info.run_id
-        text = yaml.safe_dump(plan.spec.model_dump(mode="json"), sort_keys=False)
-        self._client.log_text(run_id, text, SPEC_FILE)
-        self._client.log_dict(run_id, environment(), "environment.json")
+        self._log_spec(run_id, plan)
         return run_id
 
-    def _spec_of(self, parent: Run) -> SweepSpec:
+    def _log_spec(self, run_id: str, plan: Plan) -> None:
+        text = yaml.safe_dump(plan.spec.model_dump(mode="json"), sort_keys=False)
+        self._client.log_dict(run_id, environment(), ENVIRONMENT_FILE)
+        self._client.log_text(run_id, text, SPEC_FILE)
+        self._client.set_tag(run_id, "spec_hash", spec_hash(plan.spec))
+        self._client.set_tag(run_id, SPEC_KEPT, "true")
+
+    def _spec_of(self, parent: Run) -> SweepSpec | None:
+        """The spec of a sweep; None if it was broken off before that was kept."""
+        if SPEC_KEPT not in parent.data.tags:
+            return None
         with tempfile.TemporaryDirectory() as place:
             path = self._client.download_artifacts(parent.info.run_id, SPEC_FILE, place)
             data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
@@ -207,67 +241,16 @@ def environment() -> dict[str, Any]:
     }
 
 
-def _refuse_change(before: SweepSpec, now: SweepSpec) -> None:
-    """BadInput where a spec differs from the one that its name was launched with."""
-    differing = _differences(before.model_dump(mode="json"), now.model_dump(mode="json"), "")
-    if differing:
-        raise BadInput(
-            f"the sweep {now.name!r} was launched with another spec; these fields differ: "
-            f"{'; '.join(differing)}. Give the new one its own name, e.g. --set "
-            f"name={now.name}-2"
-        )
-
-
-def _differences(before: Any, now: Any, path: str) -> list[str]:
-    if isinstance(before, dict) and isinstance(now, dict):
-        keys = sorted({*before, *now})
-        found = (_differences(before.get(k), now.get(k), f"{path}.{k}") for k in keys)
-        return [line for lines in found for line in lines]
-    return [] if before == now else [f"{path.lstrip('.')}: {before!r} before, {now!r} now"]
+def _dashboard(uri: str) -> str:
+    """The address of the dashboard over a store, without a user's name or password."""
+    parts = urlsplit(uri)
+    if not parts.scheme.startswith("http"):
+        return LOCAL_DASHBOARD
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path.rstrip('/')}"
 
 
 def _known(run: Run) -> KnownRun:
     epochs = int(run.data.metrics.get(EPOCHS, 0))
     state: State = next(s for s in STATUS if s == run.data.tags["state"])
     return KnownRun(run.info.run_id, state, epochs)
-
-
-def _value(text: str) -> str | int | float:
-    """A parameter as it was before the store made text of it."""
-    for number in (int, float):
-        try:
-            return number(text)
-        except ValueError:
-            continue
-    return text
-
-
-def _row(run: Run, metric: str) -> dict[str, Any]:
-    tags, metrics = run.data.tags, run.data.metrics
-    end = run.info.end_time
-    params = {k: _value(v) for k, v in run.data.params.items() if k != "method"}
-    return {
-        "sweep": tags["sweep"],
-        "stage": tags["stage"],
-        "cell": tags.get("cell", ""),
-        "method": tags["method"],
-        "noise_kind": tags["noise_kind"],
-        "noise_rate": float(tags["noise_rate"]),
-        "teacher_labels": tags.get("teacher_labels", ""),
-        "trial": int(tags["trial"]) if "trial" in tags else None,
-        "seed": int(tags["seed"]),
-        "state": tags["state"],
-        "reason": tags.get("reason"),
-        f"validation_{metric}": metrics.get(f"best_validation_{metric}", math.nan),
-        "best_epoch": int(metrics["best_epoch"]) if "best_epoch" in metrics else None,
-        f"test_{metric}": metrics.get(f"test_{metric}", math.nan),
-        "epochs_trained": int(metrics.get(EPOCHS, 0)),
-        "wall_s": (end - run.info.start_time) / 1000 if end else math.nan,
-        "params": json.dumps(params, sort_keys=True),
-        "run_id": run.info.run_id,
-    }
-
-
-def _frame(rows: list[dict[str, Any]], metric: str) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=list(trial_columns(metric)))
-    return frame.astype({"trial": "Int64", "best_epoch": "Int64"})

@@ -1,7 +1,9 @@
 """The writer: every run of a sweep in MLflow, written in the background, in batches, in order.
 
-Calls put an entry on a queue and return; one thread carries them out. Metrics of a run are held
-back and written together, when the run ends or every few seconds; one request holds many epochs.
+A call puts a plain record into a spool on disk and returns; one thread carries the records out.
+Metrics of a run are held back and written together, when the run ends or every few seconds. A store
+that does not answer is tried again for a while, and nothing is lost meanwhile: the spool outlives
+the process, and carrying a record out twice changes nothing.
 """
 
 import queue
@@ -10,15 +12,18 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from sweep.adapters.spool import Record, Spool
+from sweep.errors import SweepFailed
 from sweep.plan import Plan, spec_hash
 from sweep.referee import Metrics
-from sweep.states import State
+from sweep.states import ENDED, State
 from sweep.tasks import CohortTask, LaneTask
 from sweep.version import code_version
 
@@ -28,6 +33,8 @@ METRICS_PER_REQUEST = 1000
 EPOCHS = "epochs_trained"
 # How long metrics of a run that goes on may wait, in seconds.
 HOLD_BACK = 10.0
+# Seconds between two tries of a store that does not answer: the first, and the longest.
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
 
 STATUS: Mapping[State, str] = {
     "running": "RUNNING",
@@ -60,9 +67,8 @@ class KnownRun:
 class MlflowTracker:
     """Writes the runs of one sweep; `sweep.referee.Tracker`."""
 
-    def __init__(self, plan: Plan, runs: SweepRuns) -> None:
-        self._client = MlflowClient(tracking_uri=runs.uri)
-        self._runs = runs
+    def __init__(self, plan: Plan, runs: SweepRuns, spool: Path) -> None:
+        """Carries out what an earlier process left in the spool first."""
         self._plan = plan
         self._common = {
             "sweep": plan.spec.name,
@@ -70,100 +76,65 @@ class MlflowTracker:
             "code_version": code_version(),
             MLFLOW_PARENT_RUN_ID: runs.parent_id,
         }
-        self._ids = {key: run.run_id for key, run in runs.children.items()}
-        self._epochs = {key: run.epochs for key, run in runs.children.items()}
-        self._ended = {k for k, run in runs.children.items() if run.state == "complete"}
-        self._held: dict[str, list[Metric]] = defaultdict(list)
-        self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._error: Exception | None = None
-        self._thread = threading.Thread(target=self._work, name="mlflow-writer", daemon=True)
-        self._thread.start()
+        kept = Spool(spool)
+        self._writer = _Writer(runs, kept, plan.spec.resources.store_patience_s)
+        self._ended = {k for k, run in runs.children.items() if run.state in ENDED}
+        for record in kept.left_over:
+            self._writer.take(record)
+            if record["do"] == "close" and record["tags"]["state"] in ENDED:
+                self._ended.add(record["key"])
+
+    def ended(self) -> frozenset[str]:
+        """The keys of runs whose end is in the store, or on its way there."""
+        return frozenset(self._ended)
 
     def open(self, task: CohortTask) -> None:
         """Runs that start, or are taken up again."""
-        now = _now()
-        self._put(lambda: self._open_all(task, task.lanes, now))
+        for lane in task.lanes:
+            self._writer.keep(self._opening(task, lane))
 
     def reuse(self, task: CohortTask) -> None:
         """Runs whose result was at hand before the sweep began."""
-        fresh = [lane for lane in task.lanes if lane.key not in self._ended]
-        if fresh:
-            now = _now()
-            self._put(lambda: self._open_all(task, fresh, now))
-            for lane in fresh:
-                self.close(lane.key, "complete", {}, reason="trained before, by an equal teacher")
+        for lane in task.lanes:
+            if lane.key not in self._ended:
+                self._writer.keep(self._opening(task, lane))
+                self.close(lane.key, "complete", {}, reason="at hand, trained before")
 
     def log(self, key: str, epoch: int, metrics: Metrics) -> None:
         """Metrics of an epoch; those that an earlier try of the run has written are left out."""
-        now = _now()
-        if epoch > self._epochs.get(key, 0):
-            self._epochs[key] = epoch
-            row = {**metrics, EPOCHS: epoch}
-            rows = [Metric(name, value, now, epoch) for name, value in row.items()]
-            self._put(lambda: self._held[key].extend(rows))
+        row = {**metrics, EPOCHS: epoch}
+        self._writer.keep({"do": "log", "key": key, "epoch": epoch, "row": row, "at": _now()})
 
     def close(self, key: str, state: State, metrics: Metrics, reason: str = "") -> None:
         """A run that ends, with its last metrics and its true state."""
-        now, step = _now(), self._epochs.get(key, 0)
-        last = [Metric(k, v, now, step) for k, v in metrics.items() if k != EPOCHS]
         tags: dict[str, str] = {"state": state}
         if reason:
             tags["reason"] = reason
         if state == "pruned":
             tags["pruned"] = "true"
-        self._put(lambda: self._close(key, last, tags, STATUS[state], now))
+        row = {k: v for k, v in metrics.items() if k != EPOCHS}
+        self._writer.keep(
+            {"do": "close", "key": key, "row": row, "tags": tags, "status": STATUS[state],
+             "at": _now()}
+        )  # fmt: skip
+
+    def check(self) -> None:
+        """SweepFailed if the store has not answered for too long, or refused a write."""
+        self._writer.check()
 
     def flush(self) -> None:
-        """Wait until everything is written; raises what went wrong."""
-        done = threading.Event()
-        self._put(self._write_held)
-        self._put(done.set)
-        while not done.wait(0.1):
-            self._raise()
-        self._raise()
+        """Wait until everything is written; SweepFailed if it cannot be."""
+        self._writer.flush()
 
-    def _put(self, entry: Callable[[], Any]) -> None:
-        self._raise()
-        self._queue.put(entry)
-
-    def _raise(self) -> None:
-        if self._error:
-            raise RuntimeError(f"the tracking store refused a write: {self._error}")
-
-    def _work(self) -> None:
-        written = time.monotonic()
-        while True:
-            entry = self._queue.get()
-            if entry is None:
-                return
-            try:
-                entry()
-                if time.monotonic() - written > HOLD_BACK:
-                    self._write_held()
-                    written = time.monotonic()
-            except Exception as error:  # noqa: BLE001 - told to whoever calls next
-                self._error = error
-                return
-
-    def _open_all(self, task: CohortTask, lanes: Sequence[LaneTask], now: int) -> None:
-        for lane in lanes:
-            self._open(task, lane, now)
-
-    def _open(self, task: CohortTask, lane: LaneTask, now: int) -> None:
-        if lane.key in self._ids:
-            self._client.update_run(self._ids[lane.key], status="RUNNING")
-            self._client.set_tag(self._ids[lane.key], "state", "running")
-            return
-        run = self._client.create_run(
-            self._runs.experiment_id,
-            start_time=now,
-            run_name=lane.key,
-            tags={**self._common, **self._tags(task, lane)},
-        )
-        self._ids[lane.key] = run.info.run_id
+    def _opening(self, task: CohortTask, lane: LaneTask) -> Record:
         values = {"method": task.spec.method, **lane.lane.hyperparameters}
-        params = [Param(name, str(value)) for name, value in values.items()]
-        self._client.log_batch(run.info.run_id, params=params)
+        return {
+            "do": "open",
+            "key": lane.key,
+            "tags": {**self._common, **self._tags(task, lane)},
+            "params": {name: str(value) for name, value in values.items()},
+            "at": _now(),
+        }
 
     def _tags(self, task: CohortTask, lane: LaneTask) -> dict[str, str]:
         labels = lane.source.labels
@@ -186,24 +157,140 @@ class MlflowTracker:
             tags["trial"] = lane.key.rsplit("/", 1)[1]
         return tags
 
-    def _close(
-        self, key: str, last: list[Metric], tags: dict[str, str], status: str, now: int
-    ) -> None:
-        run_id = self._ids[key]
-        metrics = self._held.pop(key, []) + last
-        self._write(run_id, metrics, [RunTag(k, v) for k, v in tags.items()])
-        self._client.set_terminated(run_id, status, end_time=now)
+
+class _Writer:
+    """The thread that carries records out, in order, each until the store has taken it."""
+
+    def __init__(self, runs: SweepRuns, spool: Spool, patience_s: float) -> None:
+        self._client = MlflowClient(tracking_uri=runs.uri)
+        self._experiment = runs.experiment_id
+        self._spool = spool
+        self._patience_s = patience_s
+        self._ids = {key: run.run_id for key, run in runs.children.items()}
+        self._epochs = {key: run.epochs for key, run in runs.children.items()}
+        self._held: dict[str, list[Metric]] = defaultdict(list)
+        self._queue: queue.SimpleQueue[Record | threading.Event] = queue.SimpleQueue()
+        self._waiting = 0
+        self._lock = threading.Lock()
+        self._error: Exception | None = None
+        threading.Thread(target=self._work, name="mlflow-writer", daemon=True).start()
+
+    def keep(self, record: Record) -> None:
+        """Spool a record and have it carried out."""
+        with self._lock:
+            self._spool.put(record)
+            self._waiting += 1
+        self._queue.put(record)
+
+    def take(self, record: Record) -> None:
+        """Have a record carried out that is in the spool already."""
+        with self._lock:
+            self._waiting += 1
+        self._queue.put(record)
+
+    def check(self) -> None:
+        if self._error:
+            raise SweepFailed(
+                f"the tracking store took no write for {self._patience_s:g} s: {self._error}; "
+                "what is missing there is kept, and the same command goes on from here"
+            )
+
+    def flush(self) -> None:
+        done = threading.Event()
+        self._queue.put(done)
+        while not done.wait(0.05):
+            self.check()
+
+    def _work(self) -> None:
+        written = time.monotonic()
+        while self._error is None:
+            entry = self._queue.get()
+            if isinstance(entry, threading.Event):
+                self._insist(self._write_held)
+                self._clear_spool()
+                entry.set()
+                continue
+            self._insist(partial(self._carry_out, entry))
+            with self._lock:
+                self._waiting -= 1
+            if time.monotonic() - written > HOLD_BACK:
+                self._insist(self._write_held)
+                self._clear_spool()
+                written = time.monotonic()
+
+    def _insist(self, write: Callable[[], None]) -> None:
+        """Try a write until it succeeds or patience ends."""
+        began, pause = time.monotonic(), FIRST_PAUSE
+        while True:
+            try:
+                write()
+                return
+            except Exception as error:  # noqa: BLE001 - stores fail in many ways; all are retried
+                if time.monotonic() - began > self._patience_s:
+                    self._error = error
+                    return
+                time.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _clear_spool(self) -> None:
+        """Empty the spool if nothing of it is still to be written."""
+        with self._lock:
+            if self._waiting == 0 and not self._held and self._error is None:
+                self._spool.clear()
+
+    def _carry_out(self, record: Record) -> None:
+        match record["do"]:
+            case "open":
+                self._open(record)
+            case "log":
+                self._hold(record)
+            case _:
+                self._close(record)
+
+    def _open(self, record: Record) -> None:
+        key = record["key"]
+        if key in self._ids:
+            self._client.update_run(self._ids[key], status="RUNNING")
+            self._client.set_tag(self._ids[key], "state", "running")
+        else:
+            run = self._client.create_run(
+                self._experiment, start_time=record["at"], run_name=key, tags=record["tags"]
+            )
+            self._ids[key] = run.info.run_id
+        params = [Param(name, value) for name, value in record["params"].items()]
+        self._client.log_batch(self._ids[key], params=params)
+
+    def _hold(self, record: Record) -> None:
+        key, epoch = record["key"], record["epoch"]
+        if epoch > self._epochs.get(key, 0):
+            self._epochs[key] = epoch
+            self._held[key].extend(_metrics(record["row"], record["at"], epoch))
+
+    def _close(self, record: Record) -> None:
+        key = record["key"]
+        # Taken out of the record, so that a second try does not hold it twice.
+        self._held[key].extend(
+            _metrics(record.pop("row", {}), record["at"], self._epochs.get(key, 0))
+        )
+        self._write(key, [RunTag(name, value) for name, value in record["tags"].items()])
+        self._client.set_terminated(self._ids[key], record["status"], end_time=record["at"])
 
     def _write_held(self) -> None:
         for key in list(self._held):
-            self._write(self._ids[key], self._held.pop(key), [])
+            self._write(key)
 
-    def _write(self, run_id: str, metrics: list[Metric], tags: list[RunTag]) -> None:
-        for start in range(0, len(metrics), METRICS_PER_REQUEST):
-            part = metrics[start : start + METRICS_PER_REQUEST]
-            self._client.log_batch(run_id, metrics=part)
-        if tags:
-            self._client.log_batch(run_id, tags=tags)
+    def _write(self, key: str, tags: Sequence[RunTag] = ()) -> None:
+        """Write what is held back of a run; a part is forgotten once the store has taken it."""
+        held = self._held[key]
+        while len(held) > METRICS_PER_REQUEST:
+            self._client.log_batch(self._ids[key], metrics=held[:METRICS_PER_REQUEST])
+            del held[:METRICS_PER_REQUEST]
+        self._client.log_batch(self._ids[key], metrics=held, tags=tags)
+        del self._held[key]
+
+
+def _metrics(row: Metrics, at: int, step: int) -> list[Metric]:
+    return [Metric(name, value, at, step) for name, value in row.items()]
 
 
 def _now() -> int:

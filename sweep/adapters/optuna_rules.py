@@ -20,11 +20,27 @@ from optuna.samplers import BaseSampler
 from optuna.storages import InMemoryStorage
 from pydantic import ValidationError
 
+from search_spaces.domains import Choice, Domain, Float
 from sweep.errors import BadInput, unknown
 from sweep.spec import Named, Pruner, Sampler, SweepSpec
 from trainers.seeds import stream
 
 Space = Mapping[str, BaseDistribution]
+
+
+class EndlessGrid(optuna.samplers.GridSampler):
+    """A grid that is gone through again if there are more trials; Optuna's would end the study."""
+
+    def after_trial(self, *_: object, **__: object) -> None:
+        """Nothing, where Optuna stops."""
+
+
+class EndlessBruteForce(optuna.samplers.BruteForceSampler):
+    """Every combination, then more of them, as `EndlessGrid`."""
+
+    def after_trial(self, *_: object, **__: object) -> None:
+        """Nothing, where Optuna stops."""
+
 
 SAMPLERS: Mapping[str, type[BaseSampler]] = {
     "tpe": optuna.samplers.TPESampler,
@@ -32,8 +48,8 @@ SAMPLERS: Mapping[str, type[BaseSampler]] = {
     "cmaes": optuna.samplers.CmaEsSampler,
     "gp": optuna.samplers.GPSampler,
     "qmc": optuna.samplers.QMCSampler,
-    "grid": optuna.samplers.GridSampler,
-    "brute_force": optuna.samplers.BruteForceSampler,
+    "grid": EndlessGrid,
+    "brute_force": EndlessBruteForce,
     "nsgaii": optuna.samplers.NSGAIISampler,
     "nsgaiii": optuna.samplers.NSGAIIISampler,
 }
@@ -53,6 +69,9 @@ PRUNERS: Mapping[str, type[BasePruner]] = {
 ONE_SEED_PER_CELL = ("qmc", "grid", "brute_force")
 # How many values of a range a grid tries unless the spec says otherwise (sampler.points).
 GRID_POINTS = 4
+MOST_GRID_POINTS = 32
+# How many trials a rule is tried on, beside those that it starts with at random.
+TRIED, TRIED_AT_RANDOM = 3, 16
 
 
 def build_sampler(spec: Sampler, space: Space, place: tuple[int, str, int]) -> BaseSampler:
@@ -63,8 +82,11 @@ def build_sampler(spec: Sampler, space: Space, place: tuple[int, str, int]) -> B
     fixed: dict[str, Any] = {"seed": seed}
     if spec.name == "grid":
         points = parameters.pop("points", GRID_POINTS)
-        if not isinstance(points, int) or isinstance(points, bool) or points < 1:
-            raise BadInput(f"search.sampler.points: {points!r} must be a whole number from 1 on")
+        if type(points) is not int or not 1 <= points <= MOST_GRID_POINTS:
+            raise BadInput(
+                f"search.sampler.points: {points!r} must be a whole number from 1 to "
+                f"{MOST_GRID_POINTS}"
+            )
         fixed["search_space"] = {name: _points(d, points) for name, d in space.items()}
     sampler: BaseSampler = _build(SAMPLERS[spec.name], parameters, fixed, "search.sampler")
     return sampler
@@ -82,11 +104,27 @@ def build_pruner(spec: Pruner, where: str = "search.pruner") -> BasePruner:
 
 
 def check_rules(spec: SweepSpec) -> None:
-    """BadInput unless sampler and pruner take the parameters that the spec gives them."""
-    probe: Space = {"x": FloatDistribution(0.0, 1.0), "y": FloatDistribution(0.0, 1.0)}
-    sampler = build_sampler(spec.search.sampler, probe, (0, "", 0))
-    _try_out(spec.search.sampler, "search.sampler", probe, sampler=sampler)
-    _try_out(spec.search.pruner, "search.pruner", probe, pruner=build_pruner(spec.search.pruner))
+    """BadInput unless sampler and pruner take what the spec gives them, on every space of it."""
+    sampler, pruner = spec.search.sampler, spec.search.pruner
+    for use in spec.methods:
+        space = to_distributions(spec.space_of(use))
+        built = build_sampler(sampler, space, (0, "", 0))
+        if space:
+            _try_out(sampler, "search.sampler", space, sampler=built)
+    _try_out(pruner, "search.pruner", {}, pruner=build_pruner(pruner))
+
+
+def to_distributions(space: Mapping[str, Domain]) -> dict[str, BaseDistribution]:
+    """Optuna's distributions of a search space."""
+    return {name: _distribution(domain) for name, domain in space.items()}
+
+
+def _distribution(domain: Domain) -> BaseDistribution:
+    if isinstance(domain, Choice):
+        return CategoricalDistribution(domain.choices)
+    if isinstance(domain, Float):
+        return FloatDistribution(domain.low, domain.high, log=domain.log)
+    return IntDistribution(domain.low, domain.high, log=domain.log)
 
 
 def _wrapped(given: object, where: str) -> BasePruner:
@@ -114,8 +152,8 @@ def _try_out(rule: Named, where: str, space: Space, **study: Any) -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with _refusals(rule.parameters(), where):
         tried = optuna.create_study(storage=InMemoryStorage(), study_name="try", **study)
-        for _ in range(3):
-            trial = tried.ask(space)
+        for _ in range(TRIED + min(rule.parameters().get("n_startup_trials", 0), TRIED_AT_RANDOM)):
+            trial = tried.ask(dict(space))
             trial.report(0.5, 1)
             trial.should_prune()
             tried.tell(trial, 0.5)
@@ -128,7 +166,7 @@ def _refusals(parameters: dict[str, Any], where: str) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             yield
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError, ArithmeticError, AssertionError) as error:
         raise BadInput(f"{where}: Optuna refuses {_shown(parameters)}: {error}") from None
     except ImportError as error:
         raise BadInput(

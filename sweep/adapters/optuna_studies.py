@@ -8,24 +8,23 @@ Trial k of a cell is drawn by a sampler of its own, seeded by (sweep, cell, k) a
 before it. So a sweep that is resumed, even between two trials of one generation, asks for the same.
 """
 
+import fcntl
 import logging
+import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
+from optuna.storages.journal._file import BaseJournalFileLock
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
-from search_spaces.domains import Choice, Domain, Float
-from sweep.adapters.optuna_rules import build_pruner, build_sampler
+from sweep.adapters.optuna_rules import build_pruner, build_sampler, to_distributions
+from sweep.adapters.spool import cut_torn_line
+from sweep.errors import SweepFailed
 from sweep.plan import Plan
 from sweep.referee import Outcome, PastTrial
 from sweep.states import State
@@ -39,6 +38,10 @@ _STATES: Mapping[TrialState, State] = {
     TrialState.FAIL: "failed",
 }
 _REASON = "reason"
+# How long the owner of a journal may take to die after its launcher, in seconds.
+OWNER_DIES_WITHIN = 30.0
+# What successive halving and hyperband write into a trial that they look at.
+PRUNER_NOTES = "completed_rung_"
 
 
 class BatchedJournal(BaseJournalBackend):
@@ -48,7 +51,9 @@ class BatchedJournal(BaseJournalBackend):
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = JournalFileBackend(str(path))
+        self._owner = _own(path)
+        cut_torn_line(path)
+        self._file = JournalFileBackend(str(path), lock_obj=_NoLock())
         self._unread = list(self._file.read_logs(0)) if path.exists() else []
         self._read = 0
         self._held: list[dict[str, Any]] = []
@@ -68,6 +73,35 @@ class BatchedJournal(BaseJournalBackend):
         if self._held:
             self._file.append_logs(self._held)
             self._held = []
+
+    def close(self) -> None:
+        """Let another owner have the journal."""
+        self._owner.close()
+
+
+class _NoLock(BaseJournalFileLock):
+    """The journal has one owner; a lock of Optuna's would outlive a process that is killed."""
+
+    def acquire(self) -> bool:
+        return True
+
+    def release(self) -> None:
+        pass
+
+
+def _own(path: Path) -> IO[bytes]:
+    """The journal, locked for this process; an owner that is just dying is waited for."""
+    file = path.open("ab")
+    deadline = time.monotonic() + OWNER_DIES_WITHIN
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return file
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                file.close()
+                raise SweepFailed(f"{path}: another process is writing it; stop that") from None
+            time.sleep(0.1)
 
 
 class OptunaStudies:
@@ -96,19 +130,24 @@ class OptunaStudies:
         self._flush()
         return asked
 
-    def report(self, cell: str, number: int, epoch: int, value: float) -> None:
-        """The objective of a running trial after an epoch."""
-        self._studies[cell].live(number).report(value, epoch)
+    def report(self, cell: str, epoch: int, values: Mapping[int, float]) -> None:
+        """The objective of running trials after an epoch."""
+        self._studies[cell].report(epoch, values)
 
-    def should_prune(self, cell: str, number: int) -> bool:
-        """The pruner's word on a running trial, given all that was reported."""
-        return self._studies[cell].live(number).should_prune()
+    def judge(self, cell: str, epoch: int, numbers: Sequence[int]) -> list[int]:
+        """Which of these running trials the pruner stops, given all that was reported."""
+        return self._studies[cell].judge(epoch, numbers)
 
     def tell(self, cell: str, outcomes: Sequence[Outcome]) -> None:
         """Trials that ended, or were interrupted; on record, together, when this returns."""
         for outcome in outcomes:
             self._studies[cell].tell(outcome)
         self._flush()
+
+    def close(self) -> None:
+        """Give up the journal; nothing is asked of the studies afterwards."""
+        if self._journal:
+            self._journal.close()
 
     def _flush(self) -> None:
         if self._journal:
@@ -133,25 +172,56 @@ class _CellStudy:
         self._space = to_distributions(plan.cell(cell).space)
         self._running: dict[int, Trial] = {}
         self._kept_ids: dict[int, int] = {}
-        for trial in self._kept.get_trials(deepcopy=False):
+        self._ghosts: dict[int, FrozenTrial] = {}
+        self._recall(self._kept.get_trials(deepcopy=False))
+
+    def _recall(self, trials: list[FrozenTrial]) -> None:
+        """Take up what the store holds; a generation that was broken off is lived through again.
+
+        Its trials that ended before the break report and end once more in memory, each in its
+        epoch, so that the pruner sees for the others what it would have seen without the break.
+        """
+        open_numbers = [t.number for t in trials if not t.state.is_finished()]
+        size = self._search.generation
+        broken = min(open_numbers) // size if open_numbers else len(trials)
+        for trial in trials:
             self._kept_ids[trial.number] = trial._trial_id
-            self._live.add_trial(_as_running(trial) if not trial.state.is_finished() else trial)
-            if not trial.state.is_finished():
-                self._resume(trial.number)
+            again = trial.number // size == broken
+            self._live.add_trial(_as_running(trial) if again else trial)
+            if not again:
+                continue
+            in_memory = self._live.get_trials(deepcopy=False)[trial.number]
+            self._running[trial.number] = Trial(self._live, in_memory._trial_id)
+            if trial.state.is_finished():
+                self._ghosts[trial.number] = trial
+            else:
+                self._storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
 
-    def _resume(self, number: int) -> None:
-        in_memory = self._live.get_trials(deepcopy=False)[number]
-        self._running[number] = Trial(self._live, in_memory._trial_id)
-        self._storage.set_trial_state_values(self._kept_ids[number], TrialState.RUNNING)
+    def report(self, epoch: int, values: Mapping[int, float]) -> None:
+        for number, ghost in self._ghosts.items():
+            if epoch in ghost.intermediate_values:
+                self._running[number].report(ghost.intermediate_values[epoch], epoch)
+        for number, value in values.items():
+            self._running[number].report(value, epoch)
 
-    def live(self, number: int) -> Trial:
-        return self._running[number]
+    def judge(self, epoch: int, numbers: Sequence[int]) -> list[int]:
+        stopped = []
+        for number in sorted({*numbers, *self._ghosts}):
+            if self._running[number].should_prune() and number in numbers:
+                stopped.append(number)
+        self._lay_ghosts(epoch)
+        return stopped
+
+    def _lay_ghosts(self, epoch: int) -> None:
+        """End the trials that ended in this epoch, or before it, the first time."""
+        for number, ghost in list(self._ghosts.items()):
+            if epoch >= max(ghost.intermediate_values, default=0):
+                del self._ghosts[number]
+                self._live.tell(self._running.pop(number), state=ghost.state)
 
     def history(self) -> list[PastTrial]:
-        return [
-            PastTrial(t.number, _STATES[t.state], dict(t.params), t.value)
-            for t in self._live.get_trials(deepcopy=False)
-        ]
+        trials = [self._ghosts.get(t.number, t) for t in self._live.get_trials(deepcopy=False)]
+        return [PastTrial(t.number, _STATES[t.state], dict(t.params), t.value) for t in trials]
 
     def ask(self, count: int) -> dict[int, dict[str, Value]]:
         asked = {}
@@ -179,6 +249,8 @@ class _CellStudy:
         if outcome.state == "interrupted":
             self._storage.set_trial_state_values(kept, TrialState.WAITING)
             return
+        if outcome.state == "complete":
+            self._lay_ghosts(sys.maxsize)
         if outcome.reason:
             trial.set_user_attr(_REASON, outcome.reason)
         state = {v: k for k, v in _STATES.items()}[outcome.state]
@@ -192,24 +264,12 @@ class _CellStudy:
         self._storage.set_trial_state_values(kept, frozen.state, frozen.values)
 
 
-def to_distributions(space: Mapping[str, Domain]) -> dict[str, BaseDistribution]:
-    """Optuna's distributions of a search space."""
-    return {name: _distribution(domain) for name, domain in space.items()}
-
-
-def _distribution(domain: Domain) -> BaseDistribution:
-    if isinstance(domain, Choice):
-        return CategoricalDistribution(domain.choices)
-    if isinstance(domain, Float):
-        return FloatDistribution(domain.low, domain.high, log=domain.log)
-    return IntDistribution(domain.low, domain.high, log=domain.log)
-
-
 def _as_running(trial: FrozenTrial) -> FrozenTrial:
-    """The same question without what came of it."""
+    """The same question without what came of it, the pruner's notes among that."""
+    notes = {k: v for k, v in trial.system_attrs.items() if not k.startswith(PRUNER_NOTES)}
     return create_trial(
         state=TrialState.RUNNING,
         params=trial.params,
         distributions=trial.distributions,
-        system_attrs=trial.system_attrs,
+        system_attrs=notes,
     )

@@ -14,6 +14,7 @@ from sweep.compare.notation import (
     difference_unit,
     p_text,
 )
+from sweep.compare.outlook import seed_warning
 from sweep.compare.records import CELL_COLUMNS, SweepRecord
 from sweep.compare.statistics import Floats
 from sweep.compare.tables import rows_of
@@ -45,18 +46,6 @@ def answer(table: pd.DataFrame, record: SweepRecord) -> list[str]:
 def comparison_count(record: SweepRecord) -> int:
     """Comparisons of the finished table, over which Holm's adjustment will run."""
     return len(record.conditions) * len(record.challengers) * len(record.baselines)
-
-
-def seed_warning(n_seeds: int, n_comparisons: int) -> str:
-    """A warning where n_seeds could never show anything; otherwise an empty string."""
-    lowest = min(1.0, statistics.smallest_reachable_p(n_seeds) * n_comparisons)
-    if lowest <= statistics.LEVEL:
-        return ""
-    return (
-        f"Warning: {_count(n_seeds, 'seed')} can never show a difference: over"
-        f" {_count(n_comparisons, 'comparison')} the Holm-adjusted p cannot go below {lowest:.3g}."
-        f" At least {statistics.seeds_needed(n_comparisons)} seeds are needed."
-    )
 
 
 def _question(record: SweepRecord) -> str:

@@ -1,6 +1,7 @@
 """How numbers, units and conditions are written in tables, figures and sentences."""
 
 import math
+from collections.abc import Sequence
 
 from sweep.compare.records import SweepRecord
 from sweep.plan import Condition
@@ -37,9 +38,12 @@ def rate_text(noise_rate: float) -> str:
 
 def axis_label(record: SweepRecord) -> str:
     """The test metric with its unit: "Test accuracy (%)"."""
-    unit = AXIS_UNITS.get(record.unit, record.unit)
-    name = f"Test {record.metric.replace('_', ' ')}"
-    return f"{name} ({unit})" if unit else name
+    return _with_unit("Test", record)
+
+
+def objective_label(record: SweepRecord) -> str:
+    """The metric that search improves, with its unit: "Validation accuracy (%)"."""
+    return _with_unit("Validation", record)
 
 
 def better_text(record: SweepRecord) -> str:
@@ -53,17 +57,23 @@ def difference_unit(record: SweepRecord) -> str:
     return f" in {unit}" if unit else ""
 
 
-def noise_text(condition: Condition, record: SweepRecord) -> str:
-    """The noise of a condition: "40 %", or "40 % symmetric" where the record has other kinds."""
+def noise_text(condition: Condition, among: Sequence[Condition]) -> str:
+    """The noise of a condition: "40 %", or "40 % symmetric" among others of other kinds."""
     noisy = condition.noise_rate > 0.0
-    kinds = {c.noise_kind for c in record.conditions if (c.noise_rate > 0.0) == noisy}
+    kinds = {c.noise_kind for c in among if (c.noise_rate > 0.0) == noisy}
     kind = f" {condition.noise_kind}" if len(kinds) > 1 else ""
     return f"{rate_text(condition.noise_rate)}{kind}"
 
 
-def teachers_differ(record: SweepRecord) -> bool:
-    """Whether the record's conditions differ in the labels that teachers saw."""
-    return len({c.teacher_labels for c in record.conditions}) > 1
+def teachers_differ(conditions: Sequence[Condition]) -> bool:
+    """Whether conditions differ in the labels that teachers saw."""
+    return len({c.teacher_labels for c in conditions}) > 1
+
+
+def condition_title(condition: Condition, among: Sequence[Condition]) -> str:
+    """A condition over a column or beside a row: "40 % noise", "40 % noise, clean teacher"."""
+    text = f"{noise_text(condition, among)} noise"
+    return f"{text}, {condition.teacher_labels} teacher" if teachers_differ(among) else text
 
 
 def condition_text(condition: Condition, record: SweepRecord) -> str:
@@ -71,7 +81,13 @@ def condition_text(condition: Condition, record: SweepRecord) -> str:
 
     "40 % noise", or "40 % symmetric noise, teacher trained on clean labels".
     """
-    text = f"{noise_text(condition, record)} noise"
-    if teachers_differ(record):
+    text = f"{noise_text(condition, record.conditions)} noise"
+    if teachers_differ(record.conditions):
         text += f", teacher trained on {condition.teacher_labels} labels"
     return text
+
+
+def _with_unit(split: str, record: SweepRecord) -> str:
+    unit = AXIS_UNITS.get(record.unit, record.unit)
+    name = f"{split} {record.metric.replace('_', ' ')}"
+    return f"{name} ({unit})" if unit else name

@@ -5,12 +5,13 @@ as one `SweepRecord`. Statistics, tables, figures and the report are made from t
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from search_spaces.domains import Domain
 from sweep.plan import Condition
 
 Direction = Literal["maximize", "minimize"]
@@ -37,7 +38,9 @@ TRIAL_COLUMNS: Mapping[str, str] = {
     "best_epoch": "epoch of the best validation value, from 1",
     "test_{metric}": "test value of the best epoch, in the record's unit; confirm stage only",
     "epochs_trained": "number of epochs run, whatever the state",
-    "wall_s": "wall-clock time, seconds",
+    "started": "when the trial began, seconds since 1970 (UTC); missing where unknown",
+    "wall_s": "wall-clock time, seconds; trials of a cohort train side by side and share it",
+    "cohort": "the cohort it trained in, which is one process; missing where unknown",
     "params": "hyperparameters as a JSON object with sorted keys",
     "run_id": "identifier of the run in the tracking store",
 }
@@ -63,6 +66,10 @@ class SweepRecord:
     confirm_seeds: tuple[int, ...]  # planned, whether or not they ran
     planned_trials: Mapping[str, int]  # method label -> search trials planned in each of its cells
     trials: pd.DataFrame  # one row per trial, columns as in TRIAL_COLUMNS
+    curve_metrics: tuple[str, ...] = ()  # logged in every epoch, in the order of their columns
+    spaces: Mapping[str, Mapping[str, Domain]] = field(default_factory=dict)  # label -> searched
+    device: Literal["CPU", "GPU"] = "CPU"
+    devices: float = 1.0  # that a cohort takes
 
     def __post_init__(self) -> None:
         _check_plan(self)
@@ -112,20 +119,20 @@ def completed(trials: pd.DataFrame, metric_column: str) -> pd.DataFrame:
 def _check_plan(record: SweepRecord) -> None:
     if record.direction not in ("maximize", "minimize"):
         raise ValueError(f"direction is {record.direction!r}; it is 'maximize' or 'minimize'")
-    for field in ("methods", "baselines", "conditions", "confirm_seeds"):
-        values = getattr(record, field)
+    for name in ("methods", "baselines", "conditions", "confirm_seeds"):
+        values = getattr(record, name)
         if len(set(values)) != len(values):
-            raise ValueError(f"{field} holds an entry twice: {values}")
-    for field in ("methods", "baselines", "conditions"):
-        if not getattr(record, field):
-            raise ValueError(f"{field} is empty; a comparison needs at least one")
-    for field, labels in (
+            raise ValueError(f"{name} holds an entry twice: {values}")
+    for name in ("methods", "baselines", "conditions"):
+        if not getattr(record, name):
+            raise ValueError(f"{name} is empty; a comparison needs at least one")
+    for name, labels in (
         ("baselines", record.baselines),
         ("planned_trials", tuple(record.planned_trials)),
     ):
         unknown = [label for label in labels if label not in record.methods]
         if unknown:
-            raise ValueError(f"{field} names {unknown}, not among the methods {record.methods}")
+            raise ValueError(f"{name} names {unknown}, not among the methods {record.methods}")
     if TEACHER in record.methods:
         raise ValueError(f"a method is labelled {TEACHER!r}, which marks rows of the teacher stage")
 

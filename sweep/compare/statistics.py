@@ -162,8 +162,8 @@ def seeds_needed(n_comparisons: int, level: float = LEVEL) -> int:
     return n_seeds
 
 
-def detectable_difference(std_of_differences: float, n_seeds: int) -> float:
-    """Smallest mean paired difference found with POWER at LEVEL, in the unit of the metric.
+def detectable_difference(std_of_differences: float, n_seeds: int, level: float = LEVEL) -> float:
+    """Smallest mean paired difference found with POWER at a level, in the unit of the metric.
 
     An approximation: it takes the power of the paired t test for that of the sign-flip test, knows
     nothing of Holm, and trusts a standard deviation estimated from few seeds. Read it as "about".
@@ -173,5 +173,5 @@ def detectable_difference(std_of_differences: float, n_seeds: int) -> float:
 
     if n_seeds <= 1 or not np.isfinite(std_of_differences):
         return float("nan")
-    effect = TTestPower().solve_power(effect_size=None, nobs=n_seeds, alpha=LEVEL, power=POWER)
+    effect = TTestPower().solve_power(effect_size=None, nobs=n_seeds, alpha=level, power=POWER)
     return float(effect) * std_of_differences

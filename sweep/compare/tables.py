@@ -1,12 +1,10 @@
-"""Tables as text: comma-separated values, Markdown, and the terminal."""
+"""The comparison table for the terminal, and what all renderings of it share."""
 
-import csv
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_numeric_dtype
 from rich import box
 from rich.table import Table
 from rich.text import Text
@@ -23,39 +21,7 @@ from sweep.compare.records import SweepRecord
 from sweep.compare.statistics import LEVEL
 from sweep.plan import Condition
 
-# A spreadsheet takes a cell that starts with one of these for a formula; OWASP, "CSV Injection".
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
-MARKDOWN_FLOAT = "{:.5g}"  # for reading; the full precision is in the CSV
 NOTHING = "–"  # noqa: RUF001 - an en dash marks an empty cell, as printed tables do
-
-
-def to_csv(table: pd.DataFrame) -> str:
-    """Any table as comma-separated values that are safe to open in a spreadsheet.
-
-    Floats are written so that they read back equal. Text is quoted, since a bare carriage return
-    would start a row of its own; text that a spreadsheet would take for a formula gets a leading
-    apostrophe. Missing values are empty.
-    """
-    safe = table.map(_without_formula)
-    safe.columns = pd.Index([_without_formula(column) for column in table.columns])
-    return safe.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
-
-
-def to_markdown(table: pd.DataFrame) -> str:
-    """Any table in GitHub's Markdown, floats to five significant digits, missing values empty."""
-    # Cells are turned to text here: tabulate would read text such as "1e5" as a number.
-    cells = table.astype(object).map(_markdown_cell)
-    cells.columns = pd.Index([_markdown_cell(str(column)) for column in table.columns])
-    align = ["right" if is_numeric_dtype(dtype) else "left" for dtype in table.dtypes]
-    text: str = cells.to_markdown(index=False, disable_numparse=True, colalign=align)
-    return text + "\n"
-
-
-# Format -> function from a table to text. A new format is one function and one line here.
-FORMATS: Mapping[str, Callable[[pd.DataFrame], str]] = {
-    "csv": to_csv,
-    "markdown": to_markdown,
-}
 
 
 def to_rich(table: pd.DataFrame, record: SweepRecord) -> Table:
@@ -73,7 +39,7 @@ def to_rich(table: pd.DataFrame, record: SweepRecord) -> Table:
         collapse_padding=True,
     )
     view.add_column("noise", no_wrap=True)
-    if teachers_differ(record):
+    if teachers_differ(record.conditions):
         view.add_column("teacher\nlabels")
     # Folded rather than cut short on a narrow terminal: two methods may share a beginning.
     view.add_column("method", overflow="fold")
@@ -99,18 +65,6 @@ def rows_of(table: pd.DataFrame, condition: Condition) -> pd.DataFrame:
     ]
 
 
-def _without_formula(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell
-
-
-def _markdown_cell(cell: object) -> str:
-    if cell is None or pd.isna(cell):  # type: ignore[call-overload]
-        return ""
-    if isinstance(cell, float):
-        return MARKDOWN_FLOAT.format(cell)
-    return " ".join(str(cell).replace("|", "\\|").split())
-
-
 def _column_decimals(table: pd.DataFrame, record: SweepRecord) -> int:
     """One number of decimals for the whole table, so that a column lines up."""
     deviations = table[f"{record.test_column}_std"].to_numpy(dtype=float)
@@ -129,13 +83,16 @@ def _add_section(
         std = row[f"{record.test_column}_std"]
         first = position == 0
         cells = [
-            Text(noise_text(condition, record) if first else ""),
-            *([Text(condition.teacher_labels if first else "")] * teachers_differ(record)),
+            Text(noise_text(condition, record.conditions) if first else ""),
+            *(
+                [Text(condition.teacher_labels if first else "")]
+                * teachers_differ(record.conditions)
+            ),
             Text(row["method"]),
             *([Text(row["baseline"] or NOTHING)] * (len(record.baselines) > 1)),
             Text(_mean_text(mean, std, digits), style="bold" if mean == best else ""),
             Text(_interval_text(row["ci95_low"], row["ci95_high"], digits)),
-            Text(_delta_text(row, digits)),
+            Text(delta_text(row, digits)),
             Text(NOTHING if np.isnan(row["p_holm"]) else p_text(row["p_holm"]).removeprefix("= ")),
             Text(row["called"], style="bold" if row["called"] else ""),
             Text(f"{row['n_seeds']}/{len(record.confirm_seeds)}"),
@@ -154,7 +111,8 @@ def _interval_text(low: float, high: float, digits: int) -> str:
     return NOTHING if np.isnan(low) else f"[{low:z.{digits}f}, {high:z.{digits}f}]"
 
 
-def _delta_text(row: Mapping[Any, Any], digits: int) -> str:
+def delta_text(row: Mapping[Any, Any], digits: int) -> str:
+    """A row's difference with its interval: "+2.9 [1.8, 4.5]"."""
     if np.isnan(row["delta"]):
         return NOTHING
     interval = _interval_text(row["delta_ci95_low"], row["delta_ci95_high"], digits)

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from sweep.compare.answer import answer, comparison_count, seed_warning
+from sweep.compare.answer import answer, comparison_count
 from sweep.compare.comparison import comparison_table
+from sweep.compare.outlook import seed_warning
 from sweep.compare.records import SweepRecord
 from sweep.plan import Condition
 

@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sweep.compare.comparison import comparison_table
-from sweep.compare.figures import conditions_of, metric_over_noise, panels_of, save
+from sweep.compare.figures.over_noise import conditions_of, metric_over_noise, panels_of
+from sweep.compare.figures.style import save
 from sweep.compare.records import SweepRecord
 from sweep.plan import Condition
 
@@ -121,7 +122,7 @@ def test_the_same_sweep_gives_the_same_bytes(record: SweepRecord, tmp_path: Path
 
 def test_drawing_loads_neither_a_display_nor_a_framework() -> None:
     unwanted = {"matplotlib.pyplot", "torch", "ray", "optuna", "mlflow"}
-    program = "import sys, sweep.compare.figures, sweep.compare.answer; print(*sys.modules)"
+    program = "import sys, sweep.outputs, sweep.compare.export; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     ).stdout

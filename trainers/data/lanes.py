@@ -99,7 +99,11 @@ class LaneData:
 def _draw(
     dataset: Dataset, fractions: SplitFractions, source: LaneSource
 ) -> tuple[dict[str, NDArray[np.int64]], NDArray[np.int64]]:
-    """Rows per split, and the given labels of the training split."""
+    """Rows per split, and the given labels of the training split.
+
+    The noise falls on the same examples with the same labels whether or not the meta split is
+    trained on: its rows and true labels come after those of the training split.
+    """
     rows = split_rows(dataset.labels, fractions, numpy_generator(source.seed, "split"))
     noisy = corrupt_labels(
         dataset.labels[rows["train"]],
@@ -108,4 +112,7 @@ def _draw(
         source.labels.noise_rate,
         numpy_generator(source.seed, "noise", source.labels.noise_kind),
     )
+    if source.train_on_meta:
+        noisy = np.concatenate([noisy, dataset.labels[rows["meta"]]])
+        rows = {**rows, "train": np.concatenate([rows["train"], rows["meta"]])}
     return rows, noisy

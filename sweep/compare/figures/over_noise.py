@@ -1,51 +1,20 @@
-"""Figures of a sweep, drawn without a display and without global state.
+"""The test metric over the noise rate, with intervals."""
 
-Colours, markers and line styles all differ, so that a figure survives grey print and colour
-blindness.
-"""
-
-from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sweep.compare.figures.style import Grid, draw_grid, even_columns, look
 from sweep.compare.notation import axis_label, teachers_differ
 from sweep.compare.records import SweepRecord
 from sweep.plan import Condition
 
-# Okabe and Ito 2008, "Color universal design"; its yellow is left out, being too pale on white.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E69F00")
-# Filled, of like weight, and as many as colours: each round of them is shifted by one.
-MARKERS = ("o", "s", "^", "D", "v", "p", "<")
-LINES = ("-", "--", "-.", ":")
 COLUMNS = 3  # most panels side by side
-PANEL_INCHES = (3.0, 2.5)  # width, height
-LEGEND_INCHES = 0.45  # height a row of the legend takes
-LEGEND_COLUMNS = 4
 DODGE = 0.045  # between neighbouring methods, as a share of the smallest step of the noise rate
 INTERVAL_WIDTH = 1.5  # points; bars without caps stay clear where many stand side by side
-DOTS_PER_INCH = 300  # of the PNG; what journals ask of a halftone
-STYLE: dict[Any, Any] = {
-    "font.size": 8.0,
-    "axes.titlesize": 8.5,
-    "font.family": "DejaVu Sans",  # ships with matplotlib: the same figure on every machine
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.7,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#E3E3E3",
-    "grid.linewidth": 0.6,
-    "lines.linewidth": 1.2,
-    "lines.markersize": 4.5,
-    "xtick.major.width": 0.7,
-    "ytick.major.width": 0.7,
-}
-SVG_SALT = "almkd"  # makes the identifiers in an SVG the same from run to run
 
 Panel = tuple[str, str]  # noise kind, teacher labels
 
@@ -58,15 +27,11 @@ def metric_over_noise(table: pd.DataFrame, record: SweepRecord) -> Figure:
     without a value leaves a gap in its line.
     """
     panels = panels_of(record)
-    rows = -(-len(panels) // COLUMNS)
-    columns = -(-len(panels) // rows)  # as even as can be: four panels stand two by two
-    legend_rows = -(-len(record.methods) // LEGEND_COLUMNS)
-    width = max(PANEL_INCHES[0] * columns, 1.3 * PANEL_INCHES[0])
-    height = PANEL_INCHES[1] * rows + LEGEND_INCHES * legend_rows
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
-        axes = list(grid.flat)
+    columns = even_columns(len(panels), COLUMNS)
+    grid = Grid(-(-len(panels) // columns), columns, share_y="all")
+
+    def draw(grid_axes: Any) -> None:
+        axes = list(grid_axes.flat)
         for panel_axes, panel in zip(axes, panels, strict=False):
             _draw_panel(panel_axes, table, record, panel)
             panel_axes.set_title(panel_title(panel, record))
@@ -74,30 +39,8 @@ def metric_over_noise(table: pd.DataFrame, record: SweepRecord) -> Figure:
             panel_axes.set_visible(position < len(panels))
             if position % columns == 0:
                 panel_axes.set_ylabel(axis_label(record))
-        handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(
-            handles,
-            labels,
-            loc="outside lower center",
-            ncols=min(len(record.methods), LEGEND_COLUMNS),
-            frameon=False,
-            handlelength=3.0,
-        )
-    return figure
 
-
-def save(figure: Figure, directory: Path, stem: str) -> tuple[Path, Path]:
-    """Writes `stem`.svg and `stem`.png, making the directory; the same figure gives the same bytes.
-
-    Returns both paths. Raises OSError where the directory cannot be written.
-    """
-    directory.mkdir(parents=True, exist_ok=True)
-    svg, png = directory / f"{stem}.svg", directory / f"{stem}.png"
-    # The style is needed again here: some of it is looked up only when a figure is drawn.
-    with matplotlib.rc_context({**STYLE, "svg.hashsalt": SVG_SALT}):
-        figure.savefig(svg, metadata={"Date": None})
-        figure.savefig(png, dpi=DOTS_PER_INCH, metadata={"Software": None})
-    return svg, png
+    return draw_grid(grid, draw, len(record.methods))
 
 
 def panels_of(record: SweepRecord) -> list[Panel]:
@@ -132,7 +75,7 @@ def panel_title(panel: Panel, record: SweepRecord) -> str:
     """Noise kind and, where the sweep varies them, the labels its teachers saw."""
     kind, labels = panel
     title = f"{kind} noise"
-    if teachers_differ(record):
+    if teachers_differ(record.conditions):
         title += f", teacher: {labels} labels"
     return title[0].upper() + title[1:]
 
@@ -161,15 +104,15 @@ def _draw_method(
 ) -> None:
     """Draws mean, low and high, (K, 3), over K noise rates, (K,)."""
     position, method = numbered_method
-    colour = PALETTE[position % len(PALETTE)]
+    drawn = look(position)
     mean, low, high = values.T
-    axes.vlines(x, low, high, color=colour, linewidth=INTERVAL_WIDTH)
+    axes.vlines(x, low, high, color=drawn.colour, linewidth=INTERVAL_WIDTH)
     axes.plot(
         x,
         mean,
-        color=colour,
-        linestyle=LINES[position % len(LINES)],
-        marker=MARKERS[(position + position // len(PALETTE)) % len(MARKERS)],
+        color=drawn.colour,
+        linestyle=drawn.line,
+        marker=drawn.marker,
         markeredgecolor="white",
         markeredgewidth=0.5,
         label=method,

@@ -1,0 +1,25 @@
+"""What passes between the referee's process and the workers', loading neither's libraries."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sweep.tasks import CohortTask
+
+
+@dataclass(frozen=True)
+class Handout:
+    """What a cohort needs: its task, and references to the data and the teachers' logits."""
+
+    task: CohortTask
+    dataset: list[Any]
+    logits: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A process that trains, as needed to end it: its actor, its node's id, its process id."""
+
+    actor: Any
+    node: str
+    pid: int

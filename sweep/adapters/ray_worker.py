@@ -1,0 +1,77 @@
+"""What a worker process runs on Ray Tune: one cohort a trial.
+
+It loads what trains and nothing of the stores, which keeps the start of a worker short.
+"""
+
+import importlib
+import os
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import ray
+from ray import tune
+
+from sweep.adapters.handout import Handout, Worker
+from trainers.data.datasets import Dataset
+
+# How much of a traceback is kept as the reason of a failure, in characters.
+REASON_LENGTH = 2000
+
+
+def _me() -> Worker:
+    context = ray.get_runtime_context()
+    return Worker(context.current_actor, context.get_node_id(), os.getpid())
+
+
+class CohortTrainable(tune.Trainable):
+    """Trains one cohort in one step; the process then serves the next cohort."""
+
+    def setup(self, config: dict[str, str], referee: Any = None, threads: int = 1) -> None:
+        import torch
+
+        torch.set_num_threads(threads)
+        self._referee = referee
+        self._cohort = config["cohort"]
+
+    def reset_config(self, new_config: dict[str, str]) -> bool:
+        self._cohort = new_config["cohort"]
+        return True
+
+    def step(self) -> dict[str, Any]:
+        from sweep.training import train
+
+        cohort, referee = self._cohort, self._referee
+        handout: Handout = ray.get(referee.fetch.remote(cohort, _me()))
+        lanes = len(handout.task.lanes)
+
+        def report(
+            epoch: int, keys: Sequence[str], rows: Sequence[Mapping[str, float]]
+        ) -> list[bool]:
+            go_on: list[bool] = ray.get(referee.report.remote(cohort, epoch, keys, rows))
+            return go_on
+
+        try:
+            dataset: Dataset = ray.get(handout.dataset[0])
+            logits = {key: ray.get(ref) for key, ref in handout.logits.items()}
+            outcomes, teachers = train(handout.task, dataset, logits, report)
+        except Exception:  # noqa: BLE001 - whatever it raised is the reason on record
+            ray.get(referee.failed.remote(cohort, traceback.format_exc()[-REASON_LENGTH:]))
+            return {"done": True, "lanes": lanes}
+        arrays = {
+            key: (t.logits, {name: p.numpy() for name, p in t.parameters.items()})
+            for key, t in teachers.items()
+        }
+        ray.get(referee.finish.remote(cohort, outcomes, arrays))
+        return {"done": True, "lanes": lanes}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Nothing: a cohort that is broken off is trained again."""
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Nothing, as `save_checkpoint`."""
+
+
+def warm_up() -> None:
+    """Load what training needs, so that the process is ready when its first cohort comes."""
+    importlib.import_module("sweep.training")

@@ -1,0 +1,166 @@
+"""The referee in a process of its own on Ray, with the stores it writes to and the shared arrays.
+
+Apart from `sweep.adapters.ray_tune`, so that its process need not load Tune.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import ray
+from numpy.typing import NDArray
+
+from sweep.adapters.handout import Handout, Worker
+from sweep.adapters.mlflow_tracking import MlflowTracker, SweepRuns
+from sweep.adapters.optuna_studies import OptunaStudies
+from sweep.adapters.teacher_shelf import TeacherShelf
+from sweep.errors import SweepFailed
+from sweep.plan import Plan
+from sweep.referee import Progress, Referee
+from sweep.spec import SweepSpec
+from sweep.tasks import CohortTask, LaneOutcome
+
+ALL_DONE = "done"
+WAIT = "wait"
+
+
+T = TypeVar("T")
+# A teacher on its way to the shelf: logits (N, C) and parameters by name.
+Graduate = tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]
+
+
+@dataclass(frozen=True)
+class Stores:
+    """Where a sweep is written.
+
+    MLflow's runs, the spool of what is still to be written there, Optuna's journal or URL, and the
+    directory of trained teachers.
+    """
+
+    runs: SweepRuns
+    spool: Path
+    optuna: str
+    teachers: Path
+
+
+class RefereeActor:
+    """The referee, guarded: an error of its own or of its stores stops the sweep, not a trial.
+
+    Workers are then told to stop, and whoever asks for the next cohort is told why.
+    """
+
+    def __init__(self, spec: SweepSpec, stores: Stores, dataset: list[Any]) -> None:
+        plan = Plan(spec)
+        self._dataset = dataset
+        self._shelf = TeacherShelf(stores.teachers)
+        kept = self._shelf.logits(job.key for job in plan.teachers)
+        self._logits = {key: ray.put(array) for key, array in kept.items()}
+        self._tracker = MlflowTracker(plan, stores.runs, stores.spool)
+        studies = OptunaStudies(plan, stores.optuna)
+        self._referee = Referee(plan, studies, self._tracker, kept, self._tracker.ended())
+        self._silence_s = spec.resources.silence_s
+        self._tasks: dict[str, CohortTask] = {}
+        self._workers: dict[str, Worker] = {}
+        self._heard: dict[str, float] = {}
+        self._fatal: str | None = None
+
+    def next_cohort(self) -> str:
+        """The id of a cohort to train, or `WAIT` or `ALL_DONE`; SweepFailed if it cannot go on."""
+        nothing: CohortTask | str = WAIT
+        task = self._guard(self._referee.next_cohort, nothing)
+        if self._fatal:
+            raise SweepFailed(self._fatal)
+        if isinstance(task, str):
+            return task
+        self._tasks[task.id] = task
+        return task.id
+
+    def fetch(self, cohort: str, worker: Worker) -> Handout:
+        """The task of that id with what it trains on, for the ``worker`` that will train it."""
+        task = self._tasks[cohort]
+        self._workers[cohort] = worker
+        self._heard[cohort] = time.monotonic()
+        return Handout(task, self._dataset, {key: self._logits[key] for key in task.teachers})
+
+    def report(
+        self, cohort: str, epoch: int, keys: Sequence[str], rows: Sequence[Mapping[str, float]]
+    ) -> list[bool]:
+        """As `Referee.report`; all lanes stop where the sweep does."""
+        self._heard[cohort] = time.monotonic()
+        stop = [False] * len(keys)
+        return self._guard(lambda: self._referee.report(cohort, epoch, keys, rows), stop)
+
+    def finish(
+        self, cohort: str, outcomes: Mapping[str, LaneOutcome], teachers: Mapping[str, Graduate]
+    ) -> None:
+        """A cohort's results; the arrays of teachers are shelved before they count as there."""
+
+        def shelve_and_finish() -> None:
+            for key, (logits, parameters) in teachers.items():
+                self._shelf.put(key, logits, parameters)
+                self._logits[key] = ray.put(logits)
+            self._referee.finish(cohort, outcomes, teachers)
+
+        self._forget(cohort)
+        self._guard(shelve_and_finish, None)
+
+    def failed(self, cohort: str, reason: str) -> None:
+        """A cohort raised."""
+        self._forget(cohort)
+        self._guard(lambda: self._referee.failed(cohort, reason), None)
+
+    def lost(self, cohort: str) -> None:
+        """A cohort's process is gone."""
+        self._forget(cohort)
+        self._guard(lambda: self._referee.lost(cohort), None)
+
+    def progress(self) -> Progress:
+        """How far the sweep is; also the moment at which silent cohorts are noticed and ended."""
+        self._end_silent()
+        return self._referee.progress()
+
+    def close(self, interrupted: bool) -> Progress:
+        """Write down everything; what is in flight is marked as interrupted."""
+        if interrupted:
+            self._referee.interrupt()
+        if self._fatal is None:
+            self._tracker.flush()
+        return self._referee.progress()
+
+    def _guard(self, call: Callable[[], T], otherwise: T) -> T:
+        if self._fatal is None:
+            try:
+                self._tracker.check()
+                return call()
+            except SweepFailed as error:
+                self._fatal = str(error)
+            except Exception as error:  # noqa: BLE001 - a full disk, a database gone, a bug
+                self._fatal = f"{type(error).__name__}: {error}; the same command goes on from here"
+        return otherwise
+
+    def _end_silent(self) -> None:
+        now = time.monotonic()
+        for cohort, heard in list(self._heard.items()):
+            if now - heard > self._silence_s:
+                self._guard(lambda name=cohort: self._referee.silent(name, self._silence_s), None)  # type: ignore[misc]
+                _end(self._workers[cohort])
+                self._forget(cohort)
+
+    def _forget(self, cohort: str) -> None:
+        self._heard.pop(cohort, None)
+        self._workers.pop(cohort, None)
+
+
+def _end(worker: Worker) -> None:
+    """End a process that may not listen any more: by a signal where it runs on this node."""
+    if worker.node == ray.get_runtime_context().get_node_id():
+        with suppress(ProcessLookupError):
+            os.kill(worker.pid, signal.SIGKILL)
+    else:
+        ray.kill(worker.actor)

@@ -1,0 +1,74 @@
+"""Curves of a sweep, page by page: never more of them in memory than a page, unless asked for."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import pandas as pd
+
+from sweep.compare.comparison import trials_table
+from sweep.compare.records import SweepRecord
+from sweep.compare.statistics import Floats
+
+RUNS_PER_PAGE = 500
+# What every row says of its trial, before the epoch and the metrics.
+KEY_COLUMNS = (
+    *("sweep", "stage", "cell", "method", "noise_kind", "noise_rate", "teacher_labels"),
+    *("trial", "seed", "run_id"),
+)
+WEIGHT = "lambda_"  # begins the names of what a method that weighs its examples reports
+
+
+class Histories(Protocol):
+    """Where curves are read from."""
+
+    def read(self, run_ids: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
+        """Rows (run_id, epoch, one column per metric), by run and epoch; NaN where not logged."""
+        ...
+
+
+def curves_columns(metrics: Sequence[str]) -> list[str]:
+    """Columns of the curves table, in order."""
+    return [*KEY_COLUMNS, "epoch", *metrics]
+
+
+def curves_pages(record: SweepRecord, histories: Histories) -> Iterator[pd.DataFrame]:
+    """The curves table in pages: one row per trial and epoch, trials in the trials' order.
+
+    A trial that has not finished an epoch has no row. At least one page comes, if an empty one.
+    """
+    trials = trials_table(record)[list(KEY_COLUMNS)]
+    for start in range(0, max(len(trials), 1), RUNS_PER_PAGE):
+        page = trials.iloc[start : start + RUNS_PER_PAGE]
+        rows = histories.read(list(page["run_id"]), record.curve_metrics)
+        table = page.merge(rows, on="run_id", how="inner", validate="one_to_many")
+        yield table[curves_columns(record.curve_metrics)]
+
+
+class Curves:
+    """Some metrics of all runs of a sweep, in memory, by run: what the figures are drawn from."""
+
+    def __init__(self, rows: pd.DataFrame) -> None:
+        """``rows``: (run_id, epoch, metrics …), by run and epoch."""
+        self._rows = rows
+        self._places = rows.groupby("run_id", sort=False).indices
+        self.metrics = tuple(rows.columns[2:])
+
+    def of(self, run_id: str, metric: str) -> tuple[Floats, Floats]:
+        """Epochs and values of a run, both (E,), without those that are missing."""
+        if metric not in self.metrics or run_id not in self._places:
+            return pd.Series(dtype=float).to_numpy(), pd.Series(dtype=float).to_numpy()
+        rows = self._rows.iloc[self._places[run_id]]
+        known = rows[rows[metric].notna()]
+        return known["epoch"].to_numpy(dtype=float), known[metric].to_numpy(dtype=float)
+
+
+def read_curves(record: SweepRecord, histories: Histories) -> Curves:
+    """The curves that figures show: the objective on the validation split, and weights."""
+    objective = f"validation_{record.metric}"
+    shown = [m for m in record.curve_metrics if m == objective or m.startswith(WEIGHT)]
+    run_ids = list(record.trials.loc[record.trials["stage"] != "teacher", "run_id"])
+    pages = [
+        histories.read(run_ids[start : start + RUNS_PER_PAGE], shown)
+        for start in range(0, max(len(run_ids), 1), RUNS_PER_PAGE)
+    ]
+    return Curves(pd.concat(pages, ignore_index=True))

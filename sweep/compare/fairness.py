@@ -1,0 +1,100 @@
+"""What every cell was given and what became of it: budgets, time, failures."""
+
+import pandas as pd
+
+from sweep.compare.records import TEACHER, SweepRecord, completed, trials_of
+from sweep.plan import Condition
+
+REASON_LENGTH = 300  # characters of a reason that a table shows, from its end
+
+
+def fairness_table(record: SweepRecord) -> pd.DataFrame:
+    """One row per cell, in the order of the comparison: what its search and confirm took.
+
+    `asked` trials are those that started; `unfinished` ones run or wait to be taken up again.
+    `wall_s` runs from the cell's first start to its last end, pauses and other cells' turns
+    included. `device_s` adds up what its cohorts held: the time of each, times the CPUs or GPUs
+    (`device`) it took; trials of one cohort share that time.
+    """
+    return pd.DataFrame(
+        [
+            _cell_row(record, condition, method)
+            for condition in record.conditions
+            for method in record.methods
+        ]
+    )
+
+
+def failures_table(record: SweepRecord) -> pd.DataFrame:
+    """Trials that failed, confirm runs that diverged or never ended, in the order of the cells.
+
+    A planned confirm run without a trace has the state "missing".
+    """
+    rows = []
+    for row in record.trials[record.trials["stage"] == TEACHER].to_dict("records"):
+        if row["state"] == "failed":
+            rows.append(_failure(row, row["state"]))
+    for condition in record.conditions:
+        for method in record.methods:
+            search = trials_of(record, "search", condition, method)
+            for row in search[search["state"] == "failed"].to_dict("records"):
+                rows.append(_failure(row, "failed"))
+            rows.extend(_unconfirmed(record, condition, method))
+    columns = ["stage", "cell", "trial", "seed", "state", "epochs_trained", "reason", "run_id"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.astype({"trial": "Int64", "seed": "Int64", "epochs_trained": "Int64"})
+
+
+def _cell_row(record: SweepRecord, condition: Condition, method: str) -> dict[str, object]:
+    search = trials_of(record, "search", condition, method)
+    confirm = trials_of(record, "confirm", condition, method)
+    states = search["state"].value_counts()
+    confirmed = len(completed(confirm, record.test_column))
+    both = pd.concat([search, confirm])
+    ends = both["started"] + both["wall_s"]
+    held = (ends.groupby(both["cohort"]).max() - both.groupby("cohort")["started"].min()).sum()
+    return {
+        "noise_kind": condition.noise_kind,
+        "noise_rate": condition.noise_rate,
+        "teacher_labels": condition.teacher_labels,
+        "method": method,
+        "planned": record.planned_trials.get(method, 0),
+        "asked": len(search),
+        "complete": int(states.get("complete", 0)),
+        "pruned": int(states.get("pruned", 0)),
+        "failed": int(states.get("failed", 0)),
+        "unfinished": int(states.get("running", 0) + states.get("interrupted", 0)),
+        "search_epochs": int(search["epochs_trained"].sum()),
+        "confirmed": confirmed,
+        "confirm_planned": len(record.confirm_seeds),
+        "confirm_epochs": int(confirm["epochs_trained"].sum()),
+        "wall_s": float(ends.max() - both["started"].min()) if len(both) else 0.0,
+        "device_s": float(held) * record.devices,
+        "device": record.device,
+    }
+
+
+def _unconfirmed(record: SweepRecord, condition: Condition, method: str) -> list[dict[str, object]]:
+    """Confirm runs of a cell that brought no value: as they are, or missing."""
+    runs = trials_of(record, "confirm", condition, method)
+    done = set(completed(runs, record.test_column)["seed"])
+    rows = []
+    for seed in record.confirm_seeds:
+        tries = runs[runs["seed"] == seed].to_dict("records")
+        if seed in done:
+            continue
+        if not tries:
+            cell = f"{condition}/{method}"
+            rows.append({"stage": "confirm", "cell": cell, "seed": seed, "state": "missing"})
+        rows.extend(
+            _failure(row, "diverged" if row["state"] == "complete" else row["state"])
+            for row in tries
+        )
+    return rows
+
+
+def _failure(row: dict[object, object], state: object) -> dict[str, object]:
+    reason = "" if pd.isna(row["reason"]) else str(row["reason"])  # type: ignore[call-overload]
+    shown = reason if len(reason) <= REASON_LENGTH else f"… {reason[-REASON_LENGTH:]}"
+    kept = ("stage", "cell", "trial", "seed", "epochs_trained", "run_id")
+    return {**{name: row[name] for name in kept}, "state": state, "reason": shown}

@@ -1,0 +1,125 @@
+"""What all figures share: colours, markers, sizes, panels, saving; no display, no global state.
+
+Colours, markers and line styles all differ, so that a figure survives grey print and colour
+blindness.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe and Ito 2008, "Color universal design"; its yellow is left out, being too pale on white.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E69F00")
+# Filled, of like weight, and as many as colours: each round of them is shifted by one.
+MARKERS = ("o", "s", "^", "D", "v", "p", "<")
+LINES = ("-", "--", "-.", ":")
+GREY, PALE = "#8A8A8A", "#C4C4C4"  # trials that are not the point; trials that were cut
+PANEL_INCHES = (3.0, 2.5)  # width, height
+LEGEND_INCHES = 0.45  # height a row of the legend takes
+LEGEND_COLUMNS = 4
+BAND = 0.18  # opacity
+DOTS_PER_INCH = 300  # of the PNG, and of what is too much for lines in an SVG; as journals ask
+STYLE: dict[Any, Any] = {
+    "font.size": 8.0,
+    "axes.titlesize": 8.5,
+    "font.family": "DejaVu Sans",  # ships with matplotlib: the same figure on every machine
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E3E3E3",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 4.5,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+}
+SVG_SALT = "almkd"  # makes the identifiers in an SVG the same from run to run
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a series is drawn wherever it is drawn."""
+
+    colour: str
+    marker: str
+    line: str
+
+
+def look(position: int) -> Look:
+    """The look of the series at a position; no two of the first 28 agree."""
+    return Look(
+        PALETTE[position % len(PALETTE)],
+        MARKERS[(position + position // len(PALETTE)) % len(MARKERS)],
+        LINES[position % len(LINES)],
+    )
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Rows and columns of panels; inches of one; which axes they share ("row", "col", "all")."""
+
+    rows: int
+    columns: int
+    panel: tuple[float, float] = PANEL_INCHES
+    share_x: str = "none"
+    share_y: str = "none"
+
+
+def draw_grid(grid: Grid, draw: Callable[[Any], None], legend_entries: int) -> Figure:
+    """A figure whose axes, (rows, columns), are drawn by `draw`, with one legend below them."""
+    legend_rows = -(-legend_entries // LEGEND_COLUMNS)
+    width = max(grid.panel[0] * grid.columns, 1.3 * PANEL_INCHES[0])
+    height = grid.panel[1] * grid.rows + LEGEND_INCHES * legend_rows
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        axes = figure.subplots(
+            grid.rows, grid.columns, sharex=grid.share_x, sharey=grid.share_y, squeeze=False
+        )  # type: ignore[call-overload]
+        draw(axes)
+        entries: dict[str, Any] = {}
+        for panel in axes.flat:
+            for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
+                entries.setdefault(label, handle)
+        if entries:
+            figure.legend(
+                list(entries.values()),
+                list(entries),
+                loc="outside lower center",
+                ncols=min(len(entries), LEGEND_COLUMNS),
+                frameon=False,
+                handlelength=3.0,
+            )
+    return figure
+
+
+def even_columns(panels: int, most: int) -> int:
+    """Columns for so many panels, as even as can be: four panels stand two by two."""
+    rows = -(-panels // most)
+    return -(-panels // rows)
+
+
+def say(axes: Axes, words: str) -> None:
+    """A panel that has nothing to draw says why."""
+    axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", va="center", color=GREY)
+
+
+def save(figure: Figure, directory: Path, stem: str) -> tuple[Path, Path]:
+    """Writes `stem`.svg and `stem`.png, making the directory; the same figure gives the same bytes.
+
+    Returns both paths. Raises OSError where the directory cannot be written.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    svg, png = directory / f"{stem}.svg", directory / f"{stem}.png"
+    # The style is needed again here: some of it is looked up only when a figure is drawn.
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": SVG_SALT}):
+        figure.savefig(svg, dpi=DOTS_PER_INCH, metadata={"Date": None})
+        figure.set_layout_engine("none")  # it is laid out by now; doing so again takes as long
+        figure.savefig(png, dpi=DOTS_PER_INCH, metadata={"Software": None})
+    return svg, png

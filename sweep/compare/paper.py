@@ -1,0 +1,256 @@
+"""The table of a paper: methods down, conditions across, the best in bold.
+
+"Best" is the best mean of a condition. A method that is not the best is underlined where its
+paired difference to the best is not called: the interval reaches zero, or p, adjusted by Holm over
+all such differences of the table, is not below the level. These are tests of their own, against the
+best and not against the baseline; as the best is chosen by the same numbers, they favour it a
+little.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from html import escape
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from sweep.compare import statistics
+from sweep.compare.comparison import cell_rng, paired_scores
+from sweep.compare.formats import html_page, latex_row, latex_text, to_markdown
+from sweep.compare.notation import axis_label, condition_title, decimals
+from sweep.compare.records import SweepRecord
+from sweep.compare.tables import NOTHING, rows_of
+from sweep.plan import Condition
+
+Spread = Literal["interval", "std"]
+Row = tuple[str, str]  # sweep, method
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A method in a condition, in the unit of the metric; NaN where no seed finished."""
+
+    mean: float
+    std: float
+    low: float
+    high: float
+    n_seeds: int
+    planned: int
+    best: bool = False
+    not_worse: bool = False
+
+    def text(self, spread: Spread, digits: int) -> str:
+        """ "95.2 ± 0.4", "95.2 [94.9, 95.5]"; an asterisk where seeds are missing."""
+        if np.isnan(self.mean):
+            return NOTHING
+        missing = "*" if self.n_seeds < self.planned else ""
+        mean = f"{self.mean:.{digits}f}{missing}"
+        if np.isnan(self.std):
+            return mean
+        if spread == "std":
+            return f"{mean} ± {self.std:.{digits}f}"
+        return f"{mean} [{self.low:z.{digits}f}, {self.high:z.{digits}f}]"
+
+
+NAN = float("nan")
+NO_CELL = Cell(NAN, NAN, NAN, NAN, n_seeds=0, planned=0)
+
+
+@dataclass(frozen=True)
+class PaperTable:
+    """Rows (sweep, method), columns (conditions), and the cell of each pair, if any."""
+
+    title: str
+    rows: tuple[Row, ...]
+    columns: tuple[Condition, ...]
+    cells: Mapping[tuple[Row, Condition], Cell]
+    digits: int
+
+    @property
+    def sweeps(self) -> tuple[str, ...]:
+        """The sweeps side by side, in order."""
+        return tuple(dict.fromkeys(sweep for sweep, _ in self.rows))
+
+    def lacks_seeds(self) -> bool:
+        """Whether some mean is over fewer seeds than planned."""
+        return any(0 < cell.n_seeds < cell.planned for cell in self.cells.values())
+
+
+def paper_table(record: SweepRecord, table: pd.DataFrame, seed: int) -> PaperTable:
+    """The comparison table of a record, wide."""
+    cells = {
+        ((record.name, method), condition): _cell(record, table, condition, method)
+        for condition in record.conditions
+        for method in record.methods
+    }
+    _mark(cells, record, seed)
+    spreads = np.array([cell.std for cell in cells.values() if cell.std > 0.0])
+    return PaperTable(
+        axis_label(record),
+        tuple((record.name, method) for method in record.methods),
+        record.conditions,
+        cells,
+        decimals(float(np.median(spreads))) if len(spreads) else decimals(0.0),
+    )
+
+
+def side_by_side(tables: Sequence[PaperTable]) -> PaperTable:
+    """Several sweeps as one table, rows stacked; a condition that a sweep lacks stays empty."""
+    columns = dict.fromkeys(column for table in tables for column in table.columns)
+    titles = dict.fromkeys(table.title for table in tables)
+    return PaperTable(
+        "; ".join(titles),
+        tuple(row for table in tables for row in table.rows),
+        tuple(columns),
+        {place: cell for table in tables for place, cell in table.cells.items()},
+        max(table.digits for table in tables),
+    )
+
+
+def wide_frame(table: PaperTable) -> pd.DataFrame:
+    """Numbers for a program: per condition mean, std, interval, seeds, and the marks."""
+    rows = []
+    for sweep, method in table.rows:
+        row: dict[str, object] = {"sweep": sweep, "method": method}
+        for column in table.columns:
+            cell = table.cells.get(((sweep, method), column), NO_CELL)
+            title = condition_title(column, table.columns)
+            row |= {f"{title}: {name}": value for name, value in asdict(cell).items()}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def wide_markdown(table: PaperTable, spread: Spread) -> str:
+    """Bold is the best; not significantly worse is underlined."""
+    marks = {"best": "**{}**", "not_worse": "<ins>{}</ins>", "": "{}"}
+    frame = pd.DataFrame(_grid(table, spread, marks, str), columns=_heads(table))
+    return to_markdown(frame)
+
+
+def wide_latex(table: PaperTable, spread: Spread) -> str:
+    r"""A tabular with booktabs: \textbf the best, \underline what is not significantly worse."""
+    marks = {"best": r"\textbf{{{}}}", "not_worse": r"\underline{{{}}}", "": "{}"}
+    many = len(table.sweeps) > 1
+    lines = [
+        r"% needs \usepackage{booktabs}",
+        f"% {latex_text(table.title)}. {_caption(table, spread)}",
+        rf"\begin{{tabular}}{{{'l' * (1 + many)}{'r' * len(table.columns)}}}",
+        r"\toprule",
+        latex_row([latex_text(head) for head in _heads(table)]),
+        r"\midrule",
+    ]
+    grid = _grid(table, spread, marks, latex_text)
+    for position, row in enumerate(grid):
+        if position and table.rows[position][0] != table.rows[position - 1][0]:
+            lines.append(r"\midrule")
+        lines.append(latex_row(row))
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+
+
+def wide_html(table: PaperTable, spread: Spread) -> str:
+    """A page of its own around `wide_html_table`."""
+    return html_page(f"<p>{escape(table.title)}</p>\n{wide_html_table(table, spread)}")
+
+
+def wide_html_table(table: PaperTable, spread: Spread) -> str:
+    """An HTML element; <strong> is the best, <u> what is not significantly worse."""
+    marks = {"best": "<strong>{}</strong>", "not_worse": "<u>{}</u>", "": "{}"}
+    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in _heads(table))
+    names = 1 + (len(table.sweeps) > 1)
+    rows = []
+    for cells in _grid(table, spread, marks, escape):
+        first = "".join(f'<th scope="row">{cell}</th>' for cell in cells[:names])
+        rest = "".join(f'<td class="right">{cell}</td>' for cell in cells[names:])
+        rows.append(f"<tr>{first}{rest}</tr>")
+    body = "\n".join(rows)
+    caption = escape(_caption(table, spread))
+    return (
+        f'<table class="paper">\n<caption>{caption}</caption>\n<thead><tr>{head}</tr></thead>\n'
+        f"<tbody>\n{body}\n</tbody>\n</table>\n"
+    )
+
+
+# Format -> function from a wide table to text; the other formats take `wide_frame`.
+WIDE_TEXT: Mapping[str, Callable[[PaperTable, Spread], str]] = {
+    "markdown": wide_markdown,
+    "latex": wide_latex,
+    "html": wide_html,
+}
+
+
+def _cell(record: SweepRecord, table: pd.DataFrame, condition: Condition, method: str) -> Cell:
+    rows = rows_of(table, condition)
+    row = rows[rows["method"] == method].iloc[0]
+    return Cell(
+        mean=float(row[f"{record.test_column}_mean"]),
+        std=float(row[f"{record.test_column}_std"]),
+        low=float(row["ci95_low"]),
+        high=float(row["ci95_high"]),
+        n_seeds=int(row["n_seeds"]),
+        planned=len(record.confirm_seeds),
+    )
+
+
+def _mark(cells: dict[tuple[Row, Condition], Cell], record: SweepRecord, seed: int) -> None:
+    """Put the marks into `cells`: the best of every condition, and what is not called worse."""
+    tests: dict[tuple[Row, Condition], tuple[float, float, float]] = {}
+    sign = 1.0 if record.direction == "maximize" else -1.0
+    for condition in record.conditions:
+        known = {
+            method: sign * cells[(record.name, method), condition].mean
+            for method in record.methods
+            if cells[(record.name, method), condition].n_seeds
+        }
+        for method, value in known.items():
+            place = ((record.name, method), condition)
+            if value == max(known.values()):
+                cells[place] = replace(cells[place], best=True)
+            else:
+                best = max(known, key=known.__getitem__)
+                tests[place] = _test(record, condition, (method, best), seed)
+    adjusted = statistics.holm(np.array([p for _, _, p in tests.values()], dtype=float))
+    for (place, (low, high, _)), p in zip(tests.items(), adjusted, strict=True):
+        worse = statistics.call(low, high, float(p), record.direction) == "worse"
+        cells[place] = replace(cells[place], not_worse=not worse)
+
+
+def _test(
+    record: SweepRecord, condition: Condition, methods: tuple[str, str], seed: int
+) -> tuple[float, float, float]:
+    """Interval and p of the paired difference of a method to the best."""
+    a, b = paired_scores(record, condition, *methods)
+    names = (record.name, str(condition), *methods)
+    low, high = statistics.bca_interval(a - b, cell_rng(seed, *names, "difference to the best"))
+    p = statistics.sign_flip_p(a - b, cell_rng(seed, *names, "sign flip to the best"))
+    return low, high, p.value
+
+
+def _heads(table: PaperTable) -> list[str]:
+    names = ["sweep", "method"] if len(table.sweeps) > 1 else ["method"]
+    return [*names, *(condition_title(c, table.columns) for c in table.columns)]
+
+
+def _grid(
+    table: PaperTable, spread: Spread, marks: Mapping[str, str], safe: Callable[[str], str]
+) -> list[list[str]]:
+    """Cells as text, names first; `safe` escapes text, `marks` wraps it."""
+    rows = []
+    for place in table.rows:
+        row = [safe(name) for name in (place if len(table.sweeps) > 1 else place[1:])]
+        for column in table.columns:
+            cell = table.cells.get((place, column))
+            text = safe(cell.text(spread, table.digits)) if cell else ""
+            mark = "best" if cell and cell.best else "not_worse" if cell and cell.not_worse else ""
+            row.append(marks[mark].format(text))
+        rows.append(row)
+    return rows
+
+
+def _caption(table: PaperTable, spread: Spread) -> str:
+    what = "mean ± standard deviation" if spread == "std" else "mean [95 % interval]"
+    seeds = "; *: fewer seeds than planned" if table.lacks_seeds() else ""
+    return (
+        f"{table.title}, {what} over seeds. Bold: the best mean. Underlined: not significantly"
+        f" worse than the best{seeds}."
+    )

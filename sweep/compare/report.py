@@ -1,0 +1,171 @@
+"""The report: one HTML file that needs nothing else, made from what a sweep showed.
+
+Everything that a user or a store named is escaped by the template; figures are data in the page.
+"""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from sweep.compare.answer import answer
+from sweep.compare.fairness import failures_table, fairness_table
+from sweep.compare.formats import html_table
+from sweep.compare.notation import better_text, decimals, noise_text, p_text, teachers_differ
+from sweep.compare.paper import paper_table, wide_html_table
+from sweep.compare.records import SweepRecord
+from sweep.compare.statistics import LEVEL
+from sweep.compare.tables import NOTHING, delta_text, rows_of
+from sweep.spec import SweepSpec
+
+TEMPLATE = "report.html.j2"
+PIXELS_PER_INCH = 128
+MOST_FAILURES = 100  # rows shown; the export of trials has all
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a sweep's results come from."""
+
+    spec: SweepSpec
+    state: str
+    started: pd.Timestamp
+    versions: Mapping[str, str]  # of what ran it, by name
+    dashboard: str  # address of the sweep's page in MLflow
+    parent_id: str
+    is_served: bool  # by a server, rather than by whoever runs `almkd ui`
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure that was drawn: its file, its width in inches, what it is, how to read it."""
+
+    path: Path
+    inches: float
+    title: str
+    caption: str
+
+    @property
+    def pixels(self) -> int:
+        """Its width on a page, where a letter of it should be about as large as the text's."""
+        return round(PIXELS_PER_INCH * self.inches)
+
+    @property
+    def source(self) -> str:
+        """The figure as an address that holds it."""
+        data = base64.b64encode(self.path.read_bytes()).decode()
+        return f"data:image/svg+xml;base64,{data}"
+
+
+def report(
+    record: SweepRecord, table: pd.DataFrame, origin: Origin, pictures: Sequence[Picture]
+) -> str:
+    """The page. The same sweep gives the same page: nothing in it tells when it was made."""
+    asked, *verdicts = answer(table, record)
+    question, _, how = asked.partition("? ")
+    failures = failures_table(record)
+    return _template().render(
+        record=record,
+        origin=origin,
+        question=f"{question}?" if how else question,
+        how=how,
+        verdicts=verdicts[: _verdict_count(record)],
+        limits=verdicts[_verdict_count(record) :],
+        wide=Markup(wide_html_table(paper_table(record, table, origin.spec.seed), "interval")),
+        differences=Markup(html_table(differences_table(record, table))),
+        comparison=Markup(html_table(table)),
+        pictures=pictures,
+        shared=shared_settings(origin.spec),
+        fairness=Markup(html_table(fairness_table(record).round({"wall_s": 1, "device_s": 1}))),
+        failures=Markup(html_table(failures.head(MOST_FAILURES))),
+        failure_count=len(failures),
+        spec=yaml.safe_dump(
+            origin.spec.model_dump(mode="json", exclude_none=True), sort_keys=False
+        ),
+        level=LEVEL,
+    )
+
+
+def differences_table(record: SweepRecord, table: pd.DataFrame) -> pd.DataFrame:
+    """Every comparison in words and figures, as the terminal shows it."""
+    rows = []
+    for condition in record.conditions:
+        for row in rows_of(table, condition).to_dict("records"):
+            if not row["baseline"]:
+                continue
+            digits = decimals(row["delta_ci95_high"] - row["delta_ci95_low"])
+            shown = {
+                "noise": noise_text(condition, record.conditions),
+                "teacher labels": condition.teacher_labels,
+                "method": row["method"],
+                "against": row["baseline"],
+                f"difference [95 % interval], {better_text(record)}": delta_text(row, digits),
+                "p": _p(row["p_value"]),
+                "p (Holm)": _p(row["p_holm"]),
+                "P(better)": NOTHING
+                if np.isnan(row["prob_better"])
+                else f"{row['prob_better']:.2f}",
+                "called": row["called"] or "not called",
+            }
+            rows.append(shown)
+    frame = pd.DataFrame(rows)
+    return frame if teachers_differ(record.conditions) else frame.drop(columns="teacher labels")
+
+
+def shared_settings(spec: SweepSpec) -> dict[str, str]:
+    """What the spec made equal for every method, by name."""
+    search, training = spec.search, spec.student.training
+    ranges = [f"{name} {domain}" for name, domain in _shared_ranges(spec).items()]
+    meta = {
+        "withhold": "withheld from methods that do not learn from it",
+        "train": "training data for methods that do not learn from it",
+    }
+    return {
+        "search trials in a cell": f"{search.trials}, asked in generations of {search.generation}"
+        " (none where nothing varies)",
+        "epochs, at most": str(training.epochs),
+        "sampler": _named(search.sampler.name, search.sampler.parameters()),
+        "pruner": _named(search.pruner.name, search.pruner.parameters()),
+        "ranges of shared hyperparameters": ", ".join(ranges) or "none is shared",
+        "selection": f"best validation {spec.objective.metric}, trial and epoch",
+        "confirm seeds": f"{spec.confirm.seeds}, the same for every method",
+        "clean meta split": meta[spec.meta_split_for_baselines],
+    }
+
+
+def _shared_ranges(spec: SweepSpec) -> dict[str, object]:
+    """Ranges of hyperparameters that several methods search."""
+    spaces = [spec.space_of(use) for use in spec.methods]
+    names = dict.fromkeys(name for space in spaces for name in space)
+    several = [n for n in names if sum(n in space for space in spaces) > 1]
+    return {n: next(space[n] for space in spaces if n in space) for n in several}
+
+
+def _named(name: str, parameters: Mapping[str, object]) -> str:
+    given = ", ".join(f"{key} {value}" for key, value in parameters.items())
+    return f"{name} ({given})" if given else name
+
+
+def _verdict_count(record: SweepRecord) -> int:
+    return len(record.challengers) * len(record.baselines)
+
+
+def _p(p: float) -> str:
+    return NOTHING if np.isnan(p) else p_text(p).removeprefix("= ")
+
+
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(TEMPLATE)

@@ -1,0 +1,67 @@
+"""Tables of finished or running sweeps, from the tracking store to a file."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from sweep.compare.export import TABLES, Source, write_long, write_wide
+from sweep.compare.formats import BINARY, WRITERS
+from sweep.compare.paper import Spread
+from sweep.errors import BadInput, unknown
+from sweep.run import Places, open_store
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """What is exported: which sweeps, which table, in which format, long or wide."""
+
+    sweeps: tuple[str, ...]
+    table: str
+    form: str
+    wide: bool
+    spread: Spread
+
+    def check(self, out: Path | None) -> None:
+        """BadInput where it cannot be written to `out` (standard output if None)."""
+        if not self.sweeps:
+            raise BadInput("names no sweep; give one, or several with --sweep A --sweep B")
+        for option, value, known in (("table", self.table, TABLES), ("format", self.form, WRITERS)):
+            if value not in known:
+                raise BadInput(f"--{option}: {unknown(option, value, known)}")
+        if self.wide and self.table != "comparison":
+            raise BadInput(f"--wide: {self.table} has no wide form; drop it or take comparison")
+        if out is not None and not out.parent.is_dir():
+            raise BadInput(f"--out {out}: there is no directory {out.parent}; make it first")
+        if out is None and self.form in BINARY and sys.stdout.isatty():
+            raise BadInput(f"--format {self.form}: is no text for a terminal; name a file with "
+                           f"--out {self.table}.{self.form}, or pipe it on")  # fmt: skip
+
+
+def export(excerpt: Excerpt, places: Places, out: Path | None) -> int:
+    """Write a table of some sweeps, read back from the tracking store; returns its rows.
+
+    A file is replaced only when the table is complete.
+    """
+    excerpt.check(out)
+    store = open_store(places, must_exist=True)
+    histories = store.histories()
+    sources = [
+        Source(store.record(name), store.spec(name).seed, histories) for name in excerpt.sweeps
+    ]
+
+    def write(stream: BinaryIO) -> int:
+        if excerpt.wide:
+            return write_wide(sources, excerpt.form, excerpt.spread, stream)
+        return write_long(sources, excerpt.table, excerpt.form, stream)
+
+    if out is None:
+        return write(sys.stdout.buffer)
+    part = out.with_name(f".{out.name}.part")
+    try:
+        with part.open("wb") as stream:
+            rows = write(stream)
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)
+    return rows

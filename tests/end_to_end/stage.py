@@ -1,0 +1,80 @@
+"""Whole sweeps: on Ray as `launch` runs them, and in this process, one cohort after another."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from sweep.adapters import referee_actor
+from sweep.adapters.mlflow_store import MlflowStore
+from sweep.adapters.referee_actor import ALL_DONE, RefereeActor, Stores
+from sweep.compare.records import SweepRecord
+from sweep.plan import Plan
+from sweep.run import Comparison, Places, launch, open_store
+from sweep.spec import SweepSpec
+from sweep.training import train
+from tests.sweep.specs import SMALL, small_spec
+from trainers.data.datasets import DATASETS
+
+
+def end_to_end_spec() -> SweepSpec:
+    """Two noise rates; the methods of the digits preset and one row of a fixed alpha."""
+    half = {"method": "fixed_kd", "label": "alpha-half", "pin": {"alpha": 0.5, "lr": 0.1}}
+    return small_spec({"name": "tiny", "methods": [*SMALL["methods"], half]})
+
+
+def launched(spec: SweepSpec, places: Places, lines: Path | None = None) -> Comparison:
+    """The sweep on Ray, its progress written to ``lines``."""
+    if lines is None:
+        return launch(spec, places, Console(quiet=True))
+    with lines.open("a", encoding="utf-8") as file:
+        return launch(spec, places, Console(file=file, width=120))
+
+
+def launched_in_process(
+    spec: SweepSpec, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> SweepRecord:
+    """What the same sweep leaves in the same stores without Ray: one cohort at a time."""
+    monkeypatch.setattr(referee_actor.ray, "put", lambda array: array)
+    store = open_store(places)
+    places.sweep(spec.name).mkdir(parents=True, exist_ok=True)
+    stores = Stores(
+        store.open_sweep(Plan(spec)),
+        places.sweep(spec.name) / "mlflow.spool",
+        str(places.journal(spec.name)),
+        places.runs_dir / "teachers",
+    )
+    actor = RefereeActor(spec, stores, [DATASETS[spec.data.dataset].load()])
+    while (cohort := actor.next_cohort()) != ALL_DONE:
+        _train(actor, cohort)
+    actor.close(interrupted=False)
+    store.close_sweep(spec.name, "complete")
+    return store.record(spec.name)
+
+
+def _train(actor: RefereeActor, cohort: str) -> None:
+    handout = actor.fetch(cohort, None)
+
+    def report(
+        epoch: int, keys: Sequence[str], rows: Sequence[Mapping[str, float]]
+    ) -> list[bool]:
+        return actor.report(cohort, epoch, keys, rows)
+
+    outcomes, teachers = train(handout.task, handout.dataset[0], handout.logits, report)
+    arrays = {
+        key: (t.logits, {name: p.numpy() for name, p in t.parameters.items()})
+        for key, t in teachers.items()
+    }
+    actor.finish(cohort, outcomes, arrays)
+
+
+def runs_of(store: MlflowStore, name: str) -> list[Any]:
+    """Every run of a sweep as the plain client of MLflow finds it."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=store.uri)
+    experiment = client.get_experiment_by_name(name)
+    assert experiment is not None
+    return list(client.search_runs([experiment.experiment_id], max_results=5000))

@@ -1,0 +1,81 @@
+"""Kill a small sweep at random moments, many times, and count what is wrong afterwards.
+
+    make chaos N=100 SEED=0
+
+Each round runs the sweep in a fresh directory, kills its launcher, its referee or a worker after a
+random time and launches it again, until it comes to its end; then every trial is looked for in
+both stores, and the table is compared with that of a run that nothing disturbed.
+"""
+
+import argparse
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+from tests.faults.launcher import finish, kill, left, run, same, start, table, write_spec
+
+TARGETS = ("launcher", "launcher", "launcher", "RefereeActor", "Trainable")
+# Kills in one round before it is left to come to its end.
+MOST_KILLS_IN_A_ROUND = 10
+
+
+def main() -> None:
+    """Run the rounds and print the counts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    draw = random.Random(arguments.seed)
+    place = Path(tempfile.mkdtemp(prefix="almkd-chaos-"))
+    try:
+        _rounds(place, arguments.kills, draw)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _rounds(place: Path, kills: int, draw: random.Random) -> None:
+    spec = write_spec(place)
+    began = time.monotonic()
+    run(spec, place / "undisturbed")
+    whole = time.monotonic() - began
+    expected = table(place / "undisturbed")
+    counts: Counter[str] = Counter()
+    while counts["faults"] < kills:
+        runs = place / f"round-{counts['rounds']}"
+        most = min(kills - counts["faults"], MOST_KILLS_IN_A_ROUND)
+        counts["faults"] += _one_round(spec, runs, whole, most, draw)
+        counts["rounds"] += 1
+        found = asdict(left(runs))
+        counts.update(found)
+        counts["table_differences"] += not same(table(runs), expected)
+        shutil.rmtree(runs)
+        sys.stdout.write(f"{time.monotonic() - began:6.0f} s  {dict(counts)}\n")
+        sys.stdout.flush()
+
+
+def _one_round(spec: Path, runs: Path, whole: float, kills: int, draw: random.Random) -> int:
+    """Kill until the sweep ends or ``kills`` are spent, then let it end; how many there were."""
+    done = 0
+    while done < kills:
+        process = start(spec, runs)
+        target = draw.choice(TARGETS)
+        deadline = time.monotonic() + draw.uniform(0.1, whole)
+        while time.monotonic() < deadline and process.poll() is None:
+            time.sleep(0.01)
+        if process.poll() is None and kill(process, target):
+            done += 1
+        if target == "launcher" and process.returncode != 0:
+            continue
+        finish(process)
+        return done
+    run(spec, runs)
+    return done
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""Launches as real processes, to be killed, and what they leave in the stores."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import optuna
+import pandas as pd
+import psutil
+from mlflow import MlflowClient
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+# A sweep that searches, prunes, confirms and compares within seconds.
+SPEC = """
+name: faults
+data: {dataset: digits, splits: {train: 0.3, meta: 0.1, validation: 0.2, test: 0.2}}
+conditions: {noise_rate: [0.4]}
+teacher: {model: {name: mlp, hidden: [16]}, training: {epochs: 3}}
+student: {model: {name: mlp, hidden: [8]}, training: {epochs: 8}}
+methods:
+  - {method: alm_kd, pin: {warmup_epochs: 1, update_every: 1}}
+  - {method: fixed_kd, baseline: true}
+search:
+  trials: 9
+  generation: 3
+  sampler: {name: tpe, n_startup_trials: 3}
+  pruner: {name: successive_halving, reduction_factor: 2}
+confirm: {seeds: 3}
+"""
+PLANNED_TRIALS, PLANNED_CONFIRMED, PLANNED_TEACHERS = 18, 6, 4
+COMMAND = [sys.executable, "-c", "from sweep.cli import main; main()"]
+
+
+@dataclass(frozen=True)
+class Left:
+    """Counts of what a finished sweep left in its stores."""
+
+    planned: int
+    finished: int
+    lost: int
+    duplicated: int
+    orphaned: int
+    wrong_states: int
+
+
+def write_spec(directory: Path, text: str = SPEC) -> Path:
+    """The spec as a file."""
+    path = directory / "faults.yaml"
+    path.write_text(text)
+    return path
+
+
+def start(spec: Path, runs: Path, *options: str) -> subprocess.Popen[str]:
+    """A launch in a session of its own."""
+    command = [*COMMAND, "launch", str(spec), "--runs-dir", str(runs), *options]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    """What the process printed; it must end well."""
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    return output
+
+
+def run(spec: Path, runs: Path, *options: str) -> str:
+    """A launch from start to end."""
+    return finish(start(spec, runs, *options))
+
+
+def kill(process: subprocess.Popen[str], target: str, how: int = signal.SIGKILL) -> bool:
+    """Send a signal to the launcher, or to a Ray process of it by its title; whether it could."""
+    if target == "launcher":
+        os.kill(process.pid, how)
+        process.communicate()
+        return True
+    for child in psutil.Process(process.pid).children(recursive=True):
+        try:
+            title = " ".join(child.cmdline())
+            if title.startswith("ray::") and target in title:
+                child.send_signal(how)
+                return True
+        except psutil.Error:
+            continue
+    return False
+
+
+def wait_for_trials(process: subprocess.Popen[str], runs: Path, records: int) -> None:
+    """Wait until the journal holds so many records; the launch must not end before."""
+    journal = runs / "faults" / "optuna.journal"
+    deadline = time.monotonic() + 120
+    while not journal.exists() or journal.read_bytes().count(b"\n") < records:
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline, f"no {records} records in time"
+        time.sleep(0.01)
+
+
+def table(runs: Path) -> pd.DataFrame:
+    """The comparison table as the command exports it."""
+    command = [*COMMAND, "export", "faults", "--runs-dir", str(runs)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return pd.read_csv(io.StringIO(done.stdout))
+
+
+def left(runs: Path) -> Left:
+    """Count what a sweep that came to its end left: every trial once, in its true state."""
+    client = MlflowClient(f"sqlite:///{runs / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("faults")
+    everything = client.search_runs([experiment.experiment_id], max_results=10_000)
+    runs_of = Counter(run.data.tags["stage"] for run in everything)
+    keys = Counter(run.data.tags.get("key", "sweep") for run in everything)
+    status = {run.data.tags["key"]: run.info.status for run in everything if "key" in run.data.tags}
+    trials = _trials(runs)
+    planned = PLANNED_TRIALS + PLANNED_CONFIRMED + PLANNED_TEACHERS + 1
+    wrong = sum(
+        status.get(key) != _STATUS[state] or state not in ("COMPLETE", "PRUNED", "FAIL")
+        for key, state in trials.items()
+    )
+    return Left(
+        planned=planned,
+        finished=sum(run.info.status != "RUNNING" for run in everything),
+        lost=max(0, planned - len(keys)) + max(0, PLANNED_TRIALS - len(trials)),
+        duplicated=sum(n - 1 for n in keys.values()) + max(0, len(trials) - PLANNED_TRIALS),
+        orphaned=sum(run.info.status in ("RUNNING", "SCHEDULED") for run in everything)
+        + sum(state in ("RUNNING", "WAITING") for state in trials.values()),
+        wrong_states=wrong + (runs_of["sweep"] != 1),
+    )
+
+
+_STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
+
+
+def _trials(runs: Path) -> dict[str, str]:
+    """State of every trial in the journal, by the key of its run."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    storage = JournalStorage(JournalFileBackend(str(runs / "faults" / "optuna.journal")))
+    found = {}
+    for study in optuna.get_all_study_names(storage):
+        cell = study.removeprefix("faults/")
+        for trial in optuna.load_study(study_name=study, storage=storage).trials:
+            found[f"{cell}/trial/{trial.number}"] = trial.state.name
+    return found
+
+
+def same(a: pd.DataFrame, b: pd.DataFrame) -> bool:
+    """Whether two comparison tables say the same."""
+    return bool(a.equals(b))

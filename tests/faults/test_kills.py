@@ -1,0 +1,75 @@
+"""Processes that are killed: the same command goes on, and nothing tells that it was broken off."""
+
+import signal
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.faults.launcher import (
+    SPEC,
+    finish,
+    kill,
+    left,
+    run,
+    same,
+    start,
+    table,
+    wait_for_trials,
+    write_spec,
+)
+
+# Records of the journal: 2 studies make 4, and each generation that is asked adds 3.
+FIRST_ASKED, SEARCH_UNDER_WAY = 7, 40
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_spec(tmp_path_factory.mktemp("spec"))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(spec: Path, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    runs = tmp_path_factory.mktemp("undisturbed")
+    run(spec, runs)
+    assert_whole(runs)
+    return table(runs)
+
+
+def assert_whole(runs: Path) -> None:
+    found = left(runs)
+    assert (found.lost, found.duplicated, found.orphaned, found.wrong_states) == (0, 0, 0, 0)
+    assert found.finished == found.planned
+
+
+@pytest.mark.parametrize("records", [FIRST_ASKED, SEARCH_UNDER_WAY])
+def test_a_killed_launcher_leaves_what_the_next_launch_goes_on_from(
+    records: int, spec: Path, undisturbed: pd.DataFrame, tmp_path: Path
+) -> None:
+    process = start(spec, tmp_path)
+    wait_for_trials(process, tmp_path, records)
+    kill(process, "launcher")
+    run(spec, tmp_path)
+    assert_whole(tmp_path)
+    assert same(table(tmp_path), undisturbed)
+
+
+@pytest.mark.parametrize("target", ["RefereeActor", "Trainable"])
+def test_a_killed_process_of_a_launch_is_replaced(
+    target: str, spec: Path, undisturbed: pd.DataFrame, tmp_path: Path
+) -> None:
+    process = start(spec, tmp_path)
+    wait_for_trials(process, tmp_path, FIRST_ASKED)
+    assert kill(process, target)
+    finish(process)
+    assert_whole(tmp_path)
+    assert same(table(tmp_path), undisturbed)
+
+
+def test_a_process_that_hangs_is_ended_and_its_trials_fail(tmp_path: Path) -> None:
+    spec = write_spec(tmp_path, SPEC + "resources: {silence_s: 5, retries: 0}\n")
+    process = start(spec, tmp_path)
+    wait_for_trials(process, tmp_path, FIRST_ASKED)
+    assert kill(process, "Trainable", signal.SIGSTOP)
+    finish(process)
+    assert left(tmp_path).orphaned == 0

@@ -1,0 +1,109 @@
+"""A tracking store that does not answer: nothing is lost, and everything is written once."""
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from sweep.adapters.mlflow_store import MlflowStore, local_uri
+from sweep.adapters.mlflow_tracking import MlflowTracker
+from sweep.adapters.spool import Spool
+from sweep.errors import SweepFailed
+from sweep.plan import Plan
+from sweep.spec_reader import read_spec
+from sweep.tasks import CohortTask, confirm_cohort
+from tests.faults.launcher import write_spec
+
+EPOCHS = 8
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    path = write_spec(tmp_path)
+    return Plan(read_spec(str(path), ["resources.store_patience_s=30"]))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> MlflowStore:
+    return MlflowStore(local_uri(tmp_path), tmp_path / "artifacts")
+
+
+def cohort(plan: Plan) -> CohortTask:
+    return confirm_cohort(plan, plan.cells[0], 0, {}, (1, 2))
+
+
+def live_through(tracker: MlflowTracker, task: CohortTask) -> None:
+    tracker.open(task)
+    for epoch in range(1, EPOCHS + 1):
+        for lane in task.lanes:
+            tracker.log(lane.key, epoch, {"validation_loss": 1 / epoch})
+    for lane in task.lanes:
+        tracker.close(lane.key, "complete", {"best_epoch": EPOCHS})
+
+
+def assert_written_once(store: MlflowStore, plan: Plan, task: CohortTask) -> None:
+    children = store.open_sweep(plan).children
+    assert sorted(children) == sorted(lane.key for lane in task.lanes)
+    for run in children.values():
+        assert run.state == "complete"
+        history = store._client.get_metric_history(run.run_id, "validation_loss")
+        assert [(m.step, m.value) for m in history] == [(e, 1 / e) for e in range(1, EPOCHS + 1)]
+
+
+def locked(path: Path) -> sqlite3.Connection:
+    """A connection that lets nobody else read or write."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("BEGIN EXCLUSIVE")
+    return connection
+
+
+def test_a_store_that_comes_back_has_everything_once(
+    store: MlflowStore, plan: Plan, tmp_path: Path
+) -> None:
+    tracker = MlflowTracker(plan, store.open_sweep(plan), tmp_path / "spool")
+    lock = locked(tmp_path / "mlflow.db")
+    live_through(tracker, cohort(plan))
+    lock.rollback()
+    tracker.flush()
+    assert_written_once(store, plan, cohort(plan))
+    assert (tmp_path / "spool").read_bytes() == b""
+
+
+def test_a_store_that_stays_away_stops_the_sweep_and_keeps_what_is_missing(
+    store: MlflowStore, plan: Plan, tmp_path: Path
+) -> None:
+    runs = store.open_sweep(plan)
+    impatient = Plan(read_spec(str(tmp_path / "faults.yaml"), ["resources.store_patience_s=0.1"]))
+    tracker = MlflowTracker(impatient, runs, tmp_path / "spool")
+    shutil.move(tmp_path / "mlflow.db", tmp_path / "away")
+    (tmp_path / "mlflow.db").mkdir()
+    live_through(tracker, cohort(plan))
+    with pytest.raises(SweepFailed, match="the same command goes on"):
+        tracker.flush()
+    (tmp_path / "mlflow.db").rmdir()
+    shutil.move(tmp_path / "away", tmp_path / "mlflow.db")
+    MlflowTracker(plan, store.open_sweep(plan), tmp_path / "spool").flush()
+    assert_written_once(store, plan, cohort(plan))
+
+
+def test_carrying_the_spool_out_twice_changes_nothing(
+    store: MlflowStore, plan: Plan, tmp_path: Path
+) -> None:
+    task = cohort(plan)
+    tracker = MlflowTracker(plan, store.open_sweep(plan), tmp_path / "spool")
+    live_through(tracker, task)
+    spooled = (tmp_path / "spool").read_bytes()
+    tracker.flush()
+    (tmp_path / "again").write_bytes(spooled)
+    MlflowTracker(plan, store.open_sweep(plan), tmp_path / "again").flush()
+    assert_written_once(store, plan, task)
+
+
+def test_a_torn_last_record_is_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "spool"
+    path.write_bytes(b'{"do":"log"}\n{"do":"clo')
+    spool = Spool(path)
+    spool.put({"do": "open"})
+    assert path.read_bytes() == b'{"do":"log"}\n{"do":"open"}\n'
+    assert spool.left_over == [{"do": "log"}]

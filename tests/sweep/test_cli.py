@@ -1,0 +1,169 @@
+"""The command line: exit codes, messages, and that bad input leaves nothing behind."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sweep import cli
+from sweep.errors import BadInput, SweepFailed
+from sweep.spec_reader import presets
+from tests.sweep.specs import SMALL, small_data
+
+Run = Callable[..., tuple[int, list[str], list[str]]]
+
+
+@pytest.fixture
+def run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Run:
+    """Runs the command in an empty directory: exit code, lines of stdout and of stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str) -> tuple[int, list[str], list[str]]:
+        monkeypatch.setattr(sys, "argv", ["almkd", *words])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        said = capsys.readouterr()
+        return int(stop.value.code or 0), said.out.splitlines(), said.err.splitlines()
+
+    return run
+
+
+BAD_SPECS: Sequence[Sequence[str]] = (
+    ["missing.yaml"],
+    ["digit"],
+    ["digits", "--set", "search.trails=3"],
+    ["digits", "--set", "search.sampler.n_startup=3"],
+    ["digits", "--set", "search.pruner.n_warmup_steps=-1"],
+    ["digits", "--set", "search.generation=99"],
+    ["digits", "--set", "name=../up"],
+    ["digits", "--set", "nothing"],
+)
+
+
+@pytest.mark.parametrize("command", ["check", "plan", "launch"])
+@pytest.mark.parametrize("words", BAD_SPECS)
+def test_bad_spec_ends_with_one_message_and_leaves_nothing(
+    run: Run, tmp_path: Path, command: str, words: Sequence[str]
+) -> None:
+    code, out, err = run(command, *words)
+    assert (code, out) == (2, [])
+    assert len(err) == 1
+    assert err[0].startswith("almkd: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["compare", "digits"], "runs: holds no sweeps"),
+        (["export", "digits"], "runs: holds no sweeps"),
+        (["list"], "runs: holds no sweeps"),
+        (["export", "digits", "--table", "trails"], "'trails' is no table; did you mean 'trials'?"),
+        (["export", "digits", "--format", "cvs"], "'cvs' is no format; did you mean 'csv'?"),
+        (["export", "digits", "--out", "no/such/file"], "there is no directory no/such"),
+        (["compare", "digits", "--tracking-uri", "nonsense://x"], "--tracking-uri nonsense://x"),
+        (["launch"], "Missing argument 'SPEC'"),
+        (["launch", "digits", "--sett", "a=b"], "No such option"),
+        (["lunch", "digits"], "No such command 'lunch'"),
+        (["ui", "--port", "0"], "Invalid value for '--port'"),
+    ],
+)
+def test_bad_words_end_with_one_message_and_leave_nothing(
+    run: Run, tmp_path: Path, words: Sequence[str], message: str
+) -> None:
+    code, out, err = run(*words)
+    assert (code, out) == (2, [])
+    assert len(err) == 1
+    assert err[0].startswith("almkd: ")
+    assert message in err[0]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_error_of_a_spec_has_its_line(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(yaml.safe_dump(small_data({"seed": "x", "colour": 1})), encoding="utf-8")
+    seed, colour = run("check", "bad.yaml")[2]
+    assert seed == "almkd: bad.yaml: seed: 'x' (text) must be a whole number"
+    assert colour.startswith("almkd: bad.yaml: colour: 'colour' is no field here; known: ")
+    assert colour.endswith("; remove it or correct its name")
+
+
+@pytest.mark.parametrize("command", ["launch", "check"])
+def test_command_itself_gives_exit_code_and_message_without_traceback(
+    tmp_path: Path, command: str
+) -> None:
+    program = [sys.executable, "-c", "from sweep.cli import main; main()"]
+    ended = subprocess.run(
+        [*program, command, "digits", "--set", "search.trails=3"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("almkd: ")
+    assert "search.trails: 'trails' is no field here; did you mean 'trials'?" in line
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "line"),
+    [
+        (BadInput("wrong"), 2, "almkd: wrong"),
+        (SweepFailed("broken"), 1, "almkd: broken"),
+        (KeyboardInterrupt(), 130, "almkd: interrupted; the same command goes on from here"),
+    ],
+)
+def test_outcomes_have_their_exit_codes(
+    run: Run, monkeypatch: pytest.MonkeyPatch, raised: BaseException, code: int, line: str
+) -> None:
+    def read(*_: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(cli, "_read", read)
+    assert run("check", "digits") == (code, [], [line])
+
+
+def test_good_spec_is_checked_and_planned(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(dict(SMALL)), encoding="utf-8")
+    assert run("check", "small.yaml") == (0, ["small: nothing wrong"], [])
+    code, out, err = run("plan", "small.yaml", "--set", "confirm.seeds=8")
+    assert (code, err) == (0, [])
+    plan = dict(line.split(maxsplit=1) for line in out)
+    assert plan["cells"].startswith("6:")
+    assert plan["teachers"] == "18"
+    assert plan["search"].startswith("36 trials, 6 for each cell in generations of 3")
+    assert plan["confirm"].startswith("48 runs, seeds 1 to 8")
+    assert [path.name for path in tmp_path.iterdir()] == ["small.yaml"]
+
+
+def test_plan_warns_where_the_seeds_cannot_show_anything(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(dict(SMALL)), encoding="utf-8")
+    assert run("plan", "small.yaml")[1][-1].startswith("Warning: 3 seeds can never show")
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["methods"], "alm_kd"),
+        (["datasets"], "digits"),
+        (["spaces"], "temperature"),
+        (["--help"], "launch"),
+        ([], "launch"),
+    ],
+)
+def test_what_there_is_is_shown(run: Run, words: Sequence[str], shown: str) -> None:
+    code, out, err = run(*words)
+    assert (code, err) == (0, [])
+    assert any(shown in line for line in out)
+
+
+@pytest.mark.parametrize("preset", presets())
+def test_every_preset_is_found_by_name(run: Run, preset: str) -> None:
+    assert run("check", preset) == (0, [f"{preset}: nothing wrong"], [])
