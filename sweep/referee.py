@@ -246,6 +246,11 @@ class Referee:
         for flight in self._flights.values():
             self._end(flight, _all(flight, "interrupted"))
         self._flights.clear()
+        for state in self._cells.values():
+            # Recalled from an earlier launch, and not handed out again in this one.
+            waiting = [Outcome(number, "interrupted") for number in state.unfinished]
+            if waiting:
+                self._studies.tell(state.cell.id, waiting)
 
     def progress(self) -> Progress:
         """How far the sweep has come."""

@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     from trainers.data.datasets import Dataset
 
 
+# The page to read first, among a sweep's results.
+REPORT = "report.html"
+# Ends the note of a sweep's run in the dashboard.
+READ_ON = "Table, figures and all else: `results/report.html` among the artifacts."
+
+
 @dataclass(frozen=True)
 class Places:
     """Where a sweep is kept: the runs directory, and a tracking store if not the one in there."""
@@ -46,6 +52,10 @@ class Places:
         """Whether there is a store of this machine's own."""
         return (self.runs_dir / "mlflow.db").exists()
 
+    def results(self, name: str) -> Path:
+        """The directory of a sweep's tables, figures and report."""
+        return self.sweep(name) / "results"
+
     def journal(self, name: str) -> Path:
         """The file of a sweep's studies."""
         return self.sweep(name) / "optuna.journal"
@@ -62,7 +72,7 @@ class Comparison:
     @property
     def report(self) -> Path:
         """The page to read first."""
-        return self.directory / "report.html"
+        return self.directory / REPORT
 
     @property
     def others(self) -> int:
@@ -86,7 +96,10 @@ def launch(
     with held(places.sweep(spec.name), spec.name), ThreadPoolExecutor(1) as aside:
         opening = aside.submit(open_store, places)
         known = places.tracking_uri or places.journal(spec.name).exists()
-        if not known or not opening.result().is_complete(plan):
+        complete = known and opening.result().is_complete(plan)
+        if complete and (places.results(spec.name) / REPORT).exists():
+            return look(spec.name, places, opening.result())
+        if not complete:
             seen = seen_so_far(spec.name, opening.result()) if known else None
             for line in seed_notes(plan, seen):
                 console.print(line, highlight=False)
@@ -94,9 +107,19 @@ def launch(
         return compare(spec.name, places, opening.result())
 
 
+def look(name: str, places: Places, store: "MlflowStore") -> Comparison:
+    """What a sweep showed, read from its runs; nothing is written."""
+    from sweep.compare.comparison import comparison_table
+
+    record = store.record(name)
+    table = comparison_table(record, store.spec(name).seed)
+    return Comparison(record, table, places.results(name))
+
+
 def compare(name: str, places: Places, store: "MlflowStore") -> Comparison:
     """Statistics, tables, figures and report of a sweep, from its runs; logged beside them."""
     from sweep.adapters.optuna_importance import importances
+    from sweep.compare.answer import answer
     from sweep.compare.comparison import comparison_table
     from sweep.compare.curves import read_curves
     from sweep.outputs import Findings, write_outputs
@@ -105,10 +128,10 @@ def compare(name: str, places: Places, store: "MlflowStore") -> Comparison:
     seed = origin.spec.seed
     table = comparison_table(record, seed)
     curves = read_curves(record, store.histories())
-    directory = places.sweep(name) / "results"
+    directory = places.results(name)
     findings = Findings(record, origin, table, curves, importances(record, seed))
     write_outputs(findings, directory)
-    store.log_outputs(name, directory)
+    store.log_outputs(name, directory, "\n\n".join([*answer(table, record), READ_ON]))
     return Comparison(record, table, directory)
 
 

@@ -55,13 +55,14 @@ class MlflowHistories:
     def _from_database(
         self, store: SqlAlchemyStore, run_ids: Sequence[str], metrics: Sequence[str]
     ) -> Iterator[Point]:
-        m = SqlMetric
-        query: Any = select(m.run_uuid, m.key, m.step, m.value, m.is_nan, m.timestamp).where(
-            m.run_uuid.in_(run_ids), m.key.in_(metrics)
-        )
+        # Metrics are told apart here: told to, SQLite reads all runs by metric, for every page.
+        m, wanted = SqlMetric, set(metrics)
+        query: Any = select(m.run_uuid, m.key, m.step, m.value, m.is_nan, m.timestamp)
         with store.ManagedSessionMaker() as session:
-            for run_id, key, step, value, is_nan, time in session.execute(query):
-                yield run_id, key, step, math.nan if is_nan else value, time
+            for row in session.execute(query.where(m.run_uuid.in_(run_ids))):
+                run_id, key, step, value, is_nan, time = row
+                if key in wanted:
+                    yield run_id, key, step, math.nan if is_nan else value, time
 
     def _from_server(
         self, store: RestStore, run_ids: Sequence[str], metrics: Sequence[str]

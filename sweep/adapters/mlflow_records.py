@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
-from mlflow.entities import Run
 
 from sweep.adapters.mlflow_histories import is_curve
+from sweep.adapters.mlflow_runs import StoredRun
 from sweep.adapters.mlflow_tracking import EPOCHS
 from sweep.compare.records import SweepRecord, trial_columns
 from sweep.plan import Plan
@@ -16,13 +16,13 @@ from sweep.spec import UNITS
 from sweep.tasks import NO_TRIAL
 
 
-def to_record(plan: Plan, runs: Iterable[Run]) -> SweepRecord:
+def to_record(plan: Plan, runs: Iterable[StoredRun]) -> SweepRecord:
     """A sweep as planned and as its child runs say it went; runs are read once, one by one."""
     spec, metric = plan.spec, plan.spec.objective.metric
     rows, logged = [], set[str]()
     for run in runs:
         rows.append(_row(run, metric))
-        logged.update(run.data.metrics)
+        logged.update(run.metrics)
     return SweepRecord(
         name=spec.name,
         dataset=spec.data.dataset,
@@ -52,10 +52,10 @@ def _value(text: str) -> str | int | float:
     return text
 
 
-def _row(run: Run, metric: str) -> dict[str, Any]:
-    tags, metrics = run.data.tags, run.data.metrics
-    end = run.info.end_time
-    params = {k: _value(v) for k, v in run.data.params.items() if k != "method"}
+def _row(run: StoredRun, metric: str) -> dict[str, Any]:
+    tags, metrics = run.tags, run.metrics
+    end = run.end
+    params = {k: _value(v) for k, v in run.params.items() if k != "method"}
     return {
         "sweep": tags["sweep"],
         "stage": tags["stage"],
@@ -72,12 +72,12 @@ def _row(run: Run, metric: str) -> dict[str, Any]:
         "best_epoch": int(metrics["best_epoch"]) if "best_epoch" in metrics else None,
         f"test_{metric}": metrics.get(f"test_{metric}", math.nan),
         "epochs_trained": int(metrics.get(EPOCHS, 0)),
-        "started": run.info.start_time / 1000,
-        "wall_s": (end - run.info.start_time) / 1000 if end else math.nan,
+        "started": run.start / 1000,
+        "wall_s": (end - run.start) / 1000 if end else math.nan,
         "cohort": tags.get("cohort"),
         "params": json.dumps(params, sort_keys=True),
         "won_as": _won_as(tags),
-        "run_id": run.info.run_id,
+        "run_id": run.run_id,
     }
 
 

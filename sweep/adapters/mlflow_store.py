@@ -9,7 +9,6 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,11 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from sweep.adapters.mlflow_histories import MlflowHistories
 from sweep.adapters.mlflow_records import to_record
+from sweep.adapters.mlflow_runs import StoredRun, children
 from sweep.adapters.mlflow_tracking import EPOCHS, STATUS, KnownRun, SweepRuns
 from sweep.compare.records import SweepRecord
 from sweep.compare.report import Origin
@@ -37,11 +38,12 @@ from sweep.spec_reader import check_spec
 from sweep.states import State
 from sweep.version import code_version
 
+# Without it the dashboard takes an experiment whose runs log no model for one about prompts.
+TRAINING = {"mlflow.experimentKind": "custom_model_development"}
 SPEC_FILE = "spec.yaml"
 ENVIRONMENT_FILE = "environment.json"
 # The tag that says that the file is whole.
 SPEC_KEPT = "spec_kept"
-RUNS_PER_PAGE = 1000
 # Where `almkd ui` serves by default.
 LOCAL_DASHBOARD = "http://127.0.0.1:5000"
 LIBRARIES = ("torch", "ray", "optuna", "mlflow", "numpy", "pandas", "scipy")
@@ -73,7 +75,9 @@ class MlflowStore:
         if experiment is None:
             place = self._artifacts / spec.name if self._artifacts else None
             uri = place.resolve().as_uri() if place else None
-            experiment_id = self._client.create_experiment(spec.name, artifact_location=uri)
+            experiment_id = self._client.create_experiment(
+                spec.name, artifact_location=uri, tags=TRAINING
+            )
         else:
             experiment_id = experiment.experiment_id
         parent = self._parent(experiment_id)
@@ -86,11 +90,11 @@ class MlflowStore:
             self._log_spec(parent.info.run_id, plan)
         self._client.update_run(parent.info.run_id, status="RUNNING")
         self._client.set_tag(parent.info.run_id, "state", "running")
-        children = {
-            run.data.tags["key"]: _known(run)
-            for run in self._children(experiment_id, parent.info.run_id)
+        known = {
+            run.tags["key"]: _known(run)
+            for run in children(self.uri, experiment_id, parent.info.run_id)
         }
-        return SweepRuns(self.uri, experiment_id, parent.info.run_id, children)
+        return SweepRuns(self.uri, experiment_id, parent.info.run_id, known)
 
     def is_complete(self, plan: Plan) -> bool:
         """Whether this very sweep has run to its end; BadInput if the name was another spec."""
@@ -110,9 +114,14 @@ class MlflowStore:
         self._client.set_tag(run_id, "state", state)
         self._client.set_terminated(run_id, STATUS[state])
 
-    def log_outputs(self, name: str, directory: Path) -> None:
-        """Tables, figures and report of a sweep, as artifacts of its parent run."""
-        self._client.log_artifacts(self._find(name).info.run_id, str(directory), "results")
+    def log_outputs(self, name: str, directory: Path, note: str) -> None:
+        """Tables, figures and report of a sweep, as artifacts of its parent run.
+
+        ``note``, in Markdown, is what the dashboard shows first of that run.
+        """
+        run_id = self._find(name).info.run_id
+        self._client.log_artifacts(run_id, str(directory), "results")
+        self._client.set_tag(run_id, MLFLOW_RUN_NOTE, note)
 
     def sweeps(self) -> list[dict[str, str]]:
         """Every sweep of the store: name, state, when it started, its description."""
@@ -142,7 +151,8 @@ class MlflowStore:
         """What the store knows of a sweep, ready to be compared."""
         parent = self._find(name)
         plan = Plan(self.spec(name))
-        return to_record(plan, self._children(parent.info.experiment_id, parent.info.run_id))
+        runs = children(self.uri, parent.info.experiment_id, parent.info.run_id)
+        return to_record(plan, runs)
 
     def histories(self) -> MlflowHistories:
         """The curves of runs, many at a time."""
@@ -183,22 +193,6 @@ class MlflowStore:
             [experiment_id], "tags.stage = 'sweep'", ViewType.ACTIVE_ONLY, max_results=1
         )
         return found[0] if found else None
-
-    def _children(self, experiment_id: str, parent_id: str) -> Iterator[Run]:
-        token: str | None = None
-        while True:
-            page = self._client.search_runs(
-                [experiment_id],
-                f"tags.mlflow.parentRunId = '{parent_id}'",
-                max_results=RUNS_PER_PAGE,
-                # Runs that start meanwhile come last: no page shifts, and none is read twice.
-                order_by=["attributes.start_time ASC"],
-                page_token=token,
-            )
-            yield from page
-            token = page.token
-            if not token:
-                return
 
     def _create_parent(self, plan: Plan, experiment_id: str) -> str:
         tags = {
@@ -250,7 +244,7 @@ def _dashboard(uri: str) -> str:
     return f"{parts.scheme}://{host}{parts.path.rstrip('/')}"
 
 
-def _known(run: Run) -> KnownRun:
-    epochs = int(run.data.metrics.get(EPOCHS, 0))
-    state: State = next(s for s in STATUS if s == run.data.tags["state"])
-    return KnownRun(run.info.run_id, state, epochs)
+def _known(run: StoredRun) -> KnownRun:
+    epochs = int(run.metrics.get(EPOCHS, 0))
+    state: State = next(s for s in STATUS if s == run.tags["state"])
+    return KnownRun(run.run_id, state, epochs)

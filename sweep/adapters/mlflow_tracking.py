@@ -83,6 +83,10 @@ class MlflowTracker:
             self._writer.take(record)
             if record["do"] == "close" and record["tags"]["state"] in ENDED:
                 self._ended.add(record["key"])
+        for key, run in runs.children.items():
+            if run.state == "running" and key not in self._ended:
+                # Left by a process that was killed; running again once it is handed out.
+                self.close(key, "interrupted", {})
 
     def ended(self) -> frozenset[str]:
         """The keys of runs whose end is in the store, or on its way there."""

@@ -173,6 +173,7 @@ class _CellStudy:
         self._running: dict[int, Trial] = {}
         self._kept_ids: dict[int, int] = {}
         self._ghosts: dict[int, FrozenTrial] = {}
+        _hand_on_notes(self._kept, self._live)
         self._recall(self._kept.get_trials(deepcopy=False))
 
     def _recall(self, trials: list[FrozenTrial]) -> None:
@@ -234,6 +235,7 @@ class _CellStudy:
             self._running[number] = trial
             self._keep_new(trial)
             asked[number] = dict(trial.params)
+        _hand_on_notes(self._live, self._kept)
         return asked
 
     def _keep_new(self, trial: Trial) -> None:
@@ -262,6 +264,14 @@ class _CellStudy:
         for step, value in frozen.intermediate_values.items():
             self._storage.set_trial_intermediate_value(kept, step, value)
         self._storage.set_trial_state_values(kept, frozen.state, frozen.values)
+
+
+def _hand_on_notes(before: optuna.Study, after: optuna.Study) -> None:
+    """What a sampler notes of a study as a whole, such as how far it is in its sequence."""
+    known = after._storage.get_study_system_attrs(after._study_id)
+    for name, note in before._storage.get_study_system_attrs(before._study_id).items():
+        if known.get(name) != note:
+            after._storage.set_study_system_attr(after._study_id, name, note)
 
 
 def _as_running(trial: FrozenTrial) -> FrozenTrial:

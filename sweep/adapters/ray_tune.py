@@ -7,6 +7,7 @@ Ray's own pickled experiment state is not read again.
 
 import logging
 import os
+import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -87,12 +88,16 @@ class RefereeSearcher(Searcher):
 @contextmanager
 def ray_session(address: str | None, spec: SweepSpec) -> Iterator[None]:
     """Ray, started here or joined at ``address``, and left again; its workers load meanwhile."""
+    on_terminate = signal.getsignal(signal.SIGTERM)
     ray.init(
         address=address,
         include_dashboard=False if address is None else None,
         log_to_driver=False,
         logging_level=logging.ERROR,
     )
+    if threading.current_thread() is threading.main_thread():
+        # Ray has put one in place that ends the process at once.
+        signal.signal(signal.SIGTERM, on_terminate)
     try:
         _warm_up(spec)
         yield

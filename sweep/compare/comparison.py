@@ -73,7 +73,7 @@ def trials_table(record: SweepRecord) -> pd.DataFrame:
     order = pd.DataFrame(
         [_trial_order(record, row) for row in trials.to_dict("records")],
         index=trials.index,
-        columns=["stage", "condition", "method", "cell", "trial", "seed", "run"],
+        columns=["stage", "condition", "method", "cell", "noise", "trial", "seed", "run"],
     )
     by = list(order.columns)
     positions = order.reset_index(drop=True).sort_values(by, kind="stable").index
@@ -173,6 +173,7 @@ def _trial_order(record: SweepRecord, row: dict[Any, Any]) -> tuple[Any, ...]:
         conditions.index(condition) if condition in conditions else len(conditions),
         record.methods.index(row["method"]) if row["method"] in record.methods else -1,
         str(row["cell"]),
+        (row["noise_kind"], float(row["noise_rate"])),
         -1 if pd.isna(row["trial"]) else int(row["trial"]),
         int(row["seed"]),
         str(row["run_id"]),

@@ -83,7 +83,7 @@ def _seeded_values(gains: Mapping[str, tuple[float, ...]]) -> Callable[[int, str
     return value
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_record() -> MakeRecord:
     """Builds a record; `values(condition, method, seed)` and any field may be given."""
 
@@ -112,7 +112,7 @@ def make_record() -> MakeRecord:
     return build
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def record(make_record: MakeRecord) -> SweepRecord:
     """Two methods, three noise rates, eight seeds; alm_kd is ahead at 40 % and 60 %."""
     return make_record()
@@ -145,7 +145,7 @@ class RisingHistories:
         return known
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_histories() -> Callable[[SweepRecord], Histories]:
     """Curves of a record's runs."""
     return RisingHistories

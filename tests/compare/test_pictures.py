@@ -117,7 +117,7 @@ def every_figure(record: SweepRecord, curves: Curves) -> Iterator[Figure]:
 def test_nothing_finished_still_draws(make_record: Make, make_histories: Make) -> None:
     record = make_record(drop=lambda t: t.head(0))
     for figure in every_figure(record, read_curves(record, make_histories(record))):
-        print(figure.get_size_inches(), [a.get_title() for a in figure.axes]); figure.draw_without_rendering()
+        figure.draw_without_rendering()
 
 
 def test_the_same_sweep_gives_the_same_bytes(

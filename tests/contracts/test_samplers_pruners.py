@@ -64,7 +64,7 @@ def test_sampler_proposes_legal_trials_the_same_each_time(tmp_path: Path, name: 
         changes["search.own.alm_kd.grad_fit"] = {"choices": [1, 2, 3, 4, 5]}
     plan = _plan(changes)
     if name == "cmaes" and importlib.util.find_spec("cmaes") is None:
-        with pytest.raises(BadInput, match="needs the package 'cmaes'.*pip install cmaes"):
+        with pytest.raises(BadInput, match=r"needs the package 'cmaes'.*pip install cmaes"):
             check_rules(plan.spec)
         return
     histories = []

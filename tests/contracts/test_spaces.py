@@ -39,7 +39,9 @@ def test_what_methods_share_is_no_ones_own() -> None:
 @pytest.mark.parametrize(("method", "name", "domain"), DEFAULTS)
 def test_default_domain_is_legal_for_its_method(method: str, name: str, domain: Domain) -> None:
     kind = METHODS[method].hyperparameter(name).kind
-    assert isinstance(domain, {"float": Float | Choice, "int": Int | Choice, "choice": Choice}[kind])
+    assert isinstance(
+        domain, {"float": Float | Choice, "int": Int | Choice, "choice": Choice}[kind]
+    )
     if isinstance(domain, Choice):
         spec = DomainSpec(choices=domain.choices)
     else:

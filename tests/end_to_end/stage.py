@@ -57,9 +57,7 @@ def launched_in_process(
 def _train(actor: RefereeActor, cohort: str) -> None:
     handout = actor.fetch(cohort, None)
 
-    def report(
-        epoch: int, keys: Sequence[str], rows: Sequence[Mapping[str, float]]
-    ) -> list[bool]:
+    def report(epoch: int, keys: Sequence[str], rows: Sequence[Mapping[str, float]]) -> list[bool]:
         return actor.report(cohort, epoch, keys, rows)
 
     outcomes, teachers = train(handout.task, handout.dataset[0], handout.logits, report)

@@ -1,4 +1,4 @@
-"""A sweep that is stopped by a signal writes true states, and the same command goes on from there."""
+"""A sweep stopped by a signal writes true states, and the same command goes on from there."""
 
 import signal
 import sqlite3

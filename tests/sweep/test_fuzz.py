@@ -1,5 +1,6 @@
 """Whatever a spec holds, the outcome is a spec or one message."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -57,6 +58,15 @@ def _change(data: Any, path: tuple[Any, ...], how: str, what: Any) -> None:
         place.append(place[last])
 
 
+def _refusal(call: Callable[[], object]) -> str:
+    """The message with which a call refuses its input; empty where it takes it."""
+    try:
+        call()
+    except BadInput as error:
+        return str(error)
+    return ""
+
+
 @settings(max_examples=300)
 @given(st.data())
 def test_changed_spec_is_a_spec_or_one_message(draw: st.DataObject) -> None:
@@ -66,16 +76,14 @@ def test_changed_spec_is_a_spec_or_one_message(draw: st.DataObject) -> None:
         if places:
             path = draw.draw(st.sampled_from(places))
             _change(data, path, draw.draw(st.sampled_from(CHANGES)), draw.draw(ANYTHING))
-    try:
-        Plan(check_spec(data, "fuzz")).budget()
-    except BadInput as error:
-        assert str(error).startswith(("fuzz: ", "search.generation: "))
+    message = _refusal(lambda: Plan(check_spec(data, "fuzz")).budget())
+    assert message.startswith(("fuzz: ", "search.generation: ")) or not message
 
 
 @settings(max_examples=100)
 @given(
     st.sampled_from(["sampler", "pruner"]),
-    st.sampled_from(["tpe", "random", "qmc", "grid", "median", "percentile", "patient", "hyperband"]),
+    st.sampled_from(["tpe", "qmc", "grid", "median", "percentile", "patient", "hyperband"]),
     st.dictionaries(
         st.sampled_from(
             ["n_startup_trials", "multivariate", "points", "percentile", "wrapped", "patience",
@@ -88,10 +96,9 @@ def test_changed_spec_is_a_spec_or_one_message(draw: st.DataObject) -> None:
 def test_rules_with_any_parameters_are_taken_or_refused(
     part: str, name: str, parameters: dict[str, Any]
 ) -> None:
-    try:
-        check_rules(small_spec({f"search.{part}": {"name": name, **parameters}}))
-    except BadInput as error:
-        assert f"search.{part}" in str(error)
+    rule = {f"search.{part}": {"name": name, **parameters}}
+    message = _refusal(lambda: check_rules(small_spec(rule)))
+    assert f"search.{part}" in message or not message
 
 
 @settings(max_examples=150)
@@ -107,10 +114,8 @@ def test_damaged_text_is_a_spec_or_one_message(
     text = (PRESETS / "digits.yaml").read_text(encoding="utf-8")
     damaged = text[:at] + put + text[at + length :]
     path.write_bytes(damaged.encode("utf-8", "surrogateescape"))
-    try:
-        read_spec(str(path))
-    except BadInput as error:
-        assert str(error).startswith(str(path))
+    message = _refusal(lambda: read_spec(str(path)))
+    assert message.startswith(str(path)) or not message
 
 
 @settings(max_examples=150)
@@ -127,7 +132,6 @@ def test_any_override_is_taken_or_refused(parts: list[str], value: Any) -> None:
         text = yaml.safe_dump(value, default_flow_style=True, width=10**6).strip()
     except ValueError:  # a number with more digits than Python turns into text
         text = "1" * 5000
-    try:
-        read_spec("digits", [f"{'.'.join(parts)}={text}"])
-    except BadInput as error:
-        assert str(error)
+    override = f"{'.'.join(parts)}={text}"
+    message = _refusal(lambda: read_spec("digits", [override]))
+    assert "--set" in message or not message

@@ -165,8 +165,8 @@ def test_order_in_which_cohorts_finish_changes_nothing(tmp_path: Path, pruner: s
     "pruner",
     [
         {"name": "median", "n_startup_trials": 0},
-        {"name": "successive_halving", "min_resource": 1, "reduction_factor": 2},
-        {"name": "hyperband", "min_resource": 1, "max_resource": 4, "reduction_factor": 2},
+        {"name": "successive_halving", "min_resource": 1, "reduction_factor": 4},
+        {"name": "hyperband", "min_resource": 1, "max_resource": 4, "reduction_factor": 3},
         {"name": "threshold", "lower": 58.0, "n_warmup_steps": 1},
     ],
     ids=lambda pruner: str(pruner["name"]),
@@ -175,7 +175,8 @@ def test_order_in_which_cohorts_finish_changes_nothing(tmp_path: Path, pruner: s
 def test_interrupted_sweep_goes_on_to_the_same_end(
     tmp_path: Path, pruner: Mapping[str, Any], steps: int
 ) -> None:
-    plan = _plan({**ONE_CELL, "search.trials": 8, "search.pruner": pruner})
+    budget = {"search.trials": 14, "search.generation": 6, "student.training.epochs": 6}
+    plan = _plan({**ONE_CELL, **budget, "search.pruner": pruner, "seed": 4})
     whole = _undisturbed(plan, tmp_path / "whole")
     tracker = MemoryTracker()
     broken = Theatre(_referee(plan, tmp_path, tracker))
@@ -226,6 +227,13 @@ def test_interrupted_trials_wait_in_the_store_and_keep_their_numbers(tmp_path: P
         return
     assert [lane.lane.hyperparameters for lane in again.lanes] == before
     assert [t.state for t in _on_disk(tmp_path)] == [TrialState.RUNNING] * 3
+
+
+def test_trials_that_were_recalled_but_not_handed_out_wait_again(tmp_path: Path) -> None:
+    plan = _plan(ONE_CELL)
+    studies(plan, tmp_path).ask(CELL, 3)
+    _referee(plan, tmp_path).interrupt()
+    assert [t.state for t in _on_disk(tmp_path)] == [TrialState.WAITING] * 3
 
 
 def test_sweep_broken_off_between_asking_and_training_asks_no_more(tmp_path: Path) -> None:
@@ -359,10 +367,7 @@ def test_best_complete_trial_is_confirmed_the_earliest_of_equals(
     kept.report(CELL, 1, {n: best if v is None else v for n, v in enumerate(values)})
     kept.tell(
         CELL,
-        [
-            Outcome(n, "pruned" if v is None else "complete", value=v)
-            for n, v in enumerate(values)
-        ],
+        [Outcome(n, "pruned" if v is None else "complete", value=v) for n, v in enumerate(values)],
     )
     referee = _referee(plan, tmp_path)
     theatre = Theatre(referee)

@@ -179,7 +179,7 @@ def test_weights_stay_in_their_range(
 
 
 def test_learned_weights_tell_corrupted_labels() -> None:
-    """What the method is for, over eight seeds; not even a perfect judge of these blobs reaches 1."""
+    """What the method is for, over eight seeds; the blobs overlap, nothing could reach 1."""
     base = _trial("box", meta_lr=300.0, warmup_epochs=2, lr=0.1, start="default")
     trials = [replace(base, name=str(seed), seed=seed) for seed in range(8)]
     diary = Diary()

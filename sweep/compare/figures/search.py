@@ -28,6 +28,8 @@ from sweep.plan import Condition
 
 SLICE = (1.9, 1.6)  # inches
 COLUMNS = 3
+# Marks at the ends of a range are drawn whole; where there are none they would confuse the layout.
+UNCLIPPED: dict[str, Any] = {"clip_on": False, "in_layout": False}
 BUDGET_ROOM = 0.2  # above and below the lines, as a share of their range
 
 
@@ -138,14 +140,14 @@ def _draw_slice(
     y = frame["value"].to_numpy(dtype=float)
     pruned, chosen = (frame["state"] == "pruned").to_numpy(), frame["chosen"].to_numpy(dtype=bool)
     drawn = look(record.methods.index(method))
-    axes.plot(x[pruned], y[pruned], "x", color=GREY, markersize=3, label="pruned", clip_on=False)
+    axes.plot(x[pruned], y[pruned], "x", color=GREY, markersize=3, label="pruned", **UNCLIPPED)
     axes.plot(
         x[~pruned], y[~pruned], "o", color=drawn.colour, markersize=3.5, alpha=0.8,
-        markeredgewidth=0, label="complete", clip_on=False,
+        markeredgewidth=0, label="complete", **UNCLIPPED,
     )  # fmt: skip
     axes.plot(
         x[chosen], y[chosen], "o", markersize=8, markerfacecolor="none", color="black",
-        label="chosen", clip_on=False,
+        label="chosen", **UNCLIPPED,
     )  # fmt: skip
 
 
