@@ -4,6 +4,7 @@
 # first call to it, and without it a lane differs in the last bits from the same trial alone.
 import trainers  # noqa: F401, I001
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,3 +47,9 @@ def places(empty_store: Path, tmp_path: Path) -> Places:
     runs.mkdir()
     shutil.copy(empty_store, runs)
     return Places(runs)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """MLflow puts the store it last worked on into the environment, where launches would find it."""
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
