@@ -51,5 +51,5 @@ def places(empty_store: Path, tmp_path: Path) -> Places:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """MLflow puts the store it last worked on into the environment, where launches would find it."""
+    """MLflow puts the store it last used into the environment, where launches would find it."""
     os.environ.pop("MLFLOW_TRACKING_URI", None)
