@@ -1,5 +1,6 @@
 """The command line. Exit codes: 0 done, 1 the sweep failed, 2 bad input, 130 interrupted."""
 
+import ipaddress
 import os
 import signal
 import sys
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sweep.errors import BadInput, SweepFailed
+from sweep.secrets import masked, refuse_in_arguments
 
 if TYPE_CHECKING:
     from sweep.run import Comparison, Places
@@ -171,15 +173,22 @@ def export(  # noqa: PLR0913, PLR0917 - an option each
 def ui(
     runs_dir: RunsOption = DEFAULT_RUNS,
     tracking_uri: TrackingOption = None,
+    host: Annotated[str, typer.Option(help="An address of this machine's own.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 5000,
 ) -> None:
-    """Open the MLflow dashboard over the store, on this machine only (127.0.0.1)."""
+    """Open the MLflow dashboard over the store, on this machine only.
+
+    From elsewhere: ssh -L 5000:127.0.0.1:5000 THIS-MACHINE, then open http://127.0.0.1:5000 there.
+    """
     from sweep.run import open_store
 
+    _check_loopback(host)
     store = open_store(_places(runs_dir, tracking_uri), must_exist=True)
-    typer.echo(f"http://127.0.0.1:{port} shows {store.uri}; Ctrl-C ends it", err=True)
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store.uri]
-    os.execv(sys.executable, [*command, "--host", "127.0.0.1", "--port", str(port)])
+    typer.echo(f"http://{host}:{port} shows {masked(store.uri)}; Ctrl-C ends it", err=True)
+    # Not as an argument: the address of a database may hold its password.
+    os.environ["MLFLOW_BACKEND_STORE_URI"] = store.uri
+    command = [sys.executable, "-m", "mlflow", "ui"]
+    os.execv(sys.executable, [*command, "--host", host, "--port", str(port)])
 
 
 @app.command()
@@ -227,6 +236,7 @@ def spaces() -> None:
 def main() -> NoReturn:
     """Entry point of the command."""
     try:
+        refuse_in_arguments(sys.argv[1:])
         code = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
     except BadInput as error:
         _fail(str(error), 2)
@@ -242,9 +252,25 @@ def main() -> NoReturn:
     sys.exit(code or 0)
 
 
+def _check_loopback(host: str) -> None:
+    """BadInput unless only this machine can reach ``host``: the dashboard asks for no password."""
+    if host == "localhost":
+        return
+    try:
+        inside = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        inside = False
+    if not inside:
+        raise BadInput(
+            f"--host {host}: the dashboard asks for no password, so it is served to this machine "
+            "alone; reach it through ssh -L, or run an MLflow server with authentication "
+            "(mlflow server --app-name basic-auth) and name it with --tracking-uri"
+        )
+
+
 def _fail(message: str, code: int) -> NoReturn:
     for line in message.splitlines():
-        typer.echo(f"almkd: {line}", err=True)
+        typer.echo(f"almkd: {masked(line)}", err=True)
     sys.exit(code)
 
 

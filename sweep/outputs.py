@@ -1,6 +1,6 @@
 """The files that a comparison leaves: tables, figures, report."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,9 +20,9 @@ from sweep.compare.formats import to_csv, to_markdown
 from sweep.compare.paper import paper_table, wide_latex
 from sweep.compare.records import SweepRecord
 from sweep.compare.report import Origin, Picture, report
+from sweep.kept_files import written_beside
 
 REPORT = "report.html"
-FORMER_REPORT = "report.md"
 
 
 @dataclass(frozen=True)
@@ -48,15 +48,21 @@ class Drawing:
 
 def write_outputs(findings: Findings, directory: Path) -> None:
     """Write everything that is made from a sweep into ``directory``, replacing what is there."""
+    with written_beside(directory) as beside:
+        pictures = []
+        for drawing in drawings(findings):
+            figure = drawing.draw()
+            svg, _ = save(figure, beside, drawing.stem)
+            pictures.append(Picture(svg, figure.get_figwidth(), drawing.title, drawing.caption))
+        for name, text in _texts(findings, pictures).items():
+            (beside / name).write_text(text, encoding="utf-8")
+
+
+def _texts(findings: Findings, pictures: Sequence[Picture]) -> dict[str, str]:
+    """The tables and the report, by the names of their files."""
     record, table = findings.record, findings.table
-    directory.mkdir(parents=True, exist_ok=True)
-    pictures = []
-    for drawing in drawings(findings):
-        figure = drawing.draw()
-        svg, _ = save(figure, directory, drawing.stem)
-        pictures.append(Picture(svg, figure.get_figwidth(), drawing.title, drawing.caption))
     wide = paper_table(record, table, findings.origin.spec.seed)
-    texts = {
+    return {
         "comparison.csv": to_csv(table),
         "comparison.md": to_markdown(table),
         "comparison.tex": wide_latex(wide, "interval"),
@@ -65,9 +71,6 @@ def write_outputs(findings: Findings, directory: Path) -> None:
         "failures.csv": to_csv(failures_table(record)),
         REPORT: report(record, table, findings.origin, pictures),
     }
-    (directory / FORMER_REPORT).unlink(missing_ok=True)
-    for name, text in texts.items():
-        (directory / name).write_text(text, encoding="utf-8")
 
 
 def drawings(findings: Findings) -> Iterator[Drawing]:

@@ -10,6 +10,7 @@ from there, or shows the table if nothing is left to do.
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,8 +77,8 @@ class Comparison:
 
     @property
     def others(self) -> int:
-        """How many files stand beside it."""
-        return len(list(self.directory.iterdir())) - 1
+        """How many files stand beside it, that of their checksums not counted."""
+        return len(list(self.directory.iterdir())) - 2
 
 
 def launch(
@@ -89,6 +90,7 @@ def launch(
     was launched with another spec.
     """
     from sweep.adapters.optuna_rules import check_rules
+    from sweep.kept_files import damaged
     from sweep.plan_text import seed_notes
 
     check_rules(spec)
@@ -97,9 +99,13 @@ def launch(
         opening = aside.submit(open_store, places)
         known = places.tracking_uri or places.journal(spec.name).exists()
         complete = known and opening.result().is_complete(plan)
-        if complete and (places.results(spec.name) / REPORT).exists():
-            return look(spec.name, places, opening.result())
-        if not complete:
+        if complete:
+            wrong = damaged(places.results(spec.name))
+            if not wrong:
+                return look(spec.name, places, opening.result())
+            for name in wrong:
+                console.print(f"{name}: missing, or not what was written; made again")
+        else:
             seen = seen_so_far(spec.name, opening.result()) if known else None
             for line in seed_notes(plan, seen):
                 console.print(line, highlight=False)
@@ -206,13 +212,14 @@ def _attempts(
     name = plan.spec.name
     spool = places.sweep(name) / "mlflow.spool"
     optuna = places.optuna_url or str(places.journal(name))
+    say = partial(console.print, soft_wrap=True, highlight=False)
     losses = 0
     while True:
         stores = Stores(store.open_sweep(plan), spool, optuna, places.runs_dir / "teachers")
         try:
-            return train_everything(plan.spec, stores, dataset, watcher(console))
+            return train_everything(plan.spec, stores, dataset, watcher(console), say)
         except RefereeLost as error:
             losses += 1
             if losses > plan.spec.resources.retries:
                 raise SweepFailed(f"{error}; the same command goes on from here") from None
-            console.print(f"{error}; going on from the stores", soft_wrap=True)
+            say(f"{error}; going on from the stores")

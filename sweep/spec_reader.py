@@ -1,5 +1,6 @@
 """From YAML text to a checked spec, or to one message that names file, field, value and remedy."""
 
+import copy
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,8 +19,40 @@ PRESETS = Path(__file__).resolve().parent.parent / "search_spaces" / "presets"
 UNION_BRANCHES = ("str", "int", "float")
 
 
+# What a spec may hold: far above any that people write, far below what harms a machine.
+MOST_BYTES = 1_000_000
+MOST_VALUES = 20_000
+
+
 class _Loader(yaml.SafeLoader):
-    """YAML's safe types only, and no key twice in a mapping."""
+    """YAML's safe types only, no key twice in a mapping, and a limit on what aliases unfold to."""
+
+    def get_single_node(self) -> yaml.Node | None:
+        """The document; MarkedYAMLError if it holds too much once its aliases are written out."""
+        node: yaml.Node | None = super().get_single_node()
+        if node is not None:
+            _count(node, {})
+        return node
+
+
+def _count(node: yaml.Node, known: dict[int, int | None]) -> int:
+    """How many values a node stands for; ``known``: those counted, None while one is under way."""
+    if id(node) not in known:
+        known[id(node)] = None
+        known[id(node)] = 1 + sum(_count(part, known) for part in _parts(node))
+    count = known[id(node)]
+    if count is not None and count <= MOST_VALUES:
+        return count
+    wrong = "this stands inside itself" if count is None else f"holds over {MOST_VALUES:,} values"
+    raise yaml.MarkedYAMLError(
+        problem=f"{wrong} once aliases are written out; no spec does", problem_mark=node.start_mark
+    )
+
+
+def _parts(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [part for pair in node.value for part in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -65,6 +98,8 @@ def read_spec(spec: str, overrides: Sequence[str] = ()) -> SweepSpec:
     """The spec in a file or preset, after ``path=value`` overrides; BadInput if it cannot be."""
     path = find_spec(spec)
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise BadInput(f"{path}: is larger than {MOST_BYTES:,} bytes, which no spec is")
         data = _parse(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: cannot be read as UTF-8 text: {error}") from None
@@ -116,10 +151,15 @@ def _apply(data: dict[Any, Any], override: str) -> None:
 
 
 def _child(place: Any, part: str, override: str) -> Any:
+    """What stands at ``part``, as a copy: an alias may have put it in other places too."""
+    key: Any = part
     if isinstance(place, list):
-        return place[_position(place, part, override)]
-    if isinstance(place, dict):
-        return place.setdefault(part, {})
+        key = _position(place, part, override)
+    elif isinstance(place, dict):
+        place.setdefault(part, {})
+    if isinstance(place, list | dict):
+        place[key] = copy.copy(place[key])
+        return place[key]
     raise BadInput(f"--set {override}: there is nothing below {_kind(place)} at {part!r}")
 
 

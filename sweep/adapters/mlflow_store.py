@@ -3,6 +3,7 @@
 Everything that compare and export need comes from here, on any machine that reaches the store.
 """
 
+import hashlib
 import json
 import logging
 import os
@@ -42,8 +43,8 @@ from sweep.version import code_version
 TRAINING = {"mlflow.experimentKind": "custom_model_development"}
 SPEC_FILE = "spec.yaml"
 ENVIRONMENT_FILE = "environment.json"
-# The tag that says that the file is whole.
-SPEC_KEPT = "spec_kept"
+# Names the tag that holds a file's checksum; it is set once the file is there.
+CHECKSUM = "sha256."
 # Where `almkd ui` serves by default.
 LOCAL_DASHBOARD = "http://127.0.0.1:5000"
 LIBRARIES = ("torch", "ray", "optuna", "mlflow", "numpy", "pandas", "scipy")
@@ -83,7 +84,7 @@ class MlflowStore:
         parent = self._parent(experiment_id)
         if parent is None:
             return SweepRuns(self.uri, experiment_id, self._create_parent(plan, experiment_id))
-        before = self._spec_of(parent)
+        before = self._spec_before(parent, plan)
         if before is not None:
             refuse_change(before, spec)
         if before != spec:
@@ -102,7 +103,7 @@ class MlflowStore:
             parent = self._find(plan.spec.name)
         except BadInput:
             return False
-        before = self._spec_of(parent)
+        before = self._spec_before(parent, plan)
         if before is None:
             return False
         refuse_change(before, plan.spec)
@@ -142,7 +143,10 @@ class MlflowStore:
 
     def spec(self, name: str) -> SweepSpec:
         """The spec that a sweep was launched with."""
-        spec = self._spec_of(self._find(name))
+        try:
+            spec = self._spec_of(self._find(name))
+        except DamagedFile as error:
+            raise BadInput(f"{name}: {error}; launch it again to have it made anew") from None
         if spec is None:
             raise BadInput(f"{name}: was broken off before anything ran; launch it again")
         return spec
@@ -162,11 +166,13 @@ class MlflowStore:
         """Where a sweep's results come from: its spec, state, versions and pages."""
         parent = self._find(name)
         run_id = parent.info.run_id
-        with tempfile.TemporaryDirectory() as place:
-            path = self._client.download_artifacts(run_id, ENVIRONMENT_FILE, place)
-            versions = json.loads(Path(path).read_text(encoding="utf-8"))
+        spec = self.spec(name)
+        try:
+            versions = json.loads(self._text(parent, ENVIRONMENT_FILE))
+        except DamagedFile:
+            versions = {"not known": f"{ENVIRONMENT_FILE} is damaged"}
         return Origin(
-            spec=self.spec(name),
+            spec=spec,
             state=parent.data.tags["state"],
             started=pd.Timestamp(parent.info.start_time, unit="ms", tz="UTC"),
             versions={key: str(value) for key, value in versions.items()},
@@ -209,19 +215,53 @@ class MlflowStore:
 
     def _log_spec(self, run_id: str, plan: Plan) -> None:
         text = yaml.safe_dump(plan.spec.model_dump(mode="json"), sort_keys=False)
-        self._client.log_dict(run_id, environment(), ENVIRONMENT_FILE)
-        self._client.log_text(run_id, text, SPEC_FILE)
         self._client.set_tag(run_id, "spec_hash", spec_hash(plan.spec))
-        self._client.set_tag(run_id, SPEC_KEPT, "true")
+        self._keep_text(run_id, ENVIRONMENT_FILE, json.dumps(environment(), indent=2))
+        self._keep_text(run_id, SPEC_FILE, text)
 
     def _spec_of(self, parent: Run) -> SweepSpec | None:
         """The spec of a sweep; None if it was broken off before that was kept."""
-        if SPEC_KEPT not in parent.data.tags:
+        if CHECKSUM + SPEC_FILE not in parent.data.tags:
             return None
-        with tempfile.TemporaryDirectory() as place:
-            path = self._client.download_artifacts(parent.info.run_id, SPEC_FILE, place)
-            data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        data = yaml.safe_load(self._text(parent, SPEC_FILE))
         return check_spec(data, f"{SPEC_FILE} of {parent.info.run_name}")
+
+    def _spec_before(self, parent: Run, plan: Plan) -> SweepSpec | None:
+        """As `_spec_of`; a damaged one counts as not kept, if ``plan`` is of that very spec."""
+        try:
+            return self._spec_of(parent)
+        except DamagedFile as error:
+            if parent.data.tags.get("spec_hash") == spec_hash(plan.spec):
+                return None
+            raise BadInput(
+                f"{plan.spec.name}: {error}, and this spec is not the one that it was a copy of; "
+                "launch that one, or give this one its own name with --fork NAME"
+            ) from None
+
+    def _keep_text(self, run_id: str, name: str, text: str) -> None:
+        """An artifact, then its checksum."""
+        self._client.log_text(run_id, text, name)
+        self._client.set_tag(run_id, CHECKSUM + name, _digest(text.encode()))
+
+    def _text(self, parent: Run, name: str) -> str:
+        """An artifact of `_keep_text`; DamagedFile if it is gone or not what was written."""
+        with tempfile.TemporaryDirectory() as place:
+            try:
+                path = self._client.download_artifacts(parent.info.run_id, name, place)
+                content = Path(path).read_bytes()
+            except (MlflowException, OSError) as error:
+                raise DamagedFile(f"its {name} cannot be read ({error})") from None
+        if _digest(content) != parent.data.tags.get(CHECKSUM + name):
+            raise DamagedFile(f"its {name} is not what was written (the checksum differs)")
+        return content.decode("utf-8")
+
+
+class DamagedFile(Exception):
+    """An artifact that is not what was written."""
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def environment() -> dict[str, Any]:

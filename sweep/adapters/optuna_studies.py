@@ -54,7 +54,14 @@ class BatchedJournal(BaseJournalBackend):
         self._owner = _own(path)
         cut_torn_line(path)
         self._file = JournalFileBackend(str(path), lock_obj=_NoLock())
-        self._unread = list(self._file.read_logs(0)) if path.exists() else []
+        try:
+            self._unread = list(self._file.read_logs(0)) if path.exists() else []
+        except ValueError as error:
+            self._owner.close()
+            raise SweepFailed(
+                f"{path}: is damaged ({error}); restore it from a backup, or launch under another "
+                "name with --fork NAME"
+            ) from None
         self._read = 0
         self._held: list[dict[str, Any]] = []
 

@@ -122,8 +122,11 @@ def train_everything(
     stores: Stores,
     dataset: Dataset,
     watch: Callable[[Callable[[], Progress], threading.Event], None],
+    say: Callable[[str], None],
 ) -> Progress:
     """Run every stage but compare, in a Ray session; ``watch`` shows the progress in a thread.
+
+    ``say`` tells the user a line.
 
     Whatever ends it, what is in flight has then been written down as interrupted if that was still
     possible. Raises KeyboardInterrupt; SweepFailed where a store failed; RefereeLost where the
@@ -134,7 +137,8 @@ def train_everything(
     ended = threading.Event()
     screen = threading.Thread(target=_watch, args=(watch, referee, ended), daemon=True)
     try:
-        ray.get(referee.progress.remote())
+        for line in ray.get(referee.notices.remote()):
+            say(line)
         screen.start()
         _run_tune(spec, referee)
         closed: Progress = ray.get(referee.close.remote(interrupted=False))

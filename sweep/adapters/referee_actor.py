@@ -59,7 +59,7 @@ class RefereeActor:
         plan = Plan(spec)
         self._dataset = dataset
         self._shelf = TeacherShelf(stores.teachers)
-        kept = self._shelf.logits(job.key for job in plan.teachers)
+        kept, self._notices = self._shelf.logits(job.key for job in plan.teachers)
         self._logits = {key: ray.put(array) for key, array in kept.items()}
         self._tracker = MlflowTracker(plan, stores.runs, stores.spool)
         studies = OptunaStudies(plan, stores.optuna)
@@ -119,6 +119,10 @@ class RefereeActor:
         """A cohort's process is gone."""
         self._forget(cohort)
         self._guard(lambda: self._referee.lost(cohort), None)
+
+    def notices(self) -> list[str]:
+        """What the user should hear of before the sweep goes on."""
+        return self._notices
 
     def progress(self) -> Progress:
         """How far the sweep is; also the moment at which silent cohorts are noticed and ended."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from mlflow import MlflowClient
@@ -225,3 +226,30 @@ def test_runs_of_a_killed_process_do_not_stay_running(store: MlflowStore, places
     runs = _runs(store)
     assert {runs[key].data.tags["state"] for key in KEYS} == {"interrupted"}
     assert {runs[key].info.status for key in KEYS} == {"KILLED"}
+
+
+def _spoil(store: MlflowStore, name: str) -> Path:
+    """The artifact of the parent run, with one character changed."""
+    parent = _runs(store)["parent"]
+    path = Path(urlsplit(parent.info.artifact_uri).path) / name
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("6", "7", 1), encoding="utf-8")
+    return path
+
+
+def test_damaged_spec_is_noticed_and_made_again_from_the_same_one(store: MlflowStore) -> None:
+    store.open_sweep(PLAN)
+    _spoil(store, "spec.yaml")
+    with pytest.raises(BadInput, match=r"spec\.yaml is not what was written .*launch it again"):
+        store.spec("small")
+    other = Plan(small_spec({"conditions.noise_rate": [0.2]}))
+    with pytest.raises(BadInput, match="not the one that it was a copy of"):
+        store.open_sweep(other)
+    store.open_sweep(PLAN)
+    assert store.spec("small") == PLAN.spec
+
+
+def test_damaged_environment_is_told_in_place_of_versions(store: MlflowStore) -> None:
+    store.open_sweep(PLAN)
+    _spoil(store, "environment.json").unlink()
+    assert "damaged" in store.origin("small").versions["not known"]

@@ -10,6 +10,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from sweep.adapters.optuna_studies import BatchedJournal
+from sweep.errors import SweepFailed
 from sweep.plan import Plan
 from sweep.referee import Outcome
 from tests.sweep.specs import small_spec
@@ -51,6 +52,13 @@ def test_nothing_is_on_disk_before_a_flush_and_everything_after(tmp_path: Path) 
     again = BatchedJournal(path)
     assert again.read_logs(0) == records
     again.close()
+
+
+def test_journal_damaged_in_its_middle_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    path.write_bytes(b'{"op": 0}\n{"op": \xff}\n{"op": 1}\n')
+    with pytest.raises(SweepFailed, match=f"{path}: is damaged .*restore it"):
+        BatchedJournal(path)
 
 
 def test_line_torn_by_a_kill_is_cut_off(tmp_path: Path) -> None:

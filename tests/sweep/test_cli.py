@@ -69,6 +69,9 @@ def test_bad_spec_ends_with_one_message_and_leaves_nothing(
         (["launch", "digits", "--sett", "a=b"], "No such option"),
         (["lunch", "digits"], "No such command 'lunch'"),
         (["ui", "--port", "0"], "Invalid value for '--port'"),
+        (["ui", "--host", "0.0.0.0"], "--host 0.0.0.0: the dashboard asks for no password"),
+        (["ui", "--host", "example.org"], "served to this machine alone"),
+        (["list", "--tracking-uri", "http://me:s3cret@h"], "http://me:***@h: holds a password"),
     ],
 )
 def test_bad_words_end_with_one_message_and_leave_nothing(

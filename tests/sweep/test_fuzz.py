@@ -1,6 +1,11 @@
-"""Whatever a spec holds, the outcome is a spec or one message."""
+"""Whatever a spec holds, the outcome is a spec or one message, and no file."""
 
-from collections.abc import Callable
+import contextlib
+import copy
+import math
+import random
+from collections.abc import Callable, Iterator
+from datetime import date
 from typing import Any
 
 import pytest
@@ -58,6 +63,14 @@ def _change(data: Any, path: tuple[Any, ...], how: str, what: Any) -> None:
         place.append(place[last])
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _nothing_is_written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    folder = tmp_path_factory.mktemp("empty")
+    with contextlib.chdir(folder):
+        yield
+    assert not list(folder.iterdir())
+
+
 def _refusal(call: Callable[[], object]) -> str:
     """The message with which a call refuses its input; empty where it takes it."""
     try:
@@ -65,6 +78,37 @@ def _refusal(call: Callable[[], object]) -> str:
     except BadInput as error:
         return str(error)
     return ""
+
+
+def _random_scalar(draw: random.Random) -> Any:
+    return draw.choice(
+        [None, True, False, 0, 1, -1, 10**9, 10**400, 2**63, 0.5, -1.0, 1e308, math.inf, math.nan,
+         b"\x00", date(2024, 1, 1), draw.randint(-9, 99), draw.random(), *WORDS]
+    )  # fmt: skip
+
+
+def _random_value(draw: random.Random, depth: int = 3) -> Any:
+    how = draw.random()
+    if depth == 0 or how < 0.7:
+        return _random_scalar(draw)
+    parts = [_random_value(draw, depth - 1) for _ in range(draw.randint(0, 3))]
+    return parts if how < 0.85 else {draw.choice([*WORDS, 0, None]): part for part in parts}
+
+
+def test_each_of_ten_thousand_mutated_specs_is_a_spec_or_one_message() -> None:
+    base = small_data({"search.shared.lr": {"low": 0.01, "high": 1}, "resources.cpus": 1})
+    taken = 0
+    for seed in range(10_000):
+        draw = random.Random(seed)
+        data = copy.deepcopy(base)
+        for _ in range(draw.randint(1, 3)):
+            path = draw.choice(_places(data) or [()])
+            if path:
+                _change(data, path, draw.choice(CHANGES), _random_value(draw))
+        message = _refusal(lambda data=data: Plan(check_spec(data, "fuzz")).budget())  # type: ignore[misc]
+        assert message.startswith(("fuzz: ", "search.generation: ")) or not message, seed
+        taken += not message
+    assert 500 < taken < 9_500  # neither all refused at the door nor all let in
 
 
 @settings(max_examples=300)

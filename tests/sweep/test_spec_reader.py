@@ -1,5 +1,6 @@
 """Bad input gives one message with file, field, value and remedy; never anything else."""
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from sweep.adapters.optuna_rules import check_rules
 from sweep.errors import BadInput
 from sweep.plan import Plan
 from sweep.spec import SweepSpec
-from sweep.spec_reader import check_spec, read_spec
+from sweep.spec_reader import MOST_BYTES, check_spec, read_spec
 from tests.sweep.specs import SMALL, small_data, small_spec
 
 # What is changed in a good spec, to what, and the words that the message must hold.
@@ -172,7 +173,17 @@ def test_generation_larger_than_a_cohort_is_refused() -> None:
         ("name: a\nseed: 1\nname: b\n", ["line 3", "'name' stands twice", "keep one"]),
         ("search:\n  trials: 3\n  trials: 4\n", ["line 3", "'trials' stands twice"]),
         ("name: !!python/object:os.system {}\n", ["line 1", "python/object"]),
-        ("name: &a [*a]\n", ["line 1", "recursive"]),
+        ("name: &a [*a]\n", ["line 1", "inside itself"]),
+        ("a: &a {b: *a}\n", ["line 1", "inside itself"]),
+        (
+            "a: &a [x, x, x, x, x, x, x, x, x, x]\n"
+            + "".join(
+                f"{b}: &{b} [{', '.join(['*' + a] * 10)}]\n"
+                for a, b in itertools.pairwise("abcdefghi")
+            ),
+            ["line 5", "holds over 20,000 values"],
+        ),
+        ("[" * 5000 + "]" * 5000, ["recursion"]),
         ("name: *a\n", ["undefined alias"]),
         ("? [a]\n: b\n", ["unhashable"]),
         ("<<: 3\n", ["mapping"]),
@@ -193,6 +204,23 @@ def test_text_that_is_no_spec_is_refused(tmp_path: Path, text: str, words: Seque
         read_spec(str(path))
     assert str(path) in str(caught.value)
     assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+def test_file_larger_than_any_spec_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "large.yaml"
+    path.write_text("# " + "x" * MOST_BYTES, encoding="utf-8")
+    with pytest.raises(BadInput, match="is larger than 1,000,000 bytes"):
+        read_spec(str(path))
+
+
+def test_override_of_one_place_leaves_its_alias_alone(tmp_path: Path) -> None:
+    data = small_data()
+    data["teacher"]["training"] = data["student"]["training"]
+    path = tmp_path / "aliases.yaml"
+    path.write_text(yaml.safe_dump(data), encoding="utf-8")
+    assert "&id001" in path.read_text(encoding="utf-8")
+    spec = read_spec(str(path), ["student.training.epochs=3"])
+    assert (spec.student.training.epochs, spec.teacher.training.epochs) == (3, 4)
 
 
 def test_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
