@@ -26,6 +26,7 @@ from ray import tune
 from ray.exceptions import RayActorError, RayError
 from ray.tune import TuneError
 from ray.tune.search import Searcher
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from sweep.adapters.ray_worker import CohortTrainable, warm_up
 from sweep.adapters.referee_actor import ALL_DONE, WAIT, RefereeActor, Stores
@@ -132,7 +133,9 @@ def train_everything(
     possible. Raises KeyboardInterrupt; SweepFailed where a store failed; RefereeLost where the
     referee's process died.
     """
-    actor = ray.remote(RefereeActor).options(num_cpus=0, max_restarts=0)
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    # Where this process is, for it writes the same files.
+    actor = ray.remote(RefereeActor).options(num_cpus=0, max_restarts=0, scheduling_strategy=here)
     referee: Any = actor.remote(spec, stores, [ray.put(dataset)])
     ended = threading.Event()
     screen = threading.Thread(target=_watch, args=(watch, referee, ended), daemon=True)
@@ -144,7 +147,8 @@ def train_everything(
         closed: Progress = ray.get(referee.close.remote(interrupted=False))
         return closed
     except RayActorError as error:
-        raise RefereeLost(f"{spec.name}: the referee's process died: {error}") from None
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise RefereeLost(f"{spec.name}: the referee's process died ({reason})") from None
     except (KeyboardInterrupt, SweepFailed):
         with suppress(RayError):
             ray.get(referee.close.remote(interrupted=True))
@@ -166,6 +170,8 @@ def _watch(
 
 
 def _run_tune(spec: SweepSpec, referee: Any) -> None:
+    # Tune prints a traceback for every process that is lost; the referee has it on record.
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     resources = spec.resources
     threads = max(1, int(resources.cpus))
     trainable = tune.with_resources(

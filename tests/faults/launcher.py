@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,8 @@ search:
   pruner: {name: successive_halving, reduction_factor: 2}
 confirm: {seeds: 3}
 """
+# Records of the journal: 2 studies make 4, and each generation that is asked adds 3.
+FIRST_ASKED, SEARCH_UNDER_WAY = 7, 40
 PLANNED_TRIALS, PLANNED_CONFIRMED, PLANNED_TEACHERS = 18, 6, 4
 COMMAND = [sys.executable, "-c", "from sweep.cli import main; main()"]
 
@@ -57,11 +60,18 @@ def write_spec(directory: Path, text: str = SPEC) -> Path:
     return path
 
 
-def start(spec: Path, runs: Path, *options: str) -> subprocess.Popen[str]:
-    """A launch in a session of its own."""
+def start(
+    spec: Path, runs: Path, *options: str, environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
+    """A launch in a session of its own, with some variables added to the environment."""
     command = [*COMMAND, "launch", str(spec), "--runs-dir", str(runs), *options]
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, **(environment or {})},
+        start_new_session=True,
     )
 
 
@@ -134,6 +144,13 @@ def left(runs: Path) -> Left:
         + sum(state in ("RUNNING", "WAITING") for state in trials.values()),
         wrong_states=wrong + (runs_of["sweep"] != 1),
     )
+
+
+def assert_whole(runs: Path) -> None:
+    """Every trial and run there is once, in its true state."""
+    found = left(runs)
+    assert (found.lost, found.duplicated, found.orphaned, found.wrong_states) == (0, 0, 0, 0)
+    assert found.finished == found.planned
 
 
 _STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}

@@ -7,7 +7,10 @@ import pandas as pd
 import pytest
 
 from tests.faults.launcher import (
+    FIRST_ASKED,
+    SEARCH_UNDER_WAY,
     SPEC,
+    assert_whole,
     finish,
     kill,
     left,
@@ -18,9 +21,6 @@ from tests.faults.launcher import (
     wait_for_trials,
     write_spec,
 )
-
-# Records of the journal: 2 studies make 4, and each generation that is asked adds 3.
-FIRST_ASKED, SEARCH_UNDER_WAY = 7, 40
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +34,6 @@ def undisturbed(spec: Path, tmp_path_factory: pytest.TempPathFactory) -> pd.Data
     run(spec, runs)
     assert_whole(runs)
     return table(runs)
-
-
-def assert_whole(runs: Path) -> None:
-    found = left(runs)
-    assert (found.lost, found.duplicated, found.orphaned, found.wrong_states) == (0, 0, 0, 0)
-    assert found.finished == found.planned
 
 
 def test_a_killed_launcher_leaves_what_the_next_launch_goes_on_from(

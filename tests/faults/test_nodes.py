@@ -1,0 +1,34 @@
+"""A cluster that loses a node, then its head: the first costs what it had in flight, no more."""
+
+from pathlib import Path
+
+from tests.faults.cluster import ENVIRONMENT, ray_cluster
+from tests.faults.launcher import (
+    FIRST_ASKED,
+    SEARCH_UNDER_WAY,
+    assert_whole,
+    run,
+    same,
+    start,
+    table,
+    wait_for_trials,
+    write_spec,
+)
+
+
+def test_a_lost_node_and_then_a_lost_head_change_no_result(tmp_path: Path) -> None:
+    spec, runs = write_spec(tmp_path), tmp_path / "runs"
+    with ray_cluster() as cluster:
+        process = start(spec, runs, "--address", cluster.address, environment=ENVIRONMENT)
+        wait_for_trials(process, runs, FIRST_ASKED)
+        cluster.kill_node()
+        cluster.add_node()
+        wait_for_trials(process, runs, SEARCH_UNDER_WAY)
+        cluster.kill_head()
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 1, output
+        assert "Traceback" not in output
+    run(spec, runs)
+    assert_whole(runs)
+    run(spec, tmp_path / "undisturbed")
+    assert same(table(runs), table(tmp_path / "undisturbed"))
