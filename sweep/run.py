@@ -95,6 +95,10 @@ def launch(
 
     check_rules(spec)
     plan = Plan(spec)
+    if address:
+        from sweep.adapters.ray_tune import check_address
+
+        check_address(address)
     with held(places.sweep(spec.name), spec.name), ThreadPoolExecutor(1) as aside:
         opening = aside.submit(open_store, places)
         known = places.tracking_uri or places.journal(spec.name).exists()

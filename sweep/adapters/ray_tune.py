@@ -8,6 +8,7 @@ Ray's own pickled experiment state is not read again.
 import logging
 import os
 import signal
+import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
 from ray import tune
+from ray._private.services import canonicalize_bootstrap_address
 from ray.exceptions import RayActorError, RayError
 from ray.tune import TuneError
 from ray.tune.search import Searcher
@@ -30,10 +32,13 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from sweep.adapters.ray_worker import CohortTrainable, warm_up
 from sweep.adapters.referee_actor import ALL_DONE, WAIT, RefereeActor, Stores
-from sweep.errors import SweepFailed
+from sweep.errors import BadInput, SweepFailed
 from sweep.referee import Progress
 from sweep.spec import SweepSpec
 from trainers.data.datasets import Dataset
+
+# How long a cluster's head may take to answer, in seconds.
+ANSWERS_WITHIN = 10.0
 
 
 class RefereeLost(Exception):
@@ -86,12 +91,26 @@ class RefereeSearcher(Searcher):
         """Nothing, as `save`."""
 
 
+def check_address(address: str) -> None:
+    """BadInput if nothing answers at a cluster's address: Ray itself would try for many minutes."""
+    try:
+        place = canonicalize_bootstrap_address(address) if address == "auto" else address
+        host, _, port = str(place).rpartition("://")[2].rpartition(":")
+        socket.create_connection((host, int(port)), timeout=ANSWERS_WITHIN).close()
+    except (OSError, ValueError) as error:
+        raise BadInput(
+            f"--address {address}: no Ray cluster answers there ({error}); give HOST:PORT of a "
+            "running head, or leave --address out to run on this machine"
+        ) from None
+
+
 @contextmanager
 def ray_session(address: str | None, spec: SweepSpec) -> Iterator[None]:
     """Ray, started here or joined at ``address``, and left again; its workers load meanwhile."""
     on_terminate = signal.getsignal(signal.SIGTERM)
     ray.init(
-        address=address,
+        # Not None: Ray would then join whatever cluster it finds a trace of, dead ones among them.
+        address=address or "local",
         include_dashboard=False if address is None else None,
         log_to_driver=False,
         logging_level=logging.ERROR,

@@ -82,9 +82,9 @@ def finish(process: subprocess.Popen[str]) -> str:
     return output
 
 
-def run(spec: Path, runs: Path, *options: str) -> str:
+def run(spec: Path, runs: Path, *options: str, environment: Mapping[str, str] | None = None) -> str:
     """A launch from start to end."""
-    return finish(start(spec, runs, *options))
+    return finish(start(spec, runs, *options, environment=environment))
 
 
 def kill(process: subprocess.Popen[str], target: str, how: int = signal.SIGKILL) -> bool:

@@ -65,6 +65,8 @@ def test_bad_spec_ends_with_one_message_and_leaves_nothing(
         (["export", "digits", "--format", "cvs"], "'cvs' is no format; did you mean 'csv'?"),
         (["export", "digits", "--out", "no/such/file"], "there is no directory no/such"),
         (["compare", "digits", "--tracking-uri", "nonsense://x"], "--tracking-uri nonsense://x"),
+        (["launch", "digits", "--address", "127.0.0.1:1"], "127.0.0.1:1: no Ray cluster answers"),
+        (["launch", "digits", "--address", "nowhere"], "nowhere: no Ray cluster answers there"),
         (["launch"], "Missing argument 'SPEC'"),
         (["launch", "digits", "--sett", "a=b"], "No such option"),
         (["lunch", "digits"], "No such command 'lunch'"),
