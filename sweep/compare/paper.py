@@ -20,7 +20,7 @@ from sweep.compare.comparison import cell_rng, paired_scores
 from sweep.compare.formats import html_page, latex_row, latex_text, to_markdown
 from sweep.compare.notation import axis_label, condition_title, decimals
 from sweep.compare.records import SweepRecord
-from sweep.compare.tables import NOTHING, rows_of
+from sweep.compare.tables import NOTHING, rows_of, without_a_mean
 from sweep.plan import Condition
 
 Spread = Literal["interval", "std"]
@@ -29,7 +29,10 @@ Row = tuple[str, str]  # sweep, method
 
 @dataclass(frozen=True)
 class Cell:
-    """A method in a condition, in the unit of the metric; NaN where no seed finished."""
+    """A method in a condition, in the unit of the metric; NaN where no seed finished.
+
+    ``empty`` is what is shown then.
+    """
 
     mean: float
     std: float
@@ -37,13 +40,14 @@ class Cell:
     high: float
     n_seeds: int
     planned: int
+    empty: str = NOTHING
     best: bool = False
     not_worse: bool = False
 
     def text(self, spread: Spread, digits: int) -> str:
         """ "95.2 ± 0.4", "95.2 [94.9, 95.5]"; an asterisk where seeds are missing."""
         if np.isnan(self.mean):
-            return NOTHING
+            return self.empty
         missing = "*" if self.n_seeds < self.planned else ""
         mean = f"{self.mean:.{digits}f}{missing}"
         if np.isnan(self.std):
@@ -189,6 +193,7 @@ def _cell(record: SweepRecord, table: pd.DataFrame, condition: Condition, method
         high=float(row["ci95_high"]),
         n_seeds=int(row["n_seeds"]),
         planned=len(record.confirm_seeds),
+        empty=without_a_mean(row),
     )
 
 

@@ -22,6 +22,7 @@ from sweep.compare.statistics import LEVEL
 from sweep.plan import Condition
 
 NOTHING = "–"  # noqa: RUF001 - an en dash marks an empty cell, as printed tables do
+FAILED = "failed"
 
 
 def to_rich(table: pd.DataFrame, record: SweepRecord) -> Table:
@@ -90,7 +91,7 @@ def _add_section(
             ),
             Text(row["method"]),
             *([Text(row["baseline"] or NOTHING)] * (len(record.baselines) > 1)),
-            Text(_mean_text(mean, std, digits), style="bold" if mean == best else ""),
+            Text(_mean_text(row, mean, std, digits), style="bold" if mean == best else ""),
             Text(_interval_text(row["ci95_low"], row["ci95_high"], digits)),
             Text(delta_text(row, digits)),
             Text(NOTHING if np.isnan(row["p_holm"]) else p_text(row["p_holm"]).removeprefix("= ")),
@@ -101,9 +102,16 @@ def _add_section(
         view.add_row(*cells, end_section=position == len(rows) - 1)
 
 
-def _mean_text(mean: float, std: float, digits: int) -> str:
+def without_a_mean(row: Mapping[Any, Any]) -> str:
+    """What a row of the comparison table shows for its mean where no seed brought a value."""
+    searched = row["n_trials"] > 0
+    failed = row["n_failed_seeds"] > 0 or (searched and row["n_failed"] == row["n_trials"])
+    return FAILED if failed else NOTHING
+
+
+def _mean_text(row: Mapping[Any, Any], mean: float, std: float, digits: int) -> str:
     if np.isnan(mean):
-        return NOTHING
+        return without_a_mean(row)
     return f"{mean:.{digits}f}" if np.isnan(std) else f"{mean:.{digits}f} ± {std:.{digits}f}"
 
 
