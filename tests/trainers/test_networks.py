@@ -1,0 +1,320 @@
+"""Every network of the table: its parameters, its lanes, what it cannot take."""
+
+import copy
+import itertools
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from trainers.cohort_size import convolutions
+from trainers.layers import BatchNorm2d, Conv2d
+from trainers.losses import cross_entropy
+from trainers.models import LaneClassifier, build_model
+from trainers.models.classifier import ImageClassifier
+from trainers.networks import NETWORKS, check_shape, complete
+from trainers.optim import LaneSGD
+from trainers.settings import ModelSpec
+
+C, SHAPE = 10, (3, 32, 32)
+# One small network of every family, and of every branch in it.
+SMALL = (
+    ModelSpec("mlp", (5,)),
+    ModelSpec("resnet8"),
+    ModelSpec("resnet8", shortcut="projection"),
+    ModelSpec("wrn", depth=10, width=2),
+    ModelSpec("plain_cnn", depth=2),
+    ModelSpec("plain_cnn", depth=8, width=3),
+    ModelSpec("densenet", depth=10, growth=3),
+)
+EVERY_SMALL = pytest.mark.parametrize("spec", SMALL, ids=lambda s: f"{s.name}{s.depth}{s.shortcut}")
+
+
+def _build(spec: ModelSpec, shape: tuple[int, ...], *seeds: int) -> LaneClassifier:
+    return build_model(spec, shape, C, [torch.Generator().manual_seed(seed) for seed in seeds])
+
+
+def _count(spec: ModelSpec) -> int:
+    return sum(p.numel() for p in _build(spec, SHAPE, 0).parameters())
+
+
+def _batch(lanes: int, seed: int = 0, size: int = 8, channels: int = 1) -> tuple[Tensor, Tensor]:
+    g = torch.Generator().manual_seed(seed)
+    x = torch.randn(lanes, 6, channels, size, size, generator=g)
+    return x, torch.randint(C, (lanes, 6), generator=g)
+
+
+def _resnet_parameters(depth: int) -> int:
+    """Weights of the 3x3 convolutions, two numbers a channel for BN, the last layer."""
+    n = (depth - 2) // 6
+    widths = [3, 16, *[16] * 2 * n, *[32] * 2 * n, *[64] * 2 * n]
+    weights = sum(9 * a * b for a, b in itertools.pairwise(widths))
+    return weights + 2 * sum(widths[1:]) + 64 * C + C
+
+
+def _wrn_parameters(depth: int, k: int) -> int:
+    n = (depth - 4) // 6
+    stages = [16 * k, 32 * k, 64 * k]
+    widths = [16, *(w for w in stages for _ in range(2 * n))]
+    weights = 9 * 3 * 16 + sum(9 * a * b for a, b in itertools.pairwise(widths))
+    projections = sum(a * b for a, b in itertools.pairwise([16, *stages]) if a != b)
+    return weights + projections + 2 * sum(widths) + stages[-1] * C + C
+
+
+def _densenet_parameters(depth: int, k: int) -> int:
+    n, channels, total = (depth - 4) // 3, 16, 9 * 3 * 16
+    for block in range(3):
+        if block:
+            total += channels**2 + 2 * channels
+        for _ in range(n):
+            total += 9 * channels * k + 2 * channels
+            channels += k
+    return total + 2 * channels + channels * C + C
+
+
+@pytest.mark.parametrize(
+    ("depth", "millions"),
+    # He et al. 2016, table 6: 20 to 110 layers.
+    [(20, "0.27"), (32, "0.46"), (44, "0.66"), (56, "0.85"), (110, "1.73")],
+)
+def test_resnets_have_the_parameters_of_their_paper(depth: int, millions: str) -> None:
+    count = _count(ModelSpec(f"resnet{depth}"))
+    assert f"{count / 1e6:.2f}" == millions
+    assert count == _resnet_parameters(depth)
+
+
+def test_small_resnets_count_by_hand() -> None:
+    assert _count(ModelSpec("resnet8")) == _resnet_parameters(8) == 75_290
+    assert _count(ModelSpec("resnet14")) == _resnet_parameters(14) == 172_506
+    projections = 16 * 32 + 2 * 32 + 32 * 64 + 2 * 64
+    assert _count(ModelSpec("resnet8", shortcut="projection")) == 75_290 + projections == 78_042
+
+
+@pytest.mark.parametrize(
+    ("depth", "width", "millions"),
+    # Zagoruyko and Komodakis 2016, tables 4 and 5, and the distillation literature.
+    [(16, 1, "0.2"), (16, 2, "0.7"), (16, 4, "2.7"), (16, 8, "11.0"), (40, 1, "0.6"),
+     (40, 2, "2.2")],
+)  # fmt: skip
+def test_wide_resnets_have_the_parameters_of_their_paper(
+    depth: int, width: int, millions: str
+) -> None:
+    count = _count(ModelSpec("wrn", depth=depth, width=width))
+    assert f"{count / 1e6:.1f}" == millions
+    assert count == _wrn_parameters(depth, width)
+
+
+def test_densenet_has_the_parameters_of_its_paper() -> None:
+    count = _count(ModelSpec("densenet"))
+    assert f"{count / 1e6:.1f}" == "1.0"
+    assert count == _densenet_parameters(40, 12)
+    small = ModelSpec("densenet", depth=10, growth=3)
+    assert _count(small) == _densenet_parameters(10, 3)
+
+
+@pytest.mark.parametrize(
+    ("depth", "width", "expected"),
+    [
+        (2, 0, 9 * 16 * (3 + 16) + 4 * 16 + 8 * 8 * 16 * C + C),
+        (2, 32, 9 * 32 * (3 + 32) + 4 * 32 + 8 * 8 * 32 * C + C),
+        (4, 0, 9 * (3 * 16 + 16**2 + 16 * 32 + 32**2) + 2 * 96 + 8 * 8 * 32 * C + C),
+        (6, 0, 9 * (48 + 256 + 512 + 1024 + 2048 + 4096) + 2 * 224 + 16 * 64 * C + C),
+        (
+            8, 0,
+            9 * (48 + 256 + 512 + 1024 + 2048 + 4096 + 8192 + 16384) + 2 * 480
+            + 4 * 128 * 64 + 64 + 64 * C + C,
+        ),
+        (
+            10, 0,
+            9 * (96 + 32 * (32 + 64) + 64 * (64 + 128) + 128 * (128 + 256) + 3 * 256**2)
+            + 2 * (2 * 32 + 2 * 64 + 2 * 128 + 4 * 256) + 4 * 256 * 128 + 128 + 128 * C + C,
+        ),
+    ],
+)  # fmt: skip
+def test_plain_networks_count_by_hand(depth: int, width: int, expected: int) -> None:
+    assert _count(ModelSpec("plain_cnn", depth=depth, width=width)) == expected
+
+
+@pytest.mark.parametrize("spec", [s for s in SMALL if s.hidden == ()], ids=lambda s: s.name)
+def test_listed_convolutions_are_those_of_the_network(spec: ModelSpec) -> None:
+    listed = sorted((c.outputs, c.inputs, c.kernel) for c in convolutions(complete(spec), SHAPE))
+    built = _build(spec, SHAPE, 0).modules()
+    shapes = [m.weight.shape for m in built if isinstance(m, Conv2d)]
+    assert listed == sorted((k, c, side) for _, k, c, side, _ in shapes)
+
+
+@EVERY_SMALL
+@pytest.mark.parametrize("shape", [(1, 8, 8), (2, 11, 9)])
+def test_networks_take_small_and_odd_images(spec: ModelSpec, shape: tuple[int, ...]) -> None:
+    model = _build(spec, shape, 1, 2)
+    features, logits = model(torch.randn(2, 3, *shape))
+    assert logits.shape == (2, 3, C)
+    assert features.shape == (2, 3, model.head.weight.shape[2])
+    torch.testing.assert_close(model.head(features.mT).mT, logits)
+
+
+@EVERY_SMALL
+def test_nothing_is_wider_than_a_network_says(spec: ModelSpec) -> None:
+    model, widest = _build(spec, (1, 8, 8), 1), []
+    for module in model.modules():
+        module.register_forward_hook(
+            lambda _m, _x, y: widest.append(y.numel()) if isinstance(y, Tensor) else None
+        )
+    x, _ = _batch(1)
+    model(x)
+    assert max(*widest, x.numel()) == len(x[0]) * model.widest
+
+
+@EVERY_SMALL
+def test_a_lane_has_the_bits_that_it_has_alone(spec: ModelSpec) -> None:
+    seeds, lr = (5, 6), torch.tensor([0.1, 0.03])
+    decay = torch.tensor([5e-4, 0.0])
+    together = _trained(_build(spec, (1, 8, 8), *seeds), decay, lr, [0, 1])
+    for lane, seed in enumerate(seeds):
+        at = slice(lane, lane + 1)
+        alone = _trained(_build(spec, (1, 8, 8), seed), decay[at], lr[at], [lane])
+        for name, tensor in alone.state_dict().items():
+            assert torch.equal(tensor[0], together.state_dict()[name][lane]), name
+
+
+def _trained(model: LaneClassifier, decay: Tensor, lr: Tensor, lanes: list[int]) -> LaneClassifier:
+    """Three steps on the batches of ``lanes``."""
+    sgd = LaneSGD(model, decay, 0.9, nesterov=True)
+    for step in range(3):
+        x, y = _batch(2, seed=step)
+        sgd.step(cross_entropy(model(x[lanes]).logits, y[lanes]).mean(1).sum(), lr)
+    return model
+
+
+@pytest.mark.usefixtures("double_precision")
+@pytest.mark.parametrize("spec", [s for s in SMALL if s.hidden == ()], ids=lambda s: s.name)
+def test_lanes_computed_together_have_the_numbers_of_each_in_turn(spec: ModelSpec) -> None:
+    """Grouped convolutions are for GPUs; here they show that they compute the same."""
+    model = _build(spec, (1, 8, 8), 1, 2)
+    assert isinstance(model, ImageClassifier)
+    twin = copy.deepcopy(model)
+    x, _ = _batch(2)
+    in_turn = model(x)
+    images = x.transpose(0, 1).flatten(1, 2)
+    features = twin.vectors(images, 2)
+    torch.testing.assert_close(features.mT, in_turn.features)
+    for (name, a), b in zip(model.named_buffers(), twin.buffers(), strict=True):
+        torch.testing.assert_close(a, b, msg=name)
+        assert not torch.equal(a[0], a[1])
+
+
+class _Twin(nn.Module):
+    """ResNet-8 of ordinary torch layers, written anew."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = [(1, 16, 1), (16, 16, 1), (16, 16, 1), (16, 32, 2), (32, 32, 1), (32, 64, 2),
+                  (64, 64, 1)]  # fmt: skip
+        self.convs = nn.ModuleList(nn.Conv2d(a, b, 3, s, 1, bias=False) for a, b, s in widths)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(b) for _, b, _ in widths)
+        self.head = nn.Linear(64, C)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.norms[0](self.convs[0](x)))
+        for i in (1, 3, 5):
+            y = F.relu(self.norms[i](self.convs[i](x)))
+            y = self.norms[i + 1](self.convs[i + 1](y))
+            if y.shape != x.shape:
+                x = x[:, :, ::2, ::2]
+                x = torch.cat([x, torch.zeros_like(y)[:, x.shape[1] :]], 1)
+            x = F.relu(x + y)
+        return self.head(x.mean((2, 3)))
+
+    def take(self, model: LaneClassifier, lane: int) -> None:
+        """The first weights of a lane."""
+        ours = list(model.modules())
+        convs = [m for m in ours if isinstance(m, Conv2d)]
+        norms = [m for m in ours if isinstance(m, BatchNorm2d)]
+        pairs = [*zip(self.convs, convs, strict=True), *zip(self.norms, norms, strict=True)]
+        for mine, its in [*pairs, (self.head, model.head)]:
+            mine.weight.data.copy_(its.weight[lane])
+            if mine.bias is not None:
+                mine.bias.data.copy_(its.bias[lane])
+
+
+@pytest.mark.usefixtures("double_precision")
+def test_a_lane_trains_as_an_ordinary_torch_model() -> None:
+    model = _build(ModelSpec("resnet8"), (1, 8, 8), 1, 2)
+    lr, decay = torch.tensor([0.1, 0.02]), torch.tensor([5e-4, 0.1])
+    twins = [_Twin(), _Twin()]
+    sgds = []
+    for lane, twin in enumerate(twins):
+        twin.take(model, lane)
+        sgds.append(
+            torch.optim.SGD(
+                twin.parameters(), lr[lane].item(), 0.9, weight_decay=decay[lane].item(),
+                nesterov=True,
+            )
+        )  # fmt: skip
+    ours = LaneSGD(model, decay, 0.9, nesterov=True)
+    for step in range(5):
+        x, y = _batch(2, seed=step)
+        ours.step(cross_entropy(model(x).logits, y).mean(1).sum(), lr)
+        for lane, (twin, sgd) in enumerate(zip(twins, sgds, strict=True)):
+            sgd.zero_grad()
+            F.cross_entropy(twin(x[lane]), y[lane]).backward()
+            sgd.step()
+    model.eval()
+    x, _ = _batch(2, seed=9)
+    for lane, twin in enumerate(twins):
+        torch.testing.assert_close(model(x).logits[lane], twin.eval()(x[lane]), rtol=0, atol=1e-6)
+        torch.testing.assert_close(model.head.weight[lane], twin.head.weight, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_row_says_what_the_network_is(name: str) -> None:
+    network = NETWORKS[name]
+    assert network.summary
+    assert network.source
+    assert not (network.together and network.alone)
+    assert not set(network.fixed) & set(network.takes)
+
+
+@pytest.mark.parametrize("shape", [(64,), (1, 7, 8), (3, 32), (2, 8, 8, 8)])
+def test_shapes_that_are_no_images_are_refused(shape: tuple[int, ...]) -> None:
+    for refuse in (check_shape, lambda spec, shape: _build(spec, shape, 1)):
+        with pytest.raises(ValueError, match=r"resnet8 takes images .* 8x8 .* take mlp"):
+            refuse(ModelSpec("resnet8"), shape)
+    check_shape(ModelSpec("mlp", (3,)), shape)
+
+
+def test_mlp_flattens_whatever_it_is_given() -> None:
+    flat, image = _build(SMALL[0], (64,), 1), _build(SMALL[0], (1, 8, 8), 1)
+    x, _ = _batch(1)
+    assert torch.equal(image(x).logits, flat(x.flatten(2)).logits)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (ModelSpec("resnet8", (16,)), r"resnet8 takes no hidden; drop it \(it takes shortcut\)"),
+        (ModelSpec("resnet8", depth=20), "resnet8 has depth 8; drop depth"),
+        (ModelSpec("resnet8", shortcut="a"), "resnet8: shortcut is 'a'; .* pad or projection"),
+        (ModelSpec("mlp"), r"mlp needs hidden; add it, e.g. hidden: \[16\]"),
+        (ModelSpec("mlp", (16,), depth=2), "mlp takes no depth; drop it"),
+        (ModelSpec("wrn", depth=16), "wrn needs width"),
+        (ModelSpec("wrn", depth=17, width=1), "depth is 17; .* 10 or a multiple of 6 more"),
+        (ModelSpec("wrn", depth=4, width=1), "depth is 4; .* e.g. 10 or 16"),
+        (ModelSpec("plain_cnn", depth=3), "depth is 3; .* one of 2, 4, 6, 8, 10"),
+        (ModelSpec("densenet", depth=41), "depth is 41; .* e.g. 40 or 43"),
+        (ModelSpec("module"), "module needs path"),
+        (ModelSpec("module", path="a.b.C"), "'a.b.C'; write it as package.module:Class"),
+    ],
+)  # fmt: skip
+def test_sizes_that_a_network_has_not_are_refused(spec: ModelSpec, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        complete(spec)
+
+
+def test_sizes_that_are_not_given_are_filled_in() -> None:
+    assert complete(ModelSpec("densenet")) == ModelSpec("densenet", depth=40, growth=12)
+    assert complete(ModelSpec("resnet20")) == ModelSpec("resnet20", depth=20, shortcut="pad")
+    assert complete(complete(ModelSpec("resnet20"))) == complete(ModelSpec("resnet20"))
+    assert complete(ModelSpec("plain_cnn", depth=10)).width == 32
+    assert complete(ModelSpec("plain_cnn", depth=8)).width == 16
