@@ -11,6 +11,7 @@ throughput is measured too, as a share of the best. Writes bench/results/lanes_<
 
 import argparse
 import json
+import os
 import statistics
 import time
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from typing import Any
 import torch
 from machine import RESULTS, described, say
 
-from trainers.cohort_size import lanes_that_pay
+from trainers.cohort_size import lane_bytes, lanes_that_pay
 from trainers.losses import cross_entropy
 from trainers.memory import keep_freed_memory
 from trainers.models import build_model
@@ -30,6 +31,7 @@ from trainers.settings import ModelSpec
 
 CLASSES, MOMENTUM = 10, 0.9
 LEAST_STEPS, WARM_UP = 5, 2
+PATIENCE = 10  # times the seconds asked for; a point that takes longer makes do with fewer steps
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def lane_steps_a_second(case: Case, lanes: int, device: torch.device, seconds: f
     y = torch.randint(CLASSES, (lanes, case.batch_size), device=device)
     taken: list[float] = []
     began = time.perf_counter()
-    while len(taken) < LEAST_STEPS + WARM_UP or time.perf_counter() - began < seconds:
+    while not _enough(len(taken) - WARM_UP, time.perf_counter() - began, seconds):
         at = time.perf_counter()
         sgd.step(cross_entropy(model(x).logits, y).mean(1).sum(), lr)
         if device.type == "cuda":
@@ -69,13 +71,25 @@ def lane_steps_a_second(case: Case, lanes: int, device: torch.device, seconds: f
     return lanes / statistics.median(taken[WARM_UP:])
 
 
+def _enough(steps: int, taken: float, seconds: float) -> bool:
+    """Whether steps and time suffice; slow points make do with fewer steps."""
+    if taken > PATIENCE * seconds:
+        return steps >= 1
+    return steps >= LEAST_STEPS and taken >= seconds
+
+
 def curve(name: str, counts: Sequence[int], device: torch.device, seconds: float) -> dict[str, Any]:
     """Throughput at each count of lanes, as far as memory goes, and at the automatic choice."""
     case = CASES[name]
     kind = "cuda" if device.type == "cuda" else "cpu"
-    choice = lanes_that_pay(case.model, kind, memory_of(device), case.batch_size, case.shape)
+    memory = memory_of(device)
+    choice = lanes_that_pay(case.model, kind, memory, case.batch_size, case.shape)
+    lane = lane_bytes(case.model, case.batch_size, case.shape)
     points: dict[int, float] = {}
     for lanes in sorted({*counts, choice}):
+        if lanes * lane > memory:
+            say(f"{name}: {lanes} lanes would not fit in memory")
+            break
         try:
             points[lanes] = lane_steps_a_second(case, lanes, device, seconds)
         except torch.OutOfMemoryError:
@@ -97,11 +111,11 @@ def curve(name: str, counts: Sequence[int], device: torch.device, seconds: float
 
 
 def memory_of(device: torch.device) -> int:
-    """Bytes that a cohort may take."""
+    """Bytes that a cohort may take: all that is free on a GPU, half of what is in a computer."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return free
-    return 4 * 2**30
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES") // 2
 
 
 def main() -> None:

@@ -48,9 +48,9 @@ class Conv2d(nn.Module):
     """A convolution per lane: ``(B, L * ch, H, W) -> (B, L * K, H / stride, W / stride)``.
 
     ``weight`` (L, K, ch, k, k), no bias: batch normalisation follows and would take it away. The
-    border is padded with k // 2 zeros. Starts from N(0, 2 / (K k^2)), He et al. 2015 (arXiv
-    1502.01852) in the form that counts outputs, as the authors of the networks here do in their
-    code; drawn lane by lane from that lane's own generator.
+    border is padded with k // 2 zeros. Starts from N(0, 2 / (K k^2)): He et al. 2015 (arXiv
+    1502.01852) in the form that counts outputs, as the public code of WRN and DenseNet does; drawn
+    lane by lane from that lane's own generator.
     """
 
     def __init__(

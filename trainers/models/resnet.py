@@ -8,7 +8,7 @@ a stage begins, the input of a block has fewer channels and more pixels than its
 ``shortcut: pad`` (the paper's option A, what it uses on CIFAR, and the default here) takes every
 other pixel and appends zero channels; ``projection`` (option B, found in code of the distillation
 literature) is a 1x1 convolution with BN. Option A has no parameters, so that the counts are those
-of the paper. Departure: the head's bias starts at zero, as in its authors' code.
+of the paper. First weights as in `trainers.layers.Conv2d`; the head's bias starts at zero.
 """
 
 from collections.abc import Sequence
