@@ -25,14 +25,19 @@ def made_up_images() -> Dataset:
     return Dataset(images.astype(np.float32), labels.astype(np.int64), CLASSES)
 
 
-def image_cohort(trials: Sequence[Trial], epochs: int = 3, method: str = "cross_entropy") -> Cohort:
-    """A cohort of small convolutional students."""
+def image_cohort(
+    trials: Sequence[Trial],
+    epochs: int = 3,
+    method: str = "cross_entropy",
+    model: ModelSpec = SMALL_CNN,
+) -> Cohort:
+    """A cohort of small students, convolutional if not told otherwise."""
     dataset = made_up_images()
     logits = {"strong": 3 * np.eye(CLASSES, dtype=np.float32)[dataset.labels]}
     sources = [LaneSource(t.seed, Labels("symmetric", t.noise_rate), t.teachers) for t in trials]
     spec = CohortSpec(
         method,
-        SMALL_CNN,
+        model,
         Training(epochs, 16, momentum=0.9, nesterov=True, schedule="cosine"),
         Selection("loss", maximize=False),
     )

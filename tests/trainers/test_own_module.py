@@ -5,6 +5,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tests.trainers.cases import Diary, Trial
+from tests.trainers.image_cases import image_cohort
 from trainers.losses import cross_entropy
 from trainers.models import LaneClassifier, build_model
 from trainers.optim import LaneSGD
@@ -16,9 +18,9 @@ C, SHAPE = 4, (2, 8, 8)
 class Net(nn.Module):
     """What a user would write: a convolution, normalisation, dropout, a linear last layer."""
 
-    def __init__(self, classes: int = C, dropout: float = 0.0) -> None:
+    def __init__(self, classes: int = C, dropout: float = 0.0, channels: int = 2) -> None:
         super().__init__()
-        self.body = nn.Sequential(nn.Conv2d(2, 5, 3), nn.BatchNorm2d(5), nn.ReLU())
+        self.body = nn.Sequential(nn.Conv2d(channels, 5, 3), nn.BatchNorm2d(5), nn.ReLU())
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(5, classes)
 
@@ -119,6 +121,16 @@ def test_torchs_global_random_numbers_are_left_as_they_were() -> None:
     torch.manual_seed(3)
     _build(_spec("Net", arguments={"dropout": 0.5}), 1)(_x())
     assert torch.equal(torch.rand(2), expected)
+
+
+def test_it_trains_in_a_cohort_and_is_tested_at_its_best_epoch() -> None:
+    own = ModelSpec("module", path=f"{__name__}:Net", arguments={"channels": 1, "classes": 3})
+    trial, diary = Trial("a", noise_rate=0.0, values={"lr": 0.05}), Diary()
+    cohort = image_cohort([trial], epochs=4, method="alm_kd", model=own)
+    result = cohort.train(diary)["a"]
+    cohort.test()
+    assert diary.rows["a"][-1]["train_loss"] < diary.rows["a"][0]["train_loss"]
+    assert result.test
 
 
 def test_its_cohort_has_one_lane() -> None:
