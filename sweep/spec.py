@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from search_spaces.domains import Domain
-from sweep.errors import unknown
+from sweep.errors import BadInput, unknown
 from sweep.spaces import (
     SpaceSpec,
     Strict,
@@ -19,12 +19,13 @@ from sweep.spaces import (
     has_hyperparameter,
     resolve_space,
 )
+from sweep.student import Student, Teacher
 from trainers.data.datasets import DATASETS
 from trainers.data.noise import NOISE_KINDS
 from trainers.data.splits import SPLITS, SplitFractions
-from trainers.hyperparameters import LR, WEIGHT_DECAY, Value
+from trainers.hyperparameters import Value
 from trainers.registry import METHODS
-from trainers.settings import DataSpec, ModelSpec, Selection, Training
+from trainers.settings import DataSpec, Selection
 
 T = TypeVar("T")
 
@@ -44,7 +45,6 @@ METRICS: Mapping[str, Literal["maximize", "minimize"]] = {
     "loss": "minimize",
 }
 UNITS: Mapping[str, str] = {"accuracy": "percent", "loss": "nats"}
-MODEL_NAMES = ("mlp",)
 
 
 def _safe_name(value: str) -> str:
@@ -117,49 +117,6 @@ class Conditions(Strict):
     teacher_labels: Annotated[
         tuple[TeacherLabels, ...], Field(min_length=1, strict=False), AfterValidator(_distinct)
     ] = ("noisy",)
-
-
-class Model(Strict):
-    """A network by name and the widths of its hidden layers."""
-
-    name: Annotated[str, _one_of("model", MODEL_NAMES)]
-    hidden: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1, strict=False)]
-
-    def settings(self) -> ModelSpec:
-        return ModelSpec(self.name, self.hidden)
-
-
-class TrainingLoop(Strict):
-    """What all trials of a network share: epochs, examples per batch, SGD's momentum, schedule."""
-
-    epochs: Annotated[int, Field(ge=1)] = 30
-    batch_size: Annotated[int, Field(ge=1)] = 64
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    nesterov: bool = True
-    schedule: Literal["cosine", "constant"] = "cosine"
-
-    @model_validator(mode="after")
-    def _nesterov_needs_momentum(self) -> "TrainingLoop":
-        if self.nesterov and self.momentum == 0:
-            raise ValueError("Nesterov's step needs momentum; set momentum or nesterov: false")
-        return self
-
-    def settings(self) -> Training:
-        return Training(**self.model_dump())
-
-
-class Student(Strict):
-    """The network whose training is compared."""
-
-    model: Model
-    training: TrainingLoop = TrainingLoop()
-
-
-class Teacher(Student):
-    """The network that is trained once per labels and seed, by cross-entropy."""
-
-    lr: Annotated[float, Field(gt=0)] = float(LR.default)
-    weight_decay: Annotated[float, Field(ge=0)] = float(WEIGHT_DECAY.default)
 
 
 class MethodUse(Strict):
@@ -328,3 +285,19 @@ class SweepSpec(Strict):
                 )
             if name in uses[label].pin:
                 raise ValueError(f"{where}: is pinned for {label}; drop the pin or the range")
+
+
+def needs_code(spec: SweepSpec) -> tuple[str, ...]:
+    """The paths of the user's own code that a sweep would load and run; usually none."""
+    models = (spec.teacher.model, spec.student.model)
+    return tuple(dict.fromkeys(model.path for model in models if model.path))
+
+
+def check_code_is_allowed(spec: SweepSpec, allowed: bool) -> None:
+    """BadInput where a sweep would run code of the user's that was not allowed."""
+    paths = needs_code(spec)
+    if paths and not allowed:
+        raise BadInput(
+            f"{spec.name}: runs the code of {', '.join(paths)}, which a spec alone may not do; if "
+            "you trust it, give --allow-code"
+        )

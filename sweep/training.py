@@ -10,6 +10,7 @@ from sweep.tasks import CohortTask, LaneOutcome
 from trainers.cohort import Cohort, LaneResult, Report
 from trainers.data.datasets import Dataset
 from trainers.data.lanes import LaneData
+from trainers.memory import keep_freed_memory
 from trainers.teachers import Teacher, graduate
 
 Logits = Mapping[str, NDArray[np.float32]]
@@ -22,6 +23,7 @@ def train(
 
     Lanes that ``report`` stopped leave no outcome. The test split is read in confirm alone, once.
     """
+    keep_freed_memory()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     sources = [lane.source for lane in task.lanes]
     data = LaneData(dataset, task.data.fractions, sources, teacher_logits, device)

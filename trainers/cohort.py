@@ -55,10 +55,8 @@ class Cohort:
         )
         seeds = tuple(lane.seed for lane in lanes)
         starts = [torch_generator(seed, "student") for seed in seeds]
-        inputs = math.prod(data.inputs.shape[1:])
-        self.model: LaneClassifier = build_model(spec.model, inputs, data.classes, starts).to(
-            device
-        )
+        shape = tuple(data.inputs.shape[1:])
+        self.model: LaneClassifier = build_model(spec.model, shape, data.classes, starts).to(device)
         self.method: Method = entry.load()(Setup(data, values, seeds, spec.training.batch_size))
         self._lr = values.numbers["lr"]
         self._optimizer = LaneSGD(
@@ -68,7 +66,7 @@ class Cohort:
             spec.training.nesterov,
         )
         self._order = [torch_generator(seed, "batches") for seed in seeds]
-        self._best_weights = self._optimizer.state()
+        self._best_state = self._optimizer.state()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -90,11 +88,13 @@ class Cohort:
         return self._results
 
     def load_best(self) -> None:
-        """Give every lane that is left the parameters of its best epoch."""
-        self._optimizer.load(self._best_weights)
+        """Give every lane that is left the parameters and buffers of its best epoch."""
+        self._optimizer.load(self._best_state)
 
     def test(self) -> None:
         """Fill in the test metrics of the lanes that are left, at their best epoch."""
+        if not self._names:
+            return
         self.load_best()
         for name, row in zip(self._names, self._rows(self.evaluate("test")), strict=True):
             self._results[name].test = row
@@ -151,7 +151,7 @@ class Cohort:
         ]
 
     def _remember(self, epoch: int, rows: Sequence[Metrics]) -> None:
-        """Note each lane's best epoch so far, and its parameters then."""
+        """Note each lane's best epoch so far, and its parameters and buffers then."""
         metric, sign = f"validation_{self.spec.selection.metric}", self.spec.selection.sign()
         improved = []
         for i, (name, row) in enumerate(zip(self._names, rows, strict=True)):
@@ -161,15 +161,15 @@ class Cohort:
                 result.best_epoch, result.best = epoch, row
                 improved.append(i)
         if improved:
-            lanes = torch.tensor(improved, device=self._best_weights.device)
-            self._best_weights[lanes] = self._optimizer.state()[lanes]
+            lanes = torch.tensor(improved, device=self._lr.device)
+            self._best_state.replace(lanes, self._optimizer.state())
 
     def _keep(self, lanes: list[int]) -> None:
         at = torch.tensor(lanes, dtype=torch.int64, device=self._lr.device)
         self._names = [self._names[i] for i in lanes]
         self._order = [self._order[i] for i in lanes]
         self._lr = self._lr[at]
-        self._best_weights = self._best_weights[at]
+        self._best_state = self._best_state.keep(at)
         self.data.keep(at)
         self.method.keep(at)
         self._optimizer.keep(at)

@@ -7,11 +7,32 @@ operations however many layers there are, and cutting lanes out is one index.
 """
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 FLOATS_PER_CACHE_LINE = 16
+
+
+@dataclass(frozen=True)
+class LaneState:
+    """All numbers of a model's lanes: parameters (L, P), and its buffers, each (L, ...)."""
+
+    parameters: Tensor
+    buffers: tuple[Tensor, ...]
+
+    def replace(self, lanes: Tensor, other: "LaneState") -> None:
+        """Overwrite ``lanes`` (indices) by those of ``other``, in place."""
+        for mine, its in zip(self._tensors(), other._tensors(), strict=True):
+            mine[lanes] = its[lanes]
+
+    def keep(self, lanes: Tensor) -> "LaneState":
+        """The same for ``lanes`` (indices) alone."""
+        return LaneState(self.parameters[lanes], tuple(b[lanes] for b in self.buffers))
+
+    def _tensors(self) -> tuple[Tensor, ...]:
+        return (self.parameters, *self.buffers)
 
 
 class LaneSGD:
@@ -25,7 +46,7 @@ class LaneSGD:
         self, model: nn.Module, weight_decay: Tensor, momentum: float, nesterov: bool
     ) -> None:
         self._model = model
-        self._parameters = list(model.parameters())
+        self._parameters = [p for p in model.parameters() if p.requires_grad]
         self._momentum = momentum
         self._nesterov = nesterov
         self._weight_decay = weight_decay.unsqueeze(1)
@@ -45,20 +66,28 @@ class LaneSGD:
             update = self._velocity
         self._flat.addcmul_(update, lr.unsqueeze(1), value=-1.0)
 
-    def state(self) -> Tensor:
-        """A copy (L, P) of all parameters of all lanes."""
-        return self._flat.clone()
+    def state(self) -> LaneState:
+        """A copy of all parameters and buffers of all lanes."""
+        return LaneState(self._flat.clone(), tuple(b.clone() for b in self._model.buffers()))
 
-    def load(self, state: Tensor) -> None:
+    def load(self, state: LaneState) -> None:
         """Put back what `state` gave."""
-        self._flat.copy_(state)
+        self._flat.copy_(state.parameters)
+        for buffer, kept in zip(self._model.buffers(), state.buffers, strict=True):
+            buffer.copy_(kept)
 
     def keep(self, lanes: Tensor) -> None:
-        """Cut the stack down to ``lanes`` (indices)."""
+        """Cut the stack down to ``lanes`` (indices), the model's buffers too."""
         self._flat = self._flat[lanes]
         self._velocity = self._velocity[lanes]
         self._weight_decay = self._weight_decay[lanes]
+        for tensor in [*self._model.buffers(), *self._frozen()]:
+            tensor.data = tensor.data[lanes]
         self._bind()
+
+    def _frozen(self) -> list[nn.Parameter]:
+        """Parameters that do not learn."""
+        return [p for p in self._model.parameters() if not p.requires_grad]
 
     def _bind(self) -> None:
         """Make every parameter, and the place of its gradient, a view into the flat buffers."""

@@ -5,8 +5,8 @@ M teachers of a lane.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from trainers.data.splits import SplitFractions
 from trainers.hyperparameters import Value
@@ -14,26 +14,48 @@ from trainers.hyperparameters import Value
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A network by name and its sizes, e.g. ``ModelSpec("mlp", (256, 256))``."""
+    """A network by name and the sizes that it takes, e.g. ``ModelSpec("mlp", (256, 256))``.
+
+    Which network takes which, and what the others are then, says `trainers.networks`; what is not
+    given is empty or zero. ``hidden``: widths of an MLP's layers; ``depth``, ``width``, ``growth``:
+    the numbers in a network's name, as in WRN-16-2; ``shortcut``: what leads past a residual block;
+    ``path``, ``arguments``, ``head``: a torch module of the user's, what its class is called with,
+    and the name of its last layer.
+    """
 
     name: str
-    hidden: tuple[int, ...]
+    hidden: tuple[int, ...] = ()
+    depth: int = 0
+    width: int = 0
+    growth: int = 0
+    shortcut: str = ""
+    path: str = ""
+    head: str = ""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Training:
-    """The settings that all lanes of a cohort share. Epochs and batch size are counts."""
+    """The settings that all lanes of a cohort share. Epochs and batch size are counts.
+
+    ``schedule``: the learning rate falls along half a cosine, stays, or (``steps``) is multiplied
+    by ``factor`` after each of the epochs ``milestones``.
+    """
 
     epochs: int
     batch_size: int
     momentum: float
     nesterov: bool
-    schedule: Literal["cosine", "constant"]
+    schedule: Literal["cosine", "constant", "steps"]
+    milestones: tuple[int, ...] = ()
+    factor: float = 0.1
 
     def lr_factor(self, epoch: int) -> float:
         """What the first learning rate is multiplied by in ``epoch`` (from 1)."""
         if self.schedule == "constant":
             return 1.0
+        if self.schedule == "steps":
+            return self.factor ** sum(epoch > milestone for milestone in self.milestones)
         return 0.5 * (1 + math.cos(math.pi * (epoch - 1) / self.epochs))
 
 

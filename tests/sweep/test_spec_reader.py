@@ -61,7 +61,7 @@ WRONG: Sequence[tuple[str, Any, Sequence[str]]] = (
     ("student.model.name", "mpl", ["student.model.name: 'mpl'", "did you mean 'mlp'?"]),
     ("conditions.noise_kind", ["symetric"], ["noise_kind.0: 'symetric'", "'symmetric'?"]),
     ("conditions.teacher_labels", ["noise"], ["teacher_labels.0: 'noise'", "'noisy' or 'clean'"]),
-    ("student.training.schedule", "cosin", ["schedule: 'cosin'", "'cosine' or 'constant'"]),
+    ("student.training.schedule", "cosin", ["'cosin'", "'cosine', 'constant' or 'steps'"]),
     # names that are no safe path
     *(
         ("name", bad, ["name: ", repr(bad), "letters, digits"])

@@ -14,6 +14,27 @@ def test_cosine_schedule_starts_at_one_and_falls() -> None:
     assert factors == pytest.approx([1.0, 0.5 + 0.5**1.5, 0.5, 0.5 - 0.5**1.5])
 
 
+def test_steps_fall_after_each_milestone() -> None:
+    training = Training(6, 8, 0.9, True, "steps", milestones=(2, 4), factor=0.1)
+    factors = [training.lr_factor(epoch) for epoch in range(1, 7)]
+    assert factors == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
+
+
+def test_steps_are_torchs_multi_step_schedule() -> None:
+    sgd = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    theirs = torch.optim.lr_scheduler.MultiStepLR(sgd, [3, 5], gamma=0.3)
+    ours = Training(8, 8, 0.9, True, "steps", milestones=(3, 5), factor=0.3)
+    for epoch in range(1, 9):
+        assert ours.lr_factor(epoch) == pytest.approx(theirs.get_last_lr()[0])
+        sgd.step()
+        theirs.step()
+
+
+def test_a_constant_rate_stays() -> None:
+    training = Training(4, 8, momentum=0.9, nesterov=True, schedule="constant")
+    assert {training.lr_factor(epoch) for epoch in range(1, 5)} == {1.0}
+
+
 @pytest.mark.parametrize("metric", ["accuracy", "loss"])
 def test_best_epoch_is_the_first_with_the_best_validation_metric(metric: str) -> None:
     trials, diary = lively_trials("cross_entropy", 3), Diary()

@@ -14,7 +14,7 @@ def _generators(*seeds: int) -> list[torch.Generator]:
 
 
 def _mlp(*seeds: int) -> LaneClassifier:
-    return build_model(ModelSpec("mlp", HIDDEN), D, C, _generators(*seeds))
+    return build_model(ModelSpec("mlp", HIDDEN), (D,), C, _generators(*seeds))
 
 
 def _torch_twin(model: LaneClassifier, lane: int) -> nn.Sequential:

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from trainers.layers import Linear
+from trainers.layers import BatchNorm2d, Linear
 from trainers.optim import LaneSGD
 
 D, C, BATCH = 5, 3, 7
@@ -81,3 +81,46 @@ def test_state_is_a_copy_that_load_puts_back() -> None:
     assert not torch.equal(lanes.model.weight, weight)
     lanes.optimizer.load(state)
     assert torch.equal(lanes.model.weight, weight)
+
+
+def test_buffers_are_cut_with_their_lanes_and_are_part_of_the_state() -> None:
+    layer = BatchNorm2d(2, lanes=3)
+    optimizer = LaneSGD(layer, torch.zeros(3), 0.9, nesterov=True)
+    layer(torch.randn(4, 6, 5, 5, generator=torch.Generator().manual_seed(1)))
+    mean, var = layer.running_mean.clone(), layer.running_var.clone()
+    optimizer.keep(torch.tensor([2, 0]))
+    assert torch.equal(layer.running_mean, mean[[2, 0]])
+    assert torch.equal(layer.running_var, var[[2, 0]])
+    state = optimizer.state()
+    layer(torch.randn(4, 4, 5, 5, generator=torch.Generator().manual_seed(2)))
+    assert not torch.equal(layer.running_mean, mean[[2, 0]])
+    optimizer.load(state)
+    assert torch.equal(layer.running_mean, mean[[2, 0]])
+    assert torch.equal(layer.running_var, var[[2, 0]])
+
+
+def test_a_state_takes_over_some_lanes_of_another() -> None:
+    layer = BatchNorm2d(2, lanes=3)
+    optimizer = LaneSGD(layer, torch.zeros(3), 0.9, nesterov=True)
+    best, first = optimizer.state(), layer.running_mean.clone()
+    layer(torch.randn(4, 6, 5, 5, generator=torch.Generator().manual_seed(1)))
+    with torch.no_grad():
+        layer.weight.add_(1)
+    last = layer.running_mean.clone()
+    best.replace(torch.tensor([1]), optimizer.state())
+    kept = best.keep(torch.tensor([1, 2]))
+    optimizer.load(best)
+    assert torch.equal(layer.running_mean, torch.stack([first[0], last[1], first[2]]))
+    assert layer.weight[:, 0].tolist() == [1, 2, 1]
+    assert torch.equal(kept.buffers[0], torch.stack([last[1], first[2]]))
+
+
+def test_parameters_that_do_not_learn_stay_and_are_cut() -> None:
+    model = Linear(D, C, [torch.Generator().manual_seed(i) for i in range(3)])
+    model.bias.requires_grad_(False)
+    bias, weight = model.bias.clone(), model.weight.clone()
+    optimizer = LaneSGD(model, torch.full((3,), 0.1), 0.9, nesterov=True)
+    optimizer.step(model(torch.ones(3, D, 1)).sum(), torch.full((3,), 0.1))
+    optimizer.keep(torch.tensor([2]))
+    assert torch.equal(model.bias, bias[[2]])
+    assert not torch.equal(model.weight, weight[[2]])

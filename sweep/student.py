@@ -1,0 +1,138 @@
+"""The parts of a spec that say which network is trained, and how: checked against the trainers.
+
+`trainers.networks` has the networks and their sizes; a spec gives those that the network takes.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
+
+from sweep.errors import unknown
+from sweep.spaces import Strict
+from trainers.hyperparameters import LR, WEIGHT_DECAY
+from trainers.networks import FIELDS, NETWORKS, complete
+from trainers.settings import ModelSpec, Training
+
+MODEL_NAMES = tuple(NETWORKS)
+
+Size = Annotated[int, Field(ge=1)]
+
+
+def _known(name: str) -> str:
+    if name not in NETWORKS:
+        raise ValueError(unknown("model", name, MODEL_NAMES))
+    return name
+
+
+class Sparing(Strict):
+    """A part of which a written spec holds only the fields that mean something in it."""
+
+    @model_serializer(mode="wrap")
+    def _leave_out_what_is_not_given(
+        self, write: SerializerFunctionWrapHandler
+    ) -> dict[str, object]:
+        return {name: value for name, value in write(self).items() if value is not None}
+
+
+class Model(Sparing):
+    """A network by name and the sizes that it takes, see `trainers.networks`."""
+
+    name: Annotated[str, AfterValidator(_known)]
+    hidden: Annotated[tuple[Size, ...], Field(min_length=1, strict=False)] | None = None
+    depth: Size | None = None
+    width: Size | None = None
+    growth: Size | None = None
+    shortcut: str | None = None
+    path: str | None = None
+    head: str | None = None
+    arguments: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _sizes_are_the_networks(self) -> "Model":
+        _check_json(self.arguments or {})
+        complete(self.settings())
+        return self
+
+    def settings(self) -> ModelSpec:
+        given = {name: getattr(self, name) for name in FIELDS}
+        return ModelSpec(self.name, **{k: v for k, v in given.items() if v is not None})
+
+
+def _check_json(arguments: Mapping[str, Any]) -> None:
+    for name, value in arguments.items():
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"arguments.{name}: {value!r} must be made of numbers, texts, lists and mappings"
+            ) from None
+
+
+class TrainingLoop(Sparing):
+    """What all trials of a network share: epochs, examples per batch, SGD's momentum, schedule.
+
+    ``milestones`` and ``factor``: with ``schedule: steps`` the learning rate is multiplied by the
+    factor (0.1 if not given) after each of these epochs.
+    """
+
+    epochs: Annotated[int, Field(ge=1)] = 30
+    batch_size: Annotated[int, Field(ge=1)] = 64
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    nesterov: bool = True
+    schedule: Literal["cosine", "constant", "steps"] = "cosine"
+    milestones: Annotated[tuple[Size, ...], Field(min_length=1, strict=False)] | None = None
+    factor: Annotated[float, Field(gt=0, lt=1)] | None = None
+
+    @model_validator(mode="after")
+    def _nesterov_needs_momentum(self) -> "TrainingLoop":
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("Nesterov's step needs momentum; set momentum or nesterov: false")
+        return self
+
+    @model_validator(mode="after")
+    def _steps_have_milestones(self) -> "TrainingLoop":
+        if self.schedule == "steps":
+            if self.milestones is None:
+                raise ValueError("schedule: steps needs milestones; add e.g. milestones: [15, 25]")
+            self._check_milestones(self.milestones)
+            return self
+        for name in ("milestones", "factor"):
+            if getattr(self, name) is not None:
+                raise ValueError(
+                    f"schedule: {self.schedule} takes no {name}; drop it or set schedule: steps"
+                )
+        return self
+
+    def _check_milestones(self, milestones: tuple[int, ...]) -> None:
+        if list(milestones) != sorted(set(milestones)):
+            raise ValueError(f"milestones {list(milestones)} must rise; put them in order")
+        if milestones[-1] >= self.epochs:
+            raise ValueError(
+                f"milestones: the learning rate would never fall after epoch {milestones[-1]} of "
+                f"{self.epochs}; lower the milestone or raise epochs"
+            )
+
+    def settings(self) -> Training:
+        return Training(**self.model_dump())
+
+
+class Student(Strict):
+    """The network whose training is compared."""
+
+    model: Model
+    training: TrainingLoop = TrainingLoop()
+
+
+class Teacher(Student):
+    """The network that is trained once per labels and seed, by cross-entropy."""
+
+    lr: Annotated[float, Field(gt=0)] = float(LR.default)
+    weight_decay: Annotated[float, Field(ge=0)] = float(WEIGHT_DECAY.default)

@@ -1,0 +1,45 @@
+"""Small cohorts on made-up images, for networks that keep running statistics."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tests.trainers.cases import CPU, Trial
+from trainers.cohort import Cohort
+from trainers.data.datasets import Dataset
+from trainers.data.lanes import LaneData
+from trainers.data.splits import SplitFractions
+from trainers.settings import CohortSpec, Labels, Lane, LaneSource, ModelSpec, Selection, Training
+
+EXAMPLES, CLASSES, SIDE = 60, 3, 8
+FRACTIONS = SplitFractions(train=0.5, meta=0.1, validation=0.2, test=0.2)
+SMALL_CNN = ModelSpec("plain_cnn", depth=2, width=4)
+
+
+def made_up_images() -> Dataset:
+    """Noise with a bright row, a different one for each class."""
+    rng = np.random.default_rng(22)
+    labels = rng.integers(0, CLASSES, EXAMPLES)
+    images = rng.normal(size=(EXAMPLES, 1, SIDE, SIDE))
+    images[np.arange(EXAMPLES), 0, 2 * labels] += 2
+    return Dataset(images.astype(np.float32), labels.astype(np.int64), CLASSES)
+
+
+def image_cohort(
+    trials: Sequence[Trial],
+    epochs: int = 3,
+    method: str = "cross_entropy",
+    model: ModelSpec = SMALL_CNN,
+) -> Cohort:
+    """A cohort of small students, convolutional if not told otherwise."""
+    dataset = made_up_images()
+    logits = {"strong": 3 * np.eye(CLASSES, dtype=np.float32)[dataset.labels]}
+    sources = [LaneSource(t.seed, Labels("symmetric", t.noise_rate), t.teachers) for t in trials]
+    spec = CohortSpec(
+        method,
+        model,
+        Training(epochs, 16, momentum=0.9, nesterov=True, schedule="cosine"),
+        Selection("loss", maximize=False),
+    )
+    data = LaneData(dataset, FRACTIONS, sources, logits, CPU)
+    return Cohort(spec, [Lane(t.name, t.seed, t.values) for t in trials], data)
