@@ -91,9 +91,8 @@ SafeName = Annotated[str, AfterValidator(_safe_name)]
 
 def _test_share(value: object) -> float | str:
     """A share, or ``official``; one message for both, where a union of types would give two."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if value == "official" or (number and 0 < float(str(value)) < 1):
-        return value if isinstance(value, str) else float(str(value))
+    if value == "official" or (isinstance(value, float) and 0 < value < 1):
+        return value if isinstance(value, float) else "official"
     raise ValueError(f"{value!r} must be a share in (0, 1), or official")
 
 

@@ -84,18 +84,14 @@ def missing_file(path: str, **options: object) -> str | None:
 def read_labels(path: str) -> NDArray[np.int64]:
     """Labels (N,) of an .npy file, or of an .npz file that holds one array."""
     file = Path(path).expanduser()
-    try:
-        loaded = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{file}: cannot be read as .npy or .npz: {error}; save it again") from None
-    if isinstance(loaded, np.lib.npyio.NpzFile):
-        arrays = _read_npz(file)
-        if len(arrays) != 1:
+    loaded = _load(file)
+    if isinstance(loaded, dict):
+        if len(loaded) != 1:
             raise DataError(
-                f"{file}: holds {len(arrays)} arrays ({', '.join(arrays)}); save the one array of "
+                f"{file}: holds {len(loaded)} arrays ({', '.join(loaded)}); save the one array of "
                 "labels in a file of its own"
             )
-        loaded = next(iter(arrays.values()))
+        (loaded,) = loaded.values()
     if loaded.ndim != 1 or loaded.dtype.kind not in "iu":
         raise DataError(
             f"{file}: holds {loaded.dtype} of the shape {loaded.shape}; labels are one row of "
@@ -106,16 +102,22 @@ def read_labels(path: str) -> NDArray[np.int64]:
 
 
 def _read_npz(file: Path) -> dict[str, Array]:
+    loaded = _load(file)
+    if not isinstance(loaded, dict):
+        raise DataError(f"{file}: is no .npz file; save its arrays with numpy.savez")
+    return loaded
+
+
+def _load(file: Path) -> Array | dict[str, Array]:
+    """The array of an .npy file or the arrays of an .npz file; nothing is unpickled."""
     try:
-        loaded = np.load(file, allow_pickle=False)
-        if isinstance(loaded, np.lib.npyio.NpzFile):
-            with loaded:
-                return dict(loaded)
+        with file.open("rb") as stream:
+            loaded = np.load(stream, allow_pickle=False)
+            return dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else loaded
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(
-            f"{file}: cannot be read as .npz: {error}; save plain arrays with numpy.savez"
+            f"{file}: cannot be read as arrays of numpy: {error}; save plain ones with numpy.savez"
         ) from None
-    raise DataError(f"{file}: is no .npz file; save plain arrays with numpy.savez")
 
 
 def _dataset(file: Path, inputs: Array, labels: Array, official_test: int = 0) -> Dataset:

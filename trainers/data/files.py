@@ -33,11 +33,12 @@ def holding(names: Sequence[str], folders: Sequence[Path]) -> Path | None:
 
 def not_found(names: Sequence[str], folders: Sequence[Path], remedy: str) -> str:
     """A message for files that are in none of ``folders``."""
+    files = ", ".join(names)
     looked = " or ".join(str(folder) for folder in folders)
-    where = f"is not in {looked}" if looked else f"cannot be looked for: {VARIABLE} is not set"
+    found = f"no {files} in {looked}" if looked else f"nowhere to look for {files}"
     return (
-        f"{', '.join(names)} {where}; {remedy}, and name the folder as data.folder or in the "
-        f"environment variable {VARIABLE}"
+        f"{found}; {remedy}, and name the folder as data.folder or in the environment variable "
+        f"{VARIABLE}"
     )
 
 
