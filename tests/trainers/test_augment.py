@@ -62,6 +62,7 @@ def test_every_crop_is_as_likely() -> None:
     x = torch.as_tensor(image).expand(1, n, -1, -1, -1)
     shaken = crop_and_flip(x, [torch_generator(1, "augment")])[0].numpy()
     drawn = [outcomes[out.tobytes()] for out in shaken]
+    assert len(set(drawn)) == 2 * (2 * PADDING + 1) ** 2
     for place, expected in ((0, n / 9), (1, n / 9), (2, n / 2)):
         counts = np.unique([outcome[place] for outcome in drawn], return_counts=True)[1]
         assert len(counts) == round(n / expected)

@@ -211,6 +211,16 @@ def test_symmetric_draw_of_a_seed_is_what_it_always_was() -> None:
     assert np.array_equal(data.labels("train")[0].numpy(), y)
 
 
+def test_instance_noise_of_a_lane_looks_at_its_own_inputs() -> None:
+    dataset = made_up_dataset()
+    data = _lane_data(LaneSource(11, Labels("instance", 0.4)))
+    rows = split_rows(dataset.labels, FRACTIONS, numpy_generator(11, "split"))["train"]
+    x = dataset.inputs[rows]
+    examples = Examples(dataset.labels[rows], dataset.classes, x, np.arange(len(rows)))
+    expected = corrupt_labels(examples, "instance", 0.4, numpy_generator(11, "noise", "instance"))
+    assert np.array_equal(data.labels("train")[0].numpy(), expected)
+
+
 @pytest.mark.parametrize("kind", NOISE_KINDS)
 def test_lane_has_its_noise_in_any_company(kind: str) -> None:
     sources = [LaneSource(seed, Labels(kind, 0.4)) for seed in (1, 2, 1)]
