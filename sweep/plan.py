@@ -180,7 +180,7 @@ class Plan:
         spec = self.spec
         content = {
             "format": TEACHER_FORMAT,
-            "data": asdict(spec.data.settings()),
+            "data": asdict(spec.data_settings()),
             "teacher": spec.teacher.model_dump(mode="json"),
             "selection": asdict(spec.objective.settings()),
             "labels": asdict(labels) if labels.noise_rate else "clean",

@@ -99,9 +99,11 @@ def launch(
         from sweep.adapters.ray_tune import check_address
 
         check_address(address)
+    known = places.tracking_uri or places.journal(spec.name).exists()
+    if not known:
+        refuse_missing_data(spec)
     with held(places.sweep(spec.name), spec.name), ThreadPoolExecutor(1) as aside:
         opening = aside.submit(open_store, places)
-        known = places.tracking_uri or places.journal(spec.name).exists()
         complete = known and opening.result().is_complete(plan)
         if complete:
             wrong = damaged(places.results(spec.name))
@@ -110,11 +112,20 @@ def launch(
             for name in wrong:
                 console.print(f"{name}: missing, or not what was written; made again")
         else:
+            refuse_missing_data(spec)
             seen = seen_so_far(spec.name, opening.result()) if known else None
             for line in seed_notes(plan, seen):
                 console.print(line, highlight=False)
             _train(plan, places, opening, console, address)
         return compare(spec.name, places, opening.result())
+
+
+def refuse_missing_data(spec: SweepSpec) -> None:
+    """BadInput, saying what to fetch, where the files of a sweep's data are not there."""
+    from trainers.data.datasets import missing
+
+    if problem := missing(spec.data_settings()):
+        raise BadInput(problem)
 
 
 def look(name: str, places: Places, store: "MlflowStore") -> Comparison:
@@ -178,12 +189,11 @@ def _train(
     """The stages on Ray, which starts while the store opens; the parent run ends truthfully."""
     from sweep.adapters.ray_tune import ray_session
     from sweep.screen import summary
-    from trainers.data.datasets import DATASETS
 
     spec = plan.spec
+    dataset = _load(plan)
     console.print(f"{spec.name}: starting Ray and opening the store", soft_wrap=True)
     with ray_session(address, spec):
-        dataset = DATASETS[spec.data.dataset].load()
         store = opening.result()
         try:
             progress = _attempts(plan, places, store, dataset, console)
@@ -203,6 +213,22 @@ def _train(
             "gives the reasons"
         )
     store.close_sweep(spec.name, "complete")
+
+
+def _load(plan: Plan) -> "Dataset":
+    """The data set, on which every condition's noise can be had; BadInput where not."""
+    from trainers.data.dataset import DataError
+    from trainers.data.datasets import load_dataset, unusable
+
+    settings = plan.spec.data_settings()
+    try:
+        dataset = load_dataset(settings)
+    except DataError as error:
+        raise BadInput(str(error)) from None
+    for condition in plan.conditions:
+        if problem := unusable(dataset, settings, condition.labels):
+            raise BadInput(problem)
+    return dataset
 
 
 def _attempts(

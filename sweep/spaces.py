@@ -3,19 +3,14 @@
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from search_spaces.defaults import OWN, SHARED
 from search_spaces.domains import Choice, Domain, Float, Int
 from sweep.errors import unknown
+from sweep.fields import Strict
 from trainers.hyperparameters import Value
 from trainers.registry import METHODS
-
-
-class Strict(BaseModel):
-    """A part of a spec: no unknown fields, no silent conversion, no change afterwards."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class DomainSpec(Strict):

@@ -4,32 +4,36 @@ Every model is strict and frozen; a message of a failed check names the value an
 field is added by `sweep.spec_reader`.
 """
 
-import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
 from search_spaces.domains import Domain
+from sweep.data import Conditions, Data
 from sweep.errors import BadInput, unknown
+from sweep.fields import SafeName, Strict, one_of
 from sweep.spaces import (
     SpaceSpec,
-    Strict,
     check_hyperparameter,
     has_hyperparameter,
     resolve_space,
 )
 from sweep.student import Student, Teacher
-from trainers.data.datasets import DATASETS
-from trainers.data.noise import NOISE_KINDS
-from trainers.data.splits import SPLITS, SplitFractions
+from trainers.data.noise import CLASS_MAPS
 from trainers.hyperparameters import Value
 from trainers.registry import METHODS
-from trainers.settings import DataSpec, Selection
-
-T = TypeVar("T")
-
-SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+from trainers.settings import (
+    ClassMap,
+    DataSpec,
+    Selection,
+    Treatment,
+)
 
 # The names under which Optuna's samplers and pruners are known here; the classes are an adapter's.
 SAMPLERS = (
@@ -47,82 +51,10 @@ METRICS: Mapping[str, Literal["maximize", "minimize"]] = {
 UNITS: Mapping[str, str] = {"accuracy": "percent", "loss": "nats"}
 
 
-def _safe_name(value: str) -> str:
-    if not SAFE_NAME.fullmatch(value):
-        raise ValueError(
-            f"{value!r} cannot name files and runs; use at most 64 letters, digits, '_', '-' or "
-            "'.', beginning with a letter or digit"
-        )
-    return value
-
-
-def _one_of(what: str, known: tuple[str, ...]) -> AfterValidator:
-    def check(value: str) -> str:
-        if value not in known:
-            raise ValueError(unknown(what, value, known))
-        return value
-
-    return AfterValidator(check)
-
-
-def _distinct(values: tuple[T, ...]) -> tuple[T, ...]:
-    if len(set(values)) != len(values):
-        raise ValueError(f"{list(values)} names something twice; name each once")
-    return values
-
-
-SafeName = Annotated[str, AfterValidator(_safe_name)]
-
-
-class Splits(Strict):
-    """Shares of the data set, each in (0, 1), together at most 1."""
-
-    train: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    meta: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    validation: Annotated[float, Field(gt=0, lt=1)] = 0.15
-    test: Annotated[float, Field(gt=0, lt=1)] = 0.25
-
-    @model_validator(mode="after")
-    def _fit(self) -> "Splits":
-        total = sum(getattr(self, name) for name in SPLITS)
-        if total > 1 + 1e-9:
-            raise ValueError(f"the shares add up to {total:g}; lower them to at most 1 together")
-        return self
-
-
-class Data(Strict):
-    """Which data set, and how it is split."""
-
-    dataset: Annotated[str, _one_of("data set", tuple(DATASETS))]
-    splits: Splits = Splits()
-
-    def settings(self) -> DataSpec:
-        return DataSpec(self.dataset, SplitFractions(**self.splits.model_dump()))
-
-
-Rate = Annotated[float, Field(ge=0, lt=1)]
-Kind = Annotated[str, _one_of("noise kind", tuple(NOISE_KINDS))]
-TeacherLabels = Literal["noisy", "clean"]
-
-
-class Conditions(Strict):
-    """The settings in which methods are compared: every combination of these lists."""
-
-    noise_kind: Annotated[
-        tuple[Kind, ...], Field(min_length=1, strict=False), AfterValidator(_distinct)
-    ] = ("symmetric",)
-    noise_rate: Annotated[
-        tuple[Rate, ...], Field(min_length=1, strict=False), AfterValidator(_distinct)
-    ] = (0.0,)
-    teacher_labels: Annotated[
-        tuple[TeacherLabels, ...], Field(min_length=1, strict=False), AfterValidator(_distinct)
-    ] = ("noisy",)
-
-
 class MethodUse(Strict):
     """A method of the sweep under a label of its own, with some hyperparameters pinned."""
 
-    method: Annotated[str, _one_of("method", tuple(METHODS))]
+    method: Annotated[str, one_of("method", tuple(METHODS))]
     label: SafeName = ""
     baseline: bool = False
     pin: dict[str, Value] = Field(default_factory=dict)
@@ -159,13 +91,13 @@ class Named(BaseModel):
 class Sampler(Named):
     """What proposes trials."""
 
-    name: Annotated[str, _one_of("sampler", SAMPLERS)] = "tpe"
+    name: Annotated[str, one_of("sampler", SAMPLERS)] = "tpe"
 
 
 class Pruner(Named):
     """What stops weak trials."""
 
-    name: Annotated[str, _one_of("pruner", PRUNERS)] = "median"
+    name: Annotated[str, one_of("pruner", PRUNERS)] = "median"
 
 
 class Search(Strict):
@@ -192,7 +124,7 @@ class Confirm(Strict):
 class Objective(Strict):
     """The validation metric that search improves and that picks the epoch that counts."""
 
-    metric: Annotated[str, _one_of("metric", tuple(METRICS))] = "accuracy"
+    metric: Annotated[str, one_of("metric", tuple(METRICS))] = "accuracy"
 
     @property
     def direction(self) -> Literal["maximize", "minimize"]:
@@ -254,6 +186,7 @@ class SweepSpec(Strict):
             )
         for label, space in self.search.own.items():
             self._check_own_space(label, space)
+        self._check_class_map()
         self._check_shared_space()
         for use in self.methods:
             self.space_of(use)
@@ -263,6 +196,27 @@ class SweepSpec(Strict):
         """What is searched for ``use``: hyperparameters and their domains, in a fixed order."""
         own = self.search.own.get(use.label, {})
         return resolve_space(use.method, use.label, use.pin, self.search.shared, own)
+
+    def data_settings(self) -> DataSpec:
+        """The data set, its splits, and what is done to its examples."""
+        data, conditions = self.data, self.conditions
+        treatment = Treatment(
+            augment=data.augment,
+            noisy_splits=conditions.noisy_splits,
+            class_map=self._class_map() if "asymmetric" in conditions.noise_kind else (),
+            noise_file=conditions.noise_file or "",
+        )
+        return DataSpec(data.dataset, data.splits.settings(), data.options(), treatment)
+
+    def _class_map(self) -> ClassMap:
+        return self.conditions.class_map or CLASS_MAPS.get(self.data.dataset, ())
+
+    def _check_class_map(self) -> None:
+        if "asymmetric" in self.conditions.noise_kind and not self._class_map():
+            raise ValueError(
+                f"conditions.class_map: is missing; {self.data.dataset} has no usual one, add "
+                "pairs of a class and the one it is taken for, e.g. [[3, 5], [5, 3]]"
+            )
 
     def _check_shared_space(self) -> None:
         known = {h.name for use in self.methods for h in METHODS[use.method].hyperparameters}

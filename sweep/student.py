@@ -10,13 +10,11 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     Field,
-    SerializerFunctionWrapHandler,
-    model_serializer,
     model_validator,
 )
 
 from sweep.errors import unknown
-from sweep.spaces import Strict
+from sweep.fields import Sparing, Strict
 from trainers.hyperparameters import LR, WEIGHT_DECAY
 from trainers.networks import FIELDS, NETWORKS, complete
 from trainers.settings import ModelSpec, Training
@@ -30,16 +28,6 @@ def _known(name: str) -> str:
     if name not in NETWORKS:
         raise ValueError(unknown("model", name, MODEL_NAMES))
     return name
-
-
-class Sparing(Strict):
-    """A part of which a written spec holds only the fields that mean something in it."""
-
-    @model_serializer(mode="wrap")
-    def _leave_out_what_is_not_given(
-        self, write: SerializerFunctionWrapHandler
-    ) -> dict[str, object]:
-        return {name: value for name, value in write(self).items() if value is not None}
 
 
 class Model(Sparing):

@@ -87,7 +87,7 @@ def teacher_cohort(plan: Plan, jobs: tuple[TeacherJob, ...]) -> CohortTask:
         plan.spec.objective.settings(),
     )
     name = f"teachers/{jobs[0].key}"
-    return CohortTask(name, "teacher", "", spec, plan.spec.data.settings(), lanes)
+    return CohortTask(name, "teacher", "", spec, plan.spec.data_settings(), lanes)
 
 
 def search_cohort(
@@ -131,4 +131,4 @@ def _student_cohort(
         student.training.settings(),
         plan.spec.objective.settings(),
     )
-    return CohortTask(name, stage, cell.id, spec, plan.spec.data.settings(), lanes)
+    return CohortTask(name, stage, cell.id, spec, plan.spec.data_settings(), lanes)

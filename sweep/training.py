@@ -26,7 +26,9 @@ def train(
     keep_freed_memory()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     sources = [lane.source for lane in task.lanes]
-    data = LaneData(dataset, task.data.fractions, sources, teacher_logits, device)
+    data = LaneData(
+        dataset, task.data.fractions, sources, teacher_logits, device, task.data.treatment
+    )
     cohort = Cohort(task.spec, [lane.lane for lane in task.lanes], data)
     results = cohort.train(report)
     teachers = {}

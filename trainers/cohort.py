@@ -129,7 +129,7 @@ class Cohort:
 
     def _step(self, index: Tensor, lr: Tensor) -> tuple[Tensor, Tensor]:
         """One batch; the sum of its losses and its hits, each (L,)."""
-        batch = self.data.batch("train", index)
+        batch = self.data.training_batch(index)
         z = self.model(batch.inputs).logits
         losses = self.method.losses(batch, z)
         self._optimizer.step(losses.mean(1).sum(), lr)

@@ -11,6 +11,11 @@ from typing import Any, Literal
 from trainers.data.splits import SplitFractions
 from trainers.hyperparameters import Value
 
+# What a data set can be told.
+Option = float | int | str
+# Which classes are taken for which: pairs (from, to).
+ClassMap = tuple[tuple[int, int], ...]
+
 
 @dataclass(frozen=True)
 class ModelSpec:
@@ -113,8 +118,24 @@ class CohortSpec:
 
 
 @dataclass(frozen=True)
+class Treatment:
+    """What is done to examples on their way to a student.
+
+    ``augment``: how inputs of training batches are changed. ``noisy_splits``: where label noise
+    falls. ``class_map``: for asymmetric noise. ``noise_file``: the labels of noise from a file.
+    """
+
+    augment: Literal["none", "crop_flip"] = "none"
+    noisy_splits: tuple[str, ...] = ("train",)
+    class_map: ClassMap = ()
+    noise_file: str = ""
+
+
+@dataclass(frozen=True)
 class DataSpec:
-    """A data set by name and the share of each split."""
+    """A data set by name with its options as given, the share of each split, the treatment."""
 
     dataset: str
     fractions: SplitFractions
+    options: Mapping[str, Option] = field(default_factory=dict)
+    treatment: Treatment = Treatment()

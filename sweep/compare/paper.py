@@ -193,7 +193,7 @@ def _cell(record: SweepRecord, table: pd.DataFrame, condition: Condition, method
         high=float(row["ci95_high"]),
         n_seeds=int(row["n_seeds"]),
         planned=len(record.confirm_seeds),
-        empty=without_a_mean(row),
+        empty=without_a_mean(row.to_dict()),
     )
 
 

@@ -15,7 +15,7 @@ from sweep.spec import SweepSpec
 from sweep.spec_reader import check_spec, presets, read_spec
 from tests.sweep.specs import put
 from tests.sweep.stage import MemoryTracker, studies, train_in_process
-from trainers.data.datasets import DATASETS
+from trainers.data.datasets import load_dataset
 
 EVERY = pytest.mark.parametrize("name", presets())
 SHRUNK: Mapping[str, Any] = {
@@ -61,7 +61,7 @@ def test_shrunk_preset_runs_to_its_end(name: str, tmp_path: Path) -> None:
     plan = Plan(_shrunk(read_spec(name)))
     tracker = MemoryTracker()
     referee = Referee(plan, studies(plan, tmp_path), tracker)
-    for _, outcomes in train_in_process(referee, DATASETS[plan.spec.data.dataset].load()):
+    for _, outcomes in train_in_process(referee, load_dataset(plan.spec.data_settings())):
         assert outcomes
     progress = referee.progress()
     assert progress.done == progress.planned

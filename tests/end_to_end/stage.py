@@ -16,7 +16,7 @@ from sweep.run import Comparison, Places, launch, open_store
 from sweep.spec import SweepSpec
 from sweep.training import train
 from tests.sweep.specs import SMALL, small_spec
-from trainers.data.datasets import DATASETS
+from trainers.data.datasets import load_dataset
 
 
 def end_to_end_spec() -> SweepSpec:
@@ -46,7 +46,7 @@ def launched_in_process(
         str(places.journal(spec.name)),
         places.runs_dir / "teachers",
     )
-    actor = RefereeActor(spec, stores, [DATASETS[spec.data.dataset].load()])
+    actor = RefereeActor(spec, stores, [load_dataset(spec.data_settings())])
     while (cohort := actor.next_cohort()) != ALL_DONE:
         _train(actor, cohort)
     actor.close(interrupted=False)

@@ -55,6 +55,20 @@ def test_bad_spec_ends_with_one_message_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_launch_without_its_data_says_what_to_fetch_and_leaves_nothing(
+    run: Run, tmp_path: Path
+) -> None:
+    code, out, err = run(
+        *("launch", "digits", "--set", "data.dataset=cifar10"),
+        *("--set", f"data.folder={tmp_path / 'absent'}"),
+    )
+    assert (code, out) == (2, [])
+    assert len(err) == 1
+    assert "cifar10: no cifar-10-python.tar.gz in " in err[0]
+    assert "fetch https://" in err[0]
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -14,6 +14,8 @@ from sweep.plan import Plan
 from sweep.spec import SweepSpec
 from sweep.spec_reader import MOST_BYTES, check_spec, read_spec
 from tests.sweep.specs import SMALL, small_data, small_spec
+from trainers.data.splits import SplitFractions
+from trainers.settings import Treatment
 
 # What is changed in a good spec, to what, and the words that the message must hold.
 WRONG: Sequence[tuple[str, Any, Sequence[str]]] = (
@@ -62,6 +64,43 @@ WRONG: Sequence[tuple[str, Any, Sequence[str]]] = (
     ("conditions.noise_kind", ["symetric"], ["noise_kind.0: 'symetric'", "'symmetric'?"]),
     ("conditions.teacher_labels", ["noise"], ["teacher_labels.0: 'noise'", "'noisy' or 'clean'"]),
     ("student.training.schedule", "cosin", ["'cosin'", "'cosine', 'constant' or 'steps'"]),
+    # the data set and what it is told
+    ("data.image_size", 32, ["data: image_size: digits does not take", "takes examples"]),
+    ("data", {"dataset": "npz"}, ["data: path: is missing; npz needs it"]),
+    ("data", {"dataset": "image_folder", "image_size": 0}, ["data.image_size: 0"]),
+    ("data", {"dataset": "blobs", "augment": "crop_flip"}, ["augment: blobs", "augment: none"]),
+    ("data", {"dataset": "blobs", "spread": 0.0}, ["data.spread: 0.0", "greater than 0"]),
+    ("data.augment", "flip", ["data.augment: 'flip'", "'none' or 'crop_flip'"]),
+    ("data.examples", 0, ["data.examples: 0", "greater than or equal to 1"]),
+    ("data", {"dataset": "npz", "path": ""}, ["data.path: ''", "name a file"]),
+    ("data", {"dataset": "npz", "path": "a\0"}, ["data.path", "cannot be a path"]),
+    ("data.splits.test", "official", ["splits.test: digits has no official", "a share instead"]),
+    *(
+        ("data.splits.test", bad, ["data.splits.test: ", repr(bad), "(0, 1), or official"])
+        for bad in (0, 1, 1.5, True, "offical", None, float("nan"), 10**400, [0.2])
+    ),
+    (
+        "data",
+        {"dataset": "cifar10", "splits": {"train": 0.9, "validation": 0.1, "test": "official"}},
+        ["data.splits", "add up to 1.1"],
+    ),
+    # noise kinds and what they need
+    ("conditions.noisy_splits", ["test"], ["noisy_splits.0: 'test'", "'meta' or 'validation'"]),
+    ("conditions.noisy_splits", [], ["noisy_splits: []", "at least one"]),
+    ("conditions.noise_kind", ["file"], ["conditions: noise_file: is missing"]),
+    ("conditions.noise_file", "a.npy", ["noise_file: no noise kind is file"]),
+    ("conditions.class_map", [[1, 2]], ["class_map: no noise kind is asymmetric"]),
+    *(
+        ("conditions", {"noise_kind": ["asymmetric"], "class_map": bad}, words)
+        for bad, words in (
+            ([[1, 1]], ["class_map: [1, 1] does not take"]),
+            ([[1, -2]], ["class_map: [1, -2] does not take"]),
+            ([[1, 2], [1, 3]], ["class_map: class 1 is taken for two"]),
+            ([[1, 2, 3]], ["class_map.0"]),
+            ([["1", 2]], ["class_map.0.0: '1' (text)", "whole number"]),
+            ([], ["class_map: []", "at least one"]),
+        )
+    ),
     # names that are no safe path
     *(
         ("name", bad, ["name: ", repr(bad), "letters, digits"])
@@ -127,6 +166,32 @@ def test_wrong_field_is_named_with_value_and_remedy(
     message = str(caught.value)
     assert message.splitlines()[0].startswith("the-file.yaml: ")
     assert all(word in message for word in words), message
+
+
+def test_asymmetric_noise_needs_a_map_where_there_is_no_usual_one() -> None:
+    asymmetric = {"conditions.noise_kind": ["asymmetric"]}
+    with pytest.raises(BadInput, match=r"conditions\.class_map: is missing; blobs has no"):
+        small_spec({**asymmetric, "data.dataset": "blobs"})
+    own = {**asymmetric, "data.dataset": "blobs", "conditions.class_map": [[1, 2]]}
+    assert small_spec(own).data_settings().treatment.class_map == ((1, 2),)
+    usual = small_spec(asymmetric).data_settings().treatment.class_map
+    assert (5, 6) in usual
+    assert small_spec().data_settings().treatment.class_map == ()
+
+
+def test_data_of_a_spec_are_handed_on() -> None:
+    splits = {"train": 0.9, "meta": 0.02, "validation": 0.08, "test": "official"}
+    data = {"dataset": "fashion_mnist", "folder": "~/f", "examples": 500, "splits": splits}
+    data["augment"] = "crop_flip"
+    conditions = {"noise_kind": ["file"], "noise_file": "n.npy"}
+    conditions["noisy_splits"] = ["train", "meta"]
+    spec = small_spec({"data": data, "conditions": conditions})
+    settings = spec.data_settings()
+    assert settings.options == {"folder": "~/f", "examples": 500}
+    assert settings.fractions == SplitFractions(0.9, 0.02, 0.08, None)
+    assert settings.treatment == Treatment("crop_flip", ("train", "meta"), (), "n.npy")
+    again = yaml.safe_load(yaml.safe_dump(spec.model_dump(mode="json")))
+    assert check_spec(again, "again") == spec
 
 
 @pytest.mark.parametrize(

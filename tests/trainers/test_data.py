@@ -1,12 +1,9 @@
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.trainers.cases import CPU, FRACTIONS, made_up_dataset
-from trainers.data.datasets import DATASETS
 from trainers.data.lanes import LaneData
-from trainers.data.noise import NOISE_KINDS, corrupt_labels
 from trainers.data.splits import SPLITS, SplitFractions, split_rows
 from trainers.settings import Labels, LaneSource
 
@@ -51,27 +48,6 @@ def test_splits_differ_by_seed_only() -> None:
     assert (first != other).any()
 
 
-@pytest.mark.parametrize("kind", NOISE_KINDS)
-@given(n=st.integers(0, 100), rate=st.floats(0, 1), seed=st.integers(0, 99))
-def test_noise_corrupts_the_exact_count_and_never_to_the_true_class(
-    kind: str, n: int, rate: float, seed: int
-) -> None:
-    y = _labels(n, seed)
-    before = y.copy()
-    noisy = corrupt_labels(y, 3, kind, rate, np.random.default_rng(seed))
-    assert (noisy != y).sum() == round(rate * n)
-    assert ((noisy >= 0) & (noisy < 3)).all()
-    assert (y == before).all()
-
-
-def test_symmetric_noise_reaches_every_other_class_alike() -> None:
-    y = np.zeros(6000, dtype=np.int64)
-    noisy = corrupt_labels(y, 4, "symmetric", 1.0, np.random.default_rng(0))
-    counts = np.bincount(noisy, minlength=4)
-    assert counts[0] == 0
-    assert counts[1:] == pytest.approx(2000, abs=150)
-
-
 def _lane_data(*sources: LaneSource) -> LaneData:
     return LaneData(made_up_dataset(), FRACTIONS, sources, {}, CPU)
 
@@ -102,13 +78,3 @@ def test_a_higher_rate_corrupts_the_same_examples_and_more() -> None:
     sources = [LaneSource(5, Labels("symmetric", rate)) for rate in (0.2, 0.6)]
     low, high = _lane_data(*sources).corrupted
     assert (high | ~low).all()
-
-
-@pytest.mark.parametrize("name", DATASETS)
-def test_datasets_are_what_they_say(name: str) -> None:
-    dataset = DATASETS[name].load()
-    assert dataset.inputs.dtype == np.float32
-    assert dataset.labels.dtype == np.int64
-    assert len(dataset.inputs) == len(dataset.labels)
-    assert sorted(set(dataset.labels)) == list(range(dataset.classes))
-    assert np.isfinite(dataset.inputs).all()

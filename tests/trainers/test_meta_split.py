@@ -6,17 +6,19 @@ import torch
 from sweep.plan import Plan
 from sweep.spec_reader import read_spec
 from sweep.tasks import search_cohort
-from trainers.data.datasets import DATASETS
+from trainers.data.datasets import load_dataset
 from trainers.data.lanes import LaneData
 from trainers.data.splits import SPLITS, SplitFractions
-from trainers.settings import Labels, LaneSource
+from trainers.settings import DataSpec, Labels, LaneSource
 
 FRACTIONS = SplitFractions(0.45, 0.1, 0.2, 0.25)
 
 
 def data_of(*train_on_meta: bool) -> LaneData:
     sources = [LaneSource(3, Labels("symmetric", 0.4), (), on) for on in train_on_meta]
-    return LaneData(DATASETS["digits"].load(), FRACTIONS, sources, {}, torch.device("cpu"))
+    return LaneData(
+        load_dataset(DataSpec("digits", FRACTIONS)), FRACTIONS, sources, {}, torch.device("cpu")
+    )
 
 
 def test_the_meta_split_comes_after_the_training_split_with_its_true_labels() -> None:

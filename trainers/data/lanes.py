@@ -15,20 +15,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trainers.data.augment import crop_and_flip
 from trainers.data.datasets import Dataset
-from trainers.data.noise import corrupt_labels
+from trainers.data.noise import Examples, corrupt_labels, realised_rate, transition_matrix
 from trainers.data.splits import SPLITS, SplitFractions, split_rows
-from trainers.seeds import numpy_generator
-from trainers.settings import LaneSource
+from trainers.seeds import numpy_generator, torch_generator
+from trainers.settings import LaneSource, Treatment
 
 
 class Batch(NamedTuple):
-    """Examples of one split: ``places`` in it (L, B), ``teachers`` (L, M, B, C)."""
+    """Examples of one split: ``places`` in it (L, B), ``teachers`` (L, M, B, C).
+
+    ``augmented``: the inputs are not those that the teachers' logits were computed from.
+    """
 
     places: Tensor
     inputs: Tensor
     labels: Tensor
     teachers: Tensor
+    augmented: bool = False
 
 
 class LaneData:
@@ -41,19 +46,24 @@ class LaneData:
         sources: Sequence[LaneSource],
         teacher_logits: Mapping[str, NDArray[np.float32]],
         device: torch.device,
+        treatment: Treatment | None = None,
     ) -> None:
+        treatment = treatment or Treatment()
         self.classes = dataset.classes
         self.inputs = torch.as_tensor(dataset.inputs, device=device)
-        drawn = [_draw(dataset, fractions, source) for source in sources]
+        drawn = _draw_all(dataset, fractions, sources, treatment)
         self._rows = {
-            s: torch.as_tensor(np.stack([rows[s] for rows, _ in drawn]), device=device)
+            s: torch.as_tensor(np.stack([d.rows[s] for d in drawn]), device=device) for s in SPLITS
+        }
+        self._labels = {
+            s: torch.as_tensor(np.stack([d.labels[s] for d in drawn]), device=device)
             for s in SPLITS
         }
         true = torch.as_tensor(dataset.labels, device=device)
-        self._labels = {s: true[self._rows[s]] for s in SPLITS}
-        given = torch.as_tensor(np.stack([noisy for _, noisy in drawn]), device=device)
-        self.corrupted = given != self._labels["train"]
-        self._labels["train"] = given
+        self._true = true[self._rows["train"]]
+        self.corrupted = self._labels["train"] != self._true
+        self._augment = treatment.augment == "crop_flip"
+        self._shakes = [torch_generator(source.seed, "augment") for source in sources]
         names = sorted({name for source in sources for name in source.teachers})
         stacked = [torch.as_tensor(teacher_logits[name], device=device) for name in names]
         self._logits = (
@@ -70,12 +80,17 @@ class LaneData:
         """How many lanes are left."""
         return len(self._teachers)
 
+    @property
+    def augments(self) -> bool:
+        """Whether training batches hold changed inputs."""
+        return self._augment
+
     def size(self, split: str) -> int:
         """How many examples a lane has in ``split``."""
         return self._rows[split].shape[1]
 
     def labels(self, split: str) -> Tensor:
-        """The given labels (L, N_s): corrupted ones in the training split."""
+        """The given labels (L, N_s): corrupted ones where the noise falls."""
         return self._labels[split]
 
     def inputs_of(self, split: str, index: Tensor) -> Tensor:
@@ -83,36 +98,94 @@ class LaneData:
         return self.inputs[self._rows[split].gather(1, index)]
 
     def batch(self, split: str, index: Tensor) -> Batch:
-        """The examples at places ``index`` (L, B) of ``split``."""
+        """The examples at places ``index`` (L, B) of ``split``, as they are."""
         rows = self._rows[split].gather(1, index)
         teachers = self._logits[self._teachers.unsqueeze(2), rows.unsqueeze(1)]
         return Batch(index, self.inputs[rows], self._labels[split].gather(1, index), teachers)
+
+    def training_batch(self, index: Tensor) -> Batch:
+        """The training examples at places ``index`` (L, B) as a step of training sees them.
+
+        Where inputs are augmented, each call draws anew from every lane's own generator.
+        """
+        batch = self.batch("train", index)
+        if not self._augment:
+            return batch
+        return batch._replace(inputs=crop_and_flip(batch.inputs, self._shakes), augmented=True)
+
+    def realised_rates(self) -> list[float]:
+        """Of each lane: the share of wrong labels in the training split."""
+        pairs = zip(self._true.cpu().numpy(), self._labels["train"].cpu().numpy(), strict=True)
+        return [realised_rate(y, given) for y, given in pairs]
+
+    def transition_matrices(self) -> NDArray[np.float64]:
+        """Of each lane, (L, C, C): as what the training examples of a class (row) were given."""
+        pairs = zip(self._true.cpu().numpy(), self._labels["train"].cpu().numpy(), strict=True)
+        return np.stack([transition_matrix(y, given, self.classes) for y, given in pairs])
 
     def keep(self, lanes: Tensor) -> None:
         """Cut the stack down to ``lanes`` (indices)."""
         self._rows = {s: t[lanes] for s, t in self._rows.items()}
         self._labels = {s: t[lanes] for s, t in self._labels.items()}
+        self._true = self._true[lanes]
         self.corrupted = self.corrupted[lanes]
         self._teachers = self._teachers[lanes]
+        self._shakes = [self._shakes[i] for i in lanes.tolist()]
+
+
+class _Drawn(NamedTuple):
+    """The rows (N_s,) and given labels (N_s,) of every split of one lane."""
+
+    rows: dict[str, NDArray[np.int64]]
+    labels: dict[str, NDArray[np.int64]]
+
+
+def _draw_all(
+    dataset: Dataset,
+    fractions: SplitFractions,
+    sources: Sequence[LaneSource],
+    treatment: Treatment,
+) -> list[_Drawn]:
+    """Of every lane; lanes that differ in their teachers alone share one draw."""
+    drawn: dict[tuple[object, ...], _Drawn] = {}
+    keys = [(source.seed, source.labels, source.train_on_meta) for source in sources]
+    for key, source in zip(keys, sources, strict=True):
+        if key not in drawn:
+            drawn[key] = _draw(dataset, fractions, source, treatment)
+    return [drawn[key] for key in keys]
 
 
 def _draw(
-    dataset: Dataset, fractions: SplitFractions, source: LaneSource
-) -> tuple[dict[str, NDArray[np.int64]], NDArray[np.int64]]:
-    """Rows per split, and the given labels of the training split.
+    dataset: Dataset, fractions: SplitFractions, source: LaneSource, treatment: Treatment
+) -> _Drawn:
+    """Splits by the seed alone, then noise.
 
     The noise falls on the same examples with the same labels whether or not the meta split is
-    trained on: its rows and true labels come after those of the training split.
+    trained on: its rows and labels come after those of the training split.
     """
-    rows = split_rows(dataset.labels, fractions, numpy_generator(source.seed, "split"))
-    noisy = corrupt_labels(
-        dataset.labels[rows["train"]],
-        dataset.classes,
-        source.labels.noise_kind,
-        source.labels.noise_rate,
-        numpy_generator(source.seed, "noise", source.labels.noise_kind),
-    )
+    rng = numpy_generator(source.seed, "split")
+    rows = split_rows(dataset.labels, fractions, rng, dataset.official_test)
+    labels = {s: dataset.labels[rows[s]] for s in SPLITS}
+    for split in treatment.noisy_splits:
+        labels[split] = _corrupted(dataset, rows[split], split, source, treatment)
     if source.train_on_meta:
-        noisy = np.concatenate([noisy, dataset.labels[rows["meta"]]])
+        labels["train"] = np.concatenate([labels["train"], labels["meta"]])
         rows = {**rows, "train": np.concatenate([rows["train"], rows["meta"]])}
-    return rows, noisy
+    return _Drawn(rows, labels)
+
+
+def _corrupted(
+    dataset: Dataset,
+    rows: NDArray[np.int64],
+    split: str,
+    source: LaneSource,
+    treatment: Treatment,
+) -> NDArray[np.int64]:
+    """The labels of one split after the noise, which each split draws from a stream of its own."""
+    kind, rate = source.labels.noise_kind, source.labels.noise_rate
+    purpose = ("noise", kind) if split == "train" else ("noise", kind, split)
+    given = None if dataset.file_labels is None else dataset.file_labels[rows]
+    examples = Examples(
+        dataset.labels[rows], dataset.classes, dataset.inputs, rows, given, treatment.class_map
+    )
+    return corrupt_labels(examples, kind, rate, numpy_generator(source.seed, *purpose))

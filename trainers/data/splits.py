@@ -13,24 +13,50 @@ SPLITS = ("train", "meta", "validation", "test")
 
 @dataclass(frozen=True)
 class SplitFractions:
-    """The share of all examples in each split; together at most 1."""
+    """The share of all examples in each split; together at most 1.
+
+    ``test`` None: the test split is the official test part of the data set, all of it, and the
+    shares are those of the other examples.
+    """
 
     train: float
     meta: float
     validation: float
-    test: float
+    test: float | None
 
-    def as_mapping(self) -> Mapping[str, float]:
-        return {name: float(getattr(self, name)) for name in SPLITS}
+    def drawn(self) -> Mapping[str, float]:
+        """The splits that are drawn, with their shares."""
+        shares = {name: getattr(self, name) for name in SPLITS}
+        return {name: float(share) for name, share in shares.items() if share is not None}
 
 
 def split_rows(
-    labels: NDArray[np.int64], fractions: SplitFractions, rng: np.random.Generator
+    labels: NDArray[np.int64],
+    fractions: SplitFractions,
+    rng: np.random.Generator,
+    official_test: int = 0,
 ) -> dict[str, Rows]:
     """Row numbers of each split; sizes depend on ``len(labels)`` alone, never on the draw.
 
-    Rows are dealt out class by class, interleaved so that any run of them holds the classes in
-    their proportion; the splits are consecutive runs.
+    ``official_test``: how many rows, the last ones, are the official test part. Where it is not the
+    test split by itself, it is dealt out with all others.
+    """
+    drawn = len(labels) - (official_test if fractions.test is None else 0)
+    dealt = deal(labels[:drawn], rng)
+    rows, start = {}, 0
+    for name, fraction in fractions.drawn().items():
+        stop = start + int(fraction * drawn + 1e-9)
+        rows[name] = dealt[start:stop]
+        start = stop
+    if fractions.test is None:
+        rows["test"] = np.arange(drawn, len(labels), dtype=np.int64)
+    return rows
+
+
+def deal(labels: NDArray[np.int64], rng: np.random.Generator) -> Rows:
+    """All row numbers in an order any run of which holds the classes in their proportion.
+
+    Rows are dealt out class by class, interleaved.
     """
     order = rng.permutation(len(labels))
     given = labels[order]
@@ -38,10 +64,4 @@ def split_rows(
     for c in np.unique(labels):
         of_class = np.flatnonzero(given == c)
         place[of_class] = (np.arange(len(of_class)) + rng.random()) / len(of_class)
-    dealt = order[np.argsort(place, kind="stable")]
-    rows, start = {}, 0
-    for name, fraction in fractions.as_mapping().items():
-        stop = start + int(fraction * len(labels) + 1e-9)
-        rows[name] = dealt[start:stop].astype(np.int64)
-        start = stop
-    return rows
+    return order[np.argsort(place, kind="stable")].astype(np.int64)
