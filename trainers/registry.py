@@ -4,66 +4,53 @@ Free of torch, so that a spec can be checked without loading it; a method's clas
 and loaded where it trains.
 """
 
-import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from trainers.hyperparameters import ALPHA, LR, TEMPERATURE, WEIGHT_DECAY, Hyperparameter
+from trainers.method_entry import MethodEntry
 
-if TYPE_CHECKING:
-    from trainers.method import Method
-
-
-@dataclass(frozen=True)
-class MethodEntry:
-    """One row of the table.
-
-    ``uses_teacher``: its loss reads teacher logits. ``uses_meta``: it learns from the meta split.
-    """
-
-    implementation: str
-    summary: str
-    source: str
-    uses_teacher: bool
-    uses_meta: bool
-    hyperparameters: tuple[Hyperparameter, ...]
-
-    def hyperparameter(self, name: str) -> Hyperparameter:
-        """The hyperparameter of that name; KeyError if the method has none."""
-        return {h.name: h for h in self.hyperparameters}[name]
-
-    def load(self) -> "type[Method]":
-        """The class that trains by this method."""
-        module, _, name = self.implementation.partition(":")
-        loaded: type[Method] = getattr(importlib.import_module(module), name)
-        return loaded
-
+__all__ = ["METHODS", "MethodEntry"]
 
 _OPTIMIZER = (LR, WEIGHT_DECAY)
 
 METHODS: Mapping[str, MethodEntry] = {
     "alm_kd": MethodEntry(
         implementation="trainers.alm_kd:AlmKd",
-        summary="weights of label and teacher learned per example by a meta-gradient",
+        summary="weights of label and teachers learned per example by a meta-gradient",
         source="arXiv 2202.03250 and its authors' public code",
-        uses_teacher=True,
+        teachers="any",
         uses_meta=True,
+        one_teacher_only={"variant": ("convex",)},
         hyperparameters=(
             *_OPTIMIZER,
             TEMPERATURE,
             Hyperparameter(
                 "variant", "choice", "box", "the constraint on the weights", "authors' code",
-                choices=("convex", "box"),
+                choices=("convex", "max", "softmax", "box"),
             ),
             Hyperparameter(
                 "meta_lr", "float", 1500.0, "step size of the weights", "authors' code, box",
                 low=0.0,
             ),
             Hyperparameter(
-                "start", "float", "default", "teacher's weight before the first update: a number, "
-                "uniform (drawn per example), or the variant's default", "authors' code",
+                "start", "float", "default", "a teacher's weight before the first update: a "
+                "number, uniform (drawn per example), or the variant's default", "authors' code",
                 low=0.0, high=1.0, words=("default", "uniform"),
+            ),
+            Hyperparameter(
+                "held_out", "float", "default", "share of the held-out batch in the loss that the "
+                "weights lower, the rest is the training group's; or the variant's default",
+                "authors' code", low=0.0, high=1.0, words=("default",),
+            ),
+            Hyperparameter(
+                "held_out_loss", "choice", "default", "the loss that the weights lower: to the "
+                "labels, to labels mixed with the last teacher, or to the last teacher",
+                "authors' code", choices=("default", "labels", "mixed", "teacher"),
+            ),
+            Hyperparameter(
+                "hypergradient", "choice", "last_layer", "how much of the network the look-ahead "
+                "step moves", "authors' code; full is the exact one-step look-ahead",
+                choices=("last_layer", "full"),
             ),
             Hyperparameter(
                 "warmup_epochs", "int", 10, "epochs at the starting weights",
@@ -85,9 +72,9 @@ METHODS: Mapping[str, MethodEntry] = {
     ),
     "fixed_kd": MethodEntry(
         implementation="trainers.fixed_kd:FixedKd",
-        summary="one fixed mix of label and teacher for all examples",
+        summary="one fixed mix of label and teachers for all examples",
         source="Hinton et al. 2015, arXiv 1503.02531",
-        uses_teacher=True,
+        teachers="any",
         uses_meta=False,
         hyperparameters=(*_OPTIMIZER, TEMPERATURE, ALPHA),
     ),
@@ -95,7 +82,7 @@ METHODS: Mapping[str, MethodEntry] = {
         implementation="trainers.cross_entropy:CrossEntropy",
         summary="the given labels alone, no teacher",
         source="standard",
-        uses_teacher=False,
+        teachers="none",
         uses_meta=False,
         hyperparameters=_OPTIMIZER,
     ),

@@ -70,6 +70,11 @@ class LaneData:
         """How many lanes are left."""
         return len(self._teachers)
 
+    @property
+    def teachers(self) -> int:
+        """How many teachers each lane has, M."""
+        return self._teachers.shape[1]
+
     def size(self, split: str) -> int:
         """How many examples a lane has in ``split``."""
         return self._rows[split].shape[1]
