@@ -14,6 +14,7 @@ from trainers.data.lanes import LaneData
 from trainers.data.splits import SplitFractions
 from trainers.hyperparameters import Hyperparameter
 from trainers.method import Method
+from trainers.method_entry import TEACHERS
 from trainers.registry import METHODS
 from trainers.settings import CohortSpec, Labels, Lane, LaneSource, ModelSpec, Selection, Training
 
@@ -36,9 +37,10 @@ def digits() -> Dataset:
 
 
 def _cohort(name: str, digits: Dataset) -> Cohort:
-    """Two lanes with every hyperparameter at its default."""
-    teacher = {"teacher": np.eye(digits.classes, dtype=np.float32)[digits.labels]}
-    used = ("teacher",) if METHODS[name].uses_teacher else ()
+    """Two lanes with every hyperparameter at its default and the fewest teachers it reads."""
+    right = np.eye(digits.classes, dtype=np.float32)[digits.labels]
+    teacher = {"right": right, "unsure": 0.1 * right}
+    used = tuple(teacher)[: int(TEACHERS[METHODS[name].teachers][0])]
     data = LaneData(
         digits,
         SplitFractions(0.5, 0.1, 0.2, 0.2),

@@ -29,6 +29,18 @@ LIVELY: Mapping[str, Sequence[Mapping[str, Value]]] = {
         {"variant": "convex", "warmup_epochs": 1, "inner_repeats": 2, "hypergradient": "full"},
     ),
     "fixed_kd": ({"alpha": 0.5}, {"alpha": 1.0, "temperature": 2.0}, {"alpha": 0.1}),
+    "label_smoothing": ({"smoothing": 0.0}, {"smoothing": 0.3}),
+    "superloss": ({"regularization": 0.3, "alpha": 0.5}, {"regularization": 2.0}),
+    "crust": (
+        {"coreset_after": 1},
+        {"coreset_after": 0, "coreset_ratio": 0.2},
+        {"coreset_after": 2, "coreset_ratio": 1.0},
+    ),
+    "meta_weight_net": ({"net_lr": 0.1}, {"net_lr": 0.01}),
+    "bikd": ({"net_lr": 0.01}, {"net_lr": 0.003, "temperature": 2.0}),
+    "dkd": ({"ramp_epochs": 2}, {"ramp_epochs": 1, "target_weight": 3.0}, {"other_weight": 1.0}),
+    "dist": ({"temperature": 2.0}, {"inter_weight": 3.0}, {"intra_weight": 0.0}),
+    "ae_kd": ({"cap": 0.6}, {"cap": 1.0, "alpha": 0.5}),
 }
 
 
@@ -92,7 +104,7 @@ def lively_trials(method: str, count: int) -> list[Trial]:
     """Trials that differ in seed, noise, teacher and values."""
     values = LIVELY.get(method, ({},))
     teachers = (("strong",), ("weak",))
-    if METHODS[method].teachers == "several":
+    if METHODS[method].teachers == "several" or method in {"aver", "ae_kd"}:
         teachers = (("strong", "weak"), ("weak", "strong"))
     return [
         Trial(

@@ -232,7 +232,7 @@ def test_weights_of_several_teachers_start_where_they_are_told(
 
 
 def test_convex_mixes_the_label_with_one_teacher_alone() -> None:
-    with pytest.raises(ValueError, match=r"'convex' mixes the label with one teacher.*choose max"):
+    with pytest.raises(ValueError, match=r"'convex' mixes the label with one teacher.*choose box"):
         make_cohort("alm_kd", [replace(_trial("convex"), teachers=SEVERAL)])
 
 
