@@ -1,8 +1,10 @@
 """Every method of the table, through one suite."""
 
 import math
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -63,6 +65,14 @@ def test_row_loads_a_method_and_says_what_it_is(name: str) -> None:
     assert issubclass(entry.load(), Method)
     assert entry.summary
     assert entry.source
+
+
+@EVERY
+def test_documentation_has_the_method_and_its_hyperparameters(name: str) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "methods.md").read_text(encoding="utf-8")
+    assert re.search(rf"^##+ {name}$", text, re.MULTILINE)
+    assert f"| [`{name}`](#{name}) |" in text
+    assert all(f"`{h.name}`" in text for h in METHODS[name].hyperparameters)
 
 
 @EVERY

@@ -37,8 +37,15 @@ LIVELY: Mapping[str, Sequence[Mapping[str, Value]]] = {
         {"coreset_after": 2, "coreset_ratio": 1.0},
     ),
     "meta_weight_net": ({"net_lr": 0.1}, {"net_lr": 0.01}),
-    "bikd": ({"net_lr": 0.01}, {"net_lr": 0.003, "temperature": 2.0}),
-    "dkd": ({"ramp_epochs": 2}, {"ramp_epochs": 1, "target_weight": 3.0}, {"other_weight": 1.0}),
+    "bikd": (
+        {"net_lr": 0.003, "lr": 0.01},
+        {"net_lr": 0.001, "temperature": 2.0, "lr": 0.005},
+    ),
+    "dkd": (
+        {"ramp_epochs": 2, "lr": 0.02},
+        {"ramp_epochs": 1, "target_weight": 3.0, "lr": 0.01},
+        {"other_weight": 1.0, "lr": 0.03},
+    ),
     "dist": ({"temperature": 2.0}, {"inter_weight": 3.0}, {"intra_weight": 0.0}),
     "ae_kd": ({"cap": 0.6}, {"cap": 1.0, "alpha": 0.5}),
 }
