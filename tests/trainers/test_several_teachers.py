@@ -106,7 +106,7 @@ def test_a_teacher_right_about_an_example_has_more_weight_there() -> None:
 @pytest.mark.parametrize("teachers", [2, 3, 5])
 @pytest.mark.parametrize("cap", [0.25, 0.5, 1.0])
 def test_least_norm_weights_are_scipys(teachers: int, cap: float) -> None:
-    g = torch.randn(6, teachers, 4, generator=torch.Generator().manual_seed(teachers))
+    g = torch.randn(6, teachers, 8, generator=torch.Generator().manual_seed(teachers))
     g[::2] += 0.5
     found = least_norm_weights(g, torch.full((6,), cap))
     allowed = max(cap, 1 / teachers)
