@@ -26,7 +26,7 @@ OWN: Mapping[str, Mapping[str, Domain]] = {
     "label_smoothing": {"smoothing": Float(0.0, 0.9)},
     "wsld": {"kd_weight": Float(0.1, 10.0, log=True)},
     "superloss": {"regularization": Float(0.1, 10.0, log=True)},
-    "crust": {"coreset_ratio": Float(0.2, 1.0)},
+    "crust": {"coreset_ratio": Float(0.2, 1.0), "coreset_radius": Float(0.1, 1.0)},
     "meta_weight_net": {},
     "bikd": {},
     "dkd": {

@@ -3,19 +3,22 @@
 n      training examples with one label; d_ij the distance of their last-layer gradients
 S      the coreset: ceil(ratio n) of them, chosen one by one to gain most in
        sum_i max_{j in S} (max d - d_ij), the facility location function
-w_j    how many of the n are nearest to j in S; zero outside S, so that w sums up to n
+w_j    how many of the n are within radius * median(d) of j in S; zero outside S; scaled so that the
+       mean over the training split is 1
 
 L_i    w_i CE(y_i, z_i)
+
+Clean examples of a class have much the same gradient and so many neighbours, corrupted ones few.
 
 Before every epoch after ``coreset_after``, with the student as it is then. The gradient of one
 example is r (x) (h, 1) with r = softmax(z) - onehot(y); distances need inner products alone, and
 these are (r_i . r_j) (h_i . h_j + 1).
 
 Source: Mirzasoleiman et al. 2020, arXiv 2011.07451, and its authors' public code. Departures:
-gradients by the last layer's parameters, where the code has those by its inputs; w counts the
-nearest, as in the paper, where the code counts the neighbours within a radius; examples outside
-the coreset stay in their batches with weight zero, so that all methods take the same number of
-steps; no mixing of inputs.
+gradients by the last layer's parameters, where the code has those by its inputs; a radius in
+medians, where the code's is a length (2) that fits its network; examples outside the coreset stay
+in their batches with weight zero, so that all methods take the same number of steps; the scale of
+w is set over the whole split, not in each batch; no mixing of inputs.
 """
 
 import math
@@ -38,7 +41,7 @@ def squared_distances(r: Tensor, h: Tensor) -> Tensor:
 
 
 def facility_location(d: Tensor, size: Tensor, chosen: Tensor) -> Tensor:
-    """Weights of greedy coresets of several classes: ``(K, n)``, zero outside the coreset.
+    """Greedy coresets of several classes: ``(K, n)`` bool.
 
     Distances ``d`` (K, n, n), where a class has fewer than n examples only its first ``size``
     (K,) count; ``chosen`` (K,) how many of them to choose.
@@ -56,26 +59,26 @@ def facility_location(d: Tensor, size: Tensor, chosen: Tensor) -> Tensor:
         grows = step < chosen
         inside[at, pick] |= grows
         best = torch.where(grows.unsqueeze(1), torch.maximum(best, near[at, :, pick]), best)
-    nearest = near.masked_fill(~inside.unsqueeze(1), -1.0).argmax(2)
-    return d.new_zeros(classes, n).scatter_add_(1, nearest, real.to(d.dtype))
+    return inside
 
 
-def coreset_weights(output: Output, y: Tensor, ratio: float, classes: int) -> Tensor:
+def coreset_weights(output: Output, y: Tensor, ratio: float, radius: float) -> Tensor:
     """w (N,) for one lane: features (N, H), logits (N, C), labels (N,)."""
     r = cross_entropy_gradient(output.logits, y)
-    members = [(y == c).nonzero().squeeze(1) for c in range(classes)]
-    members = [m for m in members if len(m)]
-    size = torch.tensor([len(m) for m in members])
+    members = [(y == c).nonzero().squeeze(1) for c in torch.unique(y)]
+    size = torch.tensor([len(m) for m in members], device=y.device)
     n = int(size.max())
     d = output.logits.new_zeros(len(members), n, n)
     for k, m in enumerate(members):
         d[k, : len(m), : len(m)] = squared_distances(r[m], output.features[m]).sqrt()
-    chosen = torch.tensor([math.ceil(ratio * len(m)) for m in members])
-    found = facility_location(d, size.to(d.device), chosen.to(d.device))
+    chosen = torch.tensor([math.ceil(ratio * len(m)) for m in members], device=y.device)
+    inside = facility_location(d, size, chosen)
     w = output.logits.new_zeros(len(y))
     for k, m in enumerate(members):
-        w[m] = found[k, : len(m)]
-    return w
+        own = d[k, : len(m), : len(m)]
+        neighbours = (own <= radius * own.median()).sum(1)
+        w[m] = (neighbours * inside[k, : len(m)]).to(w.dtype)
+    return w / w.mean()
 
 
 class Crust(Method):
@@ -97,8 +100,8 @@ class Crust(Method):
         output, y = frozen_output(student, self.data, "train"), self.data.labels("train")
         for i in due:
             lane = Output(output.features[i], output.logits[i])
-            ratio = float(numbers["coreset_ratio"][i])
-            self._weights[i] = coreset_weights(lane, y[i], ratio, self.data.classes)
+            ratio, radius = (float(numbers[f"coreset_{x}"][i]) for x in ("ratio", "radius"))
+            self._weights[i] = coreset_weights(lane, y[i], ratio, radius)
 
     def metrics(self) -> Mapping[str, Tensor]:
         clean = self._weights * ~self.data.corrupted

@@ -151,6 +151,10 @@ METHODS: Mapping[str, MethodEntry] = {
                 "authors' code", low=0.0, high=1.0, open_low=True,
             ),
             Hyperparameter(
+                "coreset_radius", "float", 0.5, "how near a neighbour is, in median distances of "
+                "its class", "own; the authors' code has a length of 2", low=0.0,
+            ),
+            Hyperparameter(
                 "coreset_after", "int", 5, "epochs on all examples before the first coreset",
                 "authors' code, 120 epochs", low=0,
             ),

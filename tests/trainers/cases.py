@@ -34,7 +34,7 @@ LIVELY: Mapping[str, Sequence[Mapping[str, Value]]] = {
     "crust": (
         {"coreset_after": 1},
         {"coreset_after": 0, "coreset_ratio": 0.2},
-        {"coreset_after": 2, "coreset_ratio": 1.0},
+        {"coreset_after": 2, "coreset_ratio": 1.0, "coreset_radius": 0.2},
     ),
     "meta_weight_net": ({"net_lr": 0.1}, {"net_lr": 0.01}),
     "bikd": (
