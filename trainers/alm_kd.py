@@ -252,7 +252,10 @@ class _Seen(NamedTuple):
 
 
 def _rows(batch: Batch, lanes: Tensor) -> Batch:
-    return Batch(*(t[lanes] for t in batch))
+    """The same examples of ``lanes`` (indices) alone."""
+    places, inputs = batch.places[lanes], batch.inputs[lanes]
+    labels, teachers = batch.labels[lanes], batch.teachers[lanes]
+    return batch._replace(places=places, inputs=inputs, labels=labels, teachers=teachers)
 
 
 def _mean_where(x: Tensor, chosen: Tensor) -> Tensor:

@@ -3,7 +3,7 @@ the whole network.
 
 L lanes, K losses per example, B examples of a batch or group, P parameters of one lane.
 
-theta   parameters of every lane, by name                 (L, ...) each
+theta   parameters of every lane that train, by name      (L, ...) each
 lam     loss weights                                      (L, K, B)
 l(theta)   the losses that they weigh                     (L, K, B)
 step    learning rate over examples in a batch, eta / B   (L,)
@@ -49,15 +49,18 @@ class Network:
 
     def __init__(self, student: LaneClassifier, lanes: Tensor) -> None:
         """``lanes``: which, as indices."""
+        state = {**dict(student.named_parameters()), **dict(student.named_buffers())}
+        chosen = {name: t.detach()[lanes] for name, t in state.items()}
         self._student = student
-        self._buffers = {name: b[lanes] for name, b in student.named_buffers()}
+        # Buffers, and parameters that are frozen.
+        self._fixed = {name: t for name, t in chosen.items() if not state[name].requires_grad}
         self.parameters: Parameters = {
-            name: p.detach()[lanes] for name, p in student.named_parameters()
+            name: t for name, t in chosen.items() if state[name].requires_grad
         }
 
     def logits(self, theta: Parameters, x: Tensor) -> Tensor:
         """Logits (L, B, C) of inputs (L, B, ...) with parameters ``theta``."""
-        z: Tensor = functional_call(self._student, {**theta, **self._buffers}, (x,)).logits
+        z: Tensor = functional_call(self._student, {**theta, **self._fixed}, (x,)).logits
         return z
 
 
