@@ -96,9 +96,11 @@ def test_step_of_the_net_is_the_long_way(name: str) -> None:
             torch.testing.assert_close(ours.bias[lane].detach(), expected.bias.detach())
         z = cohort.model(batch.inputs).logits
         w = long_way.weights(z[lane], y, t)
-        expected_loss = long_way.loss(z[lane], y, t, w)
+        expected_loss = long_way.loss(z[lane], y, t, w.detach())
         found = method.losses(batch, z)[lane].mean()
         torch.testing.assert_close(found, expected_loss)
+        slopes = [torch.autograd.grad(x, z, retain_graph=True)[0] for x in (found, expected_loss)]
+        torch.testing.assert_close(*slopes)
 
 
 def test_held_out_batches_go_through_the_meta_split() -> None:

@@ -14,6 +14,8 @@ from tests.trainers.drawn import Drawn, drawn
 from trainers.ae_kd import least_norm_weights
 from trainers.ca_mkd import label_weights
 from trainers.ebkd import entropy_weights
+from trainers.losses import distillation_gradient
+from trainers.several_teachers import SeveralTeachers
 
 pytestmark = pytest.mark.usefixtures("double_precision")
 
@@ -69,6 +71,19 @@ def test_losses_are_numpys(name: str, teachers: int) -> None:
         np.testing.assert_allclose(
             d.losses()[lane], _expected(d, lane, w, alpha, tau), rtol=1e-5, atol=1e-8
         )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_gradient_flows_through_the_weights(name: str) -> None:
+    d = drawn(name, [{"alpha": 1.0, "temperature": 2.0}], teachers=3)
+    z = d.z.clone().requires_grad_()
+    (found,) = torch.autograd.grad(d.method.losses(d.batch, z).sum(), z)
+    method = d.method
+    assert isinstance(method, SeveralTeachers)
+    w = method.teacher_weights(d.batch, d.z).expand(1, 3, -1).unsqueeze(-1)
+    tau = torch.full((1, 1, 1), 2.0)
+    expected = (w * distillation_gradient(d.batch.teachers, d.z.unsqueeze(1), tau)).sum(1)
+    torch.testing.assert_close(found, expected)
 
 
 @pytest.mark.parametrize("name", NAMES)
