@@ -23,7 +23,7 @@ TAU = 3.0
 STEPS: Mapping[str, float] = {"convex": 20.0, "max": 20.0, "softmax": 100.0, "box": 40.0}
 REPEATS: Mapping[str, int] = {"convex": 10, "max": 5, "softmax": 10, "box": 5}
 HELD_OUT: Mapping[str, float] = {"convex": 0.75, "max": 0.9, "softmax": 0.75, "box": 1.0}
-SEVERAL = ("strong", "weak", "strong")
+SEVERAL = ("strong", "strong", "weak")
 
 
 def _trial(variant: str, **values: Value) -> Trial:

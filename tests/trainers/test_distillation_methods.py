@@ -123,8 +123,8 @@ def test_superloss_is_finite_in_single_precision() -> None:
 
 def test_dkd_is_its_two_parts_in_numpy() -> None:
     d = drawn("dkd", [{"target_weight": 2.0, "ramp_epochs": 4}, {"temperature": 2.0}])
-    d.method.begin_epoch(3, None, None)  # type: ignore[arg-type]
-    settings = ((2.0, 4.0, 3 / 4), (1.0, 2.0, 3 / 20))
+    d.method.begin_epoch(5, None, None)  # type: ignore[arg-type]
+    settings = ((2.0, 4.0, 1.0), (1.0, 2.0, 5 / 20))
     for lane, (alpha, tau, ramp) in enumerate(settings):
         y, z, t = _arrays(d, lane)
         p, q = np_softmax(t / tau, -1), np_softmax(z / tau, -1)
