@@ -109,6 +109,7 @@ def test_held_out_batches_go_through_the_meta_split() -> None:
     assert isinstance(method, LearnedWeights)
     n = cohort.data.size("meta")
     places = [method._held_out.draw().places for _ in range(2 * (n // 8))]
+    assert {p.shape[1] for p in places} == {8}
     for lane in range(2):
         first, second = (
             torch.cat([p[lane] for p in half]) for half in (places[: n // 8], places[n // 8 :])
