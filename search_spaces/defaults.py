@@ -12,6 +12,8 @@ from search_spaces.domains import Choice, Domain, Float
 SHARED: Mapping[str, Domain] = {
     "lr": Float(0.01, 0.5, log=True),
     "temperature": Float(1.0, 10.0, log=True),
+    "alpha": Float(0.0, 1.0),
+    "net_lr": Float(1e-4, 1e-2, log=True),
 }
 
 OWN: Mapping[str, Mapping[str, Domain]] = {
@@ -19,6 +21,25 @@ OWN: Mapping[str, Mapping[str, Domain]] = {
         "variant": Choice(("convex", "box")),
         "meta_lr": Float(1e1, 1e5, log=True),
     },
-    "fixed_kd": {"alpha": Float(0.0, 1.0)},
+    "fixed_kd": {},
     "cross_entropy": {},
+    "label_smoothing": {"smoothing": Float(0.0, 0.9)},
+    "wsld": {"kd_weight": Float(0.1, 10.0, log=True)},
+    "superloss": {"regularization": Float(0.1, 10.0, log=True)},
+    "crust": {"coreset_ratio": Float(0.2, 1.0), "coreset_radius": Float(0.1, 1.0)},
+    "meta_weight_net": {},
+    "bikd": {},
+    "dkd": {
+        "target_weight": Float(0.1, 10.0, log=True),
+        "other_weight": Float(0.1, 10.0, log=True),
+    },
+    "dist": {
+        "inter_weight": Float(0.1, 10.0, log=True),
+        "intra_weight": Float(0.1, 10.0, log=True),
+    },
+    "born_again": {},
+    "aver": {},
+    "ebkd": {},
+    "ca_mkd": {},
+    "ae_kd": {"cap": Float(0.3, 1.0)},
 }

@@ -49,6 +49,7 @@ class Cohort:
         self._names = [lane.name for lane in lanes]
         self._results = {lane.name: LaneResult() for lane in lanes}
         entry = METHODS[spec.method]
+        _check(spec.method, lanes, data)
         device = data.inputs.device
         values = stack_values(
             entry.hyperparameters, [lane.hyperparameters for lane in lanes], device
@@ -130,6 +131,7 @@ class Cohort:
     def _step(self, index: Tensor, lr: Tensor) -> tuple[Tensor, Tensor]:
         """One batch; the sum of its losses and its hits, each (L,)."""
         batch = self.data.training_batch(index)
+        self.method.begin_step(batch, self.model, lr)
         z = self.model(batch.inputs).logits
         losses = self.method.losses(batch, z)
         self._optimizer.step(losses.mean(1).sum(), lr)
@@ -173,3 +175,14 @@ class Cohort:
         self.data.keep(at)
         self.method.keep(at)
         self._optimizer.keep(at)
+
+
+def _check(method: str, lanes: Sequence[Lane], data: LaneData) -> None:
+    """ValueError where these lanes cannot train by ``method`` together."""
+    entry = METHODS[method]
+    if len(lanes) > 1 and not entry.lanes:
+        raise ValueError(f"{method} trains one trial to a cohort, not {len(lanes)}; split them")
+    for lane in lanes:
+        problem = entry.teacher_problem(data.teachers, lane.hyperparameters)
+        if problem:
+            raise ValueError(f"{lane.name}: {method} {problem}")

@@ -9,8 +9,7 @@ r     dl_ik/dz, gradients of each loss by the logits   (L, K, C, G)
 h     features of the training examples                (L, H, G)
 eta   the student's learning rate now                  (L,)
 B     examples in one training batch (the loss is a mean over a batch)
-h_e, z_e, p_e, w_e   features, logits, target probabilities and weights of the evaluation rows
-                                                       (L, H, V), (L, C, V), (L, C, V), (L, V)
+h_e, z_e   features and logits of the evaluation rows  (L, H, V), (L, C, V)
 
 The look-ahead is one plain gradient step of the last layer alone, theta' = theta - eta * sum_i
 sum_k lam_ik * g_ik with g_ik = (dl_ik/dz (x) h_i, dl_ik/dz) / B, so the evaluation logits after it
@@ -30,6 +29,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from trainers.held_out_loss import Goal
+
 
 @dataclass(frozen=True)
 class TrainingGroup:
@@ -43,16 +44,11 @@ class TrainingGroup:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The loss that the weights should lower: sum over rows of w_e * CE(p_e, softmax(z'_e))."""
+    """The rows on which the weights should lower the loss ``goal``."""
 
     h: Tensor
     z: Tensor
-    p: Tensor
-    w: Tensor
-
-    def loss(self, z: Tensor) -> Tensor:
-        """The weighted cross-entropy at logits ``z`` (L, C, V): ``(L,)``."""
-        return -(self.w * (self.p * torch.log_softmax(z, dim=1)).sum(1)).sum(-1)
+    goal: Goal
 
 
 def look_ahead_logits(lam: Tensor, group: TrainingGroup, evaluation: Evaluation) -> Tensor:
@@ -67,7 +63,7 @@ def look_ahead_logits(lam: Tensor, group: TrainingGroup, evaluation: Evaluation)
 def last_layer_hypergradient(lam: Tensor, group: TrainingGroup, evaluation: Evaluation) -> Tensor:
     """dL_val(theta')/dlam: ``(L, K, G)``; zero where eta is zero."""
     z = look_ahead_logits(lam, group, evaluation)
-    G_z = evaluation.w.unsqueeze(1) * (torch.softmax(z, dim=1) - evaluation.p)
+    G_z = evaluation.goal.gradient(z)
     G_W = G_z @ evaluation.h.mT
     G_b = G_z.sum(dim=2, keepdim=True)
     along = torch.baddbmm(G_b, G_W, group.h).unsqueeze(1)

@@ -67,3 +67,7 @@ ALPHA = Hyperparameter(
     "alpha", "float", 0.9, "weight of the teacher; 1 - alpha is the label's",
     "Hinton et al. 2015; common default", low=0.0, high=1.0,
 )  # fmt: skip
+NET_LR = Hyperparameter(
+    "net_lr", "float", 1e-3, "Adam's step size for the weighting net", "code of Meta-Weight-Net",
+    low=0.0,
+)  # fmt: skip

@@ -72,6 +72,9 @@ class Method(ABC):
     def begin_epoch(self, epoch: int, student: LaneClassifier, lr: Tensor) -> None:
         """Called before epoch 1, 2, ... with the learning rates (L,) of that epoch."""
 
+    def begin_step(self, batch: Batch, student: LaneClassifier, lr: Tensor) -> None:
+        """Called before each step, with its batch, the student as it is and the rates (L,)."""
+
     def metrics(self) -> Mapping[str, Tensor]:
         """Diagnostics of the epoch that ended, each (L,); NaN where a lane has none."""
         return {}

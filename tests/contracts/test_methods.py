@@ -1,8 +1,10 @@
 """Every method of the table, through one suite."""
 
 import math
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from trainers.data.lanes import LaneData
 from trainers.data.splits import SplitFractions
 from trainers.hyperparameters import Hyperparameter
 from trainers.method import Method
+from trainers.method_entry import TEACHERS
 from trainers.registry import METHODS
 from trainers.settings import CohortSpec, Labels, Lane, LaneSource, ModelSpec, Selection, Training
 
@@ -36,9 +39,10 @@ def digits() -> Dataset:
 
 
 def _cohort(name: str, digits: Dataset) -> Cohort:
-    """Two lanes with every hyperparameter at its default."""
-    teacher = {"teacher": np.eye(digits.classes, dtype=np.float32)[digits.labels]}
-    used = ("teacher",) if METHODS[name].uses_teacher else ()
+    """Two lanes with every hyperparameter at its default and the fewest teachers it reads."""
+    right = np.eye(digits.classes, dtype=np.float32)[digits.labels]
+    teacher = {"right": right, "unsure": 0.1 * right}
+    used = tuple(teacher)[: int(TEACHERS[METHODS[name].teachers][0])]
     data = LaneData(
         digits,
         SplitFractions(0.5, 0.1, 0.2, 0.2),
@@ -61,6 +65,14 @@ def test_row_loads_a_method_and_says_what_it_is(name: str) -> None:
     assert issubclass(entry.load(), Method)
     assert entry.summary
     assert entry.source
+
+
+@EVERY
+def test_documentation_has_the_method_and_its_hyperparameters(name: str) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "methods.md").read_text(encoding="utf-8")
+    assert re.search(rf"^##+ {name}$", text, re.MULTILINE)
+    assert f"| [`{name}`](#{name}) |" in text
+    assert all(f"`{h.name}`" in text for h in METHODS[name].hyperparameters)
 
 
 @EVERY

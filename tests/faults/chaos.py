@@ -10,6 +10,7 @@ both stores, and the table is compared with that of a run that nothing disturbed
 import argparse
 import random
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -20,6 +21,8 @@ from pathlib import Path
 from tests.faults.launcher import finish, kill, left, run, same, start, table, write_spec
 
 TARGETS = ("launcher", "launcher", "launcher", "RefereeActor", "Trainable")
+# So many processes may be lost on the way.
+PATIENT = ("--set", "resources.retries=50")
 # Kills in one round before it is left to come to its end.
 MOST_KILLS_IN_A_ROUND = 10
 
@@ -61,20 +64,23 @@ def _rounds(place: Path, kills: int, draw: random.Random) -> None:
 def _one_round(spec: Path, runs: Path, whole: float, kills: int, draw: random.Random) -> int:
     """Kill until the sweep ends or ``kills`` are spent, then let it end; how many there were."""
     done = 0
-    while done < kills:
-        process = start(spec, runs)
+    process = start(spec, runs, *PATIENT)
+    while done < kills and _goes_on(process, draw.uniform(0.1, whole)):
         target = draw.choice(TARGETS)
-        deadline = time.monotonic() + draw.uniform(0.1, whole)
-        while time.monotonic() < deadline and process.poll() is None:
-            time.sleep(0.01)
-        if process.poll() is None and kill(process, target):
-            done += 1
-        if target == "launcher" and process.returncode != 0:
-            continue
-        finish(process)
-        return done
-    run(spec, runs)
+        done += kill(process, target)
+        if target == "launcher":
+            process = start(spec, runs, *PATIENT)
+    finish(process)
     return done
+
+
+def _goes_on(process: subprocess.Popen[str], seconds: float) -> bool:
+    """Whether the process is still there after so long."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
 
 
 if __name__ == "__main__":

@@ -113,3 +113,27 @@ def test_the_same_trial_twice_in_a_cohort_is_the_same_twice(method: str) -> None
     diary = Diary()
     make_cohort(method, [trial, *lively_trials(method, 3)[1:], twin]).train(diary)
     assert diary.rows["twin"] == diary.rows[trial.name]
+
+
+def test_lanes_with_several_teachers_learn_their_weights_apart() -> None:
+    """The variants side by side, each with both kinds of look-ahead."""
+    kinds = [(v, h) for v in ("box", "max", "softmax") for h in ("last_layer", "full")]
+    trials = [
+        Trial(
+            f"{variant}-{hypergradient}",
+            seed=7 + i % 2,
+            teachers=(("strong", "weak"), ("weak", "strong"))[i % 2],
+            values={
+                "variant": variant,
+                "hypergradient": hypergradient,
+                "meta_lr": 100.0,
+                "warmup_epochs": i % 2,
+                "update_every": 1,
+            },
+        )
+        for i, (variant, hypergradient) in enumerate(kinds)
+    ]
+    diary = Diary()
+    make_cohort("alm_kd", trials).train(diary)
+    for trial in trials:
+        assert diary.rows[trial.name] == history("alm_kd", trial)

@@ -83,7 +83,7 @@ def test_space_is_the_defaults_less_the_pins(label: str) -> None:
     ]
     plan = _plan({"methods": uses})
     cell = next(cell for cell in plan.cells if cell.use.label == label)
-    shared = set() if label == "cross_entropy" else set(SHARED) - {"lr"}
+    shared = {h.name for h in cell.entry.hyperparameters} & set(SHARED) - {"lr"}
     assert set(cell.space) == shared | set(OWN[label])
     assert plan.trials_of(cell) == (0 if label == "cross_entropy" else 6)
 

@@ -11,6 +11,7 @@ from trainers.data.datasets import Dataset
 from trainers.data.lanes import LaneData
 from trainers.data.splits import SplitFractions
 from trainers.hyperparameters import Value
+from trainers.registry import METHODS
 from trainers.settings import CohortSpec, Labels, Lane, LaneSource, ModelSpec, Selection, Training
 
 EXAMPLES, INPUTS, CLASSES = 211, 7, 5
@@ -23,9 +24,30 @@ LIVELY: Mapping[str, Sequence[Mapping[str, Value]]] = {
         {"variant": "box", "warmup_epochs": 1, "update_every": 1, "meta_lr": 300.0},
         {"variant": "convex", "warmup_epochs": 0, "update_every": 2, "meta_lr": 100.0},
         {"variant": "box", "warmup_epochs": 0, "start": "uniform", "grad_fit": 2},
-        {"variant": "convex", "warmup_epochs": 1, "update_every": 1, "inner_repeats": 3},
+        {"variant": "max", "warmup_epochs": 1, "update_every": 1, "meta_lr": 50.0},
+        {"variant": "softmax", "warmup_epochs": 0, "update_every": 1, "meta_lr": 500.0},
+        {"variant": "convex", "warmup_epochs": 1, "inner_repeats": 2, "hypergradient": "full"},
     ),
     "fixed_kd": ({"alpha": 0.5}, {"alpha": 1.0, "temperature": 2.0}, {"alpha": 0.1}),
+    "label_smoothing": ({"smoothing": 0.0}, {"smoothing": 0.3}),
+    "superloss": ({"regularization": 0.3, "alpha": 0.5}, {"regularization": 2.0}),
+    "crust": (
+        {"coreset_after": 1},
+        {"coreset_after": 0, "coreset_ratio": 0.2},
+        {"coreset_after": 2, "coreset_ratio": 1.0, "coreset_radius": 0.2},
+    ),
+    "meta_weight_net": ({"net_lr": 0.1}, {"net_lr": 0.01}),
+    "bikd": (
+        {"net_lr": 0.003, "lr": 0.01},
+        {"net_lr": 0.001, "temperature": 2.0, "lr": 0.005},
+    ),
+    "dkd": (
+        {"ramp_epochs": 2, "lr": 0.02},
+        {"ramp_epochs": 1, "target_weight": 3.0, "lr": 0.01},
+        {"other_weight": 1.0, "lr": 0.03},
+    ),
+    "dist": ({"temperature": 2.0}, {"inter_weight": 3.0}, {"intra_weight": 0.0}),
+    "ae_kd": ({"cap": 0.6}, {"cap": 1.0, "alpha": 0.5}),
 }
 
 
@@ -88,12 +110,15 @@ def make_cohort(method: str, trials: Sequence[Trial], shape: Shape | None = None
 def lively_trials(method: str, count: int) -> list[Trial]:
     """Trials that differ in seed, noise, teacher and values."""
     values = LIVELY.get(method, ({},))
+    teachers = (("strong",), ("weak",))
+    if METHODS[method].teachers == "several" or method in {"aver", "ae_kd"}:
+        teachers = (("strong", "weak"), ("weak", "strong"))
     return [
         Trial(
             name=f"trial-{i}",
             seed=100 + i // 2,
             noise_rate=(0.0, 0.4, 0.6)[i % 3],
-            teachers=(("strong",), ("weak",))[i % 2],
+            teachers=teachers[i % 2],
             values={"lr": (0.05, 0.2, 0.01, 0.1)[i % 4], **values[i % len(values)]},
         )
         for i in range(count)

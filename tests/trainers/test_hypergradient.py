@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from trainers.held_out_loss import Goal
 from trainers.hypergradient import (
     Evaluation,
     TrainingGroup,
@@ -33,7 +34,11 @@ class Problem:
     held_out_h: Tensor
     held_out_p: Tensor
     held_out_w: Tensor
+    held_out_s: Tensor
     lam: Tensor
+
+    def goal(self) -> Goal:
+        return Goal(self.held_out_p.mT, self.held_out_w, self.held_out_s)
 
     def closed_form_inputs(self, eta: Tensor) -> tuple[TrainingGroup, Evaluation]:
         z = torch.stack([head(h) for head, h in zip(self.heads, self.h, strict=True)]).detach()
@@ -44,7 +49,7 @@ class Problem:
         ).detach()
         return (
             TrainingGroup(self.h.mT, torch.stack([label.mT, teacher.mT], dim=1), eta, BATCH),
-            Evaluation(self.held_out_h.mT, held_out_z.mT, self.held_out_p.mT, self.held_out_w),
+            Evaluation(self.held_out_h.mT, held_out_z.mT, self.goal()),
         )
 
 
@@ -66,6 +71,7 @@ def problem() -> Problem:
         held_out_h=normal(L, V, H),
         held_out_p=torch.softmax(normal(L, V, C), dim=-1),
         held_out_w=torch.rand(L, V, generator=g),
+        held_out_s=0.5 + 3 * torch.rand(L, V, generator=g),
         lam=2 * torch.rand(L, K, G, generator=g),
     )
 
@@ -88,8 +94,9 @@ def _held_out_loss(problem: Problem, lane: int, lam: Tensor, eta: float) -> Tens
             dW, db = torch.autograd.grad(loss, [head.weight, head.bias], retain_graph=True)
             W = W - eta / BATCH * lam[k, i] * dW
             b = b - eta / BATCH * lam[k, i] * db
-    z = F.linear(problem.held_out_h[lane], W, b)
-    rows = F.cross_entropy(z, problem.held_out_p[lane], reduction="none")
+    s = problem.held_out_s[lane]
+    z = F.linear(problem.held_out_h[lane], W, b) / s.unsqueeze(1)
+    rows = s**2 * F.cross_entropy(z, problem.held_out_p[lane], reduction="none")
     return (problem.held_out_w[lane] * rows).sum()
 
 
@@ -105,7 +112,7 @@ def test_closed_form_is_the_derivative_of_the_written_out_look_ahead(problem: Pr
 
 def test_look_ahead_loss_is_the_written_out_one(problem: Problem) -> None:
     group, evaluation = problem.closed_form_inputs(torch.tensor(ETA))
-    found = evaluation.loss(look_ahead_logits(problem.lam, group, evaluation))
+    found = evaluation.goal.loss(look_ahead_logits(problem.lam, group, evaluation))
     expected = [
         _held_out_loss(problem, lane, problem.lam[lane], eta) for lane, eta in enumerate(ETA)
     ]
@@ -120,7 +127,7 @@ def test_closed_form_passes_gradcheck(problem: Problem) -> None:
         @staticmethod
         def forward(ctx: torch.autograd.function.FunctionCtx, lam: Tensor) -> Tensor:
             ctx.save_for_backward(lam)
-            return evaluation.loss(look_ahead_logits(lam, group, evaluation))
+            return evaluation.goal.loss(look_ahead_logits(lam, group, evaluation))
 
         @staticmethod
         def backward(ctx: torch.autograd.function.FunctionCtx, upstream: Tensor) -> Tensor:
@@ -148,13 +155,16 @@ def test_hypergradient_per_step_tends_to_the_inner_product_of_gradients(problem:
 def test_lanes_together_are_lanes_one_by_one(problem: Problem) -> None:
     group, evaluation = problem.closed_form_inputs(torch.tensor(ETA))
     together = last_layer_hypergradient(problem.lam, group, evaluation)
+    goal = evaluation.goal
     for i in range(L):
         lane = slice(i, i + 1)
         alone = last_layer_hypergradient(
             problem.lam[lane],
             TrainingGroup(group.h[lane], group.r[lane], group.eta[lane], BATCH),
             Evaluation(
-                evaluation.h[lane], evaluation.z[lane], evaluation.p[lane], evaluation.w[lane]
+                evaluation.h[lane],
+                evaluation.z[lane],
+                Goal(*(t[lane] for t in (goal.p, goal.w, goal.s))),
             ),
         )
         torch.testing.assert_close(together[lane], alone)

@@ -85,6 +85,11 @@ class LaneData:
         """Whether training batches hold changed inputs."""
         return self._augment
 
+    @property
+    def teachers(self) -> int:
+        """How many teachers each lane has, M."""
+        return self._teachers.shape[1]
+
     def size(self, split: str) -> int:
         """How many examples a lane has in ``split``."""
         return self._rows[split].shape[1]

@@ -1,0 +1,77 @@
+"""Which examples an update of ALM-KD's weights takes together.
+
+N training examples of a lane, J groups of G of them, V held-out examples for each group.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from trainers.data.lanes import LaneData
+
+
+@dataclass(frozen=True)
+class Deal:
+    """The groups of some lanes, as one leading dimension of len(at) * J.
+
+    ``at``: the lanes. ``train_index`` (len(at), J, G), ``meta_index`` (len(at), J, V): places in
+    the splits. The last group of a lane is filled up with repeated examples, marked by ``filled``
+    0 (len(at) * J, G).
+    """
+
+    at: Tensor
+    train_index: Tensor
+    meta_index: Tensor
+    filled: Tensor
+
+    @staticmethod
+    def draw(
+        generators: list[torch.Generator], at: Tensor, batch_size: int, grad_fit: int,
+        data: LaneData,
+    ) -> "Deal":  # fmt: skip
+        """Groups of ``grad_fit`` batches in random order, held-out batches drawn in turn."""
+        n, n_meta, g = data.size("train"), data.size("meta"), grad_fit * batch_size
+        groups = math.ceil(n / g)
+        v = min(batch_size, n_meta)
+        fill = torch.arange(groups * g)
+        window = (torch.arange(groups * v) % n_meta).view(groups, v)
+        train = [torch.randperm(n, generator=x)[fill % n].view(groups, g) for x in generators]
+        meta = [torch.randperm(n_meta, generator=x)[window] for x in generators]
+        filled = (fill < n).view(groups, g).repeat(len(generators), 1)
+        device = at.device
+        return Deal(
+            at,
+            torch.stack(train).to(device),
+            torch.stack(meta).to(device),
+            filled.to(device, torch.get_default_dtype()),
+        )
+
+    @property
+    def groups(self) -> int:
+        """J, how many groups each lane has."""
+        return self.train_index.shape[1]
+
+    def train(self, x: Tensor) -> Tensor:
+        """(L, N, ...) to (len(at) * J, G, ...)."""
+        return x[self.at.view(-1, 1, 1), self.train_index].flatten(0, 1)
+
+    def meta(self, x: Tensor) -> Tensor:
+        """(L, N_meta, ...) to (len(at) * J, V, ...)."""
+        return x[self.at.view(-1, 1, 1), self.meta_index].flatten(0, 1)
+
+    def per_group(self, x: Tensor) -> Tensor:
+        """(L,) to (len(at) * J,)."""
+        return x[self.at].repeat_interleave(self.groups)
+
+    def group(self, j: int, x: Tensor) -> Tensor:
+        """Group ``j`` alone: (len(at) * J, ...) to (len(at), ...)."""
+        return x.view(-1, self.groups, *x.shape[1:])[:, j]
+
+    def put_back(self, x: Tensor, everyone: Tensor) -> None:
+        """Write what `train` took, now changed, to its places in (L, N, ...)."""
+        lanes, n = len(self.at), everyone.shape[1]
+        places = self.train_index.view(lanes, -1)[:, :n]
+        changed = x.reshape(lanes, -1, *x.shape[2:])[:, :n]
+        everyone[self.at.view(-1, 1), places] = changed
