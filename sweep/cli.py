@@ -57,7 +57,7 @@ DEFAULT_RUNS = Path("runs")
 
 
 @app.command()
-def launch(
+def launch(  # noqa: PLR0913, PLR0917 - an option each
     spec: SpecArgument,
     overrides: SetOption = None,
     runs_dir: RunsOption = DEFAULT_RUNS,
@@ -68,14 +68,21 @@ def launch(
     fork: Annotated[
         str | None, typer.Option(metavar="NAME", help="Launch it as a sweep of this name.")
     ] = None,
+    allow_code: Annotated[
+        bool, typer.Option("--allow-code", help="Let the spec load Python code of your own.")
+    ] = False,
 ) -> None:
     """Run a sweep, or go on with it where it stopped, and show the comparison.
 
     Example: almkd launch digits --set name=more-seeds --set confirm.seeds=20
     """
     from sweep.run import launch as run
+    from sweep.spec import check_code_is_allowed
 
     read = _read(spec, [*(overrides or ()), *([f"name={fork}"] if fork else ())])
+    check_code_is_allowed(read, allow_code)
+    if allow_code:
+        _let_everyone_import_from_here()
     signal.signal(signal.SIGTERM, _raise_interrupt)
     console = _console()
     shown = run(read, _places(runs_dir, tracking_uri), console, address)
@@ -250,6 +257,13 @@ def main() -> NoReturn:
     if code == INTERRUPTED:
         _fail("interrupted; the same command goes on from here", INTERRUPTED)
     sys.exit(code or 0)
+
+
+def _let_everyone_import_from_here() -> None:
+    """Have this process, and those that it starts, find modules in the current directory."""
+    here, before = os.getcwd(), os.environ.get("PYTHONPATH")
+    sys.path.insert(0, here)
+    os.environ["PYTHONPATH"] = os.pathsep.join([here, *([before] if before else [])])
 
 
 def _check_loopback(host: str) -> None:

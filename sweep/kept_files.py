@@ -36,6 +36,17 @@ def written_beside(directory: Path) -> Iterator[Path]:
         shutil.rmtree(beside)
 
 
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A place beside ``path`` that is renamed to it when the block ends well, or removed."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield beside
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
 def damaged(directory: Path) -> list[Path]:
     """The files of ``directory`` that are missing or differ from what was written."""
     try:

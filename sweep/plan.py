@@ -3,19 +3,16 @@
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 
 from search_spaces.domains import Domain
 from sweep.errors import BadInput
 from sweep.spec import MethodUse, SweepSpec
+from sweep.teacher_jobs import TeacherJob, chain, cohorts, distinct, like_student
+from trainers.networks import NETWORKS
 from trainers.registry import METHODS, MethodEntry
-from trainers.settings import Labels
-
-# Raised when a change to training makes earlier teachers differ from what would be trained now.
-TEACHER_FORMAT = 1
-# Teachers are large: side by side they save little, and small cohorts spread over a machine.
-TEACHER_LANES = 8
+from trainers.settings import Labels, ModelSpec
 
 
 @dataclass(frozen=True)
@@ -64,15 +61,6 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class TeacherJob:
-    """A teacher to be trained; equal jobs have equal keys, in this sweep and any other."""
-
-    key: str
-    labels: Labels
-    seed: int
-
-
-@dataclass(frozen=True)
 class Budget:
     """Counts of what a sweep runs."""
 
@@ -86,13 +74,8 @@ class Plan:
     """Everything that follows from a spec."""
 
     def __init__(self, spec: SweepSpec) -> None:
-        if spec.search.generation > spec.resources.max_lanes:
-            raise BadInput(
-                f"search.generation: {spec.search.generation} trials train in one cohort, but "
-                f"resources.max_lanes is {spec.resources.max_lanes}; lower the first or raise the "
-                "second"
-            )
         self.spec = spec
+        self.lanes = self._lanes()
         kinds = spec.conditions
         self.conditions = tuple(
             Condition(kind, float(rate), teacher)
@@ -111,31 +94,39 @@ class Plan:
     @cached_property
     def teachers(self) -> tuple[TeacherJob, ...]:
         """Every teacher that some cell needs, those of the search first."""
-        jobs: dict[str, TeacherJob] = {}
-        for seed in (self.search_seed, *self.confirm_seeds):
-            for cell in self.cells:
-                for job in self.teachers_of(cell, seed):
-                    jobs.setdefault(job.key, job)
-        return tuple(jobs.values())
+        return distinct(
+            chain
+            for seed in (self.search_seed, *self.confirm_seeds)
+            for cell in self.cells
+            for chain in self._teacher_chains(cell, seed)
+        )
 
     @property
     def teacher_cohorts(self) -> list[tuple[TeacherJob, ...]]:
         """Teachers that train together: first those that the search waits for, then the others."""
         first = [job for job in self.teachers if job.seed == self.search_seed]
         others = [job for job in self.teachers if job.seed != self.search_seed]
-        lanes = min(TEACHER_LANES, self.spec.resources.max_lanes)
-        return [
-            tuple(jobs[i : i + lanes])
-            for jobs in (first, others)
-            for i in range(0, len(jobs), lanes)
-        ]
+        most = self.spec.resources.max_lanes
+        return [*cohorts(first, most), *cohorts(others, most)]
 
-    def teachers_of(self, cell: Cell, seed: int) -> tuple[TeacherJob, ...]:
-        """The teachers that ``cell`` reads under ``seed``; none if its method reads none."""
+    def teachers_of(self, cell: Cell, seed: int) -> tuple[str, ...]:
+        """The names of the teachers that ``cell`` reads under ``seed``, in the spec's order."""
+        chains = self._teacher_chains(cell, seed)
+        return tuple(name for chain in chains for name in chain[-1].names)
+
+    def teacher_networks(self, cell: Cell) -> tuple[ModelSpec, ...]:
+        """The architectures of the teachers that ``cell`` reads, as `teachers_of` orders them."""
+        chains = self._teacher_chains(cell, self.search_seed)
+        return tuple(c[-1].network.model.settings() for c in chains for _ in c[-1].names)
+
+    def _teacher_chains(self, cell: Cell, seed: int) -> tuple[tuple[TeacherJob, ...], ...]:
+        """Of every teacher of a cell, the generations that lead to it."""
         if not cell.entry.uses_teacher:
             return ()
         labels = cell.condition.labels_of_teacher
-        return (TeacherJob(self._teacher_key(labels, seed), labels, seed),)
+        own = cell.entry.teacher_is_student
+        networks = (like_student(self.spec),) if own else self.spec.teacher
+        return tuple(chain(self.spec, network, labels, seed) for network in networks)
 
     def trains_on_meta(self, cell: Cell) -> bool:
         """Whether a cell's students train on the meta split: never where the method learns from it.
@@ -143,6 +134,19 @@ class Plan:
         Teachers never do, so that all methods have the same ones.
         """
         return self.spec.meta_split_for_baselines == "train" and not cell.entry.uses_meta
+
+    def _lanes(self) -> int:
+        """The most students in one cohort; BadInput where a generation does not fit into one."""
+        search, name = self.spec.search, self.spec.student.model.name
+        alone = NETWORKS[name].alone or not all(METHODS[u.method].lanes for u in self.spec.methods)
+        lanes = 1 if alone else self.spec.resources.max_lanes
+        if search.generation > lanes:
+            why = f"{name} trains one to a cohort" if alone else f"resources.max_lanes is {lanes}"
+            raise BadInput(
+                f"search.generation: {search.generation} trials train in one cohort, but {why}; "
+                f"lower it to {lanes}{'' if alone else ' or raise the other'}"
+            )
+        return lanes
 
     def trials_of(self, cell: Cell) -> int:
         """How many trials the search asks for in ``cell``: none where nothing varies."""
@@ -165,7 +169,7 @@ class Plan:
 
     def budget(self) -> Budget:
         """What running everything from nothing takes."""
-        lanes, generation = self.spec.resources.max_lanes, self.spec.search.generation
+        lanes, generation = self.lanes, self.spec.search.generation
         trials = [self.trials_of(cell) for cell in self.cells]
         seeds = len(self.confirm_seeds)
         cohorts = (
@@ -174,19 +178,6 @@ class Plan:
             + len(self.cells) * math.ceil(seeds / lanes)
         )
         return Budget(len(self.teachers), sum(trials), len(self.cells) * seeds, cohorts)
-
-    def _teacher_key(self, labels: Labels, seed: int) -> str:
-        """A content key: what a teacher's weights depend on, hashed."""
-        spec = self.spec
-        content = {
-            "format": TEACHER_FORMAT,
-            "data": asdict(spec.data_settings()),
-            "teacher": spec.teacher.model_dump(mode="json"),
-            "selection": asdict(spec.objective.settings()),
-            "labels": asdict(labels) if labels.noise_rate else "clean",
-            "seed": seed,
-        }
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def spec_hash(spec: SweepSpec) -> str:

@@ -13,7 +13,7 @@ import math
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from sweep.plan import Cell, Plan
 from sweep.states import ENDED, State
@@ -27,6 +27,7 @@ from sweep.tasks import (
     teacher_cohort,
     trial_run,
 )
+from sweep.teacher_jobs import TeacherJob
 from trainers.hyperparameters import Value
 
 Metrics = Mapping[str, float]
@@ -67,6 +68,7 @@ class Tracker(Protocol):
 
     def open(self, task: CohortTask) -> None: ...
     def log(self, key: str, epoch: int, metrics: Metrics) -> None: ...
+    def attach(self, key: str, examples: Mapping[str, Any]) -> None: ...
     def close(self, key: str, state: State, metrics: Metrics, reason: str = "") -> None: ...
     def reuse(self, task: CohortTask) -> None: ...
 
@@ -125,17 +127,18 @@ class Referee:
         self._plan = plan
         self._studies = studies
         self._tracker = tracker
-        self._teachers = {job.key for job in plan.teachers} & set(teachers)
+        names = {name for job in plan.teachers for name in job.names}
+        self._teachers = names & set(teachers)
         self._flights: dict[str, _Flight] = {}
         self._lane_epochs = 0
         self._failed_teachers = 0
         self._teacher_cohorts = deque(
             missing
             for jobs in plan.teacher_cohorts
-            if (missing := tuple(job for job in jobs if job.key not in self._teachers))
+            if (missing := tuple(job for job in jobs if not self._has(job)))
         )
         for job in plan.teachers:
-            if job.key in self._teachers:
+            if self._has(job):
                 tracker.reuse(teacher_cohort(plan, (job,)))
         self._ended = set(ended)
         self._cells = {cell.id: self._recall(cell) for cell in plan.cells}
@@ -259,7 +262,7 @@ class Referee:
         for state in self._cells.values():
             states.update(state.ended)
         done = {
-            "teachers": len(self._teachers) + self._failed_teachers,
+            "teachers": sum(self._has(job) for job in self._plan.teachers) + self._failed_teachers,
             "search": sum(states.values()),
             "confirm": sum(state.confirm_done for state in self._cells.values()),
         }
@@ -283,8 +286,10 @@ class Referee:
         return state
 
     def _choose(self) -> CohortTask | None:
-        if self._teacher_cohorts:
-            return teacher_cohort(self._plan, self._teacher_cohorts.popleft())
+        for jobs in self._teacher_cohorts:
+            if all(not job.parent or job.parent in self._teachers for job in jobs):
+                self._teacher_cohorts.remove(jobs)
+                return teacher_cohort(self._plan, jobs)
         searching = [s for s in self._cells.values() if self._may_search(s)]
         if searching:
             return self._search(min(searching, key=lambda s: s.asked - len(s.unfinished)))
@@ -329,7 +334,7 @@ class Referee:
             ]
             state.confirm_done = len(seeds) - len(state.confirm_left)
         ready = [seed for seed in state.confirm_left if self._at_hand(state.cell, seed)]
-        seeds = tuple(ready[: self._plan.spec.resources.max_lanes])
+        seeds = tuple(ready[: self._plan.lanes])
         if not seeds or state.best is None:
             return None
         state.confirm_left = [seed for seed in state.confirm_left if seed not in seeds]
@@ -352,7 +357,10 @@ class Referee:
         return confirm_run(state.cell.id, state.best.number, seed)
 
     def _at_hand(self, cell: Cell, seed: int) -> bool:
-        return all(job.key in self._teachers for job in self._plan.teachers_of(cell, seed))
+        return all(name in self._teachers for name in self._plan.teachers_of(cell, seed))
+
+    def _has(self, job: TeacherJob) -> bool:
+        return all(name in self._teachers for name in job.names)
 
     def _end(
         self,
@@ -369,13 +377,24 @@ class Referee:
         for key, end in ends.items():
             outcome = outcomes[key] if outcomes else None
             metrics = _closing_metrics(outcome, flight.epochs)
+            if outcome and outcome.examples:
+                self._tracker.attach(key, outcome.examples)
             self._tracker.close(key, end.state, metrics, end.reason)
             if flight.task.stage == "confirm" and end.state in ENDED:
                 self._cells[flight.task.cell].confirm_done += 1
             if flight.task.stage == "teacher" and end.state == "failed":
-                self._failed_teachers += 1
+                self._fail_teacher(key.rsplit("/", 1)[1])
         for key in ends:
             flight.live.pop(key, None)
+
+    def _fail_teacher(self, key: str) -> None:
+        """A teacher failed, and with it the generations that would have learned from it."""
+        self._failed_teachers += 1
+        heirs = [job for jobs in self._teacher_cohorts for job in jobs if job.parent == key]
+        left = [tuple(j for j in jobs if j not in heirs) for jobs in self._teacher_cohorts]
+        self._teacher_cohorts = deque(jobs for jobs in left if jobs)
+        for heir in heirs:
+            self._fail_teacher(heir.key)
 
     def _give_up(self, flight: _Flight, reason: str) -> None:
         self._end(flight, _all(flight, "failed", reason))

@@ -216,9 +216,10 @@ def _train(
 
 
 def _load(plan: Plan) -> "Dataset":
-    """The data set, on which every condition's noise can be had; BadInput where not."""
+    """The data set, if the networks take it and every condition's noise can be had; or BadInput."""
     from trainers.data.dataset import DataError
     from trainers.data.datasets import load_dataset, unusable
+    from trainers.networks import check_shape
 
     settings = plan.spec.data_settings()
     try:
@@ -228,6 +229,11 @@ def _load(plan: Plan) -> "Dataset":
     for condition in plan.conditions:
         if problem := unusable(dataset, settings, condition.labels):
             raise BadInput(problem)
+    for model in (plan.spec.student.model, *(teacher.model for teacher in plan.spec.teacher)):
+        try:
+            check_shape(model.settings(), dataset.inputs.shape[1:])
+        except ValueError as error:
+            raise BadInput(str(error)) from None
     return dataset
 
 

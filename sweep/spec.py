@@ -14,7 +14,8 @@ from pydantic import (
     model_validator,
 )
 
-from search_spaces.domains import Domain
+from search_spaces.defaults import OWN
+from search_spaces.domains import Choice, Domain
 from sweep.data import Conditions, Data
 from sweep.errors import BadInput, unknown
 from sweep.fields import SafeName, Strict, one_of
@@ -24,7 +25,7 @@ from sweep.spaces import (
     has_hyperparameter,
     resolve_space,
 )
-from sweep.student import Student, Teacher
+from sweep.student import Student, Teachers
 from trainers.data.noise import CLASS_MAPS
 from trainers.hyperparameters import Value
 from trainers.registry import METHODS
@@ -162,7 +163,7 @@ class SweepSpec(Strict):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     data: Data
     conditions: Conditions = Conditions()
-    teacher: Teacher
+    teacher: Teachers
     student: Student
     methods: Annotated[tuple[MethodUse, ...], Field(min_length=1, strict=False)]
     objective: Objective = Objective()
@@ -189,13 +190,50 @@ class SweepSpec(Strict):
         self._check_class_map()
         self._check_shared_space()
         for use in self.methods:
+            self._check_teachers(use)
             self.space_of(use)
         return self
 
     def space_of(self, use: MethodUse) -> dict[str, Domain]:
         """What is searched for ``use``: hyperparameters and their domains, in a fixed order."""
         own = self.search.own.get(use.label, {})
-        return resolve_space(use.method, use.label, use.pin, self.search.shared, own)
+        space = resolve_space(use.method, use.label, use.pin, self.search.shared, own)
+        return {name: self._for_teachers(use, name, domain) for name, domain in space.items()}
+
+    def teachers_of(self, use: MethodUse) -> int:
+        """How many teachers a student of ``use`` hears."""
+        entry = METHODS[use.method]
+        if not entry.uses_teacher:
+            return 0
+        return 1 if entry.teacher_is_student else sum(teacher.count for teacher in self.teacher)
+
+    def _check_teachers(self, use: MethodUse) -> None:
+        """What is fixed fits the number of teachers; what is searched, `_for_teachers` sees to."""
+        entry, own = METHODS[use.method], self.search.own.get(use.label, {})
+        searched = {*OWN[use.method], *self.search.shared, *own} - set(use.pin)
+        fixed = {h.name: use.pin.get(h.name, h.default) for h in entry.hyperparameters}
+        harmless = {
+            name: next(c for c in entry.hyperparameter(name).choices if c not in words)
+            for name, words in entry.one_teacher_only.items()
+            if name in searched
+        }
+        problem = entry.teacher_problem(self.teachers_of(use), {**fixed, **harmless})
+        if problem:
+            raise ValueError(f"methods: {use.label}: {use.method} {problem}")
+
+    def _for_teachers(self, use: MethodUse, name: str, domain: Domain) -> Domain:
+        """``domain`` without what several teachers rule out, unless the spec asks for it."""
+        words = METHODS[use.method].one_teacher_only.get(name, ())
+        if self.teachers_of(use) < 2 or not isinstance(domain, Choice):
+            return domain
+        if name in self.search.own.get(use.label, {}) or name in self.search.shared:
+            wrong = [choice for choice in domain.choices if choice in words]
+            if wrong:
+                raise ValueError(
+                    f"search.own.{use.label}.{name}: {wrong[0]!r} knows one teacher alone; take it "
+                    "out of the choices"
+                )
+        return Choice(tuple(choice for choice in domain.choices if choice not in words))
 
     def data_settings(self) -> DataSpec:
         """The data set, its splits, and what is done to its examples."""
@@ -243,7 +281,7 @@ class SweepSpec(Strict):
 
 def needs_code(spec: SweepSpec) -> tuple[str, ...]:
     """The paths of the user's own code that a sweep would load and run; usually none."""
-    models = (spec.teacher.model, spec.student.model)
+    models = (*(teacher.model for teacher in spec.teacher), spec.student.model)
     return tuple(dict.fromkeys(model.path for model in models if model.path))
 
 

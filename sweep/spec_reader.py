@@ -175,10 +175,17 @@ def _position(place: list[Any], part: str, override: str) -> int:
 def _line(source: str, data: object, error: dict[str, Any]) -> str:
     """One message of pydantic's, in our words."""
     path = [part for part in error["loc"] if part not in UNION_BRANCHES]
+    if path[:1] == ["teacher"] and isinstance(data, dict) and _is_one(data.get("teacher")):
+        del path[1:2]
     field = ".".join(str(part) for part in path)
     writer: Callable[[dict[str, Any], list[Any]], str] = _WORDS.get(error["type"], _plain)
     message = writer(error, path)
     return f"{source}: {field}: {message}" if field else f"{source}: {message}"
+
+
+def _is_one(teacher: object) -> bool:
+    """Whether the spec names one teacher, without a list around it."""
+    return not isinstance(teacher, list | tuple)
 
 
 def _own(error: dict[str, Any], path: list[Any]) -> str:

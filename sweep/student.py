@@ -9,7 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
+    WrapSerializer,
     model_validator,
 )
 
@@ -119,8 +121,49 @@ class Student(Strict):
     training: TrainingLoop = TrainingLoop()
 
 
-class Teacher(Student):
-    """The network that is trained once per labels and seed, by cross-entropy."""
+class Teacher(Sparing):
+    """A network that is trained by cross-entropy once per labels and seed, and then taught from.
 
+    ``generations``: so many are trained one after the other, each by the method ``born_again`` from
+    the one before; the last is the teacher. ``snapshots``: instead of the best epoch, what the
+    network was after each of these epochs: each is a teacher of its own.
+    """
+
+    model: Model
+    training: TrainingLoop = TrainingLoop()
     lr: Annotated[float, Field(gt=0)] = float(LR.default)
     weight_decay: Annotated[float, Field(ge=0)] = float(WEIGHT_DECAY.default)
+    generations: Annotated[int, Field(ge=1, le=20)] | None = None
+    snapshots: Annotated[tuple[Size, ...], Field(min_length=1, strict=False)] | None = None
+
+    @model_validator(mode="after")
+    def _snapshots_fit(self) -> "Teacher":
+        snapshots = self.snapshots or ()
+        if list(snapshots) != sorted(set(snapshots)):
+            raise ValueError(f"snapshots {list(snapshots)} must rise; put them in order")
+        if snapshots and snapshots[-1] > self.training.epochs:
+            raise ValueError(
+                f"snapshots: there is no epoch {snapshots[-1]} in a training of "
+                f"{self.training.epochs}; lower it or raise epochs"
+            )
+        if snapshots and self.generations:
+            raise ValueError("snapshots: of generations there are none; drop one of the two")
+        return self
+
+    @property
+    def count(self) -> int:
+        """How many teachers a student hears of it."""
+        return len(self.snapshots or ()) or 1
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, dict | Teacher) else value
+
+
+# One teacher, or a list of several; written as it was given.
+Teachers = Annotated[
+    tuple[Teacher, ...],
+    Field(min_length=1, strict=False),
+    BeforeValidator(_as_list),
+    WrapSerializer(lambda value, write: write(value)[0] if len(value) == 1 else write(value)),
+]

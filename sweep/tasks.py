@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
-from sweep.plan import Cell, Plan, TeacherJob
+from sweep.plan import Cell, Plan
+from sweep.teacher_jobs import TeacherJob
 from trainers.hyperparameters import Value
 from trainers.seeds import stream
-from trainers.settings import CohortSpec, DataSpec, Lane, LaneSource
+from trainers.settings import CohortSpec, DataSpec, Lane, LaneSource, ModelSpec
 
 # Stands for a trial's number where there is no search.
 NO_TRIAL = -1
@@ -29,7 +30,10 @@ class LaneTask:
 
 @dataclass(frozen=True)
 class CohortTask:
-    """A cohort to train; ``cell`` is empty for teachers."""
+    """A cohort to train; ``cell`` is empty for teachers, ``snapshots`` for all others.
+
+    ``teacher_networks``: of the M teachers that every lane reads, in their order.
+    """
 
     id: str
     stage: Stage
@@ -37,6 +41,13 @@ class CohortTask:
     spec: CohortSpec
     data: DataSpec
     lanes: tuple[LaneTask, ...]
+    snapshots: tuple[int, ...] = ()
+    teacher_networks: tuple[ModelSpec, ...] = ()
+
+    @property
+    def augments(self) -> bool:
+        """Whether its teachers have to see what the students see."""
+        return self.data.treatment.augment != "none"
 
     @property
     def teachers(self) -> tuple[str, ...]:
@@ -46,12 +57,17 @@ class CohortTask:
 
 @dataclass(frozen=True)
 class LaneOutcome:
-    """What a lane that trained to its end leaves: metrics at its best epoch; test in confirm."""
+    """What a lane that trained to its end leaves: metrics at its best epoch.
+
+    In confirm also the test metrics, and an array per training example (N, ...) by name: ``row``
+    in the data set, ``label`` as given, ``true_label``, and the tables of the method.
+    """
 
     epochs: int
     best_epoch: int
     best: Mapping[str, float]
     test: Mapping[str, float] = field(default_factory=dict)
+    examples: Mapping[str, Any] = field(default_factory=dict)
 
 
 def teacher_run(job: TeacherJob) -> str:
@@ -70,24 +86,35 @@ def confirm_run(cell: str, trial: int, seed: int) -> str:
 
 
 def teacher_cohort(plan: Plan, jobs: tuple[TeacherJob, ...]) -> CohortTask:
-    """Teachers side by side; they may differ in labels and seeds."""
-    teacher = plan.spec.teacher
-    values: dict[str, Value] = {"lr": teacher.lr, "weight_decay": teacher.weight_decay}
+    """Teachers of one shape side by side; they may differ in labels, seeds and parents."""
+    network = jobs[0].network
     lanes = tuple(
         LaneTask(
-            Lane(teacher_run(job), stream(job.seed, "teacher"), values),
-            LaneSource(job.seed, job.labels),
+            Lane(
+                teacher_run(job),
+                stream(job.seed, "teacher"),
+                {"lr": job.network.lr, "weight_decay": job.network.weight_decay},
+            ),
+            LaneSource(job.seed, job.labels, (job.parent,) if job.parent else ()),
         )
         for job in jobs
     )
     spec = CohortSpec(
-        "cross_entropy",
-        teacher.model.settings(),
-        teacher.training.settings(),
+        jobs[0].method,
+        network.model.settings(),
+        network.training.settings(),
         plan.spec.objective.settings(),
     )
-    name = f"teachers/{jobs[0].key}"
-    return CohortTask(name, "teacher", "", spec, plan.spec.data_settings(), lanes)
+    return CohortTask(
+        f"teachers/{jobs[0].key}",
+        "teacher",
+        "",
+        spec,
+        plan.spec.data_settings(),
+        lanes,
+        network.snapshots or (),
+        (network.model.settings(),) if jobs[0].parent else (),
+    )
 
 
 def search_cohort(
@@ -114,10 +141,14 @@ def confirm_cohort(
 def _student_lane(
     plan: Plan, cell: Cell, key: str, seed: int, values: Mapping[str, Value]
 ) -> LaneTask:
-    teachers = tuple(job.key for job in plan.teachers_of(cell, seed))
     return LaneTask(
         Lane(key, seed, {**cell.use.pin, **values}),
-        LaneSource(seed, cell.condition.labels, teachers, plan.trains_on_meta(cell)),
+        LaneSource(
+            seed,
+            cell.condition.labels,
+            plan.teachers_of(cell, seed),
+            plan.trains_on_meta(cell),
+        ),
     )
 
 
@@ -131,4 +162,12 @@ def _student_cohort(
         student.training.settings(),
         plan.spec.objective.settings(),
     )
-    return CohortTask(name, stage, cell.id, spec, plan.spec.data_settings(), lanes)
+    return CohortTask(
+        name,
+        stage,
+        cell.id,
+        spec,
+        plan.spec.data_settings(),
+        lanes,
+        teacher_networks=plan.teacher_networks(cell),
+    )

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from trainers.data.lanes import LaneData
+from trainers.live_teachers import LiveTeachers
 from trainers.losses import cross_entropy
 from trainers.method import Method, Setup, stack_values
 from trainers.models import LaneClassifier, build_model, frozen_output
@@ -43,13 +44,23 @@ class LaneResult:
 class Cohort:
     """Lanes of one method and one shape on one device."""
 
-    def __init__(self, spec: CohortSpec, lanes: Sequence[Lane], data: LaneData) -> None:
+    def __init__(
+        self,
+        spec: CohortSpec,
+        lanes: Sequence[Lane],
+        data: LaneData,
+        live: LiveTeachers | None = None,
+    ) -> None:
+        """``live``: the teachers themselves, where inputs are augmented and there are any."""
         self.spec = spec
         self.data = data
+        self._live = live
         self._names = [lane.name for lane in lanes]
         self._results = {lane.name: LaneResult() for lane in lanes}
         entry = METHODS[spec.method]
         _check(spec.method, lanes, data)
+        if data.augments and data.teachers and live is None:
+            raise ValueError("inputs are augmented: give the teachers themselves, not their logits")
         device = data.inputs.device
         values = stack_values(
             entry.hyperparameters, [lane.hyperparameters for lane in lanes], device
@@ -131,6 +142,8 @@ class Cohort:
     def _step(self, index: Tensor, lr: Tensor) -> tuple[Tensor, Tensor]:
         """One batch; the sum of its losses and its hits, each (L,)."""
         batch = self.data.training_batch(index)
+        if batch.augmented and self._live:
+            batch = batch._replace(teachers=self._live.logits(batch.inputs))
         self.method.begin_step(batch, self.model, lr)
         z = self.model(batch.inputs).logits
         losses = self.method.losses(batch, z)
@@ -173,6 +186,8 @@ class Cohort:
         self._lr = self._lr[at]
         self._best_state = self._best_state.keep(at)
         self.data.keep(at)
+        if self._live:
+            self._live.keep(at)
         self.method.keep(at)
         self._optimizer.keep(at)
 

@@ -3,6 +3,7 @@
 N examples in all, C classes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainers.cohort import Cohort
+from trainers.cohort import Cohort, LaneResult, Metrics, Report
 from trainers.models import evaluation_rows
 
 
@@ -22,14 +23,39 @@ class Teacher:
     parameters: dict[str, Tensor]
 
 
-def graduate(cohort: Cohort) -> dict[str, Teacher]:
-    """The teachers of a trained cohort, by lane name, each at its best validation epoch."""
+def train_teachers(
+    cohort: Cohort, report: Report, snapshots: Sequence[int] = ()
+) -> tuple[dict[str, LaneResult], dict[str, Teacher]]:
+    """Train a cohort of teachers: the results of its lanes, and the teachers by lane name.
+
+    A lane leaves what it was at its best validation epoch; with ``snapshots``, what it was after
+    each of these epochs, named ``lane@epoch``. A lane that was stopped leaves none.
+    """
+    taken: dict[str, dict[str, Teacher]] = {}
+
+    def watch(epoch: int, names: Sequence[str], rows: Sequence[Metrics]) -> Sequence[bool]:
+        if epoch in snapshots:
+            for name, teacher in _as_they_are(cohort).items():
+                taken.setdefault(name, {})[f"{name}@{epoch}"] = teacher
+        return report(epoch, names, rows)
+
+    results = cohort.train(watch)
+    if snapshots:
+        left = [taken[name] for name in cohort.names]
+        return results, {name: t for of_lane in left for name, t in of_lane.items()}
     cohort.load_best()
+    return results, _as_they_are(cohort) if cohort.names else {}
+
+
+def _as_they_are(cohort: Cohort) -> dict[str, Teacher]:
+    """Every lane's network as it stands, by lane name."""
+    was_training = cohort.model.training
     logits = _logits_everywhere(cohort).cpu().numpy()
+    cohort.model.train(was_training)
     state = {**dict(cohort.model.named_parameters()), **dict(cohort.model.named_buffers())}
-    parameters = {k: p.detach().cpu() for k, p in state.items()}
+    weights = {k: p.detach().cpu() for k, p in state.items()}
     return {
-        name: Teacher(logits[i], {k: p[i].clone() for k, p in parameters.items()})
+        name: Teacher(logits[i], {k: p[i].clone() for k, p in weights.items()})
         for i, name in enumerate(cohort.names)
     }
 

@@ -9,11 +9,15 @@ from sweep.tasks import CohortTask
 
 @dataclass(frozen=True)
 class Handout:
-    """What a cohort needs: its task, and references to the data and the teachers' logits."""
+    """What a cohort needs: its task, and references to the data and the teachers' logits.
+
+    ``weights``: references to the teachers' weights, where logits cannot be kept.
+    """
 
     task: CohortTask
     dataset: list[Any]
     logits: Mapping[str, Any]
+    weights: Mapping[str, Any]
 
 
 @dataclass(frozen=True)

@@ -6,19 +6,23 @@ that does not answer is tried again for a while, and nothing is lost meanwhile: 
 the process, and carrying a record out twice changes nothing.
 """
 
+import hashlib
 import queue
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from sweep.adapters.example_files import write_examples
 from sweep.adapters.spool import Record, Spool
 from sweep.errors import SweepFailed
 from sweep.plan import Plan, spec_hash
@@ -76,6 +80,8 @@ class MlflowTracker:
             "code_version": code_version(),
             MLFLOW_PARENT_RUN_ID: runs.parent_id,
         }
+        # Files on their way to the store, until it has them.
+        self._outbox = spool.with_name("outbox")
         kept = Spool(spool)
         self._writer = _Writer(runs, kept, plan.spec.resources.store_patience_s)
         self._ended = {k for k, run in runs.children.items() if run.state in ENDED}
@@ -108,6 +114,12 @@ class MlflowTracker:
         """Metrics of an epoch; those that an earlier try of the run has written are left out."""
         row = {**metrics, EPOCHS: epoch}
         self._writer.keep({"do": "log", "key": key, "epoch": epoch, "row": row, "at": _now()})
+
+    def attach(self, key: str, examples: Mapping[str, Any]) -> None:
+        """What a run knows of its training examples, as files among its artifacts."""
+        place = self._outbox / hashlib.sha256(key.encode()).hexdigest()[:16]
+        files = [str(path) for path in write_examples(place, examples)]
+        self._writer.keep({"do": "attach", "key": key, "files": files})
 
     def close(self, key: str, state: State, metrics: Metrics, reason: str = "") -> None:
         """A run that ends, with its last metrics and its true state."""
@@ -248,6 +260,8 @@ class _Writer:
                 self._open(record)
             case "log":
                 self._hold(record)
+            case "attach":
+                self._attach(record)
             case _:
                 self._close(record)
 
@@ -269,6 +283,15 @@ class _Writer:
         if epoch > self._epochs.get(key, 0):
             self._epochs[key] = epoch
             self._held[key].extend(_metrics(record["row"], record["at"], epoch))
+
+    def _attach(self, record: Record) -> None:
+        """Send files; those that are gone were sent by an earlier try."""
+        for path in map(Path, record["files"]):
+            if path.exists():
+                self._client.log_artifact(self._ids[record["key"]], str(path))
+                path.unlink()
+                with suppress(OSError):  # not empty yet
+                    path.parent.rmdir()
 
     def _close(self, record: Record) -> None:
         key = record["key"]

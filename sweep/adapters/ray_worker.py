@@ -54,7 +54,8 @@ class CohortTrainable(tune.Trainable):
         try:
             dataset: Dataset = ray.get(handout.dataset[0])
             logits = {key: ray.get(ref) for key, ref in handout.logits.items()}
-            outcomes, teachers = train(handout.task, dataset, logits, report)
+            weights = {key: ray.get(ref) for key, ref in handout.weights.items()}
+            outcomes, teachers = train(handout.task, dataset, logits, report, weights)
         except Exception:  # noqa: BLE001 - whatever it raised is the reason on record
             ray.get(referee.failed.remote(cohort, traceback.format_exc()[-REASON_LENGTH:]))
             return {"done": True, "lanes": lanes}

@@ -59,7 +59,9 @@ class RefereeActor:
         plan = Plan(spec)
         self._dataset = dataset
         self._shelf = TeacherShelf(stores.teachers)
-        kept, self._notices = self._shelf.logits(job.key for job in plan.teachers)
+        names = [name for job in plan.teachers for name in job.names]
+        kept, self._notices = self._shelf.logits(names)
+        self._weights: dict[str, Any] = {}
         self._logits = {key: ray.put(array) for key, array in kept.items()}
         self._tracker = MlflowTracker(plan, stores.runs, stores.spool)
         studies = OptunaStudies(plan, stores.optuna)
@@ -86,7 +88,9 @@ class RefereeActor:
         task = self._tasks[cohort]
         self._workers[cohort] = worker
         self._heard[cohort] = time.monotonic()
-        return Handout(task, self._dataset, {key: self._logits[key] for key in task.teachers})
+        logits = {key: self._logits[key] for key in task.teachers}
+        weights = {key: self._weights_of(key) for key in task.teachers if task.augments}
+        return Handout(task, self._dataset, logits, weights)
 
     def report(
         self, cohort: str, epoch: int, keys: Sequence[str], rows: Sequence[Mapping[str, float]]
@@ -136,6 +140,11 @@ class RefereeActor:
         if self._fatal is None:
             self._tracker.flush()
         return self._referee.progress()
+
+    def _weights_of(self, key: str) -> Any:
+        if key not in self._weights:
+            self._weights[key] = ray.put(self._shelf.weights(key))
+        return self._weights[key]
 
     def _guard(self, call: Callable[[], T], otherwise: T) -> T:
         if self._fatal is None:

@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 
 Array = NDArray[np.float32]
 LOGITS = "logits"
+PARAMETER = "parameter."
 # Names the digest of all tensors in a file's own header.
 DIGEST = "sha256"
 
@@ -33,7 +34,7 @@ class TeacherShelf:
 
     def put(self, key: str, logits: Array, parameters: Mapping[str, Array]) -> None:
         """Keep a teacher: written beside its place and renamed, so never seen half written."""
-        named = {LOGITS: logits, **{f"parameter.{k}": p for k, p in parameters.items()}}
+        named = {LOGITS: logits, **{f"{PARAMETER}{k}": p for k, p in parameters.items()}}
         tensors = {k: np.ascontiguousarray(t) for k, t in named.items()}
         beside = self._directory / f".{key}.{os.getpid()}"
         save_file(tensors, beside, metadata={DIGEST: _digest(tensors)})
@@ -52,6 +53,11 @@ class TeacherShelf:
                 except DamagedTeacher as error:
                     damaged.append(f"{self.path(key)}: {error}; this teacher is trained again")
         return found, damaged
+
+    def weights(self, key: str) -> dict[str, Array]:
+        """Parameters and buffers of a teacher that is kept; DamagedTeacher if it cannot be read."""
+        tensors = _read(self.path(key))
+        return {k.removeprefix(PARAMETER): t for k, t in tensors.items() if k != LOGITS}
 
 
 def _read(path: Path) -> dict[str, Array]:

@@ -60,7 +60,9 @@ def _train(actor: RefereeActor, cohort: str) -> None:
     def report(epoch: int, keys: Sequence[str], rows: Sequence[Mapping[str, float]]) -> list[bool]:
         return actor.report(cohort, epoch, keys, rows)
 
-    outcomes, teachers = train(handout.task, handout.dataset[0], handout.logits, report)
+    outcomes, teachers = train(
+        handout.task, handout.dataset[0], handout.logits, report, handout.weights
+    )
     arrays = {
         key: (t.logits, {name: p.numpy() for name, p in t.parameters.items()})
         for key, t in teachers.items()

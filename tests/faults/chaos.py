@@ -23,6 +23,8 @@ from tests.faults.launcher import finish, kill, left, run, same, start, table, w
 TARGETS = ("launcher", "launcher", "launcher", "RefereeActor", "Trainable")
 # So many processes may be lost on the way.
 PATIENT = ("--set", "resources.retries=50")
+# The longest time between two kills of a round, as shares of an undisturbed run's.
+PACES = (0.15, 0.4, 1.0)
 # Kills in one round before it is left to come to its end.
 MOST_KILLS_IN_A_ROUND = 10
 
@@ -65,7 +67,9 @@ def _one_round(spec: Path, runs: Path, whole: float, kills: int, draw: random.Ra
     """Kill until the sweep ends or ``kills`` are spent, then let it end; how many there were."""
     done = 0
     process = start(spec, runs, *PATIENT)
-    while done < kills and _goes_on(process, draw.uniform(0.1, whole)):
+    # Some rounds are killed again and again, before anything much is done; some once, late.
+    longest = whole * draw.choice(PACES)
+    while done < kills and _goes_on(process, draw.uniform(0.0, longest)):
         target = draw.choice(TARGETS)
         done += kill(process, target)
         if target == "launcher":

@@ -38,7 +38,7 @@ def small_data(changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The small spec as plain data; ``changes`` by dotted path, list places as numbers."""
     data = copy.deepcopy(dict(SMALL))
     for path, value in (changes or {}).items():
-        put(data, path, value)
+        put(data, path, copy.deepcopy(value))
     return data
 
 

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,7 @@ class Run:
     rows: dict[int, Metrics] = field(default_factory=dict)
     last: Metrics = field(default_factory=dict)
     reason: str = ""
+    examples: Mapping[str, Any] = field(default_factory=dict)
 
 
 class MemoryTracker:
@@ -48,6 +50,9 @@ class MemoryTracker:
 
     def log(self, key: str, epoch: int, metrics: Metrics) -> None:
         self.runs[key].rows[epoch] = metrics
+
+    def attach(self, key: str, examples: Mapping[str, Any]) -> None:
+        self.runs[key].examples = examples
 
     def close(self, key: str, state: State, metrics: Metrics, reason: str = "") -> None:
         run = self.runs[key]
@@ -108,7 +113,12 @@ class Trainer:
             best = {"validation_accuracy": value, "validation_loss": 100 - value}
             test = {"test_accuracy": value - 1} if self.task.stage == "confirm" else {}
             outcomes[key] = LaneOutcome(self.epoch, epoch, best, test)
-        teachers = [key.rsplit("/", 1)[1] for key in self.live if self.task.stage == "teacher"]
+        teachers = [
+            f"{key.rsplit('/', 1)[1]}{suffix}"
+            for key in self.live
+            for suffix in [f"@{epoch}" for epoch in self.task.snapshots] or [""]
+            if self.task.stage == "teacher"
+        ]
         self._referee.finish(self.task.id, outcomes, teachers)
 
 
@@ -171,6 +181,7 @@ def train_in_process(
 ) -> Iterator[tuple[CohortTask, Mapping[str, LaneOutcome]]]:
     """Train whatever the referee names, one cohort after another, by the real trainers."""
     logits: dict[str, np.ndarray] = {}
+    weights: dict[str, dict[str, np.ndarray]] = {}
     while not isinstance(task := referee.next_cohort(), str):
         named = task.id
 
@@ -179,8 +190,10 @@ def train_in_process(
         ) -> list[bool]:
             return referee.report(named, epoch, keys, rows)
 
-        outcomes, teachers = train(task, dataset, logits, report)
-        logits.update({key: teacher.logits for key, teacher in teachers.items()})
+        outcomes, teachers = train(task, dataset, logits, report, weights)
+        for key, teacher in teachers.items():
+            logits[key] = teacher.logits
+            weights[key] = {name: t.numpy() for name, t in teacher.parameters.items()}
         referee.finish(task.id, outcomes, teachers)
         yield task, outcomes
     assert task == "done"

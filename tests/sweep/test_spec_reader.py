@@ -285,7 +285,7 @@ def test_override_of_one_place_leaves_its_alias_alone(tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump(data), encoding="utf-8")
     assert "&id001" in path.read_text(encoding="utf-8")
     spec = read_spec(str(path), ["student.training.epochs=3"])
-    assert (spec.student.training.epochs, spec.teacher.training.epochs) == (3, 4)
+    assert (spec.student.training.epochs, spec.teacher[0].training.epochs) == (3, 4)
 
 
 def test_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
@@ -394,7 +394,7 @@ def test_several_baselines_are_accepted() -> None:
 @pytest.mark.parametrize("number", ["1e-4", "1E-4", "1.0e-4", "+1e-4", ".0001", "0.0001"])
 def test_numbers_are_read_as_people_write_them(tmp_path: Path, number: str) -> None:
     spec = read_spec(str(_written(tmp_path)), [f"teacher.lr={number}"])
-    assert spec.teacher.lr == 1e-4
+    assert spec.teacher[0].lr == 1e-4
 
 
 def test_spec_reads_back_equal_from_its_own_dump(tmp_path: Path) -> None:

@@ -1,11 +1,14 @@
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
 
 from tests.trainers.cases import Diary, Shape, Trial, lively_trials, make_cohort
+from trainers.cohort import Cohort
 from trainers.models import frozen_output
 from trainers.settings import Training
-from trainers.teachers import graduate
+from trainers.teachers import train_teachers
 
 
 def test_cosine_schedule_starts_at_one_and_falls() -> None:
@@ -94,8 +97,7 @@ def test_training_learns_the_blobs() -> None:
 
 def test_teachers_graduate_at_their_best_epoch_with_logits_on_every_example() -> None:
     cohort = make_cohort("cross_entropy", lively_trials("cross_entropy", 2))
-    results = cohort.train(Diary())
-    teachers = graduate(cohort)
+    results, teachers = train_teachers(cohort, Diary())
     assert list(teachers) == ["trial-0", "trial-1"]
     validation = frozen_output(cohort.model, cohort.data, "validation").logits
     for lane, (name, teacher) in enumerate(teachers.items()):
@@ -105,3 +107,35 @@ def test_teachers_graduate_at_their_best_epoch_with_logits_on_every_example() ->
         assert 100 * hits.mean().item() == pytest.approx(results[name].best["validation_accuracy"])
         weights = dict(cohort.model.named_parameters())
         assert all(torch.equal(p, weights[k][lane]) for k, p in teacher.parameters.items())
+
+
+def test_snapshots_are_what_the_network_was_after_those_epochs() -> None:
+    trials = lively_trials("cross_entropy", 2)
+    _, teachers = train_teachers(make_cohort("cross_entropy", trials), Diary(), snapshots=(1, 3))
+    assert list(teachers) == [f"trial-{i}@{epoch}" for i in (0, 1) for epoch in (1, 3)]
+    for epoch in (1, 3):
+        short = make_cohort("cross_entropy", trials)
+        seen = _weights_after(short, epoch)
+        for lane in (0, 1):
+            found = teachers[f"trial-{lane}@{epoch}"].parameters
+            assert all(torch.equal(found[k], p[lane]) for k, p in seen.items())
+
+
+def _weights_after(cohort: Cohort, last: int) -> dict[str, torch.Tensor]:
+    seen: dict[str, torch.Tensor] = {}
+
+    def look(epoch: int, names: Sequence[str], rows: object) -> list[bool]:
+        if epoch == last:
+            seen.update({k: p.detach().clone() for k, p in cohort.model.named_parameters()})
+        return [epoch < last] * len(names)
+
+    cohort.train(look)
+    return seen
+
+
+def test_a_teacher_that_was_stopped_leaves_nothing() -> None:
+    trials = lively_trials("cross_entropy", 2)
+    for snapshots in ((), (1,)):
+        cohort = make_cohort("cross_entropy", trials)
+        _, teachers = train_teachers(cohort, Diary({"trial-0": 2}), snapshots)
+        assert {name.partition("@")[0] for name in teachers} == {"trial-1"}

@@ -6,7 +6,7 @@ import torch
 from tests.trainers.cases import Diary, Trial
 from tests.trainers.image_cases import image_cohort
 from trainers.models import evaluation, evaluation_rows, frozen_output
-from trainers.teachers import graduate
+from trainers.teachers import train_teachers
 
 TRIALS = tuple(
     Trial(f"trial-{i}", seed=10 + i, noise_rate=0.4, values={"lr": lr})
@@ -97,8 +97,8 @@ def test_a_cohort_whose_lanes_all_stop_ends() -> None:
 
 def test_teachers_keep_their_running_statistics() -> None:
     cohort = image_cohort(TRIALS[:2])
-    cohort.train(Diary())
-    state = graduate(cohort)["trial-1"].parameters
+    _, teachers = train_teachers(cohort, Diary())
+    state = teachers["trial-1"].parameters
     expected = cohort.model.state_dict()
     assert set(state) == set(expected)
     assert all(torch.equal(tensor, expected[name][1]) for name, tensor in state.items())

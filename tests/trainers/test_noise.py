@@ -259,14 +259,17 @@ def test_noisy_meta_split_is_trained_on_as_it_is() -> None:
     assert joined.corrupted[:, n:].any()
 
 
-def test_lanes_know_their_realised_rate_and_transitions() -> None:
+def test_lanes_know_what_they_were_told_and_what_is_true() -> None:
     sources = [LaneSource(s, Labels(k, r)) for s, k, r in ((1, "symmetric", 0.4), (2, "pair", 0.2))]
     data = _lane_data(*sources)
     n = data.size("train")
-    assert data.realised_rates() == pytest.approx([round(0.4 * n) / n, round(0.2 * n) / n])
-    found = data.transition_matrices()
-    assert found.shape == (2, 5, 5)
-    assert found.sum(axis=2) == pytest.approx(1)
-    assert ((found[1] > 0) == (np.eye(5) + np.roll(np.eye(5), 1, axis=1) > 0)).all()
+    told = [data.training_labels(lane) for lane in (0, 1)]
+    rates = [realised_rate(labels.true, labels.given) for labels in told]
+    assert rates == pytest.approx([round(0.4 * n) / n, round(0.2 * n) / n])
+    matrix = transition_matrix(told[1].true, told[1].given, 5)
+    assert matrix.sum(axis=1) == pytest.approx(1)
+    assert ((matrix > 0) == (np.eye(5) + np.roll(np.eye(5), 1, axis=1) > 0)).all()
+    dataset = made_up_dataset()
+    assert (dataset.labels[told[1].rows] == told[1].true).all()
     data.keep(torch.tensor([1]))
-    assert np.array_equal(data.transition_matrices(), found[1:])
+    assert (data.training_labels(0).rows == told[1].rows).all()

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from trainers.data.augment import crop_and_flip
 from trainers.data.datasets import Dataset
-from trainers.data.noise import Examples, corrupt_labels, realised_rate, transition_matrix
+from trainers.data.noise import Examples, corrupt_labels
 from trainers.data.splits import SPLITS, SplitFractions, split_rows
 from trainers.seeds import numpy_generator, torch_generator
 from trainers.settings import LaneSource, Treatment
@@ -34,6 +34,14 @@ class Batch(NamedTuple):
     labels: Tensor
     teachers: Tensor
     augmented: bool = False
+
+
+class TrainingLabels(NamedTuple):
+    """Training examples by their row in the data set: the given and the true labels, each (N,)."""
+
+    rows: NDArray[np.int64]
+    given: NDArray[np.int64]
+    true: NDArray[np.int64]
 
 
 class LaneData:
@@ -118,15 +126,13 @@ class LaneData:
             return batch
         return batch._replace(inputs=crop_and_flip(batch.inputs, self._shakes), augmented=True)
 
-    def realised_rates(self) -> list[float]:
-        """Of each lane: the share of wrong labels in the training split."""
-        pairs = zip(self._true.cpu().numpy(), self._labels["train"].cpu().numpy(), strict=True)
-        return [realised_rate(y, given) for y, given in pairs]
-
-    def transition_matrices(self) -> NDArray[np.float64]:
-        """Of each lane, (L, C, C): as what the training examples of a class (row) were given."""
-        pairs = zip(self._true.cpu().numpy(), self._labels["train"].cpu().numpy(), strict=True)
-        return np.stack([transition_matrix(y, given, self.classes) for y, given in pairs])
+    def training_labels(self, lane: int) -> TrainingLabels:
+        """What one lane was told of its training examples, and what is true."""
+        return TrainingLabels(
+            self._rows["train"][lane].cpu().numpy(),
+            self._labels["train"][lane].cpu().numpy(),
+            self._true[lane].cpu().numpy(),
+        )
 
     def keep(self, lanes: Tensor) -> None:
         """Cut the stack down to ``lanes`` (indices)."""

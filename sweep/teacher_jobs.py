@@ -1,0 +1,110 @@
+"""Which teachers a sweep trains: networks by content key, generations one after the other. Pure."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from sweep.spec import SweepSpec
+from sweep.student import Teacher
+from trainers.networks import NETWORKS
+from trainers.settings import Labels
+
+# Raised when a change to training makes earlier teachers differ from what would be trained now.
+TEACHER_FORMAT = 2
+# Teachers are large: side by side they save little, and small cohorts spread over a machine.
+TEACHER_LANES = 8
+
+
+@dataclass(frozen=True)
+class TeacherJob:
+    """A network to be trained as a teacher; equal jobs have equal keys, in any sweep.
+
+    ``parent``: the key of the generation before, which it learns from; empty for the first.
+    """
+
+    key: str
+    network: Teacher = field(hash=False, compare=False)
+    labels: Labels
+    seed: int
+    parent: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the teachers that it leaves: one, or one for each snapshot."""
+        return tuple(f"{self.key}@{epoch}" for epoch in self.network.snapshots or ()) or (self.key,)
+
+    @property
+    def method(self) -> str:
+        """The method that it trains by."""
+        return "born_again" if self.parent else "cross_entropy"
+
+
+def chain(spec: SweepSpec, network: Teacher, labels: Labels, seed: int) -> tuple[TeacherJob, ...]:
+    """The generations of a network, first to last."""
+    jobs: list[TeacherJob] = []
+    for _ in range(network.generations or 1):
+        parent = jobs[-1].key if jobs else ""
+        key = _key(spec, network, labels, seed, parent)
+        jobs.append(TeacherJob(key, network, labels, seed, parent))
+    return tuple(jobs)
+
+
+def like_student(spec: SweepSpec) -> Teacher:
+    """A teacher of the student's architecture, trained as the student is."""
+    first = spec.teacher[0]
+    return Teacher(
+        model=spec.student.model,
+        training=spec.student.training,
+        lr=first.lr,
+        weight_decay=first.weight_decay,
+    )
+
+
+def cohorts(jobs: Iterable[TeacherJob], most: int) -> list[tuple[TeacherJob, ...]]:
+    """Jobs that can train side by side, at most ``most`` together, in the order of the jobs."""
+    alike: dict[str, list[TeacherJob]] = {}
+    for job in jobs:
+        alike.setdefault(_shape(job), []).append(job)
+    found = []
+    for group in alike.values():
+        lanes = 1 if NETWORKS[group[0].network.model.name].alone else min(TEACHER_LANES, most)
+        found += [tuple(group[i : i + lanes]) for i in range(0, len(group), lanes)]
+    return found
+
+
+def distinct(chains: Iterable[Sequence[TeacherJob]]) -> tuple[TeacherJob, ...]:
+    """All jobs of these chains, each once, and each after its parent."""
+    jobs: dict[str, TeacherJob] = {}
+    for jobs_of_chain in chains:
+        for job in jobs_of_chain:
+            jobs.setdefault(job.key, job)
+    return tuple(jobs.values())
+
+
+def _shape(job: TeacherJob) -> str:
+    """What jobs that train side by side have in common; generations come one after the other."""
+    network = job.network.model_dump(mode="json", include={"model", "training", "snapshots"})
+    return json.dumps([job.method, job.parent and _depth(job), network], sort_keys=True)
+
+
+def _depth(job: TeacherJob) -> str:
+    """Generations of one depth share a cohort, whatever their own parents are."""
+    return job.key.rpartition("-")[2]
+
+
+def _key(spec: SweepSpec, network: Teacher, labels: Labels, seed: int, parent: str) -> str:
+    """A content key: what a teacher's weights depend on, hashed; then its generation."""
+    content: Mapping[str, Any] = {
+        "format": TEACHER_FORMAT,
+        "data": asdict(spec.data_settings()),
+        "teacher": network.model_dump(mode="json", exclude={"generations"}),
+        "selection": asdict(spec.objective.settings()),
+        "labels": asdict(labels) if labels.noise_rate else "clean",
+        "seed": seed,
+        "parent": parent,
+    }
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+    generation = int(parent.rpartition("-")[2]) + 1 if parent else 1
+    return f"{digest}-{generation}"
