@@ -228,16 +228,41 @@ def datasets() -> None:
 
 
 @app.command()
-def spaces() -> None:
-    """List what each method searches by default."""
-    from search_spaces.defaults import OWN, SHARED
+def networks() -> None:
+    """List the networks that students and teachers can be."""
+    from trainers.networks import NETWORKS
 
     rows = [
-        {"method": method, "hyperparameter": name, "domain": str(domain)}
+        {"network": name, "what it is": network.summary, "source": network.source}
+        for name, network in NETWORKS.items()
+    ]
+    _print_table(["network", "what it is", "source"], rows)
+
+
+@app.command()
+def spaces() -> None:
+    """List what each method searches by default, and where the default value comes from."""
+    from search_spaces.defaults import OWN, SHARED
+    from trainers.registry import METHODS
+
+    def row(method: str, name: str, domain: object) -> dict[str, str]:
+        owners = [method] if method in METHODS else METHODS
+        known = [h for owner in owners for h in METHODS[owner].hyperparameters if h.name == name]
+        return {
+            "method": method,
+            "hyperparameter": name,
+            "domain": str(domain),
+            "default": str(known[0].default),
+            "source of the default": known[0].source,
+        }
+
+    rows = [
+        row(method, name, domain)
         for method, space in {"(shared)": SHARED, **OWN}.items()
         for name, domain in space.items()
     ]
-    _print_table(["method", "hyperparameter", "domain"], rows)
+    columns = ["method", "hyperparameter", "domain", "default", "source of the default"]
+    _print_table(columns, rows)
 
 
 def main() -> NoReturn:

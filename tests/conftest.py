@@ -53,3 +53,16 @@ def places(empty_store: Path, tmp_path: Path) -> Places:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """MLflow puts the store it last used into the environment, where launches would find it."""
     os.environ.pop("MLFLOW_TRACKING_URI", None)
+
+
+# Tests that start processes of their own, which fill a machine: one after another in one worker.
+WITH_PROCESSES = ("faults", "end_to_end")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where the tests are dealt out to several workers, the long ones go to one, and first."""
+    tests = Path(__file__).parent
+    long = [item for item in items if item.path.relative_to(tests).parts[0] in WITH_PROCESSES]
+    for item in long:
+        item.add_marker(pytest.mark.xdist_group("with-processes"))
+    items[:] = [*long, *(item for item in items if item not in set(long))]

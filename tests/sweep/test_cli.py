@@ -171,6 +171,7 @@ def test_plan_warns_where_the_seeds_cannot_show_anything(run: Run, tmp_path: Pat
         (["methods"], "alm_kd"),
         (["datasets"], "digits"),
         (["spaces"], "temperature"),
+        (["networks"], "resnet8"),
         (["--help"], "launch"),
         ([], "launch"),
     ],
