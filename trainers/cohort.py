@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from trainers.batches import batch_sizes
 from trainers.data.lanes import LaneData
 from trainers.live_teachers import LiveTeachers
 from trainers.losses import cross_entropy
@@ -128,7 +129,8 @@ class Cohort:
         order = torch.stack([torch.randperm(n, generator=g) for g in self._order])
         loss = torch.zeros_like(lr)
         correct = torch.zeros_like(lr)
-        for index in torch.split(order.to(lr.device), self.spec.training.batch_size, dim=1):
+        sizes = batch_sizes(n, self.spec.training.batch_size)
+        for index in torch.split(order.to(lr.device), sizes, dim=1):
             batch_loss, batch_correct = self._step(index, lr)
             loss += batch_loss
             correct += batch_correct

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trainers.batches import batch_sizes
 from trainers.cohort import Cohort, LaneResult, Metrics, Report
 from trainers.models import evaluation_rows
 
@@ -66,6 +67,7 @@ def _logits_everywhere(cohort: Cohort) -> Tensor:
     cohort.model.eval()
     lanes = len(cohort.names)
     inputs = cohort.data.inputs
-    chunks = torch.split(inputs, evaluation_rows(cohort.model, lanes, inputs.device))
+    sizes = batch_sizes(len(inputs), evaluation_rows(cohort.model, lanes, inputs.device))
+    chunks = torch.split(inputs, sizes)
     parts = [cohort.model(chunk.expand(lanes, *chunk.shape)).logits for chunk in chunks]
     return torch.cat(parts, dim=1)

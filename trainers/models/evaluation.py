@@ -5,6 +5,7 @@ L lanes, N_s examples of split s.
 
 import torch
 
+from trainers.batches import batch_sizes
 from trainers.data.lanes import LaneData
 from trainers.models.classifier import LaneClassifier, Output
 
@@ -33,9 +34,10 @@ def frozen_output(model: LaneClassifier, data: LaneData, split: str) -> Output:
     model.eval()
     device = data.inputs.device
     places = torch.arange(data.size(split), device=device)
+    sizes = batch_sizes(len(places), evaluation_rows(model, data.lanes, device))
     parts = [
         model(data.inputs_of(split, part.expand(data.lanes, -1)))
-        for part in torch.split(places, evaluation_rows(model, data.lanes, device))
+        for part in torch.split(places, sizes)
     ]
     model.train(was_training)
     return Output(
