@@ -51,7 +51,7 @@ def paired_differences(table: pd.DataFrame, record: SweepRecord) -> Figure:
         panel.set_xlabel(f"Difference{unit} ({better_text(record)})")
         _add_legend(panel)
 
-    return draw_grid(grid, draw, 3)
+    return draw_grid(grid, draw)
 
 
 def _first_rows(places: list[tuple[Any, Any]]) -> list[int]:

@@ -9,13 +9,14 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from sweep.compare.curves import Curves
-from sweep.compare.figures.style import BAND, GREY, PALE, Grid, draw_grid, look, say
+from sweep.compare.figures.style import BAND, GREY, PALE, Grid, draw_grid, even_columns, look, say
 from sweep.compare.notation import condition_title, objective_label
 from sweep.compare.records import SweepRecord, trials_of
 from sweep.compare.statistics import Floats
 from sweep.plan import Condition
 
 PANEL = (2.5, 1.9)  # inches
+MOST_ACROSS = 4  # methods; more of them go on below
 MOST_LINES = (
     600  # beyond, an SVG holds the search trials as one picture: no reader tells more apart
 )
@@ -27,22 +28,29 @@ def learning_curves(record: SweepRecord, curves: Curves) -> Figure:
     Thin lines are search trials, a cross is where pruning cut one. The thick line is the mean over
     the confirm seeds of the configuration that was chosen, its band from the lowest to the highest.
     """
-    grid = Grid(len(record.conditions), len(record.methods), PANEL, share_x="all", share_y="row")
+    across = even_columns(len(record.methods), MOST_ACROSS)
+    down = -(-len(record.methods) // across)
+    rows = down * len(record.conditions)
+    grid = Grid(rows, across, PANEL, share_x="all", share_y="row")
 
     def draw(axes: Any) -> None:
-        for row, condition in enumerate(record.conditions):
-            for column, method in enumerate(record.methods):
-                panel = axes[row, column]
-                _draw_cell(panel, record, curves, condition, method)
-                if row == 0:
-                    panel.set_title(method)
-                if row == len(record.conditions) - 1:
-                    panel.set_xlabel("Epoch")
-            axes[row, 0].set_ylabel(
-                f"{condition_title(condition, record.conditions)}\n{objective_label(record)}"
-            )
+        for place, panel in np.ndenumerate(axes):
+            block, row = divmod(place[0], down)
+            number = row * across + place[1]
+            if number >= len(record.methods):
+                panel.set_axis_off()
+                continue
+            condition, method = record.conditions[block], record.methods[number]
+            _draw_cell(panel, record, curves, condition, method)
+            if block == 0 or down > 1:
+                panel.set_title(method)
+            if place[0] == rows - 1 or number + across >= len(record.methods):
+                panel.set_xlabel("Epoch")
+            if place[1] == 0:
+                title = condition_title(condition, record.conditions)
+                panel.set_ylabel(f"{title}\n{objective_label(record)}")
 
-    return draw_grid(grid, draw, 4)
+    return draw_grid(grid, draw)
 
 
 def over_seeds(curves: Curves, runs: pd.DataFrame, metric: str) -> tuple[Floats, Floats]:

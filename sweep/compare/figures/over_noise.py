@@ -40,7 +40,7 @@ def metric_over_noise(table: pd.DataFrame, record: SweepRecord) -> Figure:
             if position % columns == 0:
                 panel_axes.set_ylabel(axis_label(record))
 
-    return draw_grid(grid, draw, len(record.methods))
+    return draw_grid(grid, draw)
 
 
 def panels_of(record: SweepRecord) -> list[Panel]:

@@ -58,7 +58,7 @@ def slices(record: SweepRecord, curves: Curves, method: str) -> Figure:
         for column, name in enumerate(space):
             axes[-1, column].set_xlabel(name)
 
-    return draw_grid(grid, draw, 3)
+    return draw_grid(grid, draw)
 
 
 def importance(record: SweepRecord, shares: pd.DataFrame) -> Figure:
@@ -81,7 +81,7 @@ def importance(record: SweepRecord, shares: pd.DataFrame) -> Figure:
             _draw_importance(panel, record, shares[shares["method"] == methods[position]])
             panel.set_title(methods[position])
 
-    return draw_grid(grid, draw, len(record.conditions))
+    return draw_grid(grid, draw)
 
 
 def best_over_budget(record: SweepRecord, seed: int) -> Figure:
@@ -105,7 +105,7 @@ def best_over_budget(record: SweepRecord, seed: int) -> Figure:
             if position % columns == 0:
                 panel.set_ylabel(f"Best so far, {objective_label(record).lower()}")
 
-    return draw_grid(grid, draw, len(searched_methods(record)))
+    return draw_grid(grid, draw)
 
 
 def _tried(record: SweepRecord, curves: Curves, condition: Condition, method: str) -> pd.DataFrame:

@@ -20,7 +20,8 @@ MARKERS = ("o", "s", "^", "D", "v", "p", "<")
 LINES = ("-", "--", "-.", ":")
 GREY, PALE = "#8A8A8A", "#C4C4C4"  # trials that are not the point; trials that were cut
 PANEL_INCHES = (3.0, 2.5)  # width, height
-LEGEND_INCHES = 0.45  # height a row of the legend takes
+LEGEND_INCHES, LEGEND_ROW_INCHES = 0.27, 0.18  # height of a legend without rows, and of each row
+ENTRY_INCHES, LETTER_INCHES = 0.65, 0.066  # width of an entry without its label, and of a letter
 LEGEND_COLUMNS = 4
 BAND = 0.18  # opacity
 DOTS_PER_INCH = 300  # of the PNG, and of what is too much for lines in an SVG; as journals ask
@@ -72,31 +73,40 @@ class Grid:
     share_y: str = "none"
 
 
-def draw_grid(grid: Grid, draw: Callable[[Any], None], legend_entries: int) -> Figure:
+def draw_grid(grid: Grid, draw: Callable[[Any], None]) -> Figure:
     """A figure whose axes, (rows, columns), are drawn by `draw`, with one legend below them."""
-    legend_rows = -(-legend_entries // LEGEND_COLUMNS)
     width = max(grid.panel[0] * grid.columns, 1.3 * PANEL_INCHES[0])
-    height = grid.panel[1] * grid.rows + LEGEND_INCHES * legend_rows
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
+        figure = Figure(figsize=(width, grid.panel[1] * grid.rows), layout="constrained")
         axes = figure.subplots(
             grid.rows, grid.columns, sharex=grid.share_x, sharey=grid.share_y, squeeze=False
         )  # type: ignore[call-overload]
         draw(axes)
-        entries: dict[str, Any] = {}
-        for panel in axes.flat:
-            for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
-                entries.setdefault(label, handle)
-        if entries:
-            figure.legend(
-                list(entries.values()),
-                list(entries),
-                loc="outside lower center",
-                ncols=min(len(entries), LEGEND_COLUMNS),
-                frameon=False,
-                handlelength=3.0,
-            )
+        _add_legend(figure, axes)
     return figure
+
+
+def _add_legend(figure: Figure, axes: Any) -> None:
+    """An entry per label of any panel, in as many columns as fit; the figure grows with it."""
+    entries: dict[str, Any] = {}
+    for panel in axes.flat:
+        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
+    if not entries:
+        return
+    width, height = figure.get_size_inches()
+    of_entry = ENTRY_INCHES + LETTER_INCHES * max(map(len, entries))
+    columns = max(1, min(len(entries), LEGEND_COLUMNS, int(width / of_entry)))
+    rows = -(-len(entries) // columns)
+    figure.set_size_inches(width, height + LEGEND_INCHES + LEGEND_ROW_INCHES * rows)
+    figure.legend(
+        list(entries.values()),
+        list(entries),
+        loc="outside lower center",
+        ncols=columns,
+        frameon=False,
+        handlelength=3.0,
+    )
 
 
 def even_columns(panels: int, most: int) -> int:

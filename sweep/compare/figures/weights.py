@@ -53,7 +53,7 @@ def weights_over_training(record: SweepRecord, curves: Curves, method: str) -> F
                 pair[0].set_ylabel("Mean weight λ")
                 pair[1].set_ylabel("AUROC of the\nlabel's λ")
 
-    return draw_grid(grid, draw, len(WEIGHTS) + 1)
+    return draw_grid(grid, draw)
 
 
 def _weights(
