@@ -45,6 +45,7 @@ def launched_in_process(
         places.sweep(spec.name) / "mlflow.spool",
         str(places.journal(spec.name)),
         places.runs_dir / "teachers",
+        places.checkpoints(spec.name),
     )
     actor = RefereeActor(spec, stores, [load_dataset(spec.data_settings())])
     while (cohort := actor.next_cohort()) != ALL_DONE:

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trainers.checkpoint import places, wind
 from trainers.data.augment import crop_and_flip
 from trainers.data.datasets import Dataset
 from trainers.data.noise import Examples, corrupt_labels, realised_rate, transition_matrix
@@ -117,6 +118,15 @@ class LaneData:
         if not self._augment:
             return batch
         return batch._replace(inputs=crop_and_flip(batch.inputs, self._shakes), augmented=True)
+
+    @property
+    def draws(self) -> Tensor:
+        """How far every lane is in what it draws to change inputs, (L, bytes)."""
+        return places(self._shakes)
+
+    def go_on(self, draws: Tensor) -> None:
+        """Draw from there on."""
+        wind(self._shakes, draws)
 
     def realised_rates(self) -> list[float]:
         """Of each lane: the share of wrong labels in the training split."""
