@@ -41,14 +41,10 @@ class CheckpointShelf:
         self._kept: dict[Path, Kept] = {}
         self.notices: list[str] = []
         for path in sorted(directory.iterdir()):
-            try:
-                self._kept[path] = _read(path)[0]
-            except DamagedCheckpoint:
-                if path.suffix == SUFFIX:  # others were never finished
-                    self.notices.append(
-                        f"{path}: does not hold what was written; this cohort is trained again"
-                    )
-                path.unlink()
+            if path.suffix == SUFFIX:
+                self._take_up(path)
+            else:
+                path.unlink()  # was never finished
 
     @property
     def cohorts(self) -> list[frozenset[str]]:
@@ -99,6 +95,15 @@ class CheckpointShelf:
         for path in list(self._kept):
             self._delete(path)
 
+    def _take_up(self, path: Path) -> None:
+        try:
+            self._kept[path] = _read(path)[0]
+        except DamagedCheckpoint:
+            self.notices.append(
+                f"{path}: does not hold what was written; this cohort is trained again"
+            )
+            path.unlink()
+
     def _delete(self, path: Path) -> None:
         del self._kept[path]
         path.unlink(missing_ok=True)
@@ -122,4 +127,7 @@ def _read(path: Path) -> tuple[Kept, bytes]:
     if hashlib.sha256(rest).hexdigest().encode() != written:
         raise DamagedCheckpoint(path)
     head, _, state = rest.partition(b"\n")
-    return Kept(**json.loads(head)), state
+    try:
+        return Kept(**json.loads(head)), state
+    except (ValueError, TypeError):  # in the form of another version
+        raise DamagedCheckpoint(path) from None
