@@ -35,9 +35,7 @@ chaos: $(INSTALLED) ## Kill a small sweep N times at random moments and count wh
 	$(BIN)/python -m tests.faults.chaos --kills $(N) --seed $(SEED)
 
 audit: $(INSTALLED) ## Check the pins against known advisories, where their database can be reached
-	$(BIN)/python -m pip install -q pip-audit
-	$(BIN)/pip-audit -r constraints.txt --no-deps --disable-pip || \
-	  { echo "almkd: either an advisory stands above, or its database could not be reached" >&2; exit 1; }
+	$(BIN)/python .ci/audit.py
 
 constraints: ## Resolve the dependencies anew and pin what came out
 	@$(require_python)

@@ -1,5 +1,6 @@
 """The command line. Exit codes: 0 done, 1 the sweep failed, 2 bad input, 130 interrupted."""
 
+import errno
 import ipaddress
 import os
 import signal
@@ -274,6 +275,10 @@ def main() -> NoReturn:
         _fail(str(error), 2)
     except SweepFailed as error:
         _fail(str(error), 1)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _fail(f"{error}; make room, and the same command goes on from here", 1)
     except typer.Abort:
         code = INTERRUPTED
     except typer.TyperException as error:

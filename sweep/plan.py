@@ -9,7 +9,7 @@ from functools import cached_property
 from search_spaces.domains import Domain
 from sweep.errors import BadInput
 from sweep.spec import MethodUse, SweepSpec
-from sweep.teacher_jobs import TeacherJob, chain, cohorts, distinct, like_student
+from sweep.teacher_jobs import TeacherJob, chain, cohorts, distinct, like_student, pays_together
 from trainers.networks import NETWORKS
 from trainers.registry import METHODS, MethodEntry
 from trainers.settings import Labels, ModelSpec
@@ -76,6 +76,9 @@ class Plan:
     def __init__(self, spec: SweepSpec) -> None:
         self.spec = spec
         self.lanes = self._lanes()
+        together = pays_together(spec.student.model.name, spec.resources)
+        # One by one they spread over a machine; only a generation has to stay together.
+        self.confirm_lanes = self.lanes if together else 1
         kinds = spec.conditions
         self.conditions = tuple(
             Condition(kind, float(rate), teacher)
@@ -106,8 +109,8 @@ class Plan:
         """Teachers that train together: first those that the search waits for, then the others."""
         first = [job for job in self.teachers if job.seed == self.search_seed]
         others = [job for job in self.teachers if job.seed != self.search_seed]
-        most = self.spec.resources.max_lanes
-        return [*cohorts(first, most), *cohorts(others, most)]
+        resources = self.spec.resources
+        return [*cohorts(first, resources), *cohorts(others, resources)]
 
     def teachers_of(self, cell: Cell, seed: int) -> tuple[str, ...]:
         """The names of the teachers that ``cell`` reads under ``seed``, in the spec's order."""
@@ -169,13 +172,13 @@ class Plan:
 
     def budget(self) -> Budget:
         """What running everything from nothing takes."""
-        lanes, generation = self.lanes, self.spec.search.generation
+        generation = self.spec.search.generation
         trials = [self.trials_of(cell) for cell in self.cells]
         seeds = len(self.confirm_seeds)
         cohorts = (
             len(self.teacher_cohorts)
             + sum(math.ceil(n / generation) for n in trials)
-            + len(self.cells) * math.ceil(seeds / lanes)
+            + len(self.cells) * math.ceil(seeds / self.confirm_lanes)
         )
         return Budget(len(self.teachers), sum(trials), len(self.cells) * seeds, cohorts)
 

@@ -122,8 +122,12 @@ class Referee:
         tracker: Tracker,
         teachers: Iterable[str] = (),
         ended: Iterable[str] = (),
+        begun: Iterable[frozenset[str]] = (),
     ) -> None:
-        """``teachers``: keys of those at hand; ``ended``: keys of runs that are over."""
+        """``teachers``: keys of those at hand; ``ended``: keys of runs that are over.
+
+        ``begun``: keys of runs that were saved together while they trained, for each checkpoint.
+        """
         self._plan = plan
         self._studies = studies
         self._tracker = tracker
@@ -141,7 +145,17 @@ class Referee:
             if self._has(job):
                 tracker.reuse(teacher_cohort(plan, (job,)))
         self._ended = set(ended)
+        self._begun = tuple(begun)
         self._cells = {cell.id: self._recall(cell) for cell in plan.cells}
+
+    @property
+    def flying(self) -> set[str]:
+        """The keys of all lanes that train or are to be trained again."""
+        return {key for flight in self._flights.values() for key in flight.live}
+
+    def trains(self, cohort: str) -> bool:
+        """Whether a cohort is in flight."""
+        return cohort in self._flights
 
     def next_cohort(self) -> CohortTask | Literal["wait", "done"]:
         """A cohort to train now, or word that there is none yet, or none any more."""
@@ -334,11 +348,23 @@ class Referee:
             ]
             state.confirm_done = len(seeds) - len(state.confirm_left)
         ready = [seed for seed in state.confirm_left if self._at_hand(state.cell, seed)]
-        seeds = tuple(ready[: self._plan.lanes])
+        ready = self._begun_together(state, ready)
+        seeds = tuple(ready[: self._plan.confirm_lanes])
         if not seeds or state.best is None:
             return None
         state.confirm_left = [seed for seed in state.confirm_left if seed not in seeds]
         return confirm_cohort(self._plan, state.cell, state.best.number, state.best.params, seeds)
+
+    def _begun_together(self, state: _CellState, seeds: list[int]) -> list[int]:
+        """Those of one checkpoint, if there is one for some of them, else all.
+
+        Teachers that were not there when runs began may be there now, and more runs with them.
+        """
+        for begun in self._begun:
+            together = [seed for seed in seeds if self._confirm_key(state, seed) in begun]
+            if together:
+                return together
+        return seeds
 
     def _best(self, state: _CellState) -> PastTrial | None:
         """The configuration to confirm: the best complete trial, the earliest of equals."""

@@ -57,6 +57,10 @@ class Places:
         """The directory of a sweep's tables, figures and report."""
         return self.sweep(name) / "results"
 
+    def checkpoints(self, name: str) -> Path:
+        """The directory of a sweep's cohorts that train."""
+        return self.sweep(name) / "checkpoints"
+
     def journal(self, name: str) -> Path:
         """The file of a sweep's studies."""
         return self.sweep(name) / "optuna.journal"
@@ -251,7 +255,9 @@ def _attempts(
     say = partial(console.print, soft_wrap=True, highlight=False)
     losses = 0
     while True:
-        stores = Stores(store.open_sweep(plan), spool, optuna, places.runs_dir / "teachers")
+        runs = store.open_sweep(plan)
+        teachers, checkpoints = places.runs_dir / "teachers", places.checkpoints(name)
+        stores = Stores(runs, spool, optuna, teachers, checkpoints)
         try:
             return train_everything(plan.spec, stores, dataset, watcher(console), say)
         except RefereeLost as error:

@@ -141,6 +141,7 @@ class Resources(Strict):
     ``retries``: how often a cohort whose process died is trained again. ``silence_s``: how long a
     cohort may go without finishing an epoch before its process is ended and its trials fail.
     ``store_patience_s``: how long the tracking store may be away before the sweep stops.
+    ``checkpoint_every_s``: after how long a cohort that trains is saved, at an epoch's end.
     """
 
     cpus: Annotated[float, Field(gt=0)] = 1.0
@@ -149,6 +150,7 @@ class Resources(Strict):
     retries: Annotated[int, Field(ge=0)] = 2
     silence_s: Annotated[float, Field(gt=0)] = 3600.0
     store_patience_s: Annotated[float, Field(gt=0)] = 300.0
+    checkpoint_every_s: Annotated[float, Field(gt=0)] = 60.0
 
 
 class SweepSpec(Strict):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sweep.spec import SweepSpec
+from sweep.spec import Resources, SweepSpec
 from sweep.student import Teacher
 from trainers.networks import NETWORKS
 from trainers.settings import Labels
@@ -62,14 +62,20 @@ def like_student(spec: SweepSpec) -> Teacher:
     )
 
 
-def cohorts(jobs: Iterable[TeacherJob], most: int) -> list[tuple[TeacherJob, ...]]:
-    """Jobs that can train side by side, at most ``most`` together, in the order of the jobs."""
+def pays_together(network: str, resources: Resources) -> bool:
+    """Whether several lanes of a network in one cohort are faster than one after the other."""
+    return ("cuda" if resources.gpus else "cpu") in NETWORKS[network].together
+
+
+def cohorts(jobs: Iterable[TeacherJob], resources: Resources) -> list[tuple[TeacherJob, ...]]:
+    """Jobs that train side by side, in the order of the jobs; one by one where that is as fast."""
     alike: dict[str, list[TeacherJob]] = {}
     for job in jobs:
         alike.setdefault(_shape(job), []).append(job)
     found = []
     for group in alike.values():
-        lanes = 1 if NETWORKS[group[0].network.model.name].alone else min(TEACHER_LANES, most)
+        together = pays_together(group[0].network.model.name, resources)
+        lanes = min(TEACHER_LANES, resources.max_lanes) if together else 1
         found += [tuple(group[i : i + lanes]) for i in range(0, len(group), lanes)]
     return found
 

@@ -1,7 +1,8 @@
 """Training what a task says: the one bridge from a sweep's tasks to the trainers."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from sweep.tasks import CohortTask, LaneOutcome
+from trainers.checkpoint import UnusableCheckpoint, from_bytes, to_bytes
 from trainers.cohort import Cohort, LaneResult, Report
 from trainers.data.datasets import Dataset
 from trainers.data.lanes import LaneData
@@ -17,6 +19,17 @@ from trainers.memory import keep_freed_memory
 from trainers.teachers import Teacher, train_teachers
 
 Logits = Mapping[str, NDArray[np.float32]]
+# Takes the names of the lanes that are left, the epoch that ended, and the state then.
+Save = Callable[[Sequence[str], int, bytes], None]
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The state to begin with, empty for none, and where to save it, every so many seconds."""
+
+    begin_with: bytes
+    save: Save
+    every_s: float
 
 
 def train(
@@ -25,6 +38,7 @@ def train(
     teacher_logits: Logits,
     report: Report,
     teacher_weights: Mapping[str, Weights] | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> tuple[dict[str, LaneOutcome], dict[str, Teacher]]:
     """Train a cohort; what its lanes leave, and for the teachers' stage the teachers, by name.
 
@@ -39,12 +53,17 @@ def train(
     )
     live = _live(task, data, teacher_weights or {})
     cohort = Cohort(task.spec, [lane.lane for lane in task.lanes], data, live)
+    # Snapshots are taken on the way, so that a training with them cannot begin in its middle.
+    between = None
+    if checkpoints and not task.snapshots:
+        _go_on(cohort, checkpoints.begin_with, report)
+        between = _saver(cohort, checkpoints)
     teachers: dict[str, Teacher] = {}
     if task.stage == "teacher":
-        results, trained = train_teachers(cohort, report, task.snapshots)
+        results, trained = train_teachers(cohort, report, task.snapshots, between)
         teachers = {key.rsplit("/", 1)[1]: teacher for key, teacher in trained.items()}
     else:
-        results = cohort.train(report)
+        results = cohort.train(report, between)
     outcomes = {name: _outcome(results[name]) for name in cohort.names}
     if task.stage == "confirm":
         cohort.test()
@@ -62,6 +81,30 @@ def _live(task: CohortTask, data: LaneData, weights: Mapping[str, Weights]) -> L
     of_lanes = [[weights[name] for name in lane.source.teachers] for lane in task.lanes]
     shape = tuple(data.inputs.shape[1:])
     return LiveTeachers(task.teacher_networks, of_lanes, shape, data.classes, data.inputs.device)
+
+
+def _go_on(cohort: Cohort, state: bytes, report: Report) -> None:
+    """Take up a checkpoint, if there is one that can be read; if not, training begins anew."""
+    if not state:
+        return
+    try:
+        content = from_bytes(state)
+    except UnusableCheckpoint:
+        return
+    cohort.go_on(content, report)
+
+
+def _saver(cohort: Cohort, checkpoints: Checkpoints) -> Callable[[], None]:
+    """To be called between epochs: saves when it is time to."""
+    saved = time.monotonic()
+
+    def between() -> None:
+        nonlocal saved
+        if time.monotonic() - saved >= checkpoints.every_s:
+            checkpoints.save(cohort.names, cohort.epoch, to_bytes(cohort.state()))
+            saved = time.monotonic()
+
+    return between
 
 
 def _outcome(result: LaneResult) -> LaneOutcome:

@@ -7,9 +7,12 @@ Source: Kingma and Ba 2015, arXiv 1412.6980, with its defaults b1 0.9, b2 0.999,
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from trainers.checkpoint import State, numbered
 
 B1, B2, EPS = 0.9, 0.999, 1e-8
 
@@ -36,6 +39,15 @@ class LaneAdam:
             size = (v / (1 - B2**self._steps)).sqrt_().add_(EPS)
             lr = self._lr.view(-1, *[1] * (p.dim() - 1))
             p.sub_(lr * m / (1 - B1**self._steps) / size)
+
+    def state(self) -> dict[str, Any]:
+        """t, m and v."""
+        return {"steps": self._steps, "m": numbered(self._m), "v": numbered(self._v)}
+
+    def load_state(self, state: State) -> None:
+        """Put back what `state` gave."""
+        self._steps = state["steps"]
+        self._m, self._v = (list(state[name].values()) for name in ("m", "v"))
 
     def keep(self, lanes: Tensor) -> None:
         """Cut the stack down to ``lanes`` (indices), the parameters too."""

@@ -19,13 +19,14 @@ during an update, all groups take their steps side by side, which changes no num
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from trainers.alm_kd_deal import Deal
 from trainers.alm_kd_variants import VARIANTS, Constraint
+from trainers.checkpoint import State, places, wind
 from trainers.data.lanes import Batch
 from trainers.detector import auroc
 from trainers.held_out_loss import Goal, targets
@@ -95,6 +96,19 @@ class AlmKd(Method):
 
     def tables(self) -> Mapping[str, Tensor]:
         return {"lambda": self.lam}
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "lambda": self.lam,
+            "coordinates": self._coordinates,
+            "order": places(self._order),
+            "diagnostics": self._diagnostics,
+        }
+
+    def load_state(self, state: State) -> None:
+        self.lam, self._coordinates = state["lambda"], state["coordinates"]
+        wind(self._order, state["order"])
+        self._diagnostics = state["diagnostics"]
 
     def keep(self, lanes: Tensor) -> None:
         super().keep(lanes)

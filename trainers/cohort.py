@@ -5,22 +5,27 @@ L lanes, B examples of a batch, N of the training split.
 Every lane draws its first weights and its batch order from its own seed, so that a trial gives the
 same numbers alone or as a lane of any cohort. After each epoch the loop reports every lane's
 metrics and is told which lanes go on; the others are cut out of the stack.
+
+A cohort that was broken off goes on from what `Cohort.state` was after some epoch, bit for bit as
+if nothing had been. What it had reported until then is reported once more.
 """
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from trainers.batches import batch_sizes
+from trainers.checkpoint import State, pick, places, same_names, wind
 from trainers.data.lanes import LaneData
 from trainers.live_teachers import LiveTeachers
 from trainers.losses import cross_entropy
 from trainers.method import Method, Setup, stack_values
 from trainers.models import LaneClassifier, build_model, frozen_output
-from trainers.optim import LaneSGD
+from trainers.optim import LaneSGD, LaneState
 from trainers.registry import METHODS
 from trainers.seeds import torch_generator
 from trainers.settings import CohortSpec, Lane
@@ -42,6 +47,17 @@ class LaneResult:
     tables: dict[str, Tensor] = field(default_factory=dict)
 
 
+Results = dict[str, LaneResult]
+
+
+class Reported(NamedTuple):
+    """What was reported after an epoch."""
+
+    epoch: int
+    names: list[str]
+    rows: list[Metrics]
+
+
 class Cohort:
     """Lanes of one method and one shape on one device."""
 
@@ -58,6 +74,7 @@ class Cohort:
         self._live = live
         self._names = [lane.name for lane in lanes]
         self._results = {lane.name: LaneResult() for lane in lanes}
+        self._history: list[Reported] = []
         entry = METHODS[spec.method]
         _check(spec.method, lanes, data)
         if data.augments and data.teachers and live is None:
@@ -86,19 +103,58 @@ class Cohort:
         """The lanes that are left, in the order of the stack."""
         return tuple(self._names)
 
-    def train(self, report: Report) -> dict[str, LaneResult]:
-        """Train to the end; lanes that ``report`` stops keep what was known of them then."""
-        for epoch in range(1, self.spec.training.epochs + 1):
+    @property
+    def epoch(self) -> int:
+        """How many epochs are over."""
+        return len(self._history)
+
+    def train(self, report: Report, between: Callable[[], None] | None = None) -> Results:
+        """Train to the end; lanes that ``report`` stops keep what was known of them then.
+
+        ``between`` is called between two epochs: the moment to ask for `state`.
+        """
+        while self._names and self.epoch < self.spec.training.epochs:
+            if between and self.epoch:
+                between()
+            epoch = self.epoch + 1
             rows = self._rows(self._epoch(epoch))
-            self._remember(epoch, rows)
-            go_on = report(epoch, list(self._names), rows)
-            if not all(go_on):
-                self._keep([i for i, goes in enumerate(go_on) if goes])
-            if not self._names:
-                break
+            self._remember_best(self._note(epoch, rows))
+            self._heed(report(epoch, list(self._names), rows))
         for i, name in enumerate(self._names):
             self._results[name].tables = {k: t[i] for k, t in self.method.tables().items()}
         return self._results
+
+    def state(self) -> dict[str, Any]:
+        """All that training has changed so far, for `trainers.checkpoint.to_bytes`, after an epoch.
+
+        Not a copy: it holds until training goes on.
+        """
+        return {
+            "lanes": list(self._names),
+            "history": [tuple(reported) for reported in self._history],
+            "stack": self._stack(),
+        }
+
+    def go_on(self, state: State, report: Report) -> bool:
+        """Before training, take up the state of a cohort with these lanes, and maybe others.
+
+        Makes its reports once more. False where the answers leave a lane in that is not in the
+        state, or it is of another making: the lanes that are left then train from epoch 1.
+        """
+        for epoch, names, rows in state["history"]:
+            if not set(self._names) <= set(names):
+                return self._start_again()
+            own = [rows[names.index(name)] for name in self._names]
+            self._note(epoch, own)
+            self._heed(report(epoch, list(self._names), own))
+            if not self._names:
+                return True
+        mine = self._stack()
+        if not set(self._names) <= set(state["lanes"]) or not same_names(mine, state["stack"]):
+            return self._start_again()
+        lanes = [state["lanes"].index(name) for name in self._names]
+        self._load(pick(state["stack"], torch.tensor(lanes), self._lr.device))
+        return True
 
     def load_best(self) -> None:
         """Give every lane that is left the parameters and buffers of its best epoch."""
@@ -167,8 +223,41 @@ class Cohort:
             for row in table
         ]
 
-    def _remember(self, epoch: int, rows: Sequence[Metrics]) -> None:
-        """Note each lane's best epoch so far, and its parameters and buffers then."""
+    def _stack(self) -> dict[str, Any]:
+        """The numbers of every lane that training changes, as `trainers.checkpoint` has them."""
+        return {
+            "now": self._optimizer.state().state(),
+            "velocity": self._optimizer.velocity,
+            "best": self._best_state.state(),
+            "order": places(self._order),
+            "inputs": self.data.draws,
+            "method": self.method.state(),
+            "model": self.model.own_state(),
+        }
+
+    def _load(self, stack: State) -> None:
+        """Put back what `_stack` gave."""
+        self._optimizer.go_on(LaneState.of(stack["now"]), stack["velocity"])
+        self._best_state = LaneState.of(stack["best"])
+        wind(self._order, stack["order"])
+        self.data.go_on(stack["inputs"])
+        self.method.load_state(stack["method"])
+        self.model.load_own_state(stack["model"])
+
+    def _start_again(self) -> bool:
+        """Forget what was reported; training has changed nothing yet."""
+        self._history.clear()
+        self._results.update({name: LaneResult() for name in self._names})
+        return False
+
+    def _heed(self, go_on: Sequence[bool]) -> None:
+        """Cut out the lanes that do not go on."""
+        if not all(go_on):
+            self._keep([i for i, goes in enumerate(go_on) if goes])
+
+    def _note(self, epoch: int, rows: Sequence[Metrics]) -> list[int]:
+        """Put an epoch on record; the lanes for which it is the best so far."""
+        self._history.append(Reported(epoch, list(self._names), list(rows)))
         metric, sign = f"validation_{self.spec.selection.metric}", self.spec.selection.sign()
         improved = []
         for i, (name, row) in enumerate(zip(self._names, rows, strict=True)):
@@ -177,6 +266,10 @@ class Cohort:
             if not result.best or sign * row[metric] > sign * result.best[metric]:
                 result.best_epoch, result.best = epoch, row
                 improved.append(i)
+        return improved
+
+    def _remember_best(self, improved: list[int]) -> None:
+        """Keep the parameters and buffers of these lanes as those of their best epoch."""
         if improved:
             lanes = torch.tensor(improved, device=self._lr.device)
             self._best_state.replace(lanes, self._optimizer.state())

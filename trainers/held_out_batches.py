@@ -1,10 +1,12 @@
 """Mini-batches of the clean meta split, one after the other, in an order of each lane's own."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from trainers.checkpoint import State, places, wind
 from trainers.data.lanes import Batch, LaneData
 from trainers.seeds import torch_generator
 
@@ -26,6 +28,17 @@ class HeldOutBatches:
             whole = order[:, : n - n % self._size].to(self._data.inputs.device)
             self._left = list(torch.split(whole, self._size, dim=1))
         return self._data.batch("meta", self._left.pop(0))
+
+    def state(self) -> dict[str, Any]:
+        """Where the draws are, and what is left of the order drawn last, (L, any, V)."""
+        none = self._data.inputs.new_zeros(self._data.lanes, 0, self._size, dtype=torch.int64)
+        left = torch.stack(self._left, dim=1) if self._left else none
+        return {"draws": places(self._generators), "left": left}
+
+    def load_state(self, state: State) -> None:
+        """Put back what `state` gave."""
+        wind(self._generators, state["draws"])
+        self._left = list(state["left"].unbind(1))
 
     def keep(self, lanes: Tensor) -> None:
         """Cut the stack down to ``lanes`` (indices)."""

@@ -15,11 +15,13 @@ statistics of the batch.
 """
 
 from abc import abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from trainers.adam import LaneAdam
+from trainers.checkpoint import State
 from trainers.data.lanes import Batch
 from trainers.held_out_batches import HeldOutBatches
 from trainers.layers import Linear
@@ -95,6 +97,20 @@ class LearnedWeights(Method):
             step = lr / batch.labels.shape[1]
             slope = look_ahead_gradient(theta, parts, w.detach(), step, held_out_loss)
         self._adam.step(torch.autograd.grad(w, list(self.net.parameters()), slope))
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "net": dict(self.net.named_parameters()),
+            "adam": self._adam.state(),
+            "held_out": self._held_out.state(),
+        }
+
+    @torch.no_grad()
+    def load_state(self, state: State) -> None:
+        for name, p in self.net.named_parameters():
+            p.copy_(state["net"][name])
+        self._adam.load_state(state["adam"])
+        self._held_out.load_state(state["held_out"])
 
     def keep(self, lanes: Tensor) -> None:
         super().keep(lanes)

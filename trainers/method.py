@@ -6,10 +6,12 @@ L lanes, B examples of a batch, N of the training split, C classes, M teachers.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from trainers.checkpoint import State
 from trainers.data.lanes import Batch, LaneData
 from trainers.hyperparameters import Hyperparameter, Value
 from trainers.models import LaneClassifier
@@ -82,6 +84,13 @@ class Method(ABC):
     def tables(self) -> Mapping[str, Tensor]:
         """Per-example tables (L, N, ...) worth keeping at the end of training."""
         return {}
+
+    def state(self) -> dict[str, Any]:
+        """What later epochs need of what earlier ones made, as `trainers.checkpoint` has it."""
+        return {}
+
+    def load_state(self, state: State) -> None:
+        """Put back what `state` gave, for the lanes that are left."""
 
     def keep(self, lanes: Tensor) -> None:
         """Cut the stack down to ``lanes`` (indices); ``data`` is cut by its owner."""

@@ -8,9 +8,12 @@ operations however many layers there are, and cutting lanes out is one index.
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from trainers.checkpoint import State, numbered
 
 FLOATS_PER_CACHE_LINE = 16
 
@@ -30,6 +33,15 @@ class LaneState:
     def keep(self, lanes: Tensor) -> "LaneState":
         """The same for ``lanes`` (indices) alone."""
         return LaneState(self.parameters[lanes], tuple(b[lanes] for b in self.buffers))
+
+    def state(self) -> dict[str, Any]:
+        """As part of a cohort's state."""
+        return {"parameters": self.parameters, "buffers": numbered(self.buffers)}
+
+    @staticmethod
+    def of(state: State) -> "LaneState":
+        """What gave that state."""
+        return LaneState(state["parameters"], tuple(state["buffers"].values()))
 
     def _tensors(self) -> tuple[Tensor, ...]:
         return (self.parameters, *self.buffers)
@@ -75,6 +87,16 @@ class LaneSGD:
         self._flat.copy_(state.parameters)
         for buffer, kept in zip(self._model.buffers(), state.buffers, strict=True):
             buffer.copy_(kept)
+
+    @property
+    def velocity(self) -> Tensor:
+        """v of all lanes, (L, P)."""
+        return self._velocity
+
+    def go_on(self, state: LaneState, velocity: Tensor) -> None:
+        """Take up parameters and buffers as `state` gave them, and the velocity of then."""
+        self.load(state)
+        self._velocity.copy_(velocity)
 
     def keep(self, lanes: Tensor) -> None:
         """Cut the stack down to ``lanes`` (indices), the model's buffers too."""

@@ -3,7 +3,7 @@
 N examples in all, C classes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,12 +25,16 @@ class Teacher:
 
 
 def train_teachers(
-    cohort: Cohort, report: Report, snapshots: Sequence[int] = ()
+    cohort: Cohort,
+    report: Report,
+    snapshots: Sequence[int] = (),
+    between: Callable[[], None] | None = None,
 ) -> tuple[dict[str, LaneResult], dict[str, Teacher]]:
     """Train a cohort of teachers: the results of its lanes, and the teachers by lane name.
 
     A lane leaves what it was at its best validation epoch; with ``snapshots``, what it was after
-    each of these epochs, named ``lane@epoch``. A lane that was stopped leaves none.
+    each of these epochs, named ``lane@epoch``. A lane that was stopped leaves none. ``between``: as
+    in `Cohort.train`.
     """
     taken: dict[str, dict[str, Teacher]] = {}
 
@@ -40,7 +44,7 @@ def train_teachers(
                 taken.setdefault(name, {})[f"{name}@{epoch}"] = teacher
         return report(epoch, names, rows)
 
-    results = cohort.train(watch)
+    results = cohort.train(watch, between)
     if snapshots:
         left = [taken[name] for name in cohort.names]
         return results, {name: t for of_lane in left for name, t in of_lane.items()}

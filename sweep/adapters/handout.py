@@ -12,12 +12,16 @@ class Handout:
     """What a cohort needs: its task, and references to the data and the teachers' logits.
 
     ``weights``: references to the teachers' weights, where logits cannot be kept.
+    ``checkpoint``: the state to go on from, empty if there is none; ``save_every_s``: after how
+    many seconds of training it is saved again.
     """
 
     task: CohortTask
     dataset: list[Any]
     logits: Mapping[str, Any]
     weights: Mapping[str, Any]
+    checkpoint: bytes
+    save_every_s: float
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ import os
 import platform
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -31,7 +33,7 @@ from sweep.adapters.mlflow_runs import StoredRun, children
 from sweep.adapters.mlflow_tracking import EPOCHS, STATUS, KnownRun, SweepRuns
 from sweep.compare.records import SweepRecord
 from sweep.compare.report import Origin
-from sweep.errors import BadInput, unknown
+from sweep.errors import BadInput, SweepFailed, unknown
 from sweep.plan import Plan, spec_hash
 from sweep.spec import SweepSpec
 from sweep.spec_change import grows, refuse_change
@@ -62,7 +64,8 @@ class MlflowStore:
         """``artifacts``: where a local store puts files; a server knows its own place."""
         self.uri = uri
         self._artifacts = artifacts
-        logging.getLogger("mlflow.store.db").setLevel(logging.WARNING)
+        # What fails there is raised as well, and told in one line.
+        logging.getLogger("mlflow.store.db").setLevel(logging.CRITICAL)
         try:
             self._client = MlflowClient(tracking_uri=uri)
             self._client.search_experiments(max_results=1)
@@ -71,6 +74,10 @@ class MlflowStore:
 
     def open_sweep(self, plan: Plan) -> SweepRuns:
         """The sweep of that name, made if it is new; BadInput if it was another spec."""
+        with self._writing():
+            return self._open_sweep(plan)
+
+    def _open_sweep(self, plan: Plan) -> SweepRuns:
         spec = plan.spec
         experiment = self._client.get_experiment_by_name(spec.name)
         if experiment is None:
@@ -111,18 +118,20 @@ class MlflowStore:
 
     def close_sweep(self, name: str, state: State) -> None:
         """Set the parent run's end and true status."""
-        run_id = self._find(name).info.run_id
-        self._client.set_tag(run_id, "state", state)
-        self._client.set_terminated(run_id, STATUS[state])
+        with self._writing():
+            run_id = self._find(name).info.run_id
+            self._client.set_tag(run_id, "state", state)
+            self._client.set_terminated(run_id, STATUS[state])
 
     def log_outputs(self, name: str, directory: Path, note: str) -> None:
         """Tables, figures and report of a sweep, as artifacts of its parent run.
 
         ``note``, in Markdown, is what the dashboard shows first of that run.
         """
-        run_id = self._find(name).info.run_id
-        self._client.log_artifacts(run_id, str(directory), "results")
-        self._client.set_tag(run_id, MLFLOW_RUN_NOTE, note)
+        with self._writing():
+            run_id = self._find(name).info.run_id
+            self._client.log_artifacts(run_id, str(directory), "results")
+            self._client.set_tag(run_id, MLFLOW_RUN_NOTE, note)
 
     def sweeps(self) -> list[dict[str, str]]:
         """Every sweep of the store: name, state, when it started, its description."""
@@ -180,6 +189,18 @@ class MlflowStore:
             parent_id=run_id,
             is_served=self.uri.startswith("http"),
         )
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """SweepFailed where the store does not take what is written in the block."""
+        try:
+            yield
+        except MlflowException as error:
+            reason = str(error).strip().splitlines()[0]
+            raise SweepFailed(
+                f"the tracking store {self.uri} takes no write: {reason}; the same command goes on "
+                "from here"
+            ) from None
 
     def _find(self, name: str) -> Run:
         experiment = self._client.get_experiment_by_name(name)

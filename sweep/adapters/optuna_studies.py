@@ -10,6 +10,7 @@ before it. So a sweep that is resumed, even between two trials of one generation
 
 import fcntl
 import logging
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -77,9 +78,16 @@ class BatchedJournal(BaseJournalBackend):
 
     def flush(self) -> None:
         """Write what is held back, in one append that is on disk when this returns."""
-        if self._held:
+        if not self._held:
+            return
+        before = os.fstat(self._owner.fileno()).st_size
+        try:
             self._file.append_logs(self._held)
-            self._held = []
+        except OSError:
+            # Else what a full disk took would be joined to the next record, and both be lost.
+            os.ftruncate(self._owner.fileno(), before)
+            raise
+        self._held = []
 
     def close(self) -> None:
         """Let another owner have the journal."""

@@ -25,7 +25,7 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 import ray
 from ray import tune
 from ray._private.services import canonicalize_bootstrap_address
-from ray.exceptions import RayActorError, RayError
+from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.tune import TuneError
 from ray.tune.search import Searcher
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -168,9 +168,12 @@ def train_everything(
     except RayActorError as error:
         reason = str(error).strip().splitlines()[-1].strip()
         raise RefereeLost(f"{spec.name}: the referee's process died ({reason})") from None
-    except (KeyboardInterrupt, SweepFailed):
+    except (KeyboardInterrupt, SweepFailed) as error:
         with suppress(RayError):
             ray.get(referee.close.remote(interrupted=True))
+        if isinstance(error, RayTaskError):
+            # What the referee raised; the text of Ray's own error is a traceback.
+            raise error.cause from None
         raise
     finally:
         ended.set()

@@ -39,7 +39,7 @@ class CohortTrainable(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        from sweep.training import train
+        from sweep.training import Checkpoints, train
 
         cohort, referee = self._cohort, self._referee
         handout: Handout = ray.get(referee.fetch.remote(cohort, _me()))
@@ -51,11 +51,15 @@ class CohortTrainable(tune.Trainable):
             go_on: list[bool] = ray.get(referee.report.remote(cohort, epoch, keys, rows))
             return go_on
 
+        def save(lanes: Sequence[str], epoch: int, state: bytes) -> None:
+            ray.get(referee.save.remote(cohort, lanes, epoch, state))
+
         try:
+            checkpoints = Checkpoints(handout.checkpoint, save, handout.save_every_s)
             dataset: Dataset = ray.get(handout.dataset[0])
             logits = {key: ray.get(ref) for key, ref in handout.logits.items()}
             weights = {key: ray.get(ref) for key, ref in handout.weights.items()}
-            outcomes, teachers = train(handout.task, dataset, logits, report, weights)
+            outcomes, teachers = train(handout.task, dataset, logits, report, weights, checkpoints)
         except Exception:  # noqa: BLE001 - whatever it raised is the reason on record
             ray.get(referee.failed.remote(cohort, traceback.format_exc()[-REASON_LENGTH:]))
             return {"done": True, "lanes": lanes}
@@ -67,7 +71,7 @@ class CohortTrainable(tune.Trainable):
         return {"done": True, "lanes": lanes}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Nothing: a cohort that is broken off is trained again."""
+        """Nothing: the referee keeps the state of cohorts."""
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Nothing, as `save_checkpoint`."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ import numpy as np
 import ray
 from numpy.typing import NDArray
 
+from sweep.adapters.checkpoint_shelf import CheckpointShelf
 from sweep.adapters.handout import Handout, Worker
 from sweep.adapters.mlflow_tracking import MlflowTracker, SweepRuns
 from sweep.adapters.optuna_studies import OptunaStudies
@@ -40,13 +42,14 @@ class Stores:
     """Where a sweep is written.
 
     MLflow's runs, the spool of what is still to be written there, Optuna's journal or URL, and the
-    directory of trained teachers.
+    directories of trained teachers and of checkpoints.
     """
 
     runs: SweepRuns
     spool: Path
     optuna: str
     teachers: Path
+    checkpoints: Path
 
 
 class RefereeActor:
@@ -63,10 +66,15 @@ class RefereeActor:
         kept, self._notices = self._shelf.logits(names)
         self._weights: dict[str, Any] = {}
         self._logits = {key: ray.put(array) for key, array in kept.items()}
+        self._checkpoints = CheckpointShelf(stores.checkpoints)
+        self._notices += self._checkpoints.notices
         self._tracker = MlflowTracker(plan, stores.runs, stores.spool)
         studies = OptunaStudies(plan, stores.optuna)
-        self._referee = Referee(plan, studies, self._tracker, kept, self._tracker.ended())
+        self._referee = Referee(
+            plan, studies, self._tracker, kept, self._tracker.ended(), self._checkpoints.cohorts
+        )
         self._silence_s = spec.resources.silence_s
+        self._save_every_s = spec.resources.checkpoint_every_s
         self._tasks: dict[str, CohortTask] = {}
         self._workers: dict[str, Worker] = {}
         self._heard: dict[str, float] = {}
@@ -90,7 +98,8 @@ class RefereeActor:
         self._heard[cohort] = time.monotonic()
         logits = {key: self._logits[key] for key in task.teachers}
         weights = {key: self._weights_of(key) for key in task.teachers if task.augments}
-        return Handout(task, self._dataset, logits, weights)
+        state = self._guard(lambda: self._checkpoints.find(task), b"")
+        return Handout(task, self._dataset, logits, weights, state, self._save_every_s)
 
     def report(
         self, cohort: str, epoch: int, keys: Sequence[str], rows: Sequence[Mapping[str, float]]
@@ -99,6 +108,12 @@ class RefereeActor:
         self._heard[cohort] = time.monotonic()
         stop = [False] * len(keys)
         return self._guard(lambda: self._referee.report(cohort, epoch, keys, rows), stop)
+
+    def save(self, cohort: str, lanes: Sequence[str], epoch: int, state: bytes) -> None:
+        """Keep the state of a cohort after an epoch, with the lanes that are left."""
+        task = self._tasks[cohort]
+        if not self._referee.flying.isdisjoint(lanes):
+            self._guard(lambda: self._checkpoints.put(task, lanes, epoch, state), None)
 
     def finish(
         self, cohort: str, outcomes: Mapping[str, LaneOutcome], teachers: Mapping[str, Graduate]
@@ -111,18 +126,15 @@ class RefereeActor:
                 self._logits[key] = ray.put(logits)
             self._referee.finish(cohort, outcomes, teachers)
 
-        self._forget(cohort)
-        self._guard(shelve_and_finish, None)
+        self._leave(cohort, shelve_and_finish)
 
     def failed(self, cohort: str, reason: str) -> None:
         """A cohort raised."""
-        self._forget(cohort)
-        self._guard(lambda: self._referee.failed(cohort, reason), None)
+        self._leave(cohort, lambda: self._referee.failed(cohort, reason))
 
     def lost(self, cohort: str) -> None:
         """A cohort's process is gone."""
-        self._forget(cohort)
-        self._guard(lambda: self._referee.lost(cohort), None)
+        self._leave(cohort, lambda: self._referee.lost(cohort))
 
     def notices(self) -> list[str]:
         """What the user should hear of before the sweep goes on."""
@@ -139,12 +151,27 @@ class RefereeActor:
             self._referee.interrupt()
         if self._fatal is None:
             self._tracker.flush()
+            if not interrupted:
+                self._checkpoints.clear()
         return self._referee.progress()
 
     def _weights_of(self, key: str) -> Any:
         if key not in self._weights:
             self._weights[key] = ray.put(self._shelf.weights(key))
         return self._weights[key]
+
+    def _leave(self, cohort: str, end: Callable[[], None]) -> None:
+        """A process has done with a cohort; ``end`` tells the referee how that came."""
+        self._forget(cohort)
+
+        def end_and_clear() -> None:
+            # Not so after an interrupt: its checkpoint is for the next launch.
+            was_trained = self._referee.trains(cohort)
+            end()
+            if was_trained:
+                self._checkpoints.landed(self._tasks[cohort], self._referee.flying)
+
+        self._guard(end_and_clear, None)
 
     def _guard(self, call: Callable[[], T], otherwise: T) -> T:
         if self._fatal is None:
@@ -161,9 +188,9 @@ class RefereeActor:
         now = time.monotonic()
         for cohort, heard in list(self._heard.items()):
             if now - heard > self._silence_s:
-                self._guard(lambda name=cohort: self._referee.silent(name, self._silence_s), None)  # type: ignore[misc]
-                _end(self._workers[cohort])
-                self._forget(cohort)
+                worker = self._workers[cohort]
+                self._leave(cohort, partial(self._referee.silent, cohort, self._silence_s))
+                _end(worker)
 
     def _forget(self, cohort: str) -> None:
         self._heard.pop(cohort, None)

@@ -4,6 +4,7 @@ One JSON record a line. A record is on its way to the disk when `put` returns, s
 process that made it; `clear` empties the spool once everything in it has reached the store.
 """
 
+import errno
 import json
 import os
 from collections.abc import Mapping
@@ -23,8 +24,12 @@ class Spool:
         self._file = path.open("ab", buffering=0)
 
     def put(self, record: Mapping[str, Any]) -> None:
-        """Append a record; OSError where the disk takes no more."""
-        self._file.write(json.dumps(record, separators=(",", ":")).encode() + b"\n")
+        """Append a record, whole or not at all; OSError where the disk takes no more."""
+        line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
+        before = self._file.seek(0, os.SEEK_END)
+        if self._file.write(line) < len(line):
+            self._file.truncate(before)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
 
     def clear(self) -> None:
         """Forget everything: it has reached the store."""

@@ -14,7 +14,7 @@ from sweep.compare.records import SweepRecord
 from sweep.plan import Plan
 from sweep.run import Comparison, Places, launch, open_store
 from sweep.spec import SweepSpec
-from sweep.training import train
+from sweep.training import Checkpoints, train
 from tests.sweep.specs import SMALL, small_spec
 from trainers.data.datasets import load_dataset
 
@@ -37,31 +37,44 @@ def launched_in_process(
     spec: SweepSpec, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> SweepRecord:
     """What the same sweep leaves in the same stores without Ray: one cohort at a time."""
-    monkeypatch.setattr(referee_actor.ray, "put", lambda array: array)
     store = open_store(places)
+    actor = actor_in_process(spec, places, store, monkeypatch)
+    while (cohort := actor.next_cohort()) != ALL_DONE:
+        train_in_process(actor, cohort)
+    actor.close(interrupted=False)
+    store.close_sweep(spec.name, "complete")
+    return store.record(spec.name)
+
+
+def actor_in_process(
+    spec: SweepSpec, places: Places, store: MlflowStore, monkeypatch: pytest.MonkeyPatch
+) -> RefereeActor:
+    """The referee with its stores, as each launch begins with it."""
+    monkeypatch.setattr(referee_actor.ray, "put", lambda array: array)
     places.sweep(spec.name).mkdir(parents=True, exist_ok=True)
     stores = Stores(
         store.open_sweep(Plan(spec)),
         places.sweep(spec.name) / "mlflow.spool",
         str(places.journal(spec.name)),
         places.runs_dir / "teachers",
+        places.checkpoints(spec.name),
     )
-    actor = RefereeActor(spec, stores, [load_dataset(spec.data_settings())])
-    while (cohort := actor.next_cohort()) != ALL_DONE:
-        _train(actor, cohort)
-    actor.close(interrupted=False)
-    store.close_sweep(spec.name, "complete")
-    return store.record(spec.name)
+    return RefereeActor(spec, stores, [load_dataset(spec.data_settings())])
 
 
-def _train(actor: RefereeActor, cohort: str) -> None:
+def train_in_process(actor: RefereeActor, cohort: str) -> None:
+    """What a worker does with a cohort."""
     handout = actor.fetch(cohort, None)
 
     def report(epoch: int, keys: Sequence[str], rows: Sequence[Mapping[str, float]]) -> list[bool]:
         return actor.report(cohort, epoch, keys, rows)
 
+    def save(lanes: Sequence[str], epoch: int, state: bytes) -> None:
+        actor.save(cohort, lanes, epoch, state)
+
+    checkpoints = Checkpoints(handout.checkpoint, save, handout.save_every_s)
     outcomes, teachers = train(
-        handout.task, handout.dataset[0], handout.logits, report, handout.weights
+        handout.task, handout.dataset[0], handout.logits, report, handout.weights, checkpoints
     )
     arrays = {
         key: (t.logits, {name: p.numpy() for name, p in t.parameters.items()})

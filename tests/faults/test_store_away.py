@@ -5,9 +5,11 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from mlflow.exceptions import MlflowException
 
 from sweep.adapters.mlflow_store import MlflowStore, local_uri
 from sweep.adapters.mlflow_tracking import MlflowTracker
+from sweep.adapters.optuna_studies import BatchedJournal
 from sweep.adapters.spool import Spool
 from sweep.errors import SweepFailed
 from sweep.plan import Plan
@@ -98,6 +100,65 @@ def test_carrying_the_spool_out_twice_changes_nothing(
     (tmp_path / "again").write_bytes(spooled)
     MlflowTracker(plan, store.open_sweep(plan), tmp_path / "again").flush()
     assert_written_once(store, plan, task)
+
+
+def test_a_store_that_takes_no_write_is_told_in_one_line(
+    store: MlflowStore, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise MlflowException("(sqlite3.OperationalError) database or disk is full\n[SQL: ...]")
+
+    store.open_sweep(plan)
+    monkeypatch.setattr(store._client, "set_tag", full)
+    for write in (store.open_sweep, lambda plan: store.close_sweep(plan.spec.name, "failed")):
+        with pytest.raises(SweepFailed, match="disk is full; the same command goes on") as told:
+            write(plan)
+        assert "\n" not in str(told.value)
+
+
+def test_a_record_that_does_not_fit_is_not_there_in_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full:
+        """Takes half of what it is given, as a disk does with its last bytes."""
+
+        def write(self, data: bytes) -> int:
+            return file.write(data[: len(data) // 2])
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(file, name)
+
+    spool = Spool(tmp_path / "spool")
+    spool.put({"do": "open"})
+    file = spool._file
+    monkeypatch.setattr(spool, "_file", Full())
+    with pytest.raises(OSError, match="No space left"):
+        spool.put({"do": "log"})
+    monkeypatch.setattr(spool, "_file", file)
+    spool.put({"do": "close"})
+    assert (tmp_path / "spool").read_bytes() == b'{"do":"open"}\n{"do":"close"}\n'
+
+
+def test_records_of_a_journal_that_do_not_fit_are_not_there_in_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = BatchedJournal(tmp_path / "journal")
+    journal.append_logs([{"n": 1}])
+    journal.flush()
+
+    def half(_: object) -> None:
+        with (tmp_path / "journal").open("ab") as file:
+            file.write(b'{"n":2}\n{"n"')
+        raise OSError(28, "No space left on device")
+
+    journal.append_logs([{"n": 2}, {"n": 3}])
+    with monkeypatch.context() as patch:
+        patch.setattr(journal._file, "append_logs", half)
+        with pytest.raises(OSError, match="No space left"):
+            journal.flush()
+    journal.flush()
+    journal.close()
+    assert (tmp_path / "journal").read_bytes() == b'{"n":1}\n{"n":2}\n{"n":3}\n'
 
 
 def test_a_torn_last_record_is_cut_off(tmp_path: Path) -> None:

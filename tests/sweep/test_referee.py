@@ -395,3 +395,19 @@ def test_seeds_that_ended_are_not_confirmed_again(tmp_path: Path) -> None:
     )
     assert referee.next_cohort() == "done"
     assert _referee(plan, tmp_path, tracker).next_cohort() == "done"
+
+
+def test_runs_that_were_saved_together_are_taken_up_together(tmp_path: Path) -> None:
+    """And the others, which then had no teacher yet, apart: no checkpoint holds them all."""
+    plan = _plan(ONE_CELL)
+    tracker = MemoryTracker()
+    Theatre(_referee(plan, tmp_path, tracker)).play()
+    confirms = tracker.completed("confirm")
+    teachers = [key.rsplit("/", 1)[1] for key in tracker.completed("teacher")]
+    begun = [frozenset(["something/else"]), frozenset(confirms[1:])]
+    referee = Referee(plan, studies(plan, tmp_path), tracker, teachers, (), begun)
+    tasks = [referee.next_cohort() for _ in range(2)]
+    assert [[lane.key for lane in task.lanes] for task in tasks if not isinstance(task, str)] == [
+        confirms[1:], confirms[:1],
+    ]  # fmt: skip
+    assert referee.next_cohort() == "wait"

@@ -9,7 +9,16 @@ from trainers.cohort import Cohort
 from trainers.data.datasets import Dataset
 from trainers.data.lanes import LaneData
 from trainers.data.splits import SplitFractions
-from trainers.settings import CohortSpec, Labels, Lane, LaneSource, ModelSpec, Selection, Training
+from trainers.settings import (
+    CohortSpec,
+    Labels,
+    Lane,
+    LaneSource,
+    ModelSpec,
+    Selection,
+    Training,
+    Treatment,
+)
 
 EXAMPLES, CLASSES, SIDE = 60, 3, 8
 FRACTIONS = SplitFractions(train=0.5, meta=0.1, validation=0.2, test=0.2)
@@ -30,6 +39,7 @@ def image_cohort(
     epochs: int = 3,
     method: str = "cross_entropy",
     model: ModelSpec = SMALL_CNN,
+    treatment: Treatment | None = None,
 ) -> Cohort:
     """A cohort of small students, convolutional if not told otherwise."""
     dataset = made_up_images()
@@ -41,5 +51,5 @@ def image_cohort(
         Training(epochs, 16, momentum=0.9, nesterov=True, schedule="cosine"),
         Selection("loss", maximize=False),
     )
-    data = LaneData(dataset, FRACTIONS, sources, logits, CPU)
+    data = LaneData(dataset, FRACTIONS, sources, logits, CPU, treatment)
     return Cohort(spec, [Lane(t.name, t.seed, t.values) for t in trials], data)

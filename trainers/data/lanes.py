@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trainers.checkpoint import places, wind
 from trainers.data.augment import crop_and_flip
 from trainers.data.datasets import Dataset
 from trainers.data.noise import Examples, corrupt_labels
@@ -133,6 +134,15 @@ class LaneData:
             self._labels["train"][lane].cpu().numpy(),
             self._true[lane].cpu().numpy(),
         )
+
+    @property
+    def draws(self) -> Tensor:
+        """How far every lane is in what it draws to change inputs, (L, bytes)."""
+        return places(self._shakes)
+
+    def go_on(self, draws: Tensor) -> None:
+        """Draw from there on."""
+        wind(self._shakes, draws)
 
     def keep(self, lanes: Tensor) -> None:
         """Cut the stack down to ``lanes`` (indices)."""

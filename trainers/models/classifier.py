@@ -4,12 +4,13 @@ L lanes, B examples, H features of the last layer, C classes, ch channels.
 """
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from trainers.checkpoint import State
 from trainers.layers import Linear, fold
 
 
@@ -32,6 +33,13 @@ class LaneClassifier(nn.Module, ABC):
     @abstractmethod
     def forward(self, x: Tensor) -> Output:
         """Inputs (L, B, ...) to features and logits."""
+
+    def own_state(self) -> dict[str, Any]:
+        """What training changes beside parameters and buffers, as `trainers.checkpoint` has it."""
+        return {}
+
+    def load_own_state(self, state: State) -> None:
+        """Put back what `own_state` gave, for the lanes that are left."""
 
     def __call__(self, x: Tensor) -> Output:
         output: Output = super().__call__(x)

@@ -11,11 +11,13 @@ numbers that the module draws, for its first weights and in training, come from 
 import importlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from trainers.checkpoint import State
 from trainers.models.classifier import LaneClassifier, Output
 from trainers.settings import ModelSpec
 
@@ -62,6 +64,12 @@ class OwnModule(LaneClassifier):
                 if given[name] is not views[name]:  # the module put a new tensor in its place
                     buffer.copy_(given[name].unsqueeze(0))
         return Output(self._read.pop().unsqueeze(0), logits.unsqueeze(0))
+
+    def own_state(self) -> dict[str, Any]:
+        return {"random": self._random.unsqueeze(0)}
+
+    def load_own_state(self, state: State) -> None:
+        self._random = state["random"].squeeze(0).cpu()
 
     def _note_features(self, _: nn.Module, given: tuple[Tensor, ...]) -> None:
         """What the last layer is about to read."""
