@@ -1,8 +1,10 @@
 """What every result of a measurement says about where it was taken."""
 
+import json
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,15 @@ def described() -> dict[str, Any]:
         "processor": _processor(),
         "gpu": gpu,
     }
+
+
+def write(name: str, result: Mapping[str, Any], directory: Path | None = None) -> Path:
+    """Keep a result with the machine that it was taken on; says where."""
+    path = (directory or RESULTS) / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({**described(), **result}, indent=2) + "\n", encoding="utf-8")
+    say(f"wrote {path}")
+    return path
 
 
 def say(line: str) -> None:

@@ -57,7 +57,7 @@ DEFAULT_RUNS = Path("runs")
 
 
 @app.command()
-def launch(
+def launch(  # noqa: PLR0913, PLR0917 - an option each
     spec: SpecArgument,
     overrides: SetOption = None,
     runs_dir: RunsOption = DEFAULT_RUNS,
@@ -68,6 +68,9 @@ def launch(
     fork: Annotated[
         str | None, typer.Option(metavar="NAME", help="Launch it as a sweep of this name.")
     ] = None,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Say at the end where the time went.")
+    ] = False,
 ) -> None:
     """Run a sweep, or go on with it where it stopped, and show the comparison.
 
@@ -78,7 +81,7 @@ def launch(
     read = _read(spec, [*(overrides or ()), *([f"name={fork}"] if fork else ())])
     signal.signal(signal.SIGTERM, _raise_interrupt)
     console = _console()
-    shown = run(read, _places(runs_dir, tracking_uri), console, address)
+    shown = run(read, _places(runs_dir, tracking_uri), console, address, profile)
     _show(console, shown)
 
 

@@ -11,13 +11,18 @@ from trainers.cohort import Cohort, LaneResult, Report
 from trainers.data.datasets import Dataset
 from trainers.data.lanes import LaneData
 from trainers.memory import keep_freed_memory
+from trainers.stopwatch import Stopwatch
 from trainers.teachers import Teacher, graduate
 
 Logits = Mapping[str, NDArray[np.float32]]
 
 
 def train(
-    task: CohortTask, dataset: Dataset, teacher_logits: Logits, report: Report
+    task: CohortTask,
+    dataset: Dataset,
+    teacher_logits: Logits,
+    report: Report,
+    stopwatch: Stopwatch | None = None,
 ) -> tuple[dict[str, LaneOutcome], dict[str, Teacher]]:
     """Train a cohort; what its lanes leave, and for the teachers' stage the teachers, by key.
 
@@ -29,7 +34,7 @@ def train(
     data = LaneData(
         dataset, task.data.fractions, sources, teacher_logits, device, task.data.treatment
     )
-    cohort = Cohort(task.spec, [lane.lane for lane in task.lanes], data)
+    cohort = Cohort(task.spec, [lane.lane for lane in task.lanes], data, stopwatch)
     results = cohort.train(report)
     teachers = {}
     if task.stage == "confirm":

@@ -22,6 +22,7 @@ from trainers.optim import LaneSGD
 from trainers.registry import METHODS
 from trainers.seeds import torch_generator
 from trainers.settings import CohortSpec, Lane
+from trainers.stopwatch import Stopwatch
 
 Metrics = dict[str, float]
 
@@ -43,8 +44,16 @@ class LaneResult:
 class Cohort:
     """Lanes of one method and one shape on one device."""
 
-    def __init__(self, spec: CohortSpec, lanes: Sequence[Lane], data: LaneData) -> None:
+    def __init__(
+        self,
+        spec: CohortSpec,
+        lanes: Sequence[Lane],
+        data: LaneData,
+        stopwatch: Stopwatch | None = None,
+    ) -> None:
+        """``stopwatch`` tells set-up, method, training, evaluation and waiting apart."""
         self.spec = spec
+        self._stopwatch = stopwatch or Stopwatch()
         self.data = data
         self._names = [lane.name for lane in lanes]
         self._results = {lane.name: LaneResult() for lane in lanes}
@@ -68,6 +77,7 @@ class Cohort:
         )
         self._order = [torch_generator(seed, "batches") for seed in seeds]
         self._best_state = self._optimizer.state()
+        self._stopwatch.lap("set-up")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -79,7 +89,9 @@ class Cohort:
         for epoch in range(1, self.spec.training.epochs + 1):
             rows = self._rows(self._epoch(epoch))
             self._remember(epoch, rows)
+            self._stopwatch.lap("evaluation")
             go_on = report(epoch, list(self._names), rows)
+            self._stopwatch.lap("waiting")
             if not all(go_on):
                 self._keep([i for i, goes in enumerate(go_on) if goes])
             if not self._names:
@@ -99,6 +111,7 @@ class Cohort:
         self.load_best()
         for name, row in zip(self._names, self._rows(self.evaluate("test")), strict=True):
             self._results[name].test = row
+        self._stopwatch.lap("evaluation")
 
     def evaluate(self, split: str) -> dict[str, Tensor]:
         """Loss (nats) and accuracy (percent) on a split, each (L,)."""
@@ -112,7 +125,9 @@ class Cohort:
     def _epoch(self, epoch: int) -> dict[str, Tensor]:
         """One pass over the training split; metrics (L,) of it."""
         lr = self._lr * self.spec.training.lr_factor(epoch)
+        self._stopwatch.lap("training")
         self.method.begin_epoch(epoch, self.model, lr)
+        self._stopwatch.lap("method")
         n = self.data.size("train")
         order = torch.stack([torch.randperm(n, generator=g) for g in self._order])
         loss = torch.zeros_like(lr)
@@ -121,6 +136,7 @@ class Cohort:
             batch_loss, batch_correct = self._step(index, lr)
             loss += batch_loss
             correct += batch_correct
+        self._stopwatch.lap("training")
         return {
             "train_loss": loss / n,
             "train_accuracy": 100.0 * correct / n,
@@ -131,7 +147,9 @@ class Cohort:
     def _step(self, index: Tensor, lr: Tensor) -> tuple[Tensor, Tensor]:
         """One batch; the sum of its losses and its hits, each (L,)."""
         batch = self.data.training_batch(index)
+        self._stopwatch.lap("training")
         self.method.begin_step(batch, self.model, lr)
+        self._stopwatch.lap("method")
         z = self.model(batch.inputs).logits
         losses = self.method.losses(batch, z)
         self._optimizer.step(losses.mean(1).sum(), lr)

@@ -130,6 +130,11 @@ class MlflowTracker:
         """Wait until everything is written; SweepFailed if it cannot be."""
         self._writer.flush()
 
+    @property
+    def busy_s(self) -> float:
+        """Seconds that the writer has spent on the store."""
+        return self._writer.busy_s
+
     def _opening(self, task: CohortTask, lane: LaneTask) -> Record:
         values = {"method": task.spec.method, **lane.lane.hyperparameters}
         return {
@@ -177,6 +182,7 @@ class _Writer:
         self._waiting = 0
         self._lock = threading.Lock()
         self._error: Exception | None = None
+        self.busy_s = 0.0
         threading.Thread(target=self._work, name="mlflow-writer", daemon=True).start()
 
     def keep(self, record: Record) -> None:
@@ -228,6 +234,7 @@ class _Writer:
         while True:
             try:
                 write()
+                self.busy_s += time.monotonic() - began
                 return
             except Exception as error:  # noqa: BLE001 - stores fail in many ways; all are retried
                 if time.monotonic() - began > self._patience_s:

@@ -65,7 +65,7 @@ def _train(actor: RefereeActor, cohort: str) -> None:
         key: (t.logits, {name: p.numpy() for name, p in t.parameters.items()})
         for key, t in teachers.items()
     }
-    actor.finish(cohort, outcomes, arrays)
+    actor.finish(cohort, outcomes, arrays, {})
 
 
 def runs_of(store: MlflowStore, name: str) -> list[Any]:
