@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import sys
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,13 +30,24 @@ def described() -> dict[str, Any]:
     }
 
 
-def write(name: str, result: Mapping[str, Any], directory: Path | None = None) -> Path:
-    """Keep a result with the machine that it was taken on; says where."""
-    path = (directory or RESULTS) / f"{name}.json"
+def options(doc: str | None) -> ArgumentParser:
+    """The options of every benchmark."""
+    parser = ArgumentParser(description=doc, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--quick", action="store_true", help="small, to see that it runs; its figures mean nothing"
+    )
+    parser.add_argument("--out", type=Path, help="another directory for the result")
+    return parser
+
+
+def keep(given: Namespace, name: str, result: Mapping[str, Any]) -> None:
+    """Write a result with the machine it was taken on; a quick one only where --out says."""
+    if given.quick and not given.out:
+        return
+    path = (given.out or RESULTS) / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({**described(), **result}, indent=2) + "\n", encoding="utf-8")
     say(f"wrote {path}")
-    return path
 
 
 def say(line: str) -> None:

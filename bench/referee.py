@@ -15,7 +15,6 @@ some generations of 32 lanes go through the referee as a cohort would take them.
 Writes bench/results/referee.json.
 """
 
-import argparse
 import random
 import statistics
 import tempfile
@@ -25,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from machine import say, write
+from machine import keep, options, say
 from optuna.storages import JournalStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
@@ -151,10 +150,9 @@ def run_cohort(referee: Referee, task: CohortTask) -> list[float]:
 
 def main() -> None:
     """Measure and write down."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = options(__doc__)
     parser.add_argument("--trials", type=int, nargs="+", default=[100, 1_000, 10_000])
     parser.add_argument("--generations", type=int, default=4)
-    parser.add_argument("--quick", action="store_true", help="50 and 200 trials, one generation")
     arguments = parser.parse_args()
     trials = [50, 200] if arguments.quick else arguments.trials
     generations = 1 if arguments.quick else arguments.generations
@@ -164,7 +162,8 @@ def main() -> None:
         said = ", ".join(f"{name} {value:.3g}" for name, value in points[count].items())
         say(f"{count} trials: {said}")
     flat = points[trials[-1]]["report_ms"] / points[trials[0]]["report_ms"]
-    write("referee", {"lanes": LANES, "epochs": EPOCHS, "by_trials": points, "last_of_first": flat})
+    result = {"lanes": LANES, "epochs": EPOCHS, "by_trials": points, "last_of_first": flat}
+    keep(arguments, "referee", result)
 
 
 if __name__ == "__main__":
