@@ -1,6 +1,6 @@
 """Our launch of the preset digits against the usual parts, one after the other in one run.
 
-    python bench/against_stock.py [--trials 48] [--quick]
+    python bench/against_stock.py [--trials 48] [--runs-dir RUNS] [--quick]
 
 Counted for ours: `almkd launch digits` in an empty directory, as a process, from its start to its
 end: imports, Ray's start, the making of both stores, all teachers, search, confirm, statistics,
@@ -9,6 +9,8 @@ figures and the report. Its trial-epochs are those of search and confirm, read f
 
 Counted for the usual parts (`bench/stock_stack.py`, see there): the three searches alone, without
 imports, Ray's start, the store's tables or the teacher. Its whole process is noted beside that.
+
+With --runs-dir the sweep is kept there, in an empty directory, for `bench/bare_loop.py`.
 
     ratio                  trial-epochs per second, ours over theirs
     ratio_with_start       the same with the whole process of theirs, too
@@ -55,9 +57,14 @@ def main() -> None:
     """Measure and write down."""
     parser = options(__doc__)
     parser.add_argument("--trials", type=int, default=48, help="of the usual parts, in all")
+    parser.add_argument("--runs-dir", type=Path, help="where the sweep is to be kept")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="almkd-bench-") as place:
-        sweep = ours(Path(place), given.quick)
+        runs_dir: Path = given.runs_dir or Path(place)
+        runs_dir.mkdir(parents=True, exist_ok=True)
+        if any(runs_dir.iterdir()):
+            parser.error(f"--runs-dir {runs_dir}: is not empty; name another")
+        sweep = ours(runs_dir, given.quick)
         say(f"almkd: {sweep['trial_epochs']} trial-epochs in {sweep['seconds']:.1f} s")
         stock = theirs(Path(place), given.trials, given.quick)
         say(f"usual parts: {stock['trial_epochs']} trial-epochs in {stock['seconds']:.1f} s")

@@ -6,6 +6,7 @@ import platform
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 
 from sweep.version import code_version
 
+LIBRARIES = ("ray", "optuna", "mlflow", "numpy", "pandas")
 RESULTS = Path(__file__).resolve().parent / "results"
 
 
@@ -24,6 +26,7 @@ def described() -> dict[str, Any]:
         "code_version": code_version(),
         "python": platform.python_version(),
         "torch": torch.__version__,
+        "versions": {name: version(name) for name in LIBRARIES if _installed(name)},
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "processor": _processor(),
         "gpu": gpu,
@@ -54,6 +57,14 @@ def say(line: str) -> None:
     """One line to the terminal."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
+
+
+def _installed(name: str) -> bool:
+    try:
+        version(name)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def _processor() -> str:

@@ -212,7 +212,7 @@ class _Writer:
             self.check()
 
     def _work(self) -> None:
-        written = time.monotonic()
+        written = cleared = time.monotonic()
         while self._error is None:
             entry = self._queue.get()
             if isinstance(entry, threading.Event):
@@ -223,10 +223,13 @@ class _Writer:
             self._insist(partial(self._carry_out, entry))
             with self._lock:
                 self._waiting -= 1
-            if time.monotonic() - written > HOLD_BACK:
+            now = time.monotonic()
+            # A sweep that is never idle still has moments in which nothing waits.
+            clearable = self._waiting == 0 and now - cleared > HOLD_BACK
+            if clearable or now - written > HOLD_BACK:
                 self._insist(self._write_held)
-                self._clear_spool()
-                written = time.monotonic()
+                written = now
+                cleared = now if self._clear_spool() else cleared
 
     def _insist(self, write: Callable[[], None]) -> None:
         """Try a write until it succeeds or patience ends."""
@@ -243,11 +246,13 @@ class _Writer:
                 time.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
 
-    def _clear_spool(self) -> None:
-        """Empty the spool if nothing of it is still to be written."""
+    def _clear_spool(self) -> bool:
+        """Empty the spool if nothing of it is still to be written; whether it was."""
         with self._lock:
-            if self._waiting == 0 and not self._held and self._error is None:
+            done = self._waiting == 0 and not self._held and self._error is None
+            if done:
                 self._spool.clear()
+            return done
 
     def _carry_out(self, record: Record) -> None:
         match record["do"]:
