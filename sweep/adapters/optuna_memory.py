@@ -9,7 +9,7 @@ Samplers that build on what they proposed long ago (evolution, grids, sequences)
 
 import copy
 from bisect import insort
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
@@ -47,20 +47,24 @@ class ShortMemory(InMemoryStorage):
         states: Container[TrialState] | None = None,
     ) -> list[FrozenTrial]:
         """As Optuna's, of the trials that are shown."""
-        trials = self._studies[study_id].trials
-        if len(trials) <= self._last or states == (TrialState.WAITING,):
+        if len(self._studies[study_id].trials) <= self._last or states == (TrialState.WAITING,):
             return super().get_all_trials(study_id, deepcopy, states)
         # Of trials that ended nothing changes but how many there are.
         key = states if isinstance(states, tuple) and all(s.is_finished() for s in states) else ()
-        if key in self._shown:
-            return [*self._shown[key]]
+        shown = self._shown.get(key)
+        if shown is None:
+            shown = [t for t in self._chosen(study_id) if states is None or t.state in states]
+            if key:
+                self._shown[key] = shown
+        return copy.deepcopy(shown) if deepcopy else [*shown]
+
+    def _chosen(self, study_id: int) -> Iterator[FrozenTrial]:
+        """The best of the early trials, then the last ones."""
+        trials = self._studies[study_id].trials
         first = len(trials) - self._last
-        early = sorted(-number for _, number in self._top if -number < first)
-        shown = [*(trials[number] for number in early), *trials[first:]]
-        chosen = [t for t in shown if states is None or t.state in states]
-        if key:
-            self._shown[key] = chosen
-        return copy.deepcopy(chosen) if deepcopy else list(chosen)
+        for number in sorted(-negative for _, negative in self._top if -negative < first):
+            yield trials[number]
+        yield from trials[first:]
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         trial_id = super().create_new_trial(study_id, template_trial)

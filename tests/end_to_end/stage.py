@@ -30,7 +30,7 @@ def launched(spec: SweepSpec, places: Places, lines: Path | None = None) -> Comp
     if lines is None:
         return launch(spec, places, Console(quiet=True))
     with lines.open("a", encoding="utf-8") as file:
-        return launch(spec, places, Console(file=file, width=120))
+        return launch(spec, places, Console(file=file, width=120), profile=True)
 
 
 def launched_in_process(
