@@ -240,8 +240,8 @@ def test_screen_tells_how_far_it_came(finished: Finished) -> None:
 
 def test_profile_says_where_all_the_time_went(finished: Finished) -> None:
     told = json.loads(finished.places.profile("tiny").read_text(encoding="utf-8"))
-    stages = {"teacher/", *(f"{s}/{m}" for s in ("search", "confirm") for m in LABELS[:3])}
-    assert set(told["cohorts"]) == stages | {"confirm/alpha-half"}
+    stages = {"teacher/", *(f"{s}/{m}" for s in ("search", "confirm") for m in LABELS)}
+    assert set(told["cohorts"]) == stages
     assert all(seconds["training"] > 0 for seconds in told["cohorts"].values())
     had = told["processes"] * told["training_s"]
     assert sum(told["in_processes_s"].values()) == pytest.approx(had)
