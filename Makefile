@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 HOLD ?= torch==2.13.0 ray==2.60.0 optuna==5.0.0 mlflow==3.17.2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv sweep check test chaos audit constraints
+.PHONY: help venv sweep check test chaos bench audit constraints
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -33,6 +33,18 @@ SEED ?= 0
 
 chaos: $(INSTALLED) ## Kill a small sweep N times at random moments and count what is wrong then
 	$(BIN)/python -m tests.faults.chaos --kills $(N) --seed $(SEED)
+
+bench: $(INSTALLED) ## Measure speed and memory on this machine's CPU, in under fifteen minutes
+	rm -rf build/bench
+	$(BIN)/python bench/against_stock.py --trials 36 --runs-dir build/bench
+	$(BIN)/python bench/bare_loop.py --runs-dir build/bench
+	$(BIN)/python bench/hypergradient.py
+	$(BIN)/python bench/referee.py
+	$(BIN)/python bench/writer.py
+	$(BIN)/python bench/scale.py --trials 500 2000
+	$(BIN)/python bench/lanes.py --most 64 --seconds 0.5
+	$(BIN)/python bench/convolutions.py
+	$(BIN)/python bench/page.py
 
 audit: $(INSTALLED) ## Check the pins against known advisories, where their database can be reached
 	$(BIN)/python .ci/audit.py

@@ -72,6 +72,9 @@ def launch(  # noqa: PLR0913, PLR0917 - an option each
     allow_code: Annotated[
         bool, typer.Option("--allow-code", help="Let the spec load Python code of your own.")
     ] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Say at the end where the time went.")
+    ] = False,
 ) -> None:
     """Run a sweep, or go on with it where it stopped, and show the comparison.
 
@@ -86,7 +89,7 @@ def launch(  # noqa: PLR0913, PLR0917 - an option each
         _let_everyone_import_from_here()
     signal.signal(signal.SIGTERM, _raise_interrupt)
     console = _console()
-    shown = run(read, _places(runs_dir, tracking_uri), console, address)
+    shown = run(read, _places(runs_dir, tracking_uri), console, address, profile)
     _show(console, shown)
 
 

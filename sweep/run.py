@@ -7,6 +7,7 @@ What is durable lives in two stores, Optuna's and MLflow's; launching the same s
 from there, or shows the table if nothing is left to do.
 """
 
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from sweep.adapters.mlflow_store import MlflowStore
     from sweep.compare.records import SweepRecord
     from sweep.referee import Progress
+    from sweep.time_spent import Work
     from trainers.data.datasets import Dataset
 
 
@@ -61,6 +63,10 @@ class Places:
         """The directory of a sweep's cohorts that train."""
         return self.sweep(name) / "checkpoints"
 
+    def profile(self, name: str) -> Path:
+        """The file that says where the time of a sweep's last launch went."""
+        return self.sweep(name) / "profile.json"
+
     def journal(self, name: str) -> Path:
         """The file of a sweep's studies."""
         return self.sweep(name) / "optuna.journal"
@@ -86,9 +92,15 @@ class Comparison:
 
 
 def launch(
-    spec: SweepSpec, places: Places, console: "Console", address: str | None = None
+    spec: SweepSpec,
+    places: Places,
+    console: "Console",
+    address: str | None = None,
+    profile: bool = False,
 ) -> Comparison:
     """Run or resume a sweep and compare; every stage that is done already is left alone.
+
+    ``profile``: say and write down where the time went.
 
     Raises KeyboardInterrupt, with true states written, when interrupted; BadInput where the name
     was launched with another spec.
@@ -97,6 +109,7 @@ def launch(
     from sweep.kept_files import damaged
     from sweep.plan_text import seed_notes
 
+    began = time.time()
     check_rules(spec)
     plan = Plan(spec)
     if address:
@@ -108,6 +121,7 @@ def launch(
         refuse_missing_data(spec)
     with held(places.sweep(spec.name), spec.name), ThreadPoolExecutor(1) as aside:
         opening = aside.submit(open_store, places)
+        work: Work | None = None
         complete = known and opening.result().is_complete(plan)
         if complete:
             wrong = damaged(places.results(spec.name))
@@ -120,8 +134,24 @@ def launch(
             seen = seen_so_far(spec.name, opening.result()) if known else None
             for line in seed_notes(plan, seen):
                 console.print(line, highlight=False)
-            _train(plan, places, opening, console, address)
-        return compare(spec.name, places, opening.result())
+            work = _train(plan, places, opening, console, address)
+        trained = time.time()
+        shown = compare(spec.name, places, opening.result())
+    if profile and work:
+        _tell_time(work, (began, trained, time.time()), places.profile(spec.name), console)
+    return shown
+
+
+def _tell_time(
+    work: "Work", moments: tuple[float, float, float], path: Path, console: "Console"
+) -> None:
+    """Where the time went, on the screen and in a file."""
+    from sweep.time_spent import Launcher, as_table, write
+
+    launcher = Launcher(*moments)
+    write(work, launcher, path)
+    console.print(as_table(work, launcher))
+    console.print(f"wrote {path}", soft_wrap=True)
 
 
 def refuse_missing_data(spec: SweepSpec) -> None:
@@ -189,7 +219,7 @@ def _train(
     opening: "Future[MlflowStore]",
     console: "Console",
     address: str | None,
-) -> None:
+) -> "Work":
     """The stages on Ray, which starts while the store opens; the parent run ends truthfully."""
     from sweep.adapters.ray_tune import ray_session
     from sweep.screen import summary
@@ -200,7 +230,7 @@ def _train(
     with ray_session(address, spec):
         store = opening.result()
         try:
-            progress = _attempts(plan, places, store, dataset, console)
+            progress, work = _attempts(plan, places, store, dataset, console)
         except KeyboardInterrupt:
             store.close_sweep(spec.name, "interrupted")
             raise
@@ -217,6 +247,7 @@ def _train(
             "gives the reasons"
         )
     store.close_sweep(spec.name, "complete")
+    return work
 
 
 def _load(plan: Plan) -> "Dataset":
@@ -243,7 +274,7 @@ def _load(plan: Plan) -> "Dataset":
 
 def _attempts(
     plan: Plan, places: Places, store: "MlflowStore", dataset: "Dataset", console: "Console"
-) -> "Progress":
+) -> "tuple[Progress, Work]":
     """Train everything; where the referee's process dies, go on from the stores with a new one."""
     from sweep.adapters.ray_tune import RefereeLost, train_everything
     from sweep.adapters.referee_actor import Stores

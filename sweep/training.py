@@ -16,6 +16,7 @@ from trainers.data.datasets import Dataset
 from trainers.data.lanes import LaneData
 from trainers.live_teachers import LiveTeachers, Weights
 from trainers.memory import keep_freed_memory
+from trainers.stopwatch import Stopwatch
 from trainers.teachers import Teacher, train_teachers
 
 Logits = Mapping[str, NDArray[np.float32]]
@@ -32,13 +33,14 @@ class Checkpoints:
     every_s: float
 
 
-def train(
+def train(  # noqa: PLR0913, PLR0917 - what a task is trained with, each apart
     task: CohortTask,
     dataset: Dataset,
     teacher_logits: Logits,
     report: Report,
     teacher_weights: Mapping[str, Weights] | None = None,
     checkpoints: Checkpoints | None = None,
+    stopwatch: Stopwatch | None = None,
 ) -> tuple[dict[str, LaneOutcome], dict[str, Teacher]]:
     """Train a cohort; what its lanes leave, and for the teachers' stage the teachers, by name.
 
@@ -52,7 +54,7 @@ def train(
         dataset, task.data.fractions, sources, teacher_logits, device, task.data.treatment
     )
     live = _live(task, data, teacher_weights or {})
-    cohort = Cohort(task.spec, [lane.lane for lane in task.lanes], data, live)
+    cohort = Cohort(task.spec, [lane.lane for lane in task.lanes], data, live, stopwatch)
     # Snapshots are taken on the way, so that a training with them cannot begin in its middle.
     between = None
     if checkpoints and not task.snapshots:

@@ -29,6 +29,7 @@ from trainers.optim import LaneSGD, LaneState
 from trainers.registry import METHODS
 from trainers.seeds import torch_generator
 from trainers.settings import CohortSpec, Lane
+from trainers.stopwatch import Stopwatch
 
 Metrics = dict[str, float]
 
@@ -67,9 +68,14 @@ class Cohort:
         lanes: Sequence[Lane],
         data: LaneData,
         live: LiveTeachers | None = None,
+        stopwatch: Stopwatch | None = None,
     ) -> None:
-        """``live``: the teachers themselves, where inputs are augmented and there are any."""
+        """``live``: the teachers themselves, where inputs are augmented and there are any.
+
+        ``stopwatch`` tells set-up, method, training, evaluation and waiting apart.
+        """
         self.spec = spec
+        self._stopwatch = stopwatch or Stopwatch()
         self.data = data
         self._live = live
         self._names = [lane.name for lane in lanes]
@@ -97,6 +103,7 @@ class Cohort:
         )
         self._order = [torch_generator(seed, "batches") for seed in seeds]
         self._best_state = self._optimizer.state()
+        self._stopwatch.lap("set-up")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -119,7 +126,9 @@ class Cohort:
             epoch = self.epoch + 1
             rows = self._rows(self._epoch(epoch))
             self._remember_best(self._note(epoch, rows))
+            self._stopwatch.lap("evaluation")
             self._heed(report(epoch, list(self._names), rows))
+            self._stopwatch.lap("waiting")
         for i, name in enumerate(self._names):
             self._results[name].tables = {k: t[i] for k, t in self.method.tables().items()}
         return self._results
@@ -167,6 +176,7 @@ class Cohort:
         self.load_best()
         for name, row in zip(self._names, self._rows(self.evaluate("test")), strict=True):
             self._results[name].test = row
+        self._stopwatch.lap("evaluation")
 
     def evaluate(self, split: str) -> dict[str, Tensor]:
         """Loss (nats) and accuracy (percent) on a split, each (L,)."""
@@ -180,7 +190,9 @@ class Cohort:
     def _epoch(self, epoch: int) -> dict[str, Tensor]:
         """One pass over the training split; metrics (L,) of it."""
         lr = self._lr * self.spec.training.lr_factor(epoch)
+        self._stopwatch.lap("training")
         self.method.begin_epoch(epoch, self.model, lr)
+        self._stopwatch.lap("method")
         n = self.data.size("train")
         order = torch.stack([torch.randperm(n, generator=g) for g in self._order])
         loss = torch.zeros_like(lr)
@@ -190,6 +202,7 @@ class Cohort:
             batch_loss, batch_correct = self._step(index, lr)
             loss += batch_loss
             correct += batch_correct
+        self._stopwatch.lap("training")
         return {
             "train_loss": loss / n,
             "train_accuracy": 100.0 * correct / n,
@@ -202,7 +215,9 @@ class Cohort:
         batch = self.data.training_batch(index)
         if batch.augmented and self._live:
             batch = batch._replace(teachers=self._live.logits(batch.inputs))
+        self._stopwatch.lap("training")
         self.method.begin_step(batch, self.model, lr)
+        self._stopwatch.lap("method")
         z = self.model(batch.inputs).logits
         losses = self.method.losses(batch, z)
         self._optimizer.step(losses.mean(1).sum(), lr)

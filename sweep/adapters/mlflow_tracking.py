@@ -142,6 +142,11 @@ class MlflowTracker:
         """Wait until everything is written; SweepFailed if it cannot be."""
         self._writer.flush()
 
+    @property
+    def busy_s(self) -> float:
+        """Seconds that the writer has spent on the store."""
+        return self._writer.busy_s
+
     def _opening(self, task: CohortTask, lane: LaneTask) -> Record:
         values = {"method": task.spec.method, **lane.lane.hyperparameters}
         return {
@@ -189,6 +194,7 @@ class _Writer:
         self._waiting = 0
         self._lock = threading.Lock()
         self._error: Exception | None = None
+        self.busy_s = 0.0
         threading.Thread(target=self._work, name="mlflow-writer", daemon=True).start()
 
     def keep(self, record: Record) -> None:
@@ -218,7 +224,7 @@ class _Writer:
             self.check()
 
     def _work(self) -> None:
-        written = time.monotonic()
+        written = cleared = time.monotonic()
         while self._error is None:
             entry = self._queue.get()
             if isinstance(entry, threading.Event):
@@ -229,10 +235,13 @@ class _Writer:
             self._insist(partial(self._carry_out, entry))
             with self._lock:
                 self._waiting -= 1
-            if time.monotonic() - written > HOLD_BACK:
+            now = time.monotonic()
+            # A sweep that is never idle still has moments in which nothing waits.
+            clearable = self._waiting == 0 and now - cleared > HOLD_BACK
+            if clearable or now - written > HOLD_BACK:
                 self._insist(self._write_held)
-                self._clear_spool()
-                written = time.monotonic()
+                written = now
+                cleared = now if self._clear_spool() else cleared
 
     def _insist(self, write: Callable[[], None]) -> None:
         """Try a write until it succeeds or patience ends."""
@@ -240,6 +249,7 @@ class _Writer:
         while True:
             try:
                 write()
+                self.busy_s += time.monotonic() - began
                 return
             except Exception as error:  # noqa: BLE001 - stores fail in many ways; all are retried
                 if time.monotonic() - began > self._patience_s:
@@ -248,11 +258,13 @@ class _Writer:
                 time.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
 
-    def _clear_spool(self) -> None:
-        """Empty the spool if nothing of it is still to be written."""
+    def _clear_spool(self) -> bool:
+        """Empty the spool if nothing of it is still to be written; whether it was."""
         with self._lock:
-            if self._waiting == 0 and not self._held and self._error is None:
+            done = self._waiting == 0 and not self._held and self._error is None
+            if done:
                 self._spool.clear()
+            return done
 
     def _carry_out(self, record: Record) -> None:
         match record["do"]:

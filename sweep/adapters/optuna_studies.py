@@ -23,6 +23,7 @@ from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
+from sweep.adapters.optuna_memory import LAST, SHORT_SIGHTED, ShortMemory
 from sweep.adapters.optuna_rules import build_pruner, build_sampler, to_distributions
 from sweep.adapters.spool import cut_torn_line
 from sweep.errors import SweepFailed
@@ -183,7 +184,11 @@ class _CellStudy:
             storage=storage, study_name=name, direction=direction, load_if_exists=True
         )
         self._storage = storage
-        self._live = optuna.create_study(study_name=name, direction=direction, pruner=pruner)
+        short = self._search.sampler.name in SHORT_SIGHTED
+        self._memory = ShortMemory(direction == "maximize", LAST if short else sys.maxsize)
+        self._live = optuna.create_study(
+            storage=self._memory, study_name=name, direction=direction, pruner=pruner
+        )
         self._space = to_distributions(plan.cell(cell).space)
         self._running: dict[int, Trial] = {}
         self._kept_ids: dict[int, int] = {}
@@ -206,12 +211,16 @@ class _CellStudy:
             self._live.add_trial(_as_running(trial) if again else trial)
             if not again:
                 continue
-            in_memory = self._live.get_trials(deepcopy=False)[trial.number]
+            in_memory = self._all()[trial.number]
             self._running[trial.number] = Trial(self._live, in_memory._trial_id)
             if trial.state.is_finished():
                 self._ghosts[trial.number] = trial
             else:
                 self._storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
+
+    def _all(self) -> list[FrozenTrial]:
+        """Every trial, by number."""
+        return self._memory.everything(self._live._study_id)
 
     def report(self, epoch: int, values: Mapping[int, float]) -> None:
         for number, ghost in self._ghosts.items():
@@ -236,13 +245,13 @@ class _CellStudy:
                 self._live.tell(self._running.pop(number), state=ghost.state)
 
     def history(self) -> list[PastTrial]:
-        trials = [self._ghosts.get(t.number, t) for t in self._live.get_trials(deepcopy=False)]
+        trials = [self._ghosts.get(t.number, t) for t in self._all()]
         return [PastTrial(t.number, _STATES[t.state], dict(t.params), t.value) for t in trials]
 
     def ask(self, count: int) -> dict[int, dict[str, Value]]:
         asked = {}
         for _ in range(count):
-            number = len(self._live.get_trials(deepcopy=False))
+            number = len(self._all())
             self._live.sampler = build_sampler(
                 self._search.sampler, self._space, (self._seed, self._cell, number)
             )
@@ -254,7 +263,7 @@ class _CellStudy:
         return asked
 
     def _keep_new(self, trial: Trial) -> None:
-        frozen = self._live.get_trials(deepcopy=False)[trial.number]
+        frozen = self._memory.get_trial(trial._trial_id)
         self._kept.add_trial(_as_running(frozen))
         self._kept_ids[trial.number] = self._storage.get_trial_id_from_study_id_trial_number(
             self._kept._study_id, trial.number

@@ -35,6 +35,7 @@ from sweep.adapters.referee_actor import ALL_DONE, WAIT, RefereeActor, Stores
 from sweep.errors import BadInput, SweepFailed
 from sweep.referee import Progress
 from sweep.spec import SweepSpec
+from sweep.time_spent import Work
 from trainers.data.datasets import Dataset
 
 # How long a cluster's head may take to answer, in seconds.
@@ -127,14 +128,17 @@ def ray_session(address: str | None, spec: SweepSpec) -> Iterator[None]:
 
 def _warm_up(spec: SweepSpec) -> None:
     """Have as many worker processes as will train load torch; nothing waits for them here."""
-    slots = int(
-        ray.cluster_resources().get(  # type: ignore[no-untyped-call]
-            "CPU", 1
-        )
-        // spec.resources.cpus
-    )
-    for _ in range(slots):
+    for _ in range(_slots(spec)):
         ray.remote(warm_up).options(num_cpus=spec.resources.cpus).remote()
+
+
+def _slots(spec: SweepSpec) -> int:
+    """How many cohorts can train at once."""
+    there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    slots = there.get("CPU", 1) // spec.resources.cpus
+    if spec.resources.gpus:
+        slots = min(slots, there.get("GPU", 0) // spec.resources.gpus)
+    return int(slots)
 
 
 def train_everything(
@@ -143,10 +147,10 @@ def train_everything(
     dataset: Dataset,
     watch: Callable[[Callable[[], Progress], threading.Event], None],
     say: Callable[[str], None],
-) -> Progress:
+) -> tuple[Progress, Work]:
     """Run every stage but compare, in a Ray session; ``watch`` shows the progress in a thread.
 
-    ``say`` tells the user a line.
+    ``say`` tells the user a line. How far it came, and where the time went.
 
     Whatever ends it, what is in flight has then been written down as interrupted if that was still
     possible. Raises KeyboardInterrupt; SweepFailed where a store failed; RefereeLost where the
@@ -164,7 +168,8 @@ def train_everything(
         screen.start()
         _run_tune(spec, referee)
         closed: Progress = ray.get(referee.close.remote(interrupted=False))
-        return closed
+        work: Work = ray.get(referee.work.remote(_slots(spec)))
+        return closed, work
     except RayActorError as error:
         reason = str(error).strip().splitlines()[-1].strip()
         raise RefereeLost(f"{spec.name}: the referee's process died ({reason})") from None

@@ -40,7 +40,9 @@ class CohortTrainable(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         from sweep.training import Checkpoints, train
+        from trainers.stopwatch import Stopwatch
 
+        stopwatch = Stopwatch()
         cohort, referee = self._cohort, self._referee
         handout: Handout = ray.get(referee.fetch.remote(cohort, _me()))
         lanes = len(handout.task.lanes)
@@ -59,7 +61,10 @@ class CohortTrainable(tune.Trainable):
             dataset: Dataset = ray.get(handout.dataset[0])
             logits = {key: ray.get(ref) for key, ref in handout.logits.items()}
             weights = {key: ray.get(ref) for key, ref in handout.weights.items()}
-            outcomes, teachers = train(handout.task, dataset, logits, report, weights, checkpoints)
+            stopwatch.lap("waiting")
+            outcomes, teachers = train(
+                handout.task, dataset, logits, report, weights, checkpoints, stopwatch
+            )
         except Exception:  # noqa: BLE001 - whatever it raised is the reason on record
             ray.get(referee.failed.remote(cohort, traceback.format_exc()[-REASON_LENGTH:]))
             return {"done": True, "lanes": lanes}
@@ -67,7 +72,7 @@ class CohortTrainable(tune.Trainable):
             key: (t.logits, {name: p.numpy() for name, p in t.parameters.items()})
             for key, t in teachers.items()
         }
-        ray.get(referee.finish.remote(cohort, outcomes, arrays))
+        ray.get(referee.finish.remote(cohort, outcomes, arrays, stopwatch.seconds))
         return {"done": True, "lanes": lanes}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:

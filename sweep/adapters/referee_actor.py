@@ -3,9 +3,11 @@
 Apart from `sweep.adapters.ray_tune`, so that its process need not load Tune.
 """
 
+import math
 import os
 import signal
 import time
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ from sweep.plan import Plan
 from sweep.referee import Progress, Referee
 from sweep.spec import SweepSpec
 from sweep.tasks import CohortTask, LaneOutcome
+from sweep.time_spent import Work
 
 ALL_DONE = "done"
 WAIT = "wait"
@@ -79,6 +82,9 @@ class RefereeActor:
         self._workers: dict[str, Worker] = {}
         self._heard: dict[str, float] = {}
         self._fatal: str | None = None
+        self._first_cohort = math.nan
+        self._spent: dict[str, Counter[str]] = defaultdict(Counter)
+        self._busy_s, self._calls = 0.0, 0
 
     def next_cohort(self) -> str:
         """The id of a cohort to train, or `WAIT` or `ALL_DONE`; SweepFailed if it cannot go on."""
@@ -96,6 +102,8 @@ class RefereeActor:
         task = self._tasks[cohort]
         self._workers[cohort] = worker
         self._heard[cohort] = time.monotonic()
+        if math.isnan(self._first_cohort):
+            self._first_cohort = time.time()
         logits = {key: self._logits[key] for key in task.teachers}
         weights = {key: self._weights_of(key) for key in task.teachers if task.augments}
         state = self._guard(lambda: self._checkpoints.find(task), b"")
@@ -116,9 +124,16 @@ class RefereeActor:
             self._guard(lambda: self._checkpoints.put(task, lanes, epoch, state), None)
 
     def finish(
-        self, cohort: str, outcomes: Mapping[str, LaneOutcome], teachers: Mapping[str, Graduate]
+        self,
+        cohort: str,
+        outcomes: Mapping[str, LaneOutcome],
+        teachers: Mapping[str, Graduate],
+        seconds: Mapping[str, float],
     ) -> None:
-        """A cohort's results; the arrays of teachers are shelved before they count as there."""
+        """A cohort's results; the arrays of teachers are shelved before they count as there.
+
+        ``seconds``: where its time went.
+        """
 
         def shelve_and_finish() -> None:
             for key, (logits, parameters) in teachers.items():
@@ -126,6 +141,8 @@ class RefereeActor:
                 self._logits[key] = ray.put(logits)
             self._referee.finish(cohort, outcomes, teachers)
 
+        task = self._tasks[cohort]
+        self._spent[f"{task.stage}/{task.cell.rpartition('/')[2]}"].update(seconds)
         self._leave(cohort, shelve_and_finish)
 
     def failed(self, cohort: str, reason: str) -> None:
@@ -155,6 +172,17 @@ class RefereeActor:
                 self._checkpoints.clear()
         return self._referee.progress()
 
+    def work(self, processes: int) -> Work:
+        """Where the time of the ``processes`` that train went."""
+        return Work(
+            self._first_cohort,
+            processes,
+            {name: dict(seconds) for name, seconds in self._spent.items()},
+            self._busy_s,
+            self._calls,
+            self._tracker.busy_s,
+        )
+
     def _weights_of(self, key: str) -> Any:
         if key not in self._weights:
             self._weights[key] = ray.put(self._shelf.weights(key))
@@ -174,6 +202,14 @@ class RefereeActor:
         self._guard(end_and_clear, None)
 
     def _guard(self, call: Callable[[], T], otherwise: T) -> T:
+        began = time.perf_counter()
+        try:
+            return self._guarded(call, otherwise)
+        finally:
+            self._busy_s += time.perf_counter() - began
+            self._calls += 1
+
+    def _guarded(self, call: Callable[[], T], otherwise: T) -> T:
         if self._fatal is None:
             try:
                 self._tracker.check()

@@ -30,7 +30,7 @@ def launched(spec: SweepSpec, places: Places, lines: Path | None = None) -> Comp
     if lines is None:
         return launch(spec, places, Console(quiet=True))
     with lines.open("a", encoding="utf-8") as file:
-        return launch(spec, places, Console(file=file, width=120))
+        return launch(spec, places, Console(file=file, width=120), profile=True)
 
 
 def launched_in_process(
@@ -80,7 +80,7 @@ def train_in_process(actor: RefereeActor, cohort: str) -> None:
         key: (t.logits, {name: p.numpy() for name, p in t.parameters.items()})
         for key, t in teachers.items()
     }
-    actor.finish(cohort, outcomes, arrays)
+    actor.finish(cohort, outcomes, arrays, {})
 
 
 def runs_of(store: MlflowStore, name: str) -> list[Any]:

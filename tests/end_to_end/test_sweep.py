@@ -238,6 +238,17 @@ def test_screen_tells_how_far_it_came(finished: Finished) -> None:
     assert "Traceback" not in finished.screen
 
 
+def test_profile_says_where_all_the_time_went(finished: Finished) -> None:
+    told = json.loads(finished.places.profile("tiny").read_text(encoding="utf-8"))
+    stages = {"teacher/", *(f"{s}/{m}" for s in ("search", "confirm") for m in LABELS)}
+    assert set(told["cohorts"]) == stages
+    assert all(seconds["training"] > 0 for seconds in told["cohorts"].values())
+    had = told["processes"] * told["training_s"]
+    assert sum(told["in_processes_s"].values()) == pytest.approx(had)
+    assert told["writer_s"] > 0
+    assert "where the time went" in finished.screen
+
+
 def test_launching_again_trains_nothing_and_shows_the_same_table(
     finished: Finished, monkeypatch: pytest.MonkeyPatch
 ) -> None:

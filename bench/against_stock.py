@@ -1,0 +1,83 @@
+"""Our launch of the preset digits against the usual parts, one after the other in one run.
+
+    python bench/against_stock.py [--trials 48] [--runs-dir RUNS] [--quick]
+
+Counted for ours: `almkd launch digits` in an empty directory, as a process, from its start to its
+end: imports, Ray's start, the making of both stores, all teachers, search, confirm, statistics,
+figures and the report. Its trial-epochs are those of search and confirm, read from its own
+`trials.csv` (`epochs_trained`); those of the teachers are time spent that is not credited.
+
+Counted for the usual parts (`bench/stock_stack.py`, see there): the three searches alone, without
+imports, Ray's start, the store's tables or the teacher. Its whole process is noted beside that.
+
+With --runs-dir the sweep is kept there, in an empty directory, for `bench/bare_loop.py`.
+
+    ratio                  trial-epochs per second, ours over theirs
+    ratio_with_start       the same with the whole process of theirs, too
+
+Writes bench/results/against_stock.json.
+"""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from machine import keep, options, say
+from processes import HERE, QUICK, launch, run
+
+
+def ours(place: Path, quick: bool) -> dict[str, Any]:
+    """The launch, from nothing to the table."""
+    taken = launch("digits", place, "--profile", *(QUICK if quick else ()))
+    trials = pd.read_csv(place / "digits" / "results" / "trials.csv")
+    students = trials[trials["stage"] != "teacher"]
+    epochs = int(students["epochs_trained"].sum())
+    return {
+        "trials": len(students),
+        "trial_epochs": epochs,
+        "seconds": taken.seconds,
+        "trial_epochs_per_second": epochs / taken.seconds,
+        "profile": json.loads((place / "digits" / "profile.json").read_text(encoding="utf-8")),
+    }
+
+
+def theirs(place: Path, trials: int, quick: bool) -> dict[str, Any]:
+    """The script, with what its whole process took."""
+    command = [sys.executable, str(HERE / "stock_stack.py"), "--trials", str(trials)]
+    command += ["--out", str(place), *(["--quick"] if quick else [])]
+    taken = run(command, place / "stock.log")
+    result: dict[str, Any] = json.loads((place / "stock_stack.json").read_text(encoding="utf-8"))
+    return {**result, "seconds_with_start": taken.seconds}
+
+
+def main() -> None:
+    """Measure and write down."""
+    parser = options(__doc__)
+    parser.add_argument("--trials", type=int, default=48, help="of the usual parts, in all")
+    parser.add_argument("--runs-dir", type=Path, help="where the sweep is to be kept")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="almkd-bench-") as place:
+        runs_dir: Path = given.runs_dir or Path(place)
+        runs_dir.mkdir(parents=True, exist_ok=True)
+        if any(runs_dir.iterdir()):
+            parser.error(f"--runs-dir {runs_dir}: is not empty; name another")
+        sweep = ours(runs_dir, given.quick)
+        say(f"almkd: {sweep['trial_epochs']} trial-epochs in {sweep['seconds']:.1f} s")
+        stock = theirs(Path(place), given.trials, given.quick)
+        say(f"usual parts: {stock['trial_epochs']} trial-epochs in {stock['seconds']:.1f} s")
+    rate = sweep["trial_epochs_per_second"]
+    result = {
+        "ours": sweep,
+        "stock": stock,
+        "ratio": rate / stock["trial_epochs_per_second"],
+        "ratio_with_start": rate * stock["seconds_with_start"] / stock["trial_epochs"],
+    }
+    say(f"{result['ratio']:.1f} times the trial-epochs per second")
+    keep(given, "against_stock", result)
+
+
+if __name__ == "__main__":
+    main()

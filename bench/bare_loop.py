@@ -1,0 +1,161 @@
+"""A finished sweep against the same cohorts trained by `trainers` alone on as many processes.
+
+    python bench/bare_loop.py [--runs-dir RUNS] [--sweep digits] [--processes 2] [--quick]
+
+Without --runs-dir the preset digits is launched first, in an empty directory. The sweep must have
+been launched with --profile, in one go. Its cohorts, their lanes, hyperparameters and the epochs
+after which lanes were pruned are read from its MLflow store, and trained again in as many processes
+as can train at once there, teachers first: no Ray, no Optuna, no MLflow, no files. Counted:
+
+    bare_s      wall time from the first cohort to the last; processes are up, torch is loaded
+    start_s     of the launch, until its first cohort: the fixed start
+    rest_s      of the launch, from there to its end: training, statistics, figures, report
+    ratio       rest_s / bare_s
+    training_ratio    the same without statistics, figures and report
+
+Both trained the same number of lane epochs, which is checked. Writes bench/results/bare_loop.json.
+"""
+
+import json
+import multiprocessing
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from machine import keep, options, say
+from numpy.typing import NDArray
+from processes import QUICK, launch
+
+from sweep.plan import Plan
+from sweep.run import Places, open_store
+from sweep.spec_reader import check_spec
+from sweep.tasks import NO_TRIAL, CohortTask, confirm_cohort, search_cohort, teacher_cohort
+
+Logits = dict[str, NDArray[np.float32]]
+
+
+class Job(NamedTuple):
+    """A cohort, its teachers' logits, and after which epoch each lane was stopped."""
+
+    task: CohortTask
+    logits: Logits
+    epochs: Mapping[str, int]
+
+
+def warm(plan: Mapping[str, Any]) -> None:
+    """Have a process load what it needs, and the data."""
+    import torch
+
+    from sweep import training
+    from trainers.data.datasets import load_dataset
+
+    torch.set_num_threads(1)
+    spec = check_spec(dict(plan), "the sweep's spec")
+    KNOWN.update(train=training.train, dataset=load_dataset(spec.data_settings()))
+
+
+# What `warm` has made ready in a process of the pool.
+KNOWN: dict[str, Any] = {}
+
+
+def train(job: Job) -> tuple[int, Logits]:
+    """Train a cohort, lanes stopping where they did in the sweep: lane epochs, teachers' logits."""
+    lane_epochs = 0
+
+    def report(epoch: int, names: Sequence[str], rows: Sequence[Mapping[str, float]]) -> list[bool]:
+        nonlocal lane_epochs
+        lane_epochs += len(names)
+        return [job.epochs.get(name, epoch + 1) > epoch for name in names]
+
+    _, teachers = KNOWN["train"](job.task, KNOWN["dataset"], job.logits, report)
+    return lane_epochs, {key: teacher.logits for key, teacher in teachers.items()}
+
+
+def students(plan: Plan, trials: pd.DataFrame) -> tuple[list[CohortTask], dict[str, int]]:
+    """The cohorts of search and confirm in the order of their start; when lanes were stopped."""
+    tasks: list[CohortTask] = []
+    epochs: dict[str, int] = {}
+    rows = trials[trials["stage"] != "teacher"].sort_values("started", kind="stable")
+    for (stage, cell_id, _), group in rows.groupby(["stage", "cell", "cohort"], sort=False):
+        cell = plan.cell(str(cell_id))
+        values = [json.loads(text) for text in group["params"]]
+        if stage == "search":
+            numbered = dict(zip(map(int, group["trial"]), values, strict=True))
+            task = search_cohort(plan, cell, numbered, len(tasks))
+        else:
+            seeds = tuple(map(int, group["seed"]))
+            task = confirm_cohort(plan, cell, NO_TRIAL, values[0], seeds)
+        tasks.append(task)
+        epochs |= {
+            lane.key: int(row.epochs_trained)
+            for lane, row in zip(task.lanes, group.itertuples(), strict=True)
+        }
+    return tasks, epochs
+
+
+def train_all(plan: Plan, trials: pd.DataFrame, processes: int) -> tuple[float, int]:
+    """Wall seconds of everything, and how many lane epochs the students trained."""
+    tasks, epochs = students(plan, trials)
+    spec = plan.spec.model_dump(mode="json")
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(processes, warm, (spec,)) as pool:
+        # Every process is up once each of them has answered.
+        pool.map(time.sleep, [0.5] * processes, chunksize=1)
+        began = time.perf_counter()
+        logits: Logits = {}
+        jobs = [Job(teacher_cohort(plan, jobs), {}, {}) for jobs in plan.teacher_cohorts]
+        for _, found in pool.imap_unordered(train, jobs):
+            logits |= found
+        work = [Job(t, {key: logits[key] for key in t.teachers}, epochs) for t in tasks]
+        lane_epochs = sum(count for count, _ in pool.imap_unordered(train, work))
+        return time.perf_counter() - began, lane_epochs
+
+
+def compare(runs_dir: Path, name: str, processes: int | None) -> dict[str, Any]:
+    """The launch of a sweep against the bare loop."""
+    places = Places(runs_dir)
+    store = open_store(places, must_exist=True)
+    plan, trials = Plan(store.spec(name)), store.record(name).trials
+    profile = json.loads(places.profile(name).read_text(encoding="utf-8"))
+    count = processes or profile["processes"]
+    bare, lane_epochs = train_all(plan, trials, count)
+    trained = int(trials.loc[trials["stage"] != "teacher", "epochs_trained"].sum())
+    if lane_epochs != trained:
+        raise RuntimeError(f"{lane_epochs} lane epochs here, {trained} in the sweep")
+    rest = profile["training_s"] + profile["comparison_s"]
+    return {
+        "sweep": name,
+        "processes": count,
+        "lane_epochs": lane_epochs,
+        "bare_s": bare,
+        "start_s": profile["start_s"],
+        "rest_s": rest,
+        "ratio": rest / bare,
+        "training_ratio": profile["training_s"] / bare,
+        "profile": profile,
+    }
+
+
+def main() -> None:
+    """Measure and write down."""
+    parser = options(__doc__)
+    parser.add_argument("--runs-dir", type=Path, help="of a sweep launched with --profile")
+    parser.add_argument("--sweep", default="digits", help="its name")
+    parser.add_argument("--processes", type=int, help="by default as many as trained there")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="almkd-bench-") as place:
+        runs_dir = given.runs_dir or Path(place)
+        if not given.runs_dir:
+            launch("digits", runs_dir, "--profile", *(QUICK if given.quick else ()))
+        result = compare(runs_dir, given.sweep, given.processes)
+    say(f"bare {result['bare_s']:.1f} s, the sweep {result['rest_s']:.1f} s after a start of "
+        f"{result['start_s']:.1f} s: {result['ratio']:.2f} times")  # fmt: skip
+    keep(given, "bare_loop", result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""The tables of docs/performance.md from bench/results/*.json, so that no number is typed.
+
+    python bench/page.py [--check]
+
+Each table stands between two marks in the page, `<!-- table: NAME -->` and `<!-- end -->`; what is
+between them is written anew, and says so where a result is not there. --check writes nothing and
+fails where the page differs.
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+RESULTS, PAGE = HERE / "results", HERE.parent / "docs" / "performance.md"
+MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+Result = Mapping[str, Any]
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> list[str]:
+    """A table in Markdown; numbers get three digits."""
+    lines = [list(head), *[list(row) for row in rows]]
+    cells = [[_shown(value) for value in line] for line in lines]
+    rule = ["---" if i == 0 else "---:" for i in range(len(cells[0]))]
+    return [f"| {' | '.join(line)} |" for line in (cells[0], rule, *cells[1:])]
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def against_stock(r: Result) -> list[str]:
+    """Trial-epochs per second of ours and of the usual parts."""
+    names = ("trials", "trial_epochs", "seconds", "trial_epochs_per_second")
+    who = {"ours": "almkd, launch to table", "stock": "the usual parts, their searches alone"}
+    rows = [[label, *[r[key][name] for name in names]] for key, label in who.items()]
+    whole = _shown(r["ratio_with_start"])
+    ratio = f"Ratio {_shown(r['ratio'])}; counting the start of the usual parts, {whole}."
+    return [*table(["", "trials", "trial-epochs", "s", "trial-epochs/s"], rows), "", ratio]
+
+
+def bare_loop(r: Result) -> list[str]:
+    """A sweep's wall time against the bare loop's."""
+    names = ("lane_epochs", "processes", "bare_s", "start_s", "rest_s", "ratio", "training_ratio")
+    return table(["", *names], [[r["sweep"], *[r[name] for name in names]]])
+
+
+def profile(r: Result) -> list[str]:
+    """Where the time of that sweep went."""
+    spent = r["profile"]["in_processes_s"]
+    whole = sum(spent.values())
+    rows = [[what, seconds, 100 * seconds / whole] for what, seconds in spent.items()]
+    share = updates(r["profile"])
+    said = f"Of the students' training, the methods' own updates take {_shown(share)} %."
+    return [*table(["", "s of all processes", "%"], rows), "", said]
+
+
+def updates(spent: Result) -> float:
+    """The percentage that the methods' updates take of what students spend on training."""
+    total = {"training": 0.0, "evaluation": 0.0, "method": 0.0}
+    for name, seconds in spent["cohorts"].items():
+        if not name.startswith("teacher"):
+            for purpose in total:
+                total[purpose] += seconds.get(purpose, 0.0)
+    return 100 * total["method"] / max(sum(total.values()), 1e-9)
+
+
+def hypergradient(r: Result) -> list[str]:
+    """Seconds and memory of both ways."""
+    sizes = list(r["memory_mb"]["ours"])
+    head = ["", "s an update", *[f"MB a group, H = {h}" for h in sizes]]
+    rows = [[way, r["seconds"][way], *r["memory_mb"][way].values()] for way in ("ours", "outer")]
+    return [*table(head, rows), "", f"Ratio {_shown(r['ratio'])}."]
+
+
+def by_trials(r: Result) -> list[str]:
+    """A row for each number of trials."""
+    names = list(next(iter(r["by_trials"].values())))
+    rows = [[int(n), *[point[x] for x in names]] for n, point in r["by_trials"].items()]
+    return table(["trials", *names], rows)
+
+
+def writer(r: Result) -> list[str]:
+    """The cost of a trial in MLflow."""
+    names = ("trials", "epochs", "metrics", "cpu_ms", "wall_ms", "in_the_way_ms")
+    return table(["", *names], [["SQLite", *[r[name] for name in names]]])
+
+
+def lanes(r: Result) -> list[str]:
+    """Lane steps a second over the lanes, and the automatic choice."""
+    rows = [
+        [name, c["lane_steps_per_second"]["1"], c["best"], c["times_one_lane"], c["automatic"],
+         c["automatic_of_best"] if c["automatic_of_best"] is not None else "-"]
+        for name, c in r["curves"].items()
+    ]  # fmt: skip
+    head = ["", "lane steps/s alone", "best lanes", "times alone", "automatic", "of the best"]
+    return table(head, rows)
+
+
+def convolutions(r: Result) -> list[str]:
+    """A step of a plain loop and of ours."""
+    step = r["step_ms"]
+    row = [r["settings"]["model"], step["plain"], step["ours"], r["ratio"]]
+    return table(["", "plain loop, ms", "ours, ms", "ratio"], [row])
+
+
+TABLES: Mapping[str, tuple[str, Callable[[Result], list[str]]]] = {
+    "against_stock": ("against_stock", against_stock),
+    "bare_loop": ("bare_loop", bare_loop),
+    "profile": ("bare_loop", profile),
+    "hypergradient": ("hypergradient", hypergradient),
+    "referee": ("referee", by_trials),
+    "writer": ("writer", writer),
+    "scale": ("scale", by_trials),
+    "scale_ray": ("scale_ray", by_trials),
+    "lanes_cpu": ("lanes_cpu", lanes),
+    "lanes_cuda": ("lanes_cuda", lanes),
+    "convolutions": ("convolutions", convolutions),
+}
+
+
+def filled(page: str, results: Path) -> str:
+    """The page with its tables made anew."""
+    return MARKED.sub(lambda m: f"{m[1]}{_text(m[2], results)}\n{m[3]}", page)
+
+
+def _text(name: str, results: Path) -> str:
+    file, make = TABLES[name]
+    path = results / f"{file}.json"
+    if not path.exists():
+        return "Not measured yet."
+    result = json.loads(path.read_text(encoding="utf-8"))
+    gpu = f", {result['gpu']}" if result["gpu"] else ""
+    where = (
+        f"`{result['command']}` at {result['code_version']}; {result['machine']}, "
+        f"{result['processor']}{gpu}; Python {result['python']}, torch {result['torch']}."
+    )
+    return "\n".join([*make(result), "", where])
+
+
+def main() -> None:
+    """Write the page anew, or say that it is out of step."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="fail where the page differs")
+    given = parser.parse_args()
+    before = PAGE.read_text(encoding="utf-8")
+    after = filled(before, RESULTS)
+    if given.check and after != before:
+        sys.exit(f"{PAGE} is out of step with {RESULTS}; run python bench/page.py")
+    PAGE.write_text(after, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

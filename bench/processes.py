@@ -1,0 +1,58 @@
+"""Commands in processes of their own: how long they took, and the most memory they held."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+ALMKD = (sys.executable, "-c", "from sweep.cli import main; main()")
+HERE = Path(__file__).resolve().parent
+
+# Options that make the preset digits as small as it gets.
+QUICK = tuple(
+    word
+    for change in (
+        "conditions.noise_rate=[0.4]",
+        "search.trials=2",
+        "search.generation=2",
+        "search.sampler.n_startup_trials=1",
+        "confirm.seeds=2",
+        "teacher.training.epochs=2",
+        "student.training.epochs=3",
+    )
+    for word in ("--set", change)
+)
+
+
+class Taken(NamedTuple):
+    """What a process took."""
+
+    seconds: float
+    peak_memory_mb: float
+
+
+def run(command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> Taken:
+    """Run a command to its end, its output in ``log``; RuntimeError where it fails."""
+    paths = [str(HERE.parent), os.environ.get("PYTHONPATH", "")]
+    known = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    began = time.perf_counter()
+    with log.open("w", encoding="utf-8") as out:
+        process = subprocess.Popen(
+            command, stdout=out, stderr=out, env={**known, **(environment or {})}
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        end = "\n".join(log.read_text(encoding="utf-8").splitlines()[-20:])
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{end}")
+    return Taken(seconds, usage.ru_maxrss / 1024)
+
+
+def launch(spec: str, runs_dir: Path, *options: str) -> Taken:
+    """`almkd launch` in a process of its own."""
+    command = [*ALMKD, "launch", spec, "--runs-dir", str(runs_dir), *options]
+    return run(command, runs_dir / "launch.log", {"MLFLOW_TRACKING_URI": ""})
