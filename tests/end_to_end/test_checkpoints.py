@@ -99,7 +99,7 @@ def _play(
         else:
             if how == "interrupted":
                 actor.close(interrupted=True)
-                actor.finish(cohort, {}, {})  # the worker was told to stop
+                actor.finish(cohort, {}, {}, {})  # the worker was told to stop
             _killed(actor)
             actor = actor_in_process(SPEC, places, store, monkeypatch)
     actor.close(interrupted=False)
