@@ -23,6 +23,7 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from sweep.adapters.example_files import write_examples
+from sweep.adapters.mlflow_metrics import MetricSink
 from sweep.adapters.spool import Record, Spool
 from sweep.errors import SweepFailed
 from sweep.plan import Plan, spec_hash
@@ -31,8 +32,6 @@ from sweep.states import ENDED, State
 from sweep.tasks import CohortTask, LaneTask
 from sweep.version import code_version
 
-# The most that MLflow takes in one request.
-METRICS_PER_REQUEST = 1000
 # The metric that tells how far a run's curves go.
 EPOCHS = "epochs_trained"
 # How long metrics of a run that goes on may wait, in seconds.
@@ -184,6 +183,7 @@ class _Writer:
 
     def __init__(self, runs: SweepRuns, spool: Spool, patience_s: float) -> None:
         self._client = MlflowClient(tracking_uri=runs.uri)
+        self._sink = MetricSink(runs.uri)
         self._experiment = runs.experiment_id
         self._spool = spool
         self._patience_s = patience_s
@@ -319,12 +319,10 @@ class _Writer:
             self._write(key)
 
     def _write(self, key: str, tags: Sequence[RunTag] = ()) -> None:
-        """Write what is held back of a run; a part is forgotten once the store has taken it."""
-        held = self._held[key]
-        while len(held) > METRICS_PER_REQUEST:
-            self._client.log_batch(self._ids[key], metrics=held[:METRICS_PER_REQUEST])
-            del held[:METRICS_PER_REQUEST]
-        self._client.log_batch(self._ids[key], metrics=held, tags=tags)
+        """Write what is held back of a run, then its tags."""
+        self._sink.write(self._ids[key], self._held[key])
+        if tags:
+            self._client.log_batch(self._ids[key], tags=tags)
         del self._held[key]
 
 
