@@ -1,8 +1,8 @@
 """Many metrics into a tracking store at once.
 
-MLflow's own way into a database makes an object of every value and costs some 40 ms for the curves
-of one run, more than a short trial takes to train. Into SQLite, which belongs to the sweep alone while
-it runs, values go row by row of the same tables instead; a server gets them by its own requests.
+MLflow makes an object of every value on its way into a database, which costs some 40 ms for the
+curves of one run, more than a short trial takes to train. Into SQLite, which belongs to the sweep
+alone while it runs, values go row by row of the same tables; a server gets them by requests.
 """
 
 import math

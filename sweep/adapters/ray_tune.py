@@ -126,19 +126,18 @@ def ray_session(address: str | None, spec: SweepSpec) -> Iterator[None]:
         ray.shutdown()
 
 
+def _slots(spec: SweepSpec) -> int:
+    """How many cohorts the cluster can train at once, as it is now; at least one."""
+    has: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    needs = {"CPU": spec.resources.cpus, "GPU": spec.resources.gpus}
+    fits = [has.get(kind, 0.0) // amount for kind, amount in needs.items() if amount]
+    return max(1, int(min(fits)))
+
+
 def _warm_up(spec: SweepSpec) -> None:
     """Have as many worker processes as will train load torch; nothing waits for them here."""
     for _ in range(_slots(spec)):
         ray.remote(warm_up).options(num_cpus=spec.resources.cpus).remote()
-
-
-def _slots(spec: SweepSpec) -> int:
-    """How many cohorts can train at once."""
-    there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    slots = there.get("CPU", 1) // spec.resources.cpus
-    if spec.resources.gpus:
-        slots = min(slots, there.get("GPU", 0) // spec.resources.gpus)
-    return int(slots)
 
 
 def train_everything(
@@ -206,6 +205,9 @@ def _run_tune(spec: SweepSpec, referee: Any) -> None:
         {"cpu": resources.cpus, "gpu": resources.gpus},
     )
     searcher = RefereeSearcher(referee)
+    # Tune keeps the process of a cohort that ended only if another one waits for it; by default it
+    # asks for one at a time, and ends and starts processes half of the time.
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(_slots(spec) + 1)
     with tempfile.TemporaryDirectory(prefix="almkd-") as scratch:
         tuner = tune.Tuner(
             trainable,
