@@ -19,6 +19,7 @@ import numpy as np
 import ray
 from numpy.typing import NDArray
 
+from sweep.adapters.attendance import Attendance
 from sweep.adapters.checkpoint_shelf import CheckpointShelf
 from sweep.adapters.handout import Handout, Worker
 from sweep.adapters.mlflow_tracking import MlflowTracker, SweepRuns
@@ -77,10 +78,9 @@ class RefereeActor:
             plan, studies, self._tracker, kept, self._tracker.ended(), self._checkpoints.cohorts
         )
         self._silence_s = spec.resources.silence_s
+        self._attendance = Attendance(self._silence_s, time.monotonic)
         self._save_every_s = spec.resources.checkpoint_every_s
         self._tasks: dict[str, CohortTask] = {}
-        self._workers: dict[str, Worker] = {}
-        self._heard: dict[str, float] = {}
         self._fatal: str | None = None
         self._first_cohort = math.nan
         self._spent: dict[str, Counter[str]] = defaultdict(Counter)
@@ -100,8 +100,7 @@ class RefereeActor:
     def fetch(self, cohort: str, worker: Worker) -> Handout:
         """The task of that id with what it trains on, for the ``worker`` that will train it."""
         task = self._tasks[cohort]
-        self._workers[cohort] = worker
-        self._heard[cohort] = time.monotonic()
+        self._attendance.begins(cohort, worker)
         if math.isnan(self._first_cohort):
             self._first_cohort = time.time()
         logits = {key: self._logits[key] for key in task.teachers}
@@ -113,7 +112,7 @@ class RefereeActor:
         self, cohort: str, epoch: int, keys: Sequence[str], rows: Sequence[Mapping[str, float]]
     ) -> list[bool]:
         """As `Referee.report`; all lanes stop where the sweep does."""
-        self._heard[cohort] = time.monotonic()
+        self._attendance.hear(cohort)
         stop = [False] * len(keys)
         return self._guard(lambda: self._referee.report(cohort, epoch, keys, rows), stop)
 
@@ -190,7 +189,7 @@ class RefereeActor:
 
     def _leave(self, cohort: str, end: Callable[[], None]) -> None:
         """A process has done with a cohort; ``end`` tells the referee how that came."""
-        self._forget(cohort)
+        self._attendance.leaves(cohort)
 
         def end_and_clear() -> None:
             # Not so after an interrupt: its checkpoint is for the next launch.
@@ -221,16 +220,14 @@ class RefereeActor:
         return otherwise
 
     def _end_silent(self) -> None:
-        now = time.monotonic()
-        for cohort, heard in list(self._heard.items()):
-            if now - heard > self._silence_s:
-                worker = self._workers[cohort]
-                self._leave(cohort, partial(self._referee.silent, cohort, self._silence_s))
+        """End processes that hang: in a cohort, which then fails, or between two."""
+        for cohort in self._attendance.silent():
+            worker = self._attendance.leaves(cohort)
+            self._leave(cohort, partial(self._referee.silent, cohort, self._silence_s))
+            if worker:
                 _end(worker)
-
-    def _forget(self, cohort: str) -> None:
-        self._heard.pop(cohort, None)
-        self._workers.pop(cohort, None)
+        for worker in self._attendance.stuck(self._referee.progress().flying):
+            _end(worker)
 
 
 def _end(worker: Worker) -> None:
