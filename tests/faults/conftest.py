@@ -1,10 +1,14 @@
-"""Launches of these tests start from a store whose schema is there."""
+"""Launches of these tests start from a store whose schema is there, and know how they should end."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from sweep.run import Places
+from sweep.spec_reader import read_spec
+from tests.end_to_end.stage import launched_in_process
 from tests.faults import launcher
 
 
@@ -13,3 +17,13 @@ def _start_from_an_empty_store(empty_store: Path) -> Iterator[None]:
     launcher.EMPTY_STORE.append(empty_store)
     yield
     launcher.EMPTY_STORE.clear()
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """The comparison table of the small sweep, trained without Ray and without a fault."""
+    place = tmp_path_factory.mktemp("undisturbed")
+    spec = read_spec(str(launcher.write_spec(place)))
+    with pytest.MonkeyPatch.context() as patch:
+        launched_in_process(spec, Places(place / "runs"), patch)
+    return launcher.table(place / "runs")

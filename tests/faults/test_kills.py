@@ -28,14 +28,6 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_spec(tmp_path_factory.mktemp("spec"))
 
 
-@pytest.fixture(scope="module")
-def undisturbed(spec: Path, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
-    runs = tmp_path_factory.mktemp("undisturbed")
-    run(spec, runs)
-    assert_whole(runs)
-    return table(runs)
-
-
 def test_a_killed_launcher_leaves_what_the_next_launch_goes_on_from(
     spec: Path, undisturbed: pd.DataFrame, tmp_path: Path
 ) -> None:
