@@ -1,4 +1,4 @@
-"""Launches of these tests start from a store whose schema is there, and know how they should end."""
+"""Launches of these tests start from a store whose schema is there; how they should end."""
 
 from collections.abc import Iterator
 from pathlib import Path
