@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from sweep.adapters import referee_actor
+from sweep.adapters.handout import Worker
 from sweep.adapters.mlflow_store import MlflowStore
 from sweep.adapters.referee_actor import ALL_DONE, RefereeActor, Stores
 from sweep.compare.records import SweepRecord
@@ -17,6 +18,9 @@ from sweep.spec import SweepSpec
 from sweep.training import Checkpoints, train
 from tests.sweep.specs import SMALL, small_spec
 from trainers.data.datasets import load_dataset
+
+# Stands for the process that trains; no process has this number.
+NOBODY = Worker(actor=None, node="", pid=2**22 + 1)
 
 
 def end_to_end_spec() -> SweepSpec:
@@ -64,7 +68,7 @@ def actor_in_process(
 
 def train_in_process(actor: RefereeActor, cohort: str) -> None:
     """What a worker does with a cohort."""
-    handout = actor.fetch(cohort, None)
+    handout = actor.fetch(cohort, NOBODY)
 
     def report(epoch: int, keys: Sequence[str], rows: Sequence[Mapping[str, float]]) -> list[bool]:
         return actor.report(cohort, epoch, keys, rows)
