@@ -1,5 +1,6 @@
 """Runs in MLflow: written truly, read back equal."""
 
+import json
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
@@ -253,3 +256,58 @@ def test_damaged_environment_is_told_in_place_of_versions(store: MlflowStore) ->
     store.open_sweep(PLAN)
     _spoil(store, "environment.json").unlink()
     assert "damaged" in store.origin("small").versions["not known"]
+
+
+def _artifacts(store: MlflowStore, key: str, tmp_path: Path) -> Path:
+    client = MlflowClient(tracking_uri=store.uri)
+    return Path(client.download_artifacts(_runs(store)[key].info.run_id, "", str(tmp_path)))
+
+
+def test_confirm_run_keeps_its_labels_and_weights(
+    store: MlflowStore, places: Places, tmp_path: Path
+) -> None:
+    task = confirm_cohort(PLAN, CELL, 0, VALUES, (1,))
+    key = task.lanes[0].key
+    examples = {
+        "row": np.array([7, 3, 9, 1]),
+        "label": np.array([0, 1, 2, 0]),
+        "true_label": np.array([0, 1, 1, 1]),
+        "lambda": np.array([[0.9, 0.1], [1.0, 0.0], [0.2, 0.8], [0.0, 2.0]]),
+    }
+    with _tracking(store, places) as tracker:
+        tracker.open(task)
+        tracker.attach(key, examples)
+        tracker.close(key, "complete", {})
+    place = _artifacts(store, key, tmp_path)
+    table = pd.read_parquet(place / "examples.parquet")
+    assert table["row"].tolist() == [7, 3, 9, 1]
+    assert table["corrupted"].tolist() == [False, False, True, True]
+    assert table["lambda_label"].tolist() == [0.9, 1.0, 0.2, 0.0]
+    assert table["lambda_teacher"].tolist() == [0.1, 0.0, 0.8, 2.0]
+    labels = json.loads((place / "labels.json").read_text(encoding="utf-8"))
+    assert labels["realised_noise_rate"] == 0.5
+    third = 1 / 3
+    assert labels["transition_matrix"] == [[1, 0, 0], [third, third, third], [0, 0, 0]]
+    histogram = labels["weight_histogram"]
+    assert (
+        sum(histogram["clean"]["lambda_label"]) == sum(histogram["corrupted"]["lambda_label"]) == 2
+    )
+    assert histogram["corrupted"]["lambda_label"][0] == 1
+    assert histogram["corrupted"]["lambda_teacher"][-1] == 1
+    assert not list((places.runs_dir / "outbox").iterdir())
+
+
+def test_files_on_their_way_are_sent_by_the_next_launch(
+    store: MlflowStore, places: Places, tmp_path: Path
+) -> None:
+    task = confirm_cohort(PLAN, CELL, 0, VALUES, (1,))
+    key = task.lanes[0].key
+    label = np.array([0, 1])
+    with _tracking(store, places) as tracker:
+        tracker.open(task)
+        tracker.attach(key, {"row": label, "label": label, "true_label": label})
+        spooled = (places.runs_dir / "spool").read_bytes()
+    (places.runs_dir / "spool").write_bytes(spooled)  # as if it had been killed before
+    with _tracking(store, places):
+        pass
+    assert (_artifacts(store, key, tmp_path) / "labels.json").exists()
