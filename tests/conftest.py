@@ -59,6 +59,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 WITH_PROCESSES = ("faults", "end_to_end")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where the tests are dealt out to several workers, the long ones go to one, and first."""
     tests = Path(__file__).parent

@@ -52,9 +52,10 @@ def test_a_killed_process_of_a_launch_is_replaced(
 
 
 def test_a_process_that_hangs_is_ended_and_its_trials_fail(tmp_path: Path) -> None:
-    spec = write_spec(tmp_path, SPEC + "resources: {silence_s: 5, retries: 0}\n")
+    spec = write_spec(tmp_path, SPEC + "resources: {silence_s: 5, retries: 1}\n")
     process = start(spec, tmp_path)
-    wait_for_trials(process, tmp_path, FIRST_ASKED)
+    # Not before: a teacher that fails takes the confirm runs of every cell along.
+    wait_for_trials(process, tmp_path, SEARCH_UNDER_WAY)
     assert kill(process, "Trainable", signal.SIGSTOP)
     finish(process)
     assert left(tmp_path).orphaned == 0

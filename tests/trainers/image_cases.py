@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 
 from tests.trainers.cases import CPU, Trial
 from trainers.cohort import Cohort
 from trainers.data.datasets import Dataset
 from trainers.data.lanes import LaneData
 from trainers.data.splits import SplitFractions
+from trainers.live_teachers import LiveTeachers
+from trainers.models import build_model
 from trainers.settings import (
     CohortSpec,
     Labels,
@@ -23,6 +26,7 @@ from trainers.settings import (
 EXAMPLES, CLASSES, SIDE = 60, 3, 8
 FRACTIONS = SplitFractions(train=0.5, meta=0.1, validation=0.2, test=0.2)
 SMALL_CNN = ModelSpec("plain_cnn", depth=2, width=4)
+TEACHER = ModelSpec("mlp", (5,))
 
 
 def made_up_images() -> Dataset:
@@ -52,4 +56,15 @@ def image_cohort(
         Selection("loss", maximize=False),
     )
     data = LaneData(dataset, FRACTIONS, sources, logits, CPU, treatment)
-    return Cohort(spec, [Lane(t.name, t.seed, t.values) for t in trials], data)
+    live = _live_teachers(trials) if data.augments else None
+    return Cohort(spec, [Lane(t.name, t.seed, t.values) for t in trials], data, live)
+
+
+def _live_teachers(trials: Sequence[Trial]) -> LiveTeachers:
+    """Of every lane one teacher, untrained, another one for every seed."""
+    weights = []
+    for trial in trials:
+        drawn = torch.Generator().manual_seed(trial.seed)
+        model = build_model(TEACHER, (1, SIDE, SIDE), CLASSES, [drawn])
+        weights.append([{name: t[0].numpy() for name, t in model.state_dict().items()}])
+    return LiveTeachers([TEACHER], weights, (1, SIDE, SIDE), CLASSES, CPU)
