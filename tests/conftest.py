@@ -59,11 +59,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 WITH_PROCESSES = ("faults", "end_to_end")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where the tests are dealt out to several workers, the long ones go to one, and first."""
-    tests = Path(__file__).parent
-    long = [item for item in items if item.path.relative_to(tests).parts[0] in WITH_PROCESSES]
-    for item in long:
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Where the tests are dealt out to several workers, the long ones go to one."""
+    if item.path.relative_to(Path(__file__).parent).parts[0] in WITH_PROCESSES:
         item.add_marker(pytest.mark.xdist_group("with-processes"))
-    items[:] = [*long, *(item for item in items if item not in set(long))]
