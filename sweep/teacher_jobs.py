@@ -92,12 +92,7 @@ def distinct(chains: Iterable[Sequence[TeacherJob]]) -> tuple[TeacherJob, ...]:
 def _shape(job: TeacherJob) -> str:
     """What jobs that train side by side have in common; generations come one after the other."""
     network = job.network.model_dump(mode="json", include={"model", "training", "snapshots"})
-    return json.dumps([job.method, job.parent and _depth(job), network], sort_keys=True)
-
-
-def _depth(job: TeacherJob) -> str:
-    """Generations of one depth share a cohort, whatever their own parents are."""
-    return job.key.rpartition("-")[2]
+    return json.dumps([generation(job.key), network], sort_keys=True)
 
 
 def _key(spec: SweepSpec, network: Teacher, labels: Labels, seed: int, parent: str) -> str:
@@ -112,5 +107,9 @@ def _key(spec: SweepSpec, network: Teacher, labels: Labels, seed: int, parent: s
         "parent": parent,
     }
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-    generation = int(parent.rpartition("-")[2]) + 1 if parent else 1
-    return f"{digest}-{generation}"
+    return f"{digest}-{generation(parent) + 1 if parent else 1}"
+
+
+def generation(key: str) -> int:
+    """The generation of a job, from 1, by its key."""
+    return int(key.rpartition("-")[2])
