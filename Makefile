@@ -26,7 +26,7 @@ check: $(INSTALLED) ## Format, lint, types, import walls
 	$(BIN)/lint-imports
 
 test: check ## All checks, then the tests
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 N ?= 100
 SEED ?= 0

@@ -17,9 +17,10 @@ from sweep.compare.figures.search import best_over_budget, importance, searched_
 from sweep.compare.figures.style import save
 from sweep.compare.figures.weights import weighing_methods, weights_over_training
 from sweep.compare.formats import to_csv, to_markdown
+from sweep.compare.origin import Origin
 from sweep.compare.paper import paper_table, wide_latex
 from sweep.compare.records import SweepRecord
-from sweep.compare.report import Origin, Picture, report
+from sweep.compare.report import Picture, report
 from sweep.kept_files import written_beside
 
 REPORT = "report.html"

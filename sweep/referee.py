@@ -224,9 +224,9 @@ class Referee:
         self._land(flight)
 
     def failed(self, cohort: str, reason: str) -> None:
-        """A cohort raised. A single lane has failed; of several, each half is trained again.
+        """A cohort cannot be trained. One lane has failed; of several, each half is tried again.
 
-        So the lane that raises is found, and the others finish as if it had never been there.
+        So the lane that is to blame is found, and the others finish as if it had never been there.
         """
         flight = self._flights.get(cohort)
         if flight is None:
@@ -243,20 +243,18 @@ class Referee:
             self._flights[task.id] = _Flight(task, live, waits=True)
 
     def lost(self, cohort: str) -> None:
-        """A cohort's process is gone: its lanes are trained again, or fail after some times."""
+        """A cohort's process is gone: it is trained again, or after some times is `failed`."""
         flight = self._flights.get(cohort)
         if flight is None:
             return
         flight.losses += 1
         flight.waits = True
         if flight.losses > self._plan.spec.resources.retries:
-            self._give_up(flight, f"its process was lost {flight.losses} times")
+            self.failed(cohort, f"its process was lost {flight.losses} times")
 
     def silent(self, cohort: str, seconds: float) -> None:
-        """A cohort finished no epoch for too long: the lanes that still trained have failed."""
-        flight = self._flights.get(cohort)
-        if flight is not None:
-            self._give_up(flight, f"finished no epoch for {seconds:g} s")
+        """A cohort finished no epoch for too long, which is taken as `failed`."""
+        self.failed(cohort, f"finished no epoch for {seconds:g} s")
 
     def interrupt(self) -> None:
         """Give up all that is in flight, marked so that it is taken up again."""
@@ -394,12 +392,11 @@ class Referee:
         ends: Mapping[str, Outcome],
         outcomes: Mapping[str, LaneOutcome] | None = None,
     ) -> None:
-        """Write down lanes that end, in the study first."""
-        if flight.task.stage == "search" and ends:
-            self._studies.tell(flight.task.cell, list(ends.values()))
-            self._cells[flight.task.cell].ended.update(
-                end.state for end in ends.values() if end.state in ENDED
-            )
+        """Write down lanes that end, in the study last.
+
+        A trial whose end its study does not know is trained again and closed once more; one that
+        its study knows as ended is never touched again.
+        """
         for key, end in ends.items():
             outcome = outcomes[key] if outcomes else None
             metrics = _closing_metrics(outcome, flight.epochs)
@@ -410,6 +407,11 @@ class Referee:
                 self._cells[flight.task.cell].confirm_done += 1
             if flight.task.stage == "teacher" and end.state == "failed":
                 self._fail_teacher(key.rsplit("/", 1)[1])
+        if flight.task.stage == "search" and ends:
+            self._studies.tell(flight.task.cell, list(ends.values()))
+            self._cells[flight.task.cell].ended.update(
+                end.state for end in ends.values() if end.state in ENDED
+            )
         for key in ends:
             flight.live.pop(key, None)
 

@@ -113,7 +113,7 @@ def launch(
     check_rules(spec)
     plan = Plan(spec)
     if address:
-        from sweep.adapters.ray_tune import check_address
+        from sweep.adapters.ray_session import check_address
 
         check_address(address)
     known = places.tracking_uri or places.journal(spec.name).exists()
@@ -221,13 +221,13 @@ def _train(
     address: str | None,
 ) -> "Work":
     """The stages on Ray, which starts while the store opens; the parent run ends truthfully."""
-    from sweep.adapters.ray_tune import ray_session
+    from sweep.adapters.ray_session import ray_session
     from sweep.screen import summary
 
     spec = plan.spec
     dataset = _load(plan)
     console.print(f"{spec.name}: starting Ray and opening the store", soft_wrap=True)
-    with ray_session(address, spec):
+    with ray_session(address):
         store = opening.result()
         try:
             progress, work = _attempts(plan, places, store, dataset, console)

@@ -55,11 +55,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 
-# Tests that start processes of their own, which fill a machine: one after another in one worker.
+# Tests that start processes of their own: the longest, with which the workers begin.
 WITH_PROCESSES = ("faults", "end_to_end")
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Where the tests are dealt out to several workers, the long ones go to one."""
-    if item.path.relative_to(Path(__file__).parent).parts[0] in WITH_PROCESSES:
-        item.add_marker(pytest.mark.xdist_group("with-processes"))
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long tests first, otherwise in the order of the files."""
+    tests = Path(__file__).parent
+    items.sort(key=lambda item: item.path.relative_to(tests).parts[0] not in WITH_PROCESSES)

@@ -31,8 +31,8 @@ from sweep.adapters.mlflow_histories import MlflowHistories
 from sweep.adapters.mlflow_records import to_record
 from sweep.adapters.mlflow_runs import StoredRun, children
 from sweep.adapters.mlflow_tracking import EPOCHS, STATUS, KnownRun, SweepRuns
+from sweep.compare.origin import Origin
 from sweep.compare.records import SweepRecord
-from sweep.compare.report import Origin
 from sweep.errors import BadInput, SweepFailed, unknown
 from sweep.plan import Plan, spec_hash
 from sweep.spec import SweepSpec

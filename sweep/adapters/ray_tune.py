@@ -7,39 +7,31 @@ Ray's own pickled experiment state is not read again.
 
 import logging
 import os
-import signal
-import socket
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-# Read by Ray when it is imported.
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+# Read by Tune when it is imported.
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
 from ray import tune
-from ray._private.services import canonicalize_bootstrap_address
 from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.tune import TuneError
 from ray.tune.search import Searcher
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from sweep.adapters.ray_worker import CohortTrainable, warm_up
+from sweep.adapters.ray_worker import CohortTrainable
 from sweep.adapters.referee_actor import ALL_DONE, WAIT, RefereeActor, Stores
-from sweep.errors import BadInput, SweepFailed
+from sweep.errors import SweepFailed
 from sweep.referee import Progress
 from sweep.spec import SweepSpec
 from sweep.time_spent import Work
 from trainers.data.datasets import Dataset
-
-# How long a cluster's head may take to answer, in seconds.
-ANSWERS_WITHIN = 10.0
 
 
 class RefereeLost(Exception):
@@ -92,52 +84,12 @@ class RefereeSearcher(Searcher):
         """Nothing, as `save`."""
 
 
-def check_address(address: str) -> None:
-    """BadInput if nothing answers at a cluster's address: Ray itself would try for many minutes."""
-    try:
-        place = canonicalize_bootstrap_address(address) if address == "auto" else address
-        host, _, port = str(place).rpartition("://")[2].rpartition(":")
-        socket.create_connection((host, int(port)), timeout=ANSWERS_WITHIN).close()
-    except (OSError, ValueError) as error:
-        raise BadInput(
-            f"--address {address}: no Ray cluster answers there ({error}); give HOST:PORT of a "
-            "running head, or leave --address out to run on this machine"
-        ) from None
-
-
-@contextmanager
-def ray_session(address: str | None, spec: SweepSpec) -> Iterator[None]:
-    """Ray, started here or joined at ``address``, and left again; its workers load meanwhile."""
-    on_terminate = signal.getsignal(signal.SIGTERM)
-    ray.init(
-        # Not None: Ray would then join whatever cluster it finds a trace of, dead ones among them.
-        address=address or "local",
-        include_dashboard=False if address is None else None,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-    )
-    if threading.current_thread() is threading.main_thread():
-        # Ray has put one in place that ends the process at once.
-        signal.signal(signal.SIGTERM, on_terminate)
-    try:
-        _warm_up(spec)
-        yield
-    finally:
-        ray.shutdown()
-
-
 def _slots(spec: SweepSpec) -> int:
     """How many cohorts the cluster can train at once, as it is now; at least one."""
     has: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
     needs = {"CPU": spec.resources.cpus, "GPU": spec.resources.gpus}
     fits = [has.get(kind, 0.0) // amount for kind, amount in needs.items() if amount]
     return max(1, int(min(fits)))
-
-
-def _warm_up(spec: SweepSpec) -> None:
-    """Have as many worker processes as will train load torch; nothing waits for them here."""
-    for _ in range(_slots(spec)):
-        ray.remote(warm_up).options(num_cpus=spec.resources.cpus).remote()
 
 
 def train_everything(

@@ -3,7 +3,6 @@
 It loads what trains and nothing of the stores, which keeps the start of a worker short.
 """
 
-import importlib
 import os
 import traceback
 from collections.abc import Mapping, Sequence
@@ -80,8 +79,3 @@ class CohortTrainable(tune.Trainable):
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Nothing, as `save_checkpoint`."""
-
-
-def warm_up() -> None:
-    """Load what training needs, so that the process is ready when its first cohort comes."""
-    importlib.import_module("sweep.training")

@@ -18,6 +18,7 @@ from sweep.compare.answer import answer
 from sweep.compare.fairness import failures_table, fairness_table
 from sweep.compare.formats import html_table
 from sweep.compare.notation import better_text, decimals, noise_text, p_text, teachers_differ
+from sweep.compare.origin import Origin
 from sweep.compare.paper import paper_table, wide_html_table
 from sweep.compare.records import SweepRecord
 from sweep.compare.statistics import LEVEL
@@ -27,19 +28,6 @@ from sweep.spec import SweepSpec
 TEMPLATE = "report.html.j2"
 PIXELS_PER_INCH = 128
 MOST_FAILURES = 100  # rows shown; the export of trials has all
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where a sweep's results come from."""
-
-    spec: SweepSpec
-    state: str
-    started: pd.Timestamp
-    versions: Mapping[str, str]  # of what ran it, by name
-    dashboard: str  # address of the sweep's page in MLflow
-    parent_id: str
-    is_served: bool  # by a server, rather than by whoever runs `almkd ui`
 
 
 @dataclass(frozen=True)

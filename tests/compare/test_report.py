@@ -15,8 +15,9 @@ import pytest
 
 from sweep.compare.comparison import comparison_table
 from sweep.compare.curves import read_curves
+from sweep.compare.origin import Origin
 from sweep.compare.records import SweepRecord
-from sweep.compare.report import Origin, Picture, report
+from sweep.compare.report import Picture, report
 from sweep.outputs import Findings, drawings, write_outputs
 from sweep.spec import SweepSpec
 from sweep.spec_reader import read_spec

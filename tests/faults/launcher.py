@@ -112,11 +112,16 @@ def kill(process: subprocess.Popen[str], target: str, how: int = signal.SIGKILL)
     return False
 
 
+def written(runs: Path) -> int:
+    """How many records the journal holds."""
+    journal = runs / "faults" / "optuna.journal"
+    return journal.read_bytes().count(b"\n") if journal.exists() else 0
+
+
 def wait_for_trials(process: subprocess.Popen[str], runs: Path, records: int) -> None:
     """Wait until the journal holds so many records; the launch must not end before."""
-    journal = runs / "faults" / "optuna.journal"
     deadline = time.monotonic() + 120
-    while not journal.exists() or journal.read_bytes().count(b"\n") < records:
+    while written(runs) < records:
         assert process.poll() is None, process.communicate()[0]
         assert time.monotonic() < deadline, f"no {records} records in time"
         time.sleep(0.01)
@@ -137,19 +142,19 @@ def left(runs: Path) -> Left:
     runs_of = Counter(run.data.tags["stage"] for run in everything)
     keys = Counter(run.data.tags.get("key", "sweep") for run in everything)
     status = {run.data.tags["key"]: run.info.status for run in everything if "key" in run.data.tags}
-    trials = _trials(runs)
+    found = trials(runs)
     planned = PLANNED_TRIALS + PLANNED_CONFIRMED + PLANNED_TEACHERS + 1
     wrong = sum(
         status.get(key) != _STATUS[state] or state not in ("COMPLETE", "PRUNED", "FAIL")
-        for key, state in trials.items()
+        for key, state in found.items()
     )
     return Left(
         planned=planned,
         finished=sum(run.info.status != "RUNNING" for run in everything),
-        lost=max(0, planned - len(keys)) + max(0, PLANNED_TRIALS - len(trials)),
-        duplicated=sum(n - 1 for n in keys.values()) + max(0, len(trials) - PLANNED_TRIALS),
+        lost=max(0, planned - len(keys)) + max(0, PLANNED_TRIALS - len(found)),
+        duplicated=sum(n - 1 for n in keys.values()) + max(0, len(found) - PLANNED_TRIALS),
         orphaned=sum(run.info.status in ("RUNNING", "SCHEDULED") for run in everything)
-        + sum(state in ("RUNNING", "WAITING") for state in trials.values()),
+        + sum(state in ("RUNNING", "WAITING") for state in found.values()),
         wrong_states=wrong + (runs_of["sweep"] != 1),
     )
 
@@ -164,7 +169,7 @@ def assert_whole(runs: Path) -> None:
 _STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
 
 
-def _trials(runs: Path) -> dict[str, str]:
+def trials(runs: Path) -> dict[str, str]:
     """State of every trial in the journal, by the key of its run."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = JournalStorage(JournalFileBackend(str(runs / "faults" / "optuna.journal")))

@@ -1,6 +1,5 @@
 """A launcher that is killed in the middle of a training: the next one goes on in that epoch."""
 
-import os
 import subprocess
 import time
 from collections import defaultdict
@@ -14,6 +13,7 @@ from sweep.run import Places, open_store
 from sweep.spec_reader import read_spec
 from tests.end_to_end.stage import launched_in_process
 from tests.faults.launcher import SPEC, assert_whole, kill, run, start, write_spec
+from tests.faults.sabotage import changed
 
 EPOCHS, HANGS_IN = 12, 10
 TEXT = (
@@ -21,34 +21,20 @@ TEXT = (
                  f"student: {{model: {{name: mlp, hidden: [8]}}, training: {{epochs: {EPOCHS}}}}}")
     + "resources: {checkpoint_every_s: 1.0e-6}\n"
 )  # fmt: skip
-# Loaded by every Python process of the launch: notes each epoch that is trained in the file DIARY
-# names, and, where HANGS_IN is set, stays for ever in that epoch of a student.
+# Notes each epoch that is trained in the file DIARY names, and, where HANGS_IN is set, stays for
+# ever in that epoch of a student.
 WATCH = """
-import os, sys, time
-from importlib.abc import MetaPathFinder
-from importlib.util import find_spec
+import os, time
+train = module.Cohort._epoch
 
-class Watcher(MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name != "trainers.cohort":
-            return None
-        sys.meta_path.remove(self)
-        spec = find_spec(name)
-        whole = spec.loader.exec_module
-        def exec_module(module):
-            whole(module)
-            train = module.Cohort._epoch
-            def watched(self, epoch):
-                with open(os.environ["DIARY"], "a") as file:
-                    file.write("".join(f"{epoch} {name}\\n" for name in self.names))
-                while str(epoch) == os.environ.get("HANGS_IN") and "trial" in self.names[0]:
-                    time.sleep(1)
-                return train(self, epoch)
-            module.Cohort._epoch = watched
-        spec.loader.exec_module = exec_module
-        return spec
+def watched(self, epoch):
+    with open(os.environ["DIARY"], "a") as file:
+        file.write("".join(f"{epoch} {name}\\n" for name in self.names))
+    while str(epoch) == os.environ.get("HANGS_IN") and "trial" in self.names[0]:
+        time.sleep(1)
+    return train(self, epoch)
 
-sys.meta_path.insert(0, Watcher())
+module.Cohort._epoch = watched
 """
 
 
@@ -76,10 +62,9 @@ def wait_until_it_hangs(process: subprocess.Popen[str], diary: Path) -> set[str]
 def test_the_next_launch_goes_on_in_the_epoch_in_which_the_launcher_was_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "sitecustomize.py").write_text(WATCH)
     spec, runs = write_spec(tmp_path, TEXT), tmp_path / "runs"
     first, second = tmp_path / "first", tmp_path / "second"
-    watched = {"PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
+    watched = changed(tmp_path, "trainers.cohort", WATCH)
     hangs = {**watched, "DIARY": str(first), "HANGS_IN": str(HANGS_IN)}
     process = start(spec, runs, environment=hangs)
     hanging = wait_until_it_hangs(process, first)

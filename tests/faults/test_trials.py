@@ -1,6 +1,5 @@
-"""Trials that diverge or raise: they fail with their reason, and nothing else does."""
+"""Trials that diverge, raise or hang: they fail with their reason, and nothing else does."""
 
-import os
 from pathlib import Path
 
 import optuna
@@ -10,44 +9,36 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from tests.faults.launcher import SPEC, run, table, write_spec
+from tests.faults.sabotage import changed
 
-# Loaded by every Python process of the launch: distillation with much of the teacher raises.
+# Distillation with much of the teacher raises, and one trial hangs.
 SABOTAGE = """
-import sys
-from importlib.abc import MetaPathFinder
-from importlib.util import find_spec
+import time
+train = module.Cohort._epoch
 
-class Saboteur(MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name != "trainers.fixed_kd":
-            return None
-        sys.meta_path.remove(self)
-        spec = find_spec(name)
-        whole = spec.loader.exec_module
-        def exec_module(module):
-            whole(module)
-            losses = module.FixedKd.losses
-            def raising(self, batch, z):
-                if (self.values.numbers["alpha"] > 0.5).any():
-                    raise RuntimeError("out of something")
-                return losses(self, batch, z)
-            module.FixedKd.losses = raising
-        spec.loader.exec_module = exec_module
-        return spec
+def disturbed(self, epoch):
+    if "fixed_kd" in self.names[0] and (self.method.values.numbers["alpha"] > 0.5).any():
+        raise RuntimeError("out of something")
+    while epoch == 3 and any(name.endswith("sleeper/trial/3") for name in self.names):
+        time.sleep(1)
+    return train(self, epoch)
 
-sys.meta_path.insert(0, Saboteur())
+module.Cohort._epoch = disturbed
 """
-HOPELESS = "  - {method: cross_entropy, label: hopeless, pin: {lr: 1.0e+30}}\n"
+METHODS = (
+    "  - {method: cross_entropy, label: hopeless, pin: {lr: 1.0e+30}}\n"
+    "  - {method: cross_entropy, label: sleeper}\n"
+)
 SHARED = "  shared: {weight_decay: {low: 1.0e-5, high: 1.0e-3, log: true}}\n"
+LIMIT = "resources: {silence_s: 5}\n"
 
 
 @pytest.fixture(scope="module")
 def output_and_runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     place = tmp_path_factory.mktemp("trials")
-    (place / "sitecustomize.py").write_text(SABOTAGE)
-    text = SPEC.replace("search:\n", HOPELESS + "search:\n" + SHARED)
-    path = os.pathsep.join([str(place), os.environ.get("PYTHONPATH", "")])
-    output = run(write_spec(place, text), place / "runs", environment={"PYTHONPATH": path})
+    text = SPEC.replace("search:\n", METHODS + "search:\n" + SHARED) + LIMIT
+    environment = changed(place, "trainers.cohort", SABOTAGE)
+    output = run(write_spec(place, text), place / "runs", environment=environment)
     return output, place / "runs"
 
 
@@ -75,11 +66,20 @@ def test_only_the_lanes_that_diverge_fail(output_and_runs: tuple[str, Path]) -> 
     assert TrialState.FAIL not in {t.state for t in trials(runs, "alm_kd")}
 
 
+def test_only_the_trial_that_hangs_fails(output_and_runs: tuple[str, Path]) -> None:
+    _, runs = output_and_runs
+    found = trials(runs, "sleeper")
+    assert [t.number for t in found if t.state == TrialState.FAIL] == [3]
+    assert "finished no epoch for 5 s" in found[3].user_attrs["reason"]
+    assert {t.state for t in found} >= {TrialState.COMPLETE, TrialState.FAIL}
+
+
 def test_a_cell_whose_trials_all_failed_shows_as_failed(output_and_runs: tuple[str, Path]) -> None:
     output, runs = output_and_runs
     rows = table(runs).set_index("method")
     assert rows.loc["hopeless", "n_seeds"] == 0
     assert rows.loc["hopeless", "n_trials"] == 9
     assert rows.loc["fixed_kd", "n_seeds"] == rows.loc["alm_kd", "n_seeds"] == 3
+    assert rows.loc["sleeper", "n_seeds"] == 3
     line = next(line for line in output.splitlines() if line.strip().startswith("hopeless"))
     assert "failed" in line

@@ -1,0 +1,73 @@
+"""A launch that is stopped: the same command goes on, and nothing tells that it was broken off."""
+
+import signal
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from sweep.compare.comparison import comparison_table
+from sweep.run import Places, open_store
+from sweep.spec_reader import read_spec
+from tests.end_to_end.stage import launched_in_process, runs_of
+from tests.faults.launcher import (
+    SPEC,
+    assert_whole,
+    finish,
+    kill,
+    start,
+    trials,
+    wait_for_trials,
+    write_spec,
+    written,
+)
+
+# Long enough that a signal finds it at work.
+EPOCHS = 40
+TEXT = SPEC.replace("training: {epochs: 8}", f"training: {{epochs: {EPOCHS}, schedule: constant}}")
+# Records of the journal that a launch writes before it is stopped: it has taken up its work.
+MORE = 8
+
+
+def assert_stopped_truly(process: subprocess.Popen[str], places: Places) -> None:
+    """By a signal that can be heard: with what is in flight marked as interrupted."""
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 130, output
+    assert output.splitlines()[-1] == ("almkd: interrupted; the same command goes on from here")
+    states = Counter(trials(places.runs_dir).values())
+    assert states["RUNNING"] == 0
+    assert states["WAITING"] > 0
+    for run in runs_of(open_store(places), "faults"):
+        state = run.data.tags["state"]
+        assert state in ("complete", "pruned", "interrupted")
+        assert run.info.status == ("FINISHED" if state == "complete" else "KILLED")
+
+
+def test_a_sweep_that_is_stopped_in_every_way_comes_to_the_same_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, places = write_spec(tmp_path, TEXT), Places(tmp_path / "runs")
+    runs = places.runs_dir
+    for number in (signal.SIGINT, signal.SIGTERM):
+        process = start(spec, runs)
+        wait_for_trials(process, runs, written(runs) + MORE)
+        process.send_signal(number)
+        assert_stopped_truly(process, places)
+    process = start(spec, runs)
+    wait_for_trials(process, runs, written(runs) + MORE)
+    assert kill(process, "launcher")
+    process = start(spec, runs)
+    for target in ("Trainable", "RefereeActor"):
+        wait_for_trials(process, runs, written(runs) + MORE)
+        assert kill(process, target)
+    output = finish(process)
+    assert "the referee's process died" in output
+    assert_whole(runs)
+    undisturbed = launched_in_process(
+        read_spec(str(spec), []), Places(tmp_path / "undisturbed"), monkeypatch
+    )
+    pd.testing.assert_frame_equal(
+        comparison_table(open_store(places).record("faults"), 0), comparison_table(undisturbed, 0)
+    )
