@@ -227,7 +227,7 @@ class MlflowStore:
             "state": "running",
             "sweep": plan.spec.name,
             "code_version": code_version(),
-            "description": plan.spec.description,
+            **({"description": plan.spec.description} if plan.spec.description else {}),
         }
         run = self._client.create_run(experiment_id, tags=tags, run_name=plan.spec.name)
         run_id: str = run.info.run_id

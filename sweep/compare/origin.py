@@ -7,6 +7,9 @@ import pandas as pd
 
 from sweep.spec import SweepSpec
 
+# Without it a browser that is new to the dashboard is shown its pages on prompts and traces.
+FOR_TRAINING = "workflowType=machine_learning"
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -16,6 +19,16 @@ class Origin:
     state: str
     started: pd.Timestamp
     versions: Mapping[str, str]  # of what ran it, by name
-    dashboard: str  # address of the sweep's page in MLflow
+    dashboard: str  # address of the sweep's experiment in MLflow
     parent_id: str
     is_served: bool  # by a server, rather than by whoever runs `almkd ui`
+
+    @property
+    def runs_page(self) -> str:
+        """The address of the list of its runs."""
+        return f"{self.dashboard}/runs?{FOR_TRAINING}"
+
+    @property
+    def parent_page(self) -> str:
+        """The address of its parent run."""
+        return f"{self.dashboard}/runs/{self.parent_id}?{FOR_TRAINING}"
