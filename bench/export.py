@@ -36,8 +36,9 @@ from mlflow.store.tracking.dbmodels.models import (
 from sqlalchemy import create_engine, insert
 from sqlalchemy.orm import Session
 
-from sweep.adapters.mlflow_store import MlflowStore, local_uri
+from sweep.adapters.mlflow_store import local_uri
 from sweep.plan import Plan
+from sweep.run import Places, open_store
 from sweep.spec_reader import read_spec
 from sweep.version import code_version
 
@@ -91,11 +92,12 @@ def main() -> None:
 def fill(runs_dir: Path, runs: int) -> dict[str, int]:
     """A finished sweep of about so many runs; how many rows the store has of what."""
     plan = plan_of(runs)
-    store = MlflowStore(local_uri(runs_dir), runs_dir / "artifacts")
+    places = Places(runs_dir)
+    store = open_store(places)
     opened = store.open_sweep(plan)
     rng = np.random.default_rng(0)
     counts = {"runs": 0, "metric_values": 0}
-    engine = create_engine(local_uri(runs_dir))
+    engine = create_engine(local_uri(places.database))
     with Session(engine) as session:
         batch: list[dict[str, Any]] = []
         for entry in entries(plan):
@@ -249,7 +251,8 @@ def server(runs_dir: Path) -> Iterator[tuple[str, Path]]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log = runs_dir / "server.log"
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", local_uri(runs_dir)]
+    store = local_uri(Places(runs_dir).database)
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store]
     command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--artifacts-destination", str(runs_dir / "artifacts")]
     with log.open("w") as out:

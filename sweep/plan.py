@@ -8,6 +8,7 @@ from functools import cached_property
 
 from search_spaces.domains import Domain
 from sweep.errors import BadInput
+from sweep.lanes import most_lanes
 from sweep.spec import MethodUse, SweepSpec
 from sweep.teacher_jobs import TeacherJob, chain, cohorts, distinct, like_student, pays_together
 from trainers.networks import NETWORKS
@@ -76,7 +77,7 @@ class Plan:
     def __init__(self, spec: SweepSpec) -> None:
         self.spec = spec
         self.lanes = self._lanes()
-        together = pays_together(spec.student.model.name, spec.resources)
+        together = pays_together(spec.student.model.name, spec)
         # One by one they spread over a machine; only a generation has to stay together.
         self.confirm_lanes = self.lanes if together else 1
         kinds = spec.conditions
@@ -109,8 +110,7 @@ class Plan:
         """Teachers that train together: first those that the search waits for, then the others."""
         first = [job for job in self.teachers if job.seed == self.search_seed]
         others = [job for job in self.teachers if job.seed != self.search_seed]
-        resources = self.spec.resources
-        return [*cohorts(first, resources), *cohorts(others, resources)]
+        return [*cohorts(first, self.spec), *cohorts(others, self.spec)]
 
     def teachers_of(self, cell: Cell, seed: int) -> tuple[str, ...]:
         """The names of the teachers that ``cell`` reads under ``seed``, in the spec's order."""
@@ -142,9 +142,16 @@ class Plan:
         """The most students in one cohort; BadInput where a generation does not fit into one."""
         search, name = self.spec.search, self.spec.student.model.name
         alone = NETWORKS[name].alone or not all(METHODS[u.method].lanes for u in self.spec.methods)
-        lanes = 1 if alone else self.spec.resources.max_lanes
+        if alone:
+            lanes, why = 1, f"{name} trains one to a cohort"
+        else:
+            student = self.spec.student
+            lanes = most_lanes(self.spec, student.model.settings(), student.training.batch_size)
+            why = f"resources.max_lanes is {lanes}"
+            if self.spec.resources.max_lanes == "auto":
+                # What a sampler proposes must not depend on what pays.
+                lanes = max(lanes, search.generation)
         if search.generation > lanes:
-            why = f"{name} trains one to a cohort" if alone else f"resources.max_lanes is {lanes}"
             raise BadInput(
                 f"search.generation: {search.generation} trials train in one cohort, but {why}; "
                 f"lower it to {lanes}{'' if alone else ' or raise the other'}"

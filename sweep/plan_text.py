@@ -22,7 +22,7 @@ def describe(spec: SweepSpec, seen: SweepRecord | None = None) -> list[str]:
         f"generations of {spec.search.generation}, {spec.search.sampler.name} with "
         f"{spec.search.pruner.name} pruning, seed {plan.search_seed}",
         f"confirm     {budget.confirm_runs} runs, seeds {seeds[0]} to {seeds[-1]} for each cell",
-        f"cohorts     {budget.cohorts} of at most {spec.resources.max_lanes} lanes",
+        f"cohorts     {budget.cohorts} of at most {plan.lanes} lanes",
         f"compare     {plan.comparisons} differences against {baselines}; smallest p that "
         f"{len(seeds)} seeds can reach: {smallest_reachable_p(len(seeds)):.2g}, after Holm "
         f"{min(1.0, plan.comparisons * smallest_reachable_p(len(seeds))):.2g}",

@@ -51,9 +51,14 @@ class Places:
         return self.runs_dir / name
 
     @property
+    def database(self) -> Path:
+        """The file of a store of this machine's own."""
+        return self.runs_dir / "mlflow.db"
+
+    @property
     def has_store(self) -> bool:
         """Whether there is a store of this machine's own."""
-        return (self.runs_dir / "mlflow.db").exists()
+        return self.database.exists()
 
     def results(self, name: str) -> Path:
         """The directory of a sweep's tables, figures and report."""
@@ -200,6 +205,7 @@ def seen_so_far(name: str, store: "MlflowStore") -> "SweepRecord | None":
 
 def open_store(places: Places, must_exist: bool = False) -> "MlflowStore":
     """The tracking store, made if it is a local one that does not exist yet."""
+    from sweep.adapters.mlflow_database import make_database
     from sweep.adapters.mlflow_store import MlflowStore, local_uri
 
     if places.tracking_uri:
@@ -209,8 +215,9 @@ def open_store(places: Places, must_exist: bool = False) -> "MlflowStore":
             f"{places.runs_dir}: holds no sweeps; launch one, or name the directory with "
             "--runs-dir or the store with --tracking-uri"
         )
-    places.runs_dir.mkdir(parents=True, exist_ok=True)
-    return MlflowStore(local_uri(places.runs_dir), places.runs_dir / "artifacts")
+    artifacts = places.runs_dir / "artifacts"
+    make_database(places.database, artifacts)
+    return MlflowStore(local_uri(places.database), artifacts)
 
 
 def _train(

@@ -138,6 +138,8 @@ class Objective(Strict):
 class Resources(Strict):
     """What a cohort takes (CPUs, GPUs or fractions of one), and how much trouble is put up with.
 
+    ``max_lanes``: the most trials in one cohort; ``auto`` takes as many as pay for the network, in
+    ``memory_gib`` of the device (by default 2 on a CPU, 16 for each GPU).
     ``retries``: how often a cohort whose process died is trained again. ``silence_s``: how long a
     cohort may go without finishing an epoch before its process is ended and its trials fail.
     ``store_patience_s``: how long the tracking store may be away before the sweep stops.
@@ -146,7 +148,8 @@ class Resources(Strict):
 
     cpus: Annotated[float, Field(gt=0)] = 1.0
     gpus: Annotated[float, Field(ge=0)] = 0.0
-    max_lanes: Annotated[int, Field(ge=1)] = 32
+    max_lanes: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    memory_gib: Annotated[float, Field(gt=0)] | None = None
     retries: Annotated[int, Field(ge=0)] = 2
     silence_s: Annotated[float, Field(gt=0)] = 3600.0
     store_patience_s: Annotated[float, Field(gt=0)] = 300.0

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sweep.spec import Resources, SweepSpec
+from sweep.lanes import device_of, most_lanes
+from sweep.spec import SweepSpec
 from sweep.student import Teacher
 from trainers.networks import NETWORKS
 from trainers.settings import Labels
@@ -62,20 +63,22 @@ def like_student(spec: SweepSpec) -> Teacher:
     )
 
 
-def pays_together(network: str, resources: Resources) -> bool:
+def pays_together(network: str, spec: SweepSpec) -> bool:
     """Whether several lanes of a network in one cohort are faster than one after the other."""
-    return ("cuda" if resources.gpus else "cpu") in NETWORKS[network].together
+    return device_of(spec.resources) in NETWORKS[network].together
 
 
-def cohorts(jobs: Iterable[TeacherJob], resources: Resources) -> list[tuple[TeacherJob, ...]]:
+def cohorts(jobs: Iterable[TeacherJob], spec: SweepSpec) -> list[tuple[TeacherJob, ...]]:
     """Jobs that train side by side, in the order of the jobs; one by one where that is as fast."""
     alike: dict[str, list[TeacherJob]] = {}
     for job in jobs:
         alike.setdefault(_shape(job), []).append(job)
     found = []
     for group in alike.values():
-        together = pays_together(group[0].network.model.name, resources)
-        lanes = min(TEACHER_LANES, resources.max_lanes) if together else 1
+        model, training = group[0].network.model, group[0].network.training
+        lanes = 1
+        if pays_together(model.name, spec):
+            lanes = min(TEACHER_LANES, most_lanes(spec, model.settings(), training.batch_size))
         found += [tuple(group[i : i + lanes]) for i in range(0, len(group), lanes)]
     return found
 

@@ -52,9 +52,9 @@ LOCAL_DASHBOARD = "http://127.0.0.1:5000"
 LIBRARIES = ("torch", "ray", "optuna", "mlflow", "numpy", "pandas", "scipy")
 
 
-def local_uri(runs_dir: Path) -> str:
-    """The store that is used where none is named: SQLite in the runs directory."""
-    return f"sqlite:///{(runs_dir / 'mlflow.db').resolve()}"
+def local_uri(database: Path) -> str:
+    """The store that is used where none is named: a file of SQLite."""
+    return f"sqlite:///{database.resolve()}"
 
 
 class MlflowStore:

@@ -18,7 +18,7 @@ METRICS = [Metric(name, value * scale, 1000 + step, step)
 
 @pytest.fixture
 def client(places: Places) -> MlflowClient:
-    return MlflowClient(tracking_uri=local_uri(places.runs_dir))
+    return MlflowClient(tracking_uri=local_uri(places.database))
 
 
 def _new_run(client: MlflowClient) -> str:
@@ -34,7 +34,7 @@ def _all(client: MlflowClient, run_id: str) -> list[str]:
 
 def test_bulk_is_as_one_by_one(client: MlflowClient, places: Places) -> None:
     ours, theirs = _new_run(client), _new_run(client)
-    sink = MetricSink(local_uri(places.runs_dir))
+    sink = MetricSink(local_uri(places.database))
     sink.write(ours, METRICS[:5])
     sink.write(ours, METRICS[5:])
     client.log_batch(theirs, metrics=METRICS)
@@ -44,7 +44,7 @@ def test_bulk_is_as_one_by_one(client: MlflowClient, places: Places) -> None:
 
 def test_writing_again_changes_nothing(client: MlflowClient, places: Places) -> None:
     run_id = _new_run(client)
-    sink = MetricSink(local_uri(places.runs_dir))
+    sink = MetricSink(local_uri(places.database))
     sink.write(run_id, METRICS)
     before = _all(client, run_id)
     sink.write(run_id, METRICS[:3])

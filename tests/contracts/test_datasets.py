@@ -10,7 +10,7 @@ from tests.trainers.cases import CPU
 from tests.trainers.specimens import FRACTIONS, OFFICIAL, options_for, spec_of
 from trainers.cohort import Cohort
 from trainers.data.dataset import Dataset
-from trainers.data.datasets import DATASETS, load_dataset, missing
+from trainers.data.datasets import DATASETS, input_shape, load_dataset, missing
 from trainers.data.lanes import LaneData
 from trainers.settings import (
     CohortSpec,
@@ -43,7 +43,8 @@ def test_row_says_what_it_is(name: str) -> None:
 
 @EVERY
 def test_row_is_what_it_says(name: str, tmp_path: Path) -> None:
-    dataset = load_dataset(_spec(name, tmp_path))
+    spec = _spec(name, tmp_path)
+    dataset = load_dataset(spec)
     assert dataset.inputs.dtype == np.float32
     assert dataset.labels.dtype == np.int64
     assert len(dataset.inputs) == len(dataset.labels)
@@ -54,6 +55,8 @@ def test_row_is_what_it_says(name: str, tmp_path: Path) -> None:
     assert dataset.inputs.ndim in (
         (2, 4) if name == "npz" else (4 if DATASETS[name].images else 2,)
     )
+    told = input_shape(spec)
+    assert told == (None if name in {"npz", "parquet"} else dataset.inputs.shape[1:])
 
 
 @EVERY

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from mlflow.exceptions import MlflowException
 
-from sweep.adapters.mlflow_store import MlflowStore, local_uri
+from sweep.adapters.mlflow_store import MlflowStore
 from sweep.adapters.mlflow_tracking import MlflowTracker
 from sweep.adapters.optuna_studies import BatchedJournal
 from sweep.adapters.spool import Spool
 from sweep.errors import SweepFailed
 from sweep.plan import Plan
+from sweep.run import Places, open_store
 from sweep.spec_reader import read_spec
 from sweep.tasks import CohortTask, confirm_cohort
 from tests.faults.launcher import write_spec
@@ -28,7 +29,7 @@ def plan(tmp_path: Path) -> Plan:
 
 @pytest.fixture
 def store(tmp_path: Path) -> MlflowStore:
-    return MlflowStore(local_uri(tmp_path), tmp_path / "artifacts")
+    return open_store(Places(tmp_path))
 
 
 def cohort(plan: Plan) -> CohortTask:

@@ -37,7 +37,7 @@ BAD_SPECS: Sequence[Sequence[str]] = (
     ["digits", "--set", "search.trails=3"],
     ["digits", "--set", "search.sampler.n_startup=3"],
     ["digits", "--set", "search.pruner.n_warmup_steps=-1"],
-    ["digits", "--set", "search.generation=99"],
+    ["digits", "--set", "search.generation=99", "--set", "resources.max_lanes=98"],
     ["digits", "--set", "name=../up"],
     ["digits", "--set", "nothing"],
 )

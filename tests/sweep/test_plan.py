@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from search_spaces.defaults import OWN, SHARED
+from sweep.lanes import LANES_OF_UNKNOWN_INPUTS
 from sweep.plan import Plan, spec_hash
 from sweep.spec_reader import read_spec
 from sweep.tasks import confirm_cohort, search_cohort, teacher_cohort
@@ -35,6 +36,27 @@ def test_budget_counts_what_runs() -> None:
     assert budget.confirm_runs == 6 * 3
     # teachers: 2 of the search, 6 in two cohorts; per cell 3 generations and one of confirm runs
     assert budget.cohorts == 1 + 2 + 6 * 3 + 6
+
+
+def test_cohorts_are_as_large_as_pays_for_the_network() -> None:
+    def lanes(**changes: Any) -> int:
+        paths = {path.replace("__", "."): value for path, value in changes.items()}
+        return _plan({"resources.max_lanes": "auto", **paths}).lanes
+
+    assert lanes() > 100  # a hidden layer of 8 on 64 inputs, which is next to nothing
+    assert 1 < lanes(student__model__hidden=[256, 256], search__generation=1) < 32
+    assert lanes(student__model__hidden=[4096, 4096]) == 3  # a generation is never split
+    assert lanes(student__model__hidden=[4096, 4096], search__generation=1) == 1
+    assert lanes(resources__memory_gib=0.001) < lanes(resources__memory_gib=0.002) < 100
+    assert lanes(student__model={"name": "resnet8"}) == 3
+    on_gpu = lanes(student__model={"name": "resnet8"}, resources__gpus=1.0)
+    assert 3 < lanes(student__model={"name": "resnet8"}, resources__gpus=0.25) < on_gpu
+
+
+def test_largest_cohort_is_the_specs_word_where_it_has_one() -> None:
+    assert _plan({"resources.max_lanes": 5}).lanes == 5
+    changes = {"data": {"dataset": "npz", "path": "mine.npz"}, "resources.max_lanes": "auto"}
+    assert _plan(changes).lanes == LANES_OF_UNKNOWN_INPUTS
 
 
 def test_cells_are_every_method_in_every_condition() -> None:

@@ -25,8 +25,22 @@ from trainers.settings import DataSpec, Labels, Option
 SUBSET_SEED = 0
 
 
+Shape = tuple[int, ...]
+
+
 def _nothing_missing(**options: object) -> str | None:
     return None
+
+
+def _as_the_file_says(**options: object) -> Shape | None:
+    return None
+
+
+def _always(*sizes: int) -> Callable[..., Shape]:
+    def shape(**options: object) -> Shape:
+        return sizes
+
+    return shape
 
 
 @dataclass(frozen=True)
@@ -37,6 +51,7 @@ class DatasetEntry:
     keywords: ``options`` with their defaults, and those of ``needs``, which have none. ``images``
     may be cropped and flipped. ``official_test``: whether it has, or can have, an official test
     part. Every data set takes ``examples`` besides: a part of it, where it is not an option.
+    ``shape``: that of one input, or None where only its file tells.
     """
 
     load: Callable[..., Dataset]
@@ -47,6 +62,7 @@ class DatasetEntry:
     images: bool = False
     official_test: bool = False
     missing: Callable[..., str | None] = _nothing_missing
+    shape: Callable[..., Shape | None] = _as_the_file_says
 
     @property
     def takes(self) -> tuple[str, ...]:
@@ -66,6 +82,11 @@ def load_dataset(spec: DataSpec) -> Dataset:
     if spec.treatment.noise_file:
         dataset = replace(dataset, file_labels=_file_labels(dataset, spec))
     return dataset if part is None else _subset(dataset, int(part))
+
+
+def input_shape(spec: DataSpec) -> Shape | None:
+    """The shape of one input, or None where only a file of the user's tells; reads nothing."""
+    return DATASETS[spec.dataset].shape(**_options(spec))
 
 
 def missing(spec: DataSpec) -> str | None:
@@ -183,24 +204,28 @@ DATASETS: Mapping[str, DatasetEntry] = {
         "1,797 handwritten digits, 8x8 grey levels scaled to [0, 1], 10 classes",
         "scikit-learn's load_digits (UCI optical recognition of handwritten digits, test part)",
         images=True,
+        shape=_always(1, 8, 8),
     ),
     "synthetic_gmm": DatasetEntry(
         gaussian_mixture,
         "one Gaussian per class at a corner of a hypercube, 20 classes, 14 features",
         "scikit-learn's make_classification with the settings of ALM-KD's authors",
         options={"examples": 10_000, "classes": 20, "features": 14, "separation": 1.0},
+        shape=lambda features, **others: (features,),
     ),
     "spiral": DatasetEntry(
         spiral,
         "4 arms in the plane that wind around each other",
         "made up here, after the spiral of ALM-KD's authors",
         options={"examples": 6000, "classes": 4, "spread": 0.2},
+        shape=_always(2),
     ),
     "blobs": DatasetEntry(
         blobs,
         "a round Gaussian per class, 8 in the plane by default",
         "made up here, after the blobs of ALM-KD's authors",
         options={"examples": 5000, "classes": 8, "features": 2, "spread": 1.0},
+        shape=lambda features, **others: (features,),
     ),
     "fashion_mnist": DatasetEntry(
         fashion_mnist,
@@ -210,6 +235,7 @@ DATASETS: Mapping[str, DatasetEntry] = {
         images=True,
         official_test=True,
         missing=missing_fashion_mnist,
+        shape=_always(1, 28, 28),
     ),
     "cifar10": DatasetEntry(
         partial(load_cifar, CIFAR10),
@@ -219,6 +245,7 @@ DATASETS: Mapping[str, DatasetEntry] = {
         images=True,
         official_test=True,
         missing=partial(missing_cifar, CIFAR10),
+        shape=_always(3, 32, 32),
     ),
     "cifar100": DatasetEntry(
         partial(load_cifar, CIFAR100),
@@ -228,6 +255,7 @@ DATASETS: Mapping[str, DatasetEntry] = {
         images=True,
         official_test=True,
         missing=partial(missing_cifar, CIFAR100),
+        shape=_always(3, 32, 32),
     ),
     "image_folder": DatasetEntry(
         image_folder,
@@ -238,6 +266,7 @@ DATASETS: Mapping[str, DatasetEntry] = {
         images=True,
         official_test=True,
         missing=missing_image_folder,
+        shape=lambda image_size, **others: (3, image_size, image_size),
     ),
     "npz": DatasetEntry(
         npz,
