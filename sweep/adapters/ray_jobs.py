@@ -44,6 +44,7 @@ CONNECTS_WITHIN, ANSWERS_WITHIN = 10.0, 60.0
 STOP_WAIT = {"RAY_JOB_STOP_WAIT_TIME_S": "120"}
 STOPS_WITHIN = 150.0
 LOOK_EVERY = 0.5  # seconds
+CHATTY = ("ray.dashboard.modules.dashboard_sdk", "ray._private.runtime_env.packaging")
 # What a shell makes of Ctrl-C; Ray keeps no exit code of a job that was stopped.
 INTERRUPTED = 130
 TOKEN = (
@@ -84,7 +85,9 @@ class Jobs:
         ``address``: ``http://HEAD:8265`` or ``https://…``.
         """
         self.address = address.rstrip("/")
-        logging.getLogger("ray").setLevel(logging.ERROR)
+        # They tell of every file that is sent.
+        for name in CHATTY:
+            logging.getLogger(name).setLevel(logging.ERROR)
         _check_answers(self.address)
         # Ray takes what stands there before what it is given.
         os.environ["RAY_API_SERVER_ADDRESS"] = self.address
