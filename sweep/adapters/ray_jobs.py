@@ -43,8 +43,14 @@ CONNECTS_WITHIN, ANSWERS_WITHIN = 10.0, 60.0
 # environment.
 STOP_WAIT = {"RAY_JOB_STOP_WAIT_TIME_S": "120"}
 STOPS_WITHIN = 150.0
+# How long a head may take to take jobs, in seconds, and what it says until then.
+STARTS_WITHIN, NOT_YET = 60.0, "No available agent"
 LOOK_EVERY = 0.5  # seconds
-CHATTY = ("ray.dashboard.modules.dashboard_sdk", "ray._private.runtime_env.packaging")
+CHATTY = (
+    "ray.dashboard.modules.dashboard_sdk",
+    "ray.dashboard.modules.job.sdk",
+    "ray._private.runtime_env.packaging",
+)
 # What a shell makes of Ctrl-C; Ray keeps no exit code of a job that was stopped.
 INTERRUPTED = 130
 TOKEN = (
@@ -85,7 +91,7 @@ class Jobs:
         ``address``: ``http://HEAD:8265`` or ``https://…``.
         """
         self.address = address.rstrip("/")
-        # They tell of every file that is sent.
+        # They tell of every file that is sent, and of connections that end.
         for name in CHATTY:
             logging.getLogger(name).setLevel(logging.ERROR)
         _check_answers(self.address)
@@ -122,13 +128,13 @@ class Jobs:
             words = ["almkd", "launch", file, "--address", "auto"]
             words += ["--allow-code"] if own else []
             words += ["--profile"] if profile else []
-            submitted: str = self._client.submit_job(
+            self._client.submit_patiently(
                 entrypoint=shlex.join(words),
                 submission_id=job,
                 runtime_env={"working_dir": place, "env_vars": dict(STOP_WAIT)},
                 metadata={SWEEP: spec.name},
             )
-            return submitted
+        return job
 
     def all(self) -> list[Job]:
         """Every launch that was submitted to the cluster as it is now, the newest first."""
@@ -234,6 +240,18 @@ class _Client(JobSubmissionClient):
     def server_version(self) -> str | None:
         """The version of the cluster's Ray, as it told when it was first asked."""
         return self._server_ray_version
+
+    def submit_patiently(self, **job: Any) -> None:
+        """Submit to a head that may just be starting: it answers before it takes jobs."""
+        deadline = time.monotonic() + STARTS_WITHIN
+        while True:
+            try:
+                self.submit_job(**job)
+                return
+            except RuntimeError as error:
+                if NOT_YET not in str(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(LOOK_EVERY)
 
     def _do_request(self, method: str, endpoint: str, **more: Any) -> Any:
         return super()._do_request(method, endpoint, timeout=ANSWERS_WITHIN, **more)

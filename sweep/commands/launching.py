@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -66,13 +67,10 @@ def launch(  # noqa: PLR0913, PLR0917 - an option each
         _refuse_places_of_here(context)
         _submit(wanted, address, wait, profile)
         return
-    if is_in_a_job() and not runs_dir.is_absolute():
-        raise BadInput(
-            f"--runs-dir {runs_dir}: a job's own directory goes with the job; set ALMKD_RUNS in "
-            "the environment of the cluster's head to an absolute path on a disk that stays"
-        )
     if allow_code:
         _let_everyone_import_from_here()
+    if is_in_a_job():
+        _move_to(runs_dir)
     signal.signal(signal.SIGTERM, _raise_interrupt)
     console = new_console()
     shown = run(wanted, places(runs_dir, tracking_uri), console, address, profile)
@@ -136,6 +134,20 @@ def _refuse_places_of_here(context: Context) -> None:
                 f"{option}: a submitted sweep is kept where the cluster's head keeps its sweeps; "
                 f"leave it out, and set {variable} in the head's environment"
             )
+
+
+def _move_to(runs_dir: Path) -> None:
+    """Leave a job's own directory, which may go before the job does, for one that stays.
+
+    BadInput if none is named.
+    """
+    if not runs_dir.is_absolute():
+        raise BadInput(
+            f"--runs-dir {runs_dir}: a job's own directory goes with the job; set ALMKD_RUNS in "
+            "the environment of the cluster's head to an absolute path on a disk that stays"
+        )
+    runs_dir.mkdir(parents=True, exist_ok=True)
+    os.chdir(runs_dir)
 
 
 def _let_everyone_import_from_here() -> None:

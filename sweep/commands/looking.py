@@ -71,7 +71,7 @@ class Seen:
 
         if self.away or self.progress is None:
             return "; ".join(self.about_job())
-        job = f"{self.job.id} {self.job.state}; " if self.job else ""
+        job = f"job {self.job.id} {self.job.state}; " if self.job else ""
         return f"{job}{line(self.progress)}"
 
     def as_data(self, sweep: str) -> dict[str, object]:

@@ -137,7 +137,7 @@ def left(runs: Path) -> Left:
     runs_of = Counter(run.data.tags["stage"] for run in everything)
     keys = Counter(run.data.tags.get("key", "sweep") for run in everything)
     status = {run.data.tags["key"]: run.info.status for run in everything if "key" in run.data.tags}
-    trials = _trials(runs)
+    trials = trial_states(runs)
     planned = PLANNED_TRIALS + PLANNED_CONFIRMED + PLANNED_TEACHERS + 1
     wrong = sum(
         status.get(key) != _STATUS[state] or state not in ("COMPLETE", "PRUNED", "FAIL")
@@ -164,7 +164,7 @@ def assert_whole(runs: Path) -> None:
 _STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
 
 
-def _trials(runs: Path) -> dict[str, str]:
+def trial_states(runs: Path) -> dict[str, str]:
     """State of every trial in the journal, by the key of its run."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = JournalStorage(JournalFileBackend(str(runs / "faults" / "optuna.journal")))
