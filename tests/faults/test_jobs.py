@@ -150,7 +150,7 @@ def _stopped_in_the_middle(
     code, said = almkd("stop", "faults")
     assert code == 0, said
     assert "stopped at" in said
-    assert "goes on from here" in said
+    assert "goes on from here" in said, almkd("logs", "faults")[1]
     assert "RUNNING" not in _statuses(runs) | set(trial_states(runs).values())
     assert "WAITING" in trial_states(runs).values()
     assert '"state": "interrupted"' in almkd("status", "faults", "--format", "json", **store)[1]

@@ -70,6 +70,10 @@ def test_launch_without_its_data_says_what_to_fetch_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+# Where nothing answers.
+HTTP = ("--address", "http://127.0.0.1:1")
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -82,6 +86,22 @@ def test_launch_without_its_data_says_what_to_fetch_and_leaves_nothing(
         (["compare", "digits", "--tracking-uri", "nonsense://x"], "--tracking-uri nonsense://x"),
         (["launch", "digits", "--address", "127.0.0.1:1"], "127.0.0.1:1: no Ray cluster answers"),
         (["launch", "digits", "--address", "nowhere"], "nowhere: no Ray cluster answers there"),
+        (["launch", "digits", "--address", "ray://h:10001"], "--address http://h:8265"),
+        (["launch", "digits", "--address", "http://127.0.0.1:1"], "nothing answers there"),
+        (["launch", "digits", "--address", "http://:x"], "nothing answers there"),
+        (["launch", "digits", *HTTP, "--runs-dir", "here"], "--runs-dir: a submitted sweep"),
+        (["launch", "digits", *HTTP, "--tracking-uri", "u"], "set MLFLOW_TRACKING_URI in the head"),
+        (["launch", "digits", *HTTP, "--set", "search.generation=99"], "search.generation: 99"),
+        (["status", "digits"], "runs: holds no sweeps"),
+        (["status", "digits", "--format", "yaml"], "'yaml' is no format"),
+        (["status", "digits", "--address", "h:6379"], "give it as http://HEAD:8265"),
+        (["watch", "digits"], "runs: holds no sweeps"),
+        (["watch", "digits", *HTTP], "nothing answers there"),
+        (["list", *HTTP], "nothing answers there"),
+        (["logs", "digits"], "prints to its own terminal"),
+        (["logs", "digits", *HTTP], "nothing answers there"),
+        (["stop", "digits"], "no launch of it runs under runs"),
+        (["stop", "digits", *HTTP], "nothing answers there"),
         (["launch"], "Missing argument 'SPEC'"),
         (["launch", "digits", "--sett", "a=b"], "No such option"),
         (["lunch", "digits"], "No such command 'lunch'"),
