@@ -50,9 +50,9 @@ class RayCluster:
         """Of each node, whether a process of it trains a cohort now."""
         return [any("CohortTrainable.step" in t for t in _titles(node.pid)) for node in self._nodes]
 
-    def kill_node(self) -> None:
-        """End all processes of the node that joined first, at once."""
-        _kill(self._nodes.pop(0))
+    def kill_node(self, place: int = 0) -> None:
+        """End all processes of a node at once, by default of the one that joined first."""
+        _kill(self._nodes.pop(place))
 
     def kill_head(self) -> None:
         """End all processes of the head, at once."""

@@ -9,16 +9,14 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import pytest
+import pandas as pd
 from mlflow import MlflowClient
 
-from sweep.run import Places
-from sweep.spec_reader import read_spec
-from tests.end_to_end.stage import launched_in_process
 from tests.faults.cluster import RayCluster, ray_cluster
 from tests.faults.launcher import (
     COMMAND,
     EMPTY_STORE,
+    FIRST_ASKED,
     SPEC,
     assert_whole,
     same,
@@ -31,9 +29,9 @@ TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "a-token-of-this-test-alone
 OTHER_TOKEN = {**TOKEN, "RAY_AUTH_TOKEN": "another-token-which-is-not-the-clusters"}
 NO_TOKEN = {"RAY_AUTH_MODE": "disabled"}
 ROOT = Path(__file__).parents[2]
-# Long enough that a stop finds it at work; trained on nodes that were started with a gate alone.
-LONGER = SPEC.replace("epochs: 8", "epochs: 60") + "resources: {custom: {gate: 0.5}}\n"
-ASKED = 10  # records of the journal when trials of both cells train
+# Trained on nodes that were started with a gate, and nowhere else.
+GATED = SPEC + "resources: {custom: {gate: 0.5}}\n"
+GATE = '--resources={"gate": 1}'
 DEADLINE = 120.0  # seconds
 
 
@@ -88,11 +86,11 @@ def _statuses(runs: Path) -> set[str]:
 
 
 def test_a_submitted_sweep_is_told_stopped_and_resumed_to_the_same_table(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, undisturbed: pd.DataFrame
 ) -> None:
     laptop, runs = tmp_path / "laptop", tmp_path / "runs"
     laptop.mkdir()
-    write_spec(laptop, LONGER)
+    write_spec(laptop, GATED)
     with ray_cluster(_head_environment(tmp_path)) as cluster:
         here = ("--address", cluster.dashboard)
 
@@ -108,6 +106,7 @@ def test_a_submitted_sweep_is_told_stopped_and_resumed_to_the_same_table(
         assert "is on" in said
         assert _jobs_of(said) == [job]
         _stopped_in_the_middle(cluster, almkd, runs)
+        cluster.add_node(GATE)
         code, said = almkd("launch", "faults.yaml", "--wait")
         assert code == 0, said
         assert "fixed_kd" in said
@@ -117,30 +116,29 @@ def test_a_submitted_sweep_is_told_stopped_and_resumed_to_the_same_table(
         assert code == 0
         assert "complete: teachers 4/4, search 18/18, confirm 6/6" in said
     assert_whole(runs)
-    undisturbed = Places(tmp_path / "undisturbed")
-    launched_in_process(read_spec(str(laptop / "faults.yaml")), undisturbed, monkeypatch)
-    assert same(table(runs), table(undisturbed.runs_dir))
+    assert same(table(runs), undisturbed)
 
 
 def _nothing_goes_without_the_token(almkd: Callable[..., tuple[int, str]]) -> None:
-    for token in (NO_TOKEN, OTHER_TOKEN):
-        for words in (("launch", "faults.yaml"), ("stop", "faults"), ("list",)):
-            code, said = almkd(*words, **token)
-            assert code == 2
-            assert said.count("\n") == 1
-            assert "with its token only" in said
-            assert "another-token" not in said
+    launch = ("launch", "faults.yaml")
+    for token, words in ((NO_TOKEN, launch), (OTHER_TOKEN, launch), (OTHER_TOKEN, ("list",))):
+        code, said = almkd(*words, **token)
+        assert code == 2
+        assert said.count("\n") == 1
+        assert "with its token only" in said
+        assert "another-token" not in said
     assert "no job of" in almkd("status", "faults")[1]
 
 
 def _stopped_in_the_middle(
     cluster: RayCluster, almkd: Callable[..., tuple[int, str]], runs: Path
 ) -> None:
-    """It trains once a node with a gate is there, and leaves true states when it is stopped."""
+    """It trains when and where there is a gate, and leaves true states when it is stopped."""
     journal = runs / "faults" / "optuna.journal"
-    cluster.add_node('--resources={"gate": 1}')
-    _wait_for(lambda: journal.exists() and journal.read_bytes().count(b"\n") >= ASKED)
-    assert cluster.training()[0] is False
+    cluster.add_node(GATE)
+    _wait_for(lambda: journal.exists() and journal.read_bytes().count(b"\n") >= FIRST_ASKED)
+    # Nothing can end from here on, however long the next lines take.
+    cluster.kill_node(1)
     store = {"MLFLOW_TRACKING_URI": f"sqlite:///{runs}/mlflow.db"}
     code, said = almkd("status", "faults", "--format", "json", **store)
     assert code == 0, said
