@@ -11,7 +11,7 @@ import shlex
 import socket
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,8 +22,8 @@ from urllib.parse import urlsplit
 # Read by Ray when it is imported.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
+import aiohttp
 import ray
-import requests
 import yaml
 from ray.exceptions import AuthenticationError
 from ray.job_submission import JobDetails, JobSubmissionClient
@@ -69,7 +69,7 @@ class Job:
     since: datetime
     ended: datetime | None
     exit_code: int | None
-    message: str
+    reason: str
 
     @property
     def is_over(self) -> bool:
@@ -118,22 +118,15 @@ class Jobs:
             )
         now = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
         job = f"{spec.name}-{now}-{os.urandom(2).hex()}"
-        with tempfile.TemporaryDirectory(prefix="almkd-") as place, self._asking():
-            file = f"{spec.name}.yaml"
-            text = yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False)
-            (Path(place) / file).write_text(text, encoding="utf-8")
-            own = needs_code(spec)
-            if own:
-                carry_own_code(Path.cwd(), Path(place))
-            words = ["almkd", "launch", file, "--address", "auto"]
-            words += ["--allow-code"] if own else []
-            words += ["--profile"] if profile else []
-            self._client.submit_patiently(
-                entrypoint=shlex.join(words),
-                submission_id=job,
-                runtime_env={"working_dir": place, "env_vars": dict(STOP_WAIT)},
-                metadata={SWEEP: spec.name},
-            )
+        with tempfile.TemporaryDirectory(prefix="almkd-") as place:
+            words = _written_into(Path(place), spec, profile)
+            with self._asking():
+                self._client.submit_patiently(
+                    entrypoint=shlex.join(words),
+                    submission_id=job,
+                    runtime_env={"working_dir": place, "env_vars": dict(STOP_WAIT)},
+                    metadata={SWEEP: spec.name},
+                )
         return job
 
     def all(self) -> list[Job]:
@@ -224,13 +217,13 @@ class Jobs:
                 f"--address {self.address}: the cluster takes commands with its token only, and "
                 f"none or another was given; {TOKEN}"
             ) from None
-        except (requests.exceptions.RequestException, ConnectionError, KeyError, ValueError) as e:
+        except (OSError, aiohttp.ClientError, KeyError, ValueError) as error:
             raise BadInput(
                 f"--address {self.address}: is no dashboard of a Ray cluster, or does not answer "
-                f"as one ({_first_line(e)}); give http://HEAD:8265"
+                f"as one ({_first_line(str(error))}); give http://HEAD:8265"
             ) from None
         except RuntimeError as error:
-            raise BadInput(f"--address {self.address}: {_first_line(error)}") from None
+            raise BadInput(f"--address {self.address}: {_first_line(str(error))}") from None
 
 
 class _Client(JobSubmissionClient):
@@ -257,6 +250,18 @@ class _Client(JobSubmissionClient):
         return super()._do_request(method, endpoint, timeout=ANSWERS_WITHIN, **more)
 
 
+def _written_into(place: Path, spec: SweepSpec, profile: bool) -> list[str]:
+    """A job's files, in a directory of its own; the command that launches from there."""
+    file = f"{spec.name}.yaml"
+    text = yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False)
+    (place / file).write_text(text, encoding="utf-8")
+    own = needs_code(spec)
+    if own:
+        carry_own_code(Path.cwd(), place)
+    options = [*(["--allow-code"] if own else []), *(["--profile"] if profile else [])]
+    return ["almkd", "launch", file, "--address", "auto", *options]
+
+
 def _check_answers(address: str) -> None:
     """BadInput if nobody takes up a connection."""
     try:
@@ -278,7 +283,7 @@ def _job(details: JobDetails) -> Job:
         since=_moment(details.start_time or 0),
         ended=_moment(details.end_time) if details.end_time else None,
         exit_code=details.driver_exit_code,
-        message=details.message or "",
+        reason=_first_line(details.message or ""),
     )
 
 
@@ -290,6 +295,5 @@ def _shown(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def _first_line(error: Exception) -> str:
-    lines: Sequence[str] = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0]

@@ -236,7 +236,8 @@ def _run_tune(spec: SweepSpec, referee: Any) -> None:
     )
     searcher = RefereeSearcher(referee)
     # Tune keeps the process of a cohort that ended only if another one waits for it; by default it
-    # asks for one at a time, and ends and starts processes half of the time.
+    # asks for one at a time, and ends and starts processes half of the time. It is no limit on how
+    # many train: nodes that join are used.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(_slots(spec) + 1)
     with tempfile.TemporaryDirectory(prefix="almkd-") as scratch:
         tuner = tune.Tuner(

@@ -48,10 +48,9 @@ class Seen:
         if self.job is not None:
             said.append(f"{self.job} on {self.address}")
             if self.job.state == "failed":
-                code = self.job.exit_code
                 said.append(
-                    f"exit code {'unknown' if code is None else code}; almkd logs "
-                    f"{self.job.sweep} --address {self.address} shows why"
+                    f"{self.job.reason}; almkd logs {self.job.sweep} --address {self.address} "
+                    "shows more"
                 )
             if self.progress is None:
                 said.append(
@@ -124,6 +123,12 @@ class View:
 
 def jobs_of(address: str) -> "Jobs":
     """The jobs of a cluster, by its dashboard's address."""
-    from sweep.adapters.ray_jobs import Jobs
+    try:
+        from sweep.adapters.ray_jobs import Jobs
+    except ImportError as error:
+        raise BadInput(
+            f"--address {address}: what talks to a cluster is not installed ({error}); "
+            "pip install 'almkd[cluster]'"
+        ) from None
 
     return Jobs(cluster(address))

@@ -10,6 +10,7 @@ import yaml
 
 from sweep import cli
 from sweep.commands import launching
+from sweep.commands.looking import IMPATIENT
 from sweep.errors import BadInput, SweepFailed
 from sweep.spec_reader import presets
 from tests.sweep.specs import SMALL, small_data
@@ -21,6 +22,8 @@ Run = Callable[..., tuple[int, list[str], list[str]]]
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs the command in an empty directory: exit code, lines of stdout and of stderr."""
     monkeypatch.chdir(tmp_path)
+    for name, value in IMPATIENT.items():
+        monkeypatch.setenv(name, value)
 
     def run(*words: str) -> tuple[int, list[str], list[str]]:
         monkeypatch.setattr(sys, "argv", ["almkd", *words])
