@@ -1,7 +1,7 @@
 """One look at a sweep: in the tracking store, and on the cluster, if one is named."""
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +41,12 @@ class Seen:
     def has_failed(self) -> bool:
         job_failed = self.job is not None and self.job.state == "failed"
         return job_failed or (self.progress is not None and self.progress.state == "failed")
+
+    def at_rate(self, epochs_per_second: float | None) -> "Seen":
+        """The same, at a rate that was seen more closely, if it was."""
+        if self.progress is None or epochs_per_second is None:
+            return self
+        return replace(self, progress=self.progress.at_rate(epochs_per_second))
 
     def about_job(self) -> list[str]:
         """Lines on the job and on a store that does not answer."""
