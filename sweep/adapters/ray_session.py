@@ -19,13 +19,26 @@ import ray
 from ray._private.services import canonicalize_bootstrap_address
 
 from sweep.errors import BadInput
+from sweep.spec import SweepSpec
 
 # How long a cluster's head may take to answer, in seconds.
 ANSWERS_WITHIN = 10.0
+# More of a custom resource than any sweep takes at once.
+PLENTY = 1e6
 
 
 def check_address(address: str) -> None:
-    """BadInput if nothing answers at a cluster's address: Ray itself would try for many minutes."""
+    """BadInput if nothing answers at a cluster's address: Ray itself would try for many minutes.
+
+    Ray Client's addresses are refused: the launch would stay here, with the sweep's files and the
+    signals that stop it, and its referee would run there.
+    """
+    if address.startswith("ray://"):
+        host = address.removeprefix("ray://").rpartition(":")[0] or "HEAD"
+        raise BadInput(
+            f"--address {address}: a sweep is not run through Ray Client, which ends it with the "
+            f"connection; submit it with --address http://{host}:8265 (and --wait to follow it)"
+        )
     try:
         place = canonicalize_bootstrap_address(address) if address == "auto" else address
         host, _, port = str(place).rpartition("://")[2].rpartition(":")
@@ -38,13 +51,15 @@ def check_address(address: str) -> None:
 
 
 @contextmanager
-def ray_session(address: str | None) -> Iterator[None]:
+def ray_session(address: str | None, spec: SweepSpec) -> Iterator[None]:
     """Ray, started here or joined at ``address``, and left again."""
     on_terminate = signal.getsignal(signal.SIGTERM)
     ray.init(
         # Not None: Ray would then join whatever cluster it finds a trace of, dead ones among them.
         address=address or "local",
         include_dashboard=False if address is None else None,
+        # One's own machine is taken to have what nodes of a cluster are told apart by.
+        resources=None if address else dict.fromkeys(spec.resources.custom, PLENTY),
         log_to_driver=False,
         logging_level=logging.ERROR,
     )

@@ -84,12 +84,27 @@ class RefereeSearcher(Searcher):
         """Nothing, as `save`."""
 
 
+def _needs(spec: SweepSpec) -> dict[str, float]:
+    """What a cohort takes, by Ray's name of it."""
+    resources = spec.resources
+    return {"CPU": resources.cpus, "GPU": resources.gpus, **resources.custom}
+
+
 def _slots(spec: SweepSpec) -> int:
     """How many cohorts the cluster can train at once, as it is now; at least one."""
     has: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    needs = {"CPU": spec.resources.cpus, "GPU": spec.resources.gpus}
-    fits = [has.get(kind, 0.0) // amount for kind, amount in needs.items() if amount]
+    fits = [has.get(kind, 0.0) // amount for kind, amount in _needs(spec).items() if amount]
     return max(1, int(min(fits)))
+
+
+def _lacking(spec: SweepSpec) -> list[str]:
+    """Lines on what no node could give a cohort now; one that joins may."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    return [
+        f"no node has {amount:g} {kind} for a cohort; they wait for one that joins"
+        for kind, amount in _needs(spec).items()
+        if amount > max(node.get(kind, 0.0) for node in nodes)
+    ]
 
 
 def train_everything(
@@ -114,7 +129,7 @@ def train_everything(
     ended = threading.Event()
     screen = threading.Thread(target=_watch, args=(watch, referee, ended), daemon=True)
     try:
-        for line in ray.get(referee.notices.remote()):
+        for line in [*ray.get(referee.notices.remote()), *_lacking(spec)]:
             say(line)
         screen.start()
         _run_tune(spec, referee)
@@ -154,11 +169,12 @@ def _run_tune(spec: SweepSpec, referee: Any) -> None:
     threads = max(1, int(resources.cpus))
     trainable = tune.with_resources(
         tune.with_parameters(CohortTrainable, referee=referee, threads=threads),
-        {"cpu": resources.cpus, "gpu": resources.gpus},
+        {"cpu": resources.cpus, "gpu": resources.gpus, **resources.custom},
     )
     searcher = RefereeSearcher(referee)
     # Tune keeps the process of a cohort that ended only if another one waits for it; by default it
-    # asks for one at a time, and ends and starts processes half of the time.
+    # asks for one at a time, and ends and starts processes half of the time. It is no limit on how
+    # many train: nodes that join are used.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(_slots(spec) + 1)
     with tempfile.TemporaryDirectory(prefix="almkd-") as scratch:
         tuner = tune.Tuner(

@@ -141,13 +141,14 @@ def left(runs: Path) -> Left:
     everything = client.search_runs([experiment.experiment_id], max_results=10_000)
     runs_of = Counter(run.data.tags["stage"] for run in everything)
     keys = Counter(run.data.tags.get("key", "sweep") for run in everything)
-    status = {run.data.tags["key"]: run.info.status for run in everything if "key" in run.data.tags}
-    found = trials(runs)
+    ends = {
+        run.data.tags["key"]: (run.data.tags["state"], run.info.status)
+        for run in everything
+        if "key" in run.data.tags
+    }
+    found = trial_states(runs)
     planned = PLANNED_TRIALS + PLANNED_CONFIRMED + PLANNED_TEACHERS + 1
-    wrong = sum(
-        status.get(key) != _STATUS[state] or state not in ("COMPLETE", "PRUNED", "FAIL")
-        for key, state in found.items()
-    )
+    wrong = sum(state not in _ENDS or ends.get(key) != _ENDS[state] for key, state in found.items())
     return Left(
         planned=planned,
         finished=sum(run.info.status != "RUNNING" for run in everything),
@@ -166,10 +167,15 @@ def assert_whole(runs: Path) -> None:
     assert found.finished == found.planned
 
 
-_STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
+# State and status of a trial's run, by the state of the trial.
+_ENDS = {
+    "COMPLETE": ("complete", "FINISHED"),
+    "PRUNED": ("pruned", "KILLED"),
+    "FAIL": ("failed", "FAILED"),
+}
 
 
-def trials(runs: Path) -> dict[str, str]:
+def trial_states(runs: Path) -> dict[str, str]:
     """State of every trial in the journal, by the key of its run."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = JournalStorage(JournalFileBackend(str(runs / "faults" / "optuna.journal")))

@@ -18,7 +18,7 @@ from tests.faults.launcher import (
     finish,
     kill,
     start,
-    trials,
+    trial_states,
     wait_for_trials,
     write_spec,
     written,
@@ -36,7 +36,7 @@ def assert_stopped_truly(process: subprocess.Popen[str], places: Places) -> None
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 130, output
     assert output.splitlines()[-1] == ("almkd: interrupted; the same command goes on from here")
-    states = Counter(trials(places.runs_dir).values())
+    states = Counter(trial_states(places.runs_dir).values())
     assert states["RUNNING"] == 0
     assert states["WAITING"] > 0
     for run in runs_of(open_store(places), "faults"):
