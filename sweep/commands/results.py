@@ -77,11 +77,13 @@ def ui(
 
     From elsewhere: ssh -L 5000:127.0.0.1:5000 THIS-MACHINE, then open http://127.0.0.1:5000 there.
     """
+    from sweep.compare.origin import FOR_TRAINING
     from sweep.run import open_store
 
     _check_loopback(host)
     store = open_store(places(runs_dir, tracking_uri), must_exist=True)
-    typer.echo(f"http://{host}:{port} shows {masked(store.uri)}; Ctrl-C ends it", err=True)
+    page = f"http://{host}:{port}/#/experiments?{FOR_TRAINING}"
+    typer.echo(f"{page} shows {masked(store.uri)}; Ctrl-C ends it", err=True)
     # Not as an argument: the address of a database may hold its password.
     os.environ["MLFLOW_BACKEND_STORE_URI"] = store.uri
     command = [sys.executable, "-m", "mlflow", "ui"]

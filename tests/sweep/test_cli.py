@@ -94,7 +94,7 @@ HTTP = ("--address", "http://127.0.0.1:1")
         (["launch", "digits", "--address", "http://:x"], "nothing answers there"),
         (["launch", "digits", *HTTP, "--runs-dir", "here"], "--runs-dir: a submitted sweep"),
         (["launch", "digits", *HTTP, "--tracking-uri", "u"], "set MLFLOW_TRACKING_URI in the head"),
-        (["launch", "digits", *HTTP, "--set", "search.generation=99"], "search.generation: 99"),
+        (["launch", "digits", *HTTP, "--set", "search.trials=0"], "search.trials"),
         (["status", "digits"], "runs: holds no sweeps"),
         (["status", "digits", "--format", "yaml"], "'yaml' is no format"),
         (["status", "digits", "--address", "h:6379"], "give it as http://HEAD:8265"),
