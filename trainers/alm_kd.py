@@ -188,21 +188,21 @@ class AlmKd(Method):
     def _look_at(self, student: LaneClassifier) -> "_Seen":
         """All training and held-out examples as the student sees them now."""
         train = frozen_output(student, self.data, "train")
-        places = torch.arange(train.logits.shape[1], device=self.lam.device)
-        batch = self.data.batch("train", places.expand(self.data.lanes, -1))
+        teachers = self.data.teachers_of("train").unbind(1)
         tau = self.values.numbers["temperature"].view(-1, 1)
         residuals = (
-            cross_entropy_gradient(train.logits, batch.labels),
-            *(distillation_gradient(t, train.logits, tau) for t in batch.teachers.unbind(1)),
+            cross_entropy_gradient(train.logits, self.data.labels("train")),
+            *(distillation_gradient(t, train.logits, tau) for t in teachers),
         )
         return _Seen(train, frozen_output(student, self.data, "meta"), residuals)
 
     def _last_layer(self, seen: "_Seen", deal: Deal, goal: Goal, lr: Tensor) -> Slope:
         """The gradient through a step of the last layer, of all groups side by side."""
-        residuals = [deal.train(r) * deal.filled.unsqueeze(-1) for r in seen.residuals]
+        residuals = torch.stack([deal.train(r).mT for r in seen.residuals], dim=1)
+        residuals *= deal.filled.view(len(residuals), 1, 1, -1)
         group = TrainingGroup(
             h=deal.train(seen.train.features).mT,
-            r=torch.stack([r.mT for r in residuals], dim=1),
+            r=residuals,
             eta=deal.per_group(lr),
             batch_size=self.batch_size,
         )

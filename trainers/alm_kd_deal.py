@@ -55,11 +55,17 @@ class Deal:
 
     def train(self, x: Tensor) -> Tensor:
         """(L, N, ...) to (len(at) * J, G, ...)."""
-        return x[self.at.view(-1, 1, 1), self.train_index].flatten(0, 1)
+        return self._take(x, self.train_index)
 
     def meta(self, x: Tensor) -> Tensor:
         """(L, N_meta, ...) to (len(at) * J, V, ...)."""
-        return x[self.at.view(-1, 1, 1), self.meta_index].flatten(0, 1)
+        return self._take(x, self.meta_index)
+
+    def _take(self, x: Tensor, index: Tensor) -> Tensor:
+        """Whole rows by one flat index, which is several times faster than by two."""
+        places = self.at.view(-1, 1, 1) * x.shape[1] + index
+        rows = x.flatten(0, 1).index_select(0, places.flatten())
+        return rows.view(-1, index.shape[2], *x.shape[2:])
 
     def per_group(self, x: Tensor) -> Tensor:
         """(L,) to (len(at) * J,)."""

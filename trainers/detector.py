@@ -10,12 +10,16 @@ def auroc(score: Tensor, positive: Tensor) -> Tensor:
     The chance that a positive scores above a negative, ties counted one half (Mann-Whitney U).
     NaN where a lane has no positive or no negative.
     """
-    score = score.contiguous()
-    ordered = score.sort(dim=1).values
-    below = torch.searchsorted(ordered, score, side="left")
-    up_to = torch.searchsorted(ordered, score, side="right")
-    rank = (below + up_to + 1).to(torch.float64) / 2
+    n = score.shape[1]
+    ordered, order = score.sort(dim=1)
+    place = torch.arange(n, device=score.device)
+    begins = torch.ones_like(positive)
+    begins[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    # Of equal scores, all have the mean of their ranks.
+    first = (place * begins).cummax(1).values
+    last = torch.where(begins.roll(-1, 1), place, n).flip(1).cummin(1).values.flip(1)
+    rank = (first + last + 2).to(torch.float64) / 2
     positives = positive.sum(1).to(torch.float64)
-    negatives = score.shape[1] - positives
-    u = (rank * positive).sum(1) - positives * (positives + 1) / 2
+    negatives = n - positives
+    u = (rank * positive.gather(1, order)).sum(1) - positives * (positives + 1) / 2
     return (u / (positives * negatives)).to(score.dtype)

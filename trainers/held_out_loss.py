@@ -60,8 +60,7 @@ def targets(data: LaneData, split: str, loss: str, tau: Tensor) -> Targets:
     ones = torch.ones_like(y, dtype=dtype)
     if loss == "labels" or (loss == "teacher" and split == "train"):
         return Targets(onehot, ones)
-    places = torch.arange(data.size(split), device=y.device).expand(data.lanes, -1)
-    t = data.batch(split, places).teachers[:, -1]
+    t = data.teachers_of(split)[:, -1]
     if loss == "mixed":
         return Targets(TEACHERS_SHARE * softmax(t) + (1 - TEACHERS_SHARE) * onehot, ones)
     return Targets(softmax(t / tau.view(-1, 1, 1)), ones * tau.view(-1, 1))

@@ -25,6 +25,7 @@ Source: the authors' public code of arXiv 2202.03250 restricts the look-ahead to
 """
 
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -54,7 +55,8 @@ class Evaluation:
 def look_ahead_logits(lam: Tensor, group: TrainingGroup, evaluation: Evaluation) -> Tensor:
     """Evaluation logits (L, C, V) after one step of the last layer on the lam-weighted loss."""
     step = (group.eta / group.batch_size).view(-1, 1, 1)
-    u = step * (lam.unsqueeze(2) * group.r).sum(1)
+    weighed = (x.unsqueeze(1) * r for x, r in zip(lam.unbind(1), group.r.unbind(1), strict=True))
+    u = step * reduce(Tensor.add_, weighed)
     dW = u @ group.h.mT
     db = u.sum(dim=2, keepdim=True)
     return evaluation.z - db - dW @ evaluation.h
