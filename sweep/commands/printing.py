@@ -1,10 +1,12 @@
 """How commands print: tables, and what a sweep showed."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -21,11 +23,15 @@ def new_console() -> Console:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
-    """Rows below their columns."""
+    """Rows below their columns; a line for each where the output is piped."""
     table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*[str(row.get(column, "")) for column in columns])
-    new_console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        unbounded = Console(width=sys.maxsize)
+        console = Console(width=Measurement.get(unbounded, unbounded.options, table).maximum)
+    console.print(table)
 
 
 def show(console: Console, shown: "Comparison") -> None:

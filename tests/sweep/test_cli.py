@@ -2,8 +2,9 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -14,6 +15,9 @@ from sweep.commands.looking import IMPATIENT
 from sweep.errors import BadInput, SweepFailed
 from sweep.spec_reader import presets
 from tests.sweep.specs import SMALL, small_data
+from trainers.data.datasets import DATASETS
+from trainers.networks import NETWORKS
+from trainers.registry import METHODS
 
 Run = Callable[..., tuple[int, list[str], list[str]]]
 
@@ -204,6 +208,18 @@ def test_what_there_is_is_shown(run: Run, words: Sequence[str], shown: str) -> N
     code, out, err = run(*words)
     assert (code, err) == (0, [])
     assert any(shown in line for line in out)
+
+
+@pytest.mark.parametrize(
+    ("command", "table"), [("methods", METHODS), ("datasets", DATASETS), ("networks", NETWORKS)]
+)
+def test_a_list_that_is_piped_has_a_line_for_each_with_its_source(
+    run: Run, command: str, table: Mapping[str, Any]
+) -> None:
+    _, lines, _ = run(command)
+    assert [line.split()[0] for line in lines[1:]] == list(table)
+    for line, entry in zip(lines[1:], table.values(), strict=True):
+        assert line.rstrip().endswith(entry.source)
 
 
 @pytest.mark.parametrize("preset", presets())
