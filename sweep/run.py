@@ -134,7 +134,7 @@ def launch(
     known = places.tracking_uri or (places.has_store and places.sweep(spec.name).exists())
     if not known:
         refuse_missing_data(spec)
-    with held(places.sweep(spec.name), spec.name), ThreadPoolExecutor(1) as aside:
+    with held(places.sweep(spec.name), spec.name), ThreadPoolExecutor(2) as aside:
         opening = aside.submit(open_store, places)
         work: Work | None = None
         complete = known and opening.result().is_complete(plan)
@@ -149,7 +149,7 @@ def launch(
             seen = seen_so_far(spec.name, opening.result()) if known else None
             for line in seed_notes(plan, seen):
                 console.print(line, highlight=False)
-            work = _train(plan, places, opening, console, address)
+            work = _train(plan, places, opening, aside.submit(_load, plan), console, address)
         trained = time.time()
         shown = compare(spec.name, places, opening.result())
     if profile and work:
@@ -234,18 +234,18 @@ def _train(
     plan: Plan,
     places: Places,
     opening: "Future[MlflowStore]",
+    loading: "Future[Dataset]",
     console: "Console",
     address: str | None,
 ) -> "Work":
-    """The stages on Ray, which starts while the store opens; the parent run ends truthfully."""
+    """The stages on Ray, which starts while store and data do; the parent run ends truthfully."""
     from sweep.adapters.ray_session import ray_session
     from sweep.screen import summary
 
     spec = plan.spec
-    dataset = _load(plan)
     console.print(f"{spec.name}: starting Ray and opening the store", soft_wrap=True)
     with ray_session(address, spec):
-        store = opening.result()
+        dataset, store = loading.result(), opening.result()
         try:
             progress, work = _attempts(plan, places, store, dataset, console)
         except KeyboardInterrupt:
