@@ -1,6 +1,7 @@
 """A tracking database of this machine's own: there with its whole schema, or not there."""
 
 import fcntl
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,12 +29,18 @@ def make_database(path: Path, artifacts: Path) -> None:
             return
         for unfinished in path.parent.glob(f".{path.name}.*"):
             unfinished.unlink()
+        silence()
         with written_whole(path) as beside, _unsynced():
             uri, root = f"sqlite:///{beside.resolve()}", artifacts.resolve().as_uri()
             store = SqlAlchemyStore(uri, root)  # type: ignore[no-untyped-call]
             store.engine.dispose()
             with beside.open("rb") as file:
                 os.fsync(file.fileno())
+
+
+def silence() -> None:
+    """Keep MLflow's notes on databases off the screen; what fails there is raised as well."""
+    logging.getLogger("mlflow.store.db").setLevel(logging.CRITICAL)
 
 
 @contextmanager

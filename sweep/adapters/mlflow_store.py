@@ -5,7 +5,6 @@ Everything that compare and export need comes from here, on any machine that rea
 
 import hashlib
 import json
-import logging
 import os
 import platform
 import sys
@@ -28,6 +27,7 @@ from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
+from sweep.adapters.mlflow_database import silence
 from sweep.adapters.mlflow_histories import MlflowHistories
 from sweep.adapters.mlflow_records import to_record
 from sweep.adapters.mlflow_runs import StoredRun, children
@@ -66,8 +66,7 @@ class MlflowStore:
         """``artifacts``: where a local store puts files; a server knows its own place."""
         self.uri = uri
         self._artifacts = artifacts
-        # What fails there is raised as well, and told in one line.
-        logging.getLogger("mlflow.store.db").setLevel(logging.CRITICAL)
+        silence()
         try:
             self._client = MlflowClient(tracking_uri=uri)
             self._client.search_experiments(max_results=1)
