@@ -9,7 +9,7 @@ import yaml
 
 from sweep.adapters.optuna_rules import check_rules
 from sweep.plan import Plan
-from sweep.plan_text import describe
+from sweep.plan_text import describe, seed_notes
 from sweep.referee import Referee
 from sweep.spec import SweepSpec
 from sweep.spec_reader import check_spec, presets, read_spec
@@ -56,6 +56,7 @@ def test_preset_is_a_spec_that_can_be_planned(name: str) -> None:
     assert spec.description
     assert describe(spec)
     assert Plan(spec).budget().confirm_runs > 0
+    assert not seed_notes(Plan(spec)), "its seeds can never show a difference"
 
 
 @EVERY
