@@ -1,7 +1,7 @@
-"""The services of compose.yaml as plain processes, each on a host, with the environment it gets there.
+"""The services of compose.yaml as plain processes, each on a host, with its environment there.
 
-Only what a container brings along is put in its place: paths below the work directory, and names and
-ports of services by the addresses of their hosts.
+Only what a container brings along is put in its place: paths below the work directory, and names
+and ports of services by the addresses of their hosts.
 """
 
 import os
