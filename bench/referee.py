@@ -28,8 +28,9 @@ from machine import keep, options, say
 from optuna.storages import JournalStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from sweep.adapters.optuna_journal import BatchedJournal
 from sweep.adapters.optuna_rules import to_distributions
-from sweep.adapters.optuna_studies import BatchedJournal, OptunaStudies
+from sweep.adapters.optuna_studies import OptunaStudies
 from sweep.plan import Plan
 from sweep.referee import Metrics, Referee
 from sweep.spec_reader import read_spec

@@ -116,7 +116,17 @@ def launch(
         from sweep.adapters.ray_tune import check_address
 
         check_address(address)
-    known = places.tracking_uri or places.journal(spec.name).exists()
+    if places.optuna_url:
+        from sweep.adapters.optuna_database import check_database
+
+        check_database(places.optuna_url)
+        if places.journal(spec.name).exists():
+            raise BadInput(
+                f"{spec.name}: its studies are in {places.journal(spec.name)}, and "
+                "ALMKD_OPTUNA_URL names a database; unset that, or give the sweep another name "
+                "with --fork NAME"
+            )
+    known = places.tracking_uri or (places.has_store and places.sweep(spec.name).exists())
     if not known:
         refuse_missing_data(spec)
     with held(places.sweep(spec.name), spec.name), ThreadPoolExecutor(1) as aside:
@@ -279,6 +289,7 @@ def _attempts(
     from sweep.adapters.ray_tune import RefereeLost, train_everything
     from sweep.adapters.referee_actor import Stores
     from sweep.screen import watcher
+    from sweep.secrets import mlflow_credentials
 
     name = plan.spec.name
     spool = places.sweep(name) / "mlflow.spool"
@@ -288,7 +299,7 @@ def _attempts(
     while True:
         runs = store.open_sweep(plan)
         teachers, checkpoints = places.runs_dir / "teachers", places.checkpoints(name)
-        stores = Stores(runs, spool, optuna, teachers, checkpoints)
+        stores = Stores(runs, spool, optuna, teachers, checkpoints, mlflow_credentials())
         try:
             return train_everything(plan.spec, stores, dataset, watcher(console), say)
         except RefereeLost as error:

@@ -10,6 +10,7 @@ import os
 import platform
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -34,6 +35,7 @@ from sweep.adapters.mlflow_tracking import EPOCHS, STATUS, KnownRun, SweepRuns
 from sweep.compare.records import SweepRecord
 from sweep.compare.report import Origin
 from sweep.errors import BadInput, SweepFailed, unknown
+from sweep.following import SweepProgress, progress_of
 from sweep.plan import Plan, spec_hash
 from sweep.spec import SweepSpec
 from sweep.spec_change import grows, refuse_change
@@ -166,6 +168,16 @@ class MlflowStore:
         plan = Plan(self.spec(name))
         runs = children(self.uri, parent.info.experiment_id, parent.info.run_id)
         return to_record(plan, runs)
+
+    def progress(self, name: str) -> SweepProgress:
+        """How far a sweep is now; SweepFailed where the store does not answer."""
+        try:
+            record = self.record(name)
+            state = self._find(name).data.tags["state"]
+            return progress_of(Plan(self.spec(name)), record, state, time.time())
+        except MlflowException as error:
+            reason = str(error).strip().splitlines()[0]
+            raise SweepFailed(f"the tracking store {self.uri} cannot be read: {reason}") from None
 
     def histories(self) -> MlflowHistories:
         """The curves of runs, many at a time."""

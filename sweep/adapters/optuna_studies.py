@@ -8,25 +8,18 @@ Trial k of a cell is drawn by a sampler of its own, seeded by (sweep, cell, k) a
 before it. So a sweep that is resumed, even between two trials of one generation, asks for the same.
 """
 
-import fcntl
 import logging
-import os
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
 
 import optuna
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
-from optuna.storages.journal._file import BaseJournalFileLock
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
+from sweep.adapters.optuna_database import KeptDatabase
+from sweep.adapters.optuna_journal import KeptJournal
 from sweep.adapters.optuna_memory import LAST, SHORT_SIGHTED, ShortMemory
 from sweep.adapters.optuna_rules import build_pruner, build_sampler, to_distributions
-from sweep.adapters.spool import cut_torn_line
-from sweep.errors import SweepFailed
 from sweep.plan import Plan
 from sweep.referee import Outcome, PastTrial
 from sweep.states import State
@@ -40,84 +33,8 @@ _STATES: Mapping[TrialState, State] = {
     TrialState.FAIL: "failed",
 }
 _REASON = "reason"
-# How long the owner of a journal may take to die after its launcher, in seconds.
-OWNER_DIES_WITHIN = 30.0
 # What successive halving and hyperband write into a trial that they look at.
 PRUNER_NOTES = "completed_rung_"
-
-
-class BatchedJournal(BaseJournalBackend):
-    """A journal file with one writer, which holds records back until `flush`.
-
-    Without it every record is an append of its own, with a lock and a sync to disk.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._owner = _own(path)
-        cut_torn_line(path)
-        self._file = JournalFileBackend(str(path), lock_obj=_NoLock())
-        try:
-            self._unread = list(self._file.read_logs(0)) if path.exists() else []
-        except ValueError as error:
-            self._owner.close()
-            raise SweepFailed(
-                f"{path}: is damaged ({error}); restore it from a backup, or launch under another "
-                "name with --fork NAME"
-            ) from None
-        self._read = 0
-        self._held: list[dict[str, Any]] = []
-
-    def read_logs(self, log_number_from: int) -> list[dict[str, Any]]:
-        """The records from that number on; earlier ones are forgotten."""
-        self._unread = self._unread[log_number_from - self._read :]
-        self._read = log_number_from
-        return self._unread
-
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        self._unread = self._unread + logs
-        self._held.extend(logs)
-
-    def flush(self) -> None:
-        """Write what is held back, in one append that is on disk when this returns."""
-        if not self._held:
-            return
-        before = os.fstat(self._owner.fileno()).st_size
-        try:
-            self._file.append_logs(self._held)
-        except OSError:
-            # Else what a full disk took would be joined to the next record, and both be lost.
-            os.ftruncate(self._owner.fileno(), before)
-            raise
-        self._held = []
-
-    def close(self) -> None:
-        """Let another owner have the journal."""
-        self._owner.close()
-
-
-class _NoLock(BaseJournalFileLock):
-    """The journal has one owner; a lock of Optuna's would outlive a process that is killed."""
-
-    def acquire(self) -> bool:
-        return True
-
-    def release(self) -> None:
-        pass
-
-
-def _own(path: Path) -> IO[bytes]:
-    """The journal, locked for this process; an owner that is just dying is waited for."""
-    file = path.open("ab")
-    deadline = time.monotonic() + OWNER_DIES_WITHIN
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return file
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                file.close()
-                raise SweepFailed(f"{path}: another process is writing it; stop that") from None
-            time.sleep(0.1)
 
 
 class OptunaStudies:
@@ -127,14 +44,11 @@ class OptunaStudies:
         """``store``: a journal's path or a database URL."""
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         logging.getLogger("optuna").setLevel(logging.ERROR)
-        self._journal = None if "://" in store else BatchedJournal(Path(store))
-        self._storage: BaseStorage = (
-            JournalStorage(self._journal) if self._journal else RDBStorage(store)
-        )
+        self._storage = KeptDatabase(store) if "://" in store else KeptJournal(Path(store))
         self._plan = plan
         cells = [cell for cell in plan.cells if cell.space]
         self._studies = {cell.id: _CellStudy(plan, cell.id, self._storage) for cell in cells}
-        self._flush()
+        self._storage.flush()
 
     def history(self, cell: str) -> list[PastTrial]:
         """All trials of a cell so far, by number."""
@@ -142,9 +56,8 @@ class OptunaStudies:
 
     def ask(self, cell: str, count: int) -> dict[int, dict[str, Value]]:
         """New trials, on record when this returns: number to sampled values."""
-        asked = self._studies[cell].ask(count)
-        self._flush()
-        return asked
+        with self._storage.together():
+            return self._studies[cell].ask(count)
 
     def report(self, cell: str, epoch: int, values: Mapping[int, float]) -> None:
         """The objective of running trials after an epoch."""
@@ -156,24 +69,19 @@ class OptunaStudies:
 
     def tell(self, cell: str, outcomes: Sequence[Outcome]) -> None:
         """Trials that ended, or were interrupted; on record, together, when this returns."""
-        for outcome in outcomes:
-            self._studies[cell].tell(outcome)
-        self._flush()
+        with self._storage.together():
+            for outcome in outcomes:
+                self._studies[cell].tell(outcome)
 
     def close(self) -> None:
-        """Give up the journal; nothing is asked of the studies afterwards."""
-        if self._journal:
-            self._journal.close()
-
-    def _flush(self) -> None:
-        if self._journal:
-            self._journal.flush()
+        """Give up the store; nothing is asked of the studies afterwards."""
+        self._storage.close()
 
 
 class _CellStudy:
     """One study, in memory and in the store, with equal trial numbers."""
 
-    def __init__(self, plan: Plan, cell: str, storage: BaseStorage) -> None:
+    def __init__(self, plan: Plan, cell: str, storage: KeptDatabase | KeptJournal) -> None:
         self._seed = plan.spec.seed
         self._cell = cell
         self._search = plan.spec.search
@@ -285,8 +193,7 @@ class _CellStudy:
             self._storage.set_trial_user_attr(kept, key, value)
         for key, value in frozen.system_attrs.items():
             self._storage.set_trial_system_attr(kept, key, value)
-        for step, value in frozen.intermediate_values.items():
-            self._storage.set_trial_intermediate_value(kept, step, value)
+        self._storage.set_intermediate_values(kept, frozen.intermediate_values)
         self._storage.set_trial_state_values(kept, frozen.state, frozen.values)
 
 

@@ -10,7 +10,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -45,15 +45,17 @@ Graduate = tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]
 class Stores:
     """Where a sweep is written.
 
-    MLflow's runs, the spool of what is still to be written there, Optuna's journal or URL, and the
-    directories of trained teachers and of checkpoints.
+    MLflow's runs, the spool of what is still to be written there, Optuna's journal or URL, the
+    directories of trained teachers and of checkpoints, and user and password of MLflow's server,
+    by variable: on a cluster, a process has its node's environment and not the launcher's.
     """
 
     runs: SweepRuns
     spool: Path
-    optuna: str
+    optuna: str = field(repr=False)
     teachers: Path
     checkpoints: Path
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class RefereeActor:
@@ -63,6 +65,7 @@ class RefereeActor:
     """
 
     def __init__(self, spec: SweepSpec, stores: Stores, dataset: list[Any]) -> None:
+        os.environ.update(stores.credentials)
         plan = Plan(spec)
         self._dataset = dataset
         self._shelf = TeacherShelf(stores.teachers)

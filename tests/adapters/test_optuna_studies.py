@@ -9,7 +9,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from sweep.adapters.optuna_studies import BatchedJournal
+from sweep.adapters.optuna_journal import BatchedJournal
 from sweep.errors import SweepFailed
 from sweep.plan import Plan
 from sweep.referee import Outcome

@@ -9,7 +9,7 @@ from mlflow.exceptions import MlflowException
 
 from sweep.adapters.mlflow_store import MlflowStore, local_uri
 from sweep.adapters.mlflow_tracking import MlflowTracker
-from sweep.adapters.optuna_studies import BatchedJournal
+from sweep.adapters.optuna_journal import BatchedJournal
 from sweep.adapters.spool import Spool
 from sweep.errors import SweepFailed
 from sweep.plan import Plan

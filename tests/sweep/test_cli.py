@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from sweep import cli
+from sweep.commands import launching
 from sweep.errors import BadInput, SweepFailed
 from sweep.spec_reader import presets
 from tests.sweep.specs import SMALL, small_data
@@ -143,7 +144,7 @@ def test_outcomes_have_their_exit_codes(
     def read(*_: object) -> None:
         raise raised
 
-    monkeypatch.setattr(cli, "_read", read)
+    monkeypatch.setattr(launching, "read", read)
     assert run("check", "digits") == (code, [], [line])
 
 

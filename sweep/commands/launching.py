@@ -1,0 +1,149 @@
+"""Launch, plan and check a spec."""
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+from typer import Context
+
+from sweep.commands.options import (
+    DEFAULT_RUNS,
+    RunsOption,
+    SetOption,
+    SpecArgument,
+    TrackingOption,
+    checked,
+    is_http,
+    is_in_a_job,
+    places,
+    read,
+)
+from sweep.commands.printing import new_console, show
+from sweep.errors import BadInput
+
+if TYPE_CHECKING:
+    from sweep.spec import SweepSpec
+
+
+def launch(  # noqa: PLR0913, PLR0917 - an option each
+    context: Context,
+    spec: SpecArgument,
+    overrides: SetOption = None,
+    runs_dir: RunsOption = DEFAULT_RUNS,
+    tracking_uri: TrackingOption = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="A Ray cluster to run on: http://HEAD:8265 submits to it from any machine; auto "
+            "or HOST:PORT joins it from one of its nodes. By default Ray starts here."
+        ),
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="After submitting, follow the sweep to its end.")
+    ] = False,
+    fork: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Launch it as a sweep of this name.")
+    ] = None,
+    allow_code: Annotated[
+        bool, typer.Option("--allow-code", help="Let the spec load Python code of your own.")
+    ] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Say at the end where the time went.")
+    ] = False,
+) -> None:
+    """Run a sweep, or go on with it where it stopped, and show the comparison.
+
+    Example: almkd launch digits --set name=more-seeds --set confirm.seeds=20
+    """
+    from sweep.run import launch as run
+    from sweep.spec import check_code_is_allowed
+
+    wanted = read(spec, [*(overrides or ()), *([f"name={fork}"] if fork else ())])
+    check_code_is_allowed(wanted, allow_code)
+    if address and is_http(address):
+        _refuse_places_of_here(context)
+        _submit(wanted, address, wait, profile)
+        return
+    if is_in_a_job() and not runs_dir.is_absolute():
+        raise BadInput(
+            f"--runs-dir {runs_dir}: a job's own directory goes with the job; set ALMKD_RUNS in "
+            "the environment of the cluster's head to an absolute path on a disk that stays"
+        )
+    if allow_code:
+        _let_everyone_import_from_here()
+    signal.signal(signal.SIGTERM, _raise_interrupt)
+    console = new_console()
+    shown = run(wanted, places(runs_dir, tracking_uri), console, address, profile)
+    show(console, shown)
+
+
+def plan(
+    spec: SpecArgument,
+    overrides: SetOption = None,
+    runs_dir: RunsOption = DEFAULT_RUNS,
+    tracking_uri: TrackingOption = None,
+) -> None:
+    """Show what would run, and what its seeds can show at best; runs nothing.
+
+    Where the sweep has run already, what difference its seeds could show is told from the spread
+    seen so far.
+    """
+    from sweep.plan_text import describe
+    from sweep.run import open_store, seen_so_far
+
+    wanted, kept = checked(read(spec, overrides)), places(runs_dir, tracking_uri)
+    has_run = tracking_uri or (kept.sweep(wanted.name).exists() and kept.has_store)
+    seen = seen_so_far(wanted.name, open_store(kept)) if has_run else None
+    for line in describe(wanted, seen):
+        typer.echo(line)
+
+
+def check(spec: SpecArgument, overrides: SetOption = None) -> None:
+    """Check a spec and say what is wrong with it, if anything."""
+    wanted = checked(read(spec, overrides))
+    typer.echo(f"{wanted.name}: nothing wrong")
+
+
+def _submit(spec: "SweepSpec", address: str, wait: bool, profile: bool) -> None:
+    """Hand a sweep to a cluster, as a job of its own; SystemExit with its code if waited for."""
+    from sweep.adapters.ray_jobs import Jobs
+
+    checked(spec)
+    jobs = Jobs(address)
+    job = jobs.submit(spec, profile)
+    typer.echo(f"{spec.name}: submitted to {address} as job {job}")
+    if wait:
+        for part in jobs.follow(job):
+            typer.echo(part, nl=False)
+        sys.exit(jobs.exit_code(job))
+    typer.echo(f"almkd watch {spec.name} --address {address} shows how far it is")
+    typer.echo(f"almkd logs {spec.name} --address {address} --follow shows what it prints")
+    typer.echo(f"almkd stop {spec.name} --address {address} ends it; the same launch goes on")
+
+
+def _refuse_places_of_here(context: Context) -> None:
+    """BadInput for options that name places of this machine, where the head has its own."""
+    remedies = {
+        "runs_dir": ("--runs-dir", "ALMKD_RUNS"),
+        "tracking_uri": ("--tracking-uri", "MLFLOW_TRACKING_URI"),
+    }
+    for parameter, (option, variable) in remedies.items():
+        source = context.get_parameter_source(parameter)
+        if source is not None and source.name == "COMMANDLINE":
+            raise BadInput(
+                f"{option}: a submitted sweep is kept where the cluster's head keeps its sweeps; "
+                f"leave it out, and set {variable} in the head's environment"
+            )
+
+
+def _let_everyone_import_from_here() -> None:
+    """Have this process, and those that it starts, find modules in the current directory."""
+    here, before = os.getcwd(), os.environ.get("PYTHONPATH")
+    sys.path.insert(0, here)
+    os.environ["PYTHONPATH"] = os.pathsep.join([here, *([before] if before else [])])
+
+
+def _raise_interrupt(signum: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt

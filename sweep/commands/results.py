@@ -1,0 +1,104 @@
+"""What a sweep showed: compared again, exported, looked at in the dashboard."""
+
+import ipaddress
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sweep.commands.options import (
+    DEFAULT_RUNS,
+    RunsOption,
+    SweepArgument,
+    TrackingOption,
+    places,
+)
+from sweep.commands.printing import new_console, show
+from sweep.errors import BadInput
+from sweep.secrets import masked
+
+
+def compare(
+    sweep: SweepArgument, runs_dir: RunsOption = DEFAULT_RUNS, tracking_uri: TrackingOption = None
+) -> None:
+    """Make statistics, tables, figures and report of a sweep again, from its runs."""
+    from sweep.run import compare as run
+    from sweep.run import open_store
+
+    kept = places(runs_dir, tracking_uri)
+    show(new_console(), run(sweep, kept, open_store(kept, must_exist=True)))
+
+
+def export(  # noqa: PLR0913, PLR0917 - an option each
+    sweep: Annotated[
+        str | None, typer.Argument(metavar="[SWEEP]", help="The name of a sweep.")
+    ] = None,
+    more: Annotated[
+        list[str] | None,
+        typer.Option("--sweep", metavar="SWEEP", help="Another sweep, below it; may be repeated."),
+    ] = None,
+    table: Annotated[str, typer.Option(help="comparison, trials or curves.")] = "comparison",
+    form: Annotated[
+        str, typer.Option("--format", help="csv, parquet, json, markdown, latex or html.")
+    ] = "csv",
+    out: Annotated[Path | None, typer.Option(help="A file; by default standard output.")] = None,
+    wide: Annotated[
+        bool, typer.Option("--wide", help="Methods by conditions, as papers print them.")
+    ] = False,
+    std: Annotated[
+        bool, typer.Option("--std/--interval", help="Beside a mean in a wide table.")
+    ] = False,
+    runs_dir: RunsOption = DEFAULT_RUNS,
+    tracking_uri: TrackingOption = None,
+) -> None:
+    """Write a table of one or several sweeps, read back from the tracking store.
+
+    Example: almkd export digits --table curves --format parquet --out curves.parquet
+    """
+    from sweep.exporting import Excerpt
+    from sweep.exporting import export as run
+
+    sweeps = [*([sweep] if sweep else []), *(more or [])]
+    excerpt = Excerpt(tuple(sweeps), table, form, wide, "std" if std else "interval")
+    rows = run(excerpt, places(runs_dir, tracking_uri), out)
+    if out is not None:
+        typer.echo(f"wrote {rows} rows to {out}", err=True)
+
+
+def ui(
+    runs_dir: RunsOption = DEFAULT_RUNS,
+    tracking_uri: TrackingOption = None,
+    host: Annotated[str, typer.Option(help="An address of this machine's own.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 5000,
+) -> None:
+    """Open the MLflow dashboard over the store, on this machine only.
+
+    From elsewhere: ssh -L 5000:127.0.0.1:5000 THIS-MACHINE, then open http://127.0.0.1:5000 there.
+    """
+    from sweep.run import open_store
+
+    _check_loopback(host)
+    store = open_store(places(runs_dir, tracking_uri), must_exist=True)
+    typer.echo(f"http://{host}:{port} shows {masked(store.uri)}; Ctrl-C ends it", err=True)
+    # Not as an argument: the address of a database may hold its password.
+    os.environ["MLFLOW_BACKEND_STORE_URI"] = store.uri
+    command = [sys.executable, "-m", "mlflow", "ui"]
+    os.execv(sys.executable, [*command, "--host", host, "--port", str(port)])
+
+
+def _check_loopback(host: str) -> None:
+    """BadInput unless only this machine can reach ``host``: the dashboard asks for no password."""
+    if host == "localhost":
+        return
+    try:
+        inside = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        inside = False
+    if not inside:
+        raise BadInput(
+            f"--host {host}: the dashboard asks for no password, so it is served to this machine "
+            "alone; reach it through ssh -L, or run an MLflow server with authentication "
+            "(mlflow server --app-name basic-auth) and name it with --tracking-uri"
+        )
