@@ -12,6 +12,8 @@
 # ALMKD_MLFLOW_USER  the account that is made at the first start, an administrator    almkd
 # ALMKD_MLFLOW_OTHERS  what other accounts may do with runs that are not theirs:
 #                    READ, USE, EDIT, MANAGE or NO_PERMISSIONS                  READ
+# ALMKD_MLFLOW_REMEMBERS_S   seconds for which a password that was right is not checked again, as
+#                    each check costs a tenth of a second; a changed password may work on for so long  60
 # ALMKD_SECRETS      directory of the files mlflow_admin_password, mlflow_db_password,
 #                    mlflow_secret_key                                          /run/secrets
 set -eu
@@ -34,6 +36,7 @@ cat > "$MLFLOW_AUTH_CONFIG_PATH" << INI
 [mlflow]
 default_permission = ${ALMKD_MLFLOW_OTHERS:-READ}
 database_uri = $database
+auth_cache_ttl_seconds = ${ALMKD_MLFLOW_REMEMBERS_S:-60}
 INI
 export PGPASSFILE MLFLOW_AUTH_CONFIG_PATH
 

@@ -16,7 +16,7 @@ import optuna
 import pandas as pd
 import psutil
 from mlflow import MlflowClient
-from optuna.storages import JournalStorage
+from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 # A sweep that searches, prunes, confirms and compares within seconds.
@@ -131,16 +131,21 @@ def table(runs: Path) -> pd.DataFrame:
 
 def left(runs: Path) -> Left:
     """Count what a sweep that came to its end left: every trial once, in its true state."""
-    client = MlflowClient(f"sqlite:///{runs / 'mlflow.db'}")
+    journal = JournalFileBackend(str(runs / "faults" / "optuna.journal"))
+    return left_in(MlflowClient(f"sqlite:///{runs / 'mlflow.db'}"), JournalStorage(journal))
+
+
+def left_in(client: MlflowClient, studies: BaseStorage) -> Left:
+    """As `left`, of stores wherever they are."""
     experiment = client.get_experiment_by_name("faults")
     everything = client.search_runs([experiment.experiment_id], max_results=10_000)
     runs_of = Counter(run.data.tags["stage"] for run in everything)
     keys = Counter(run.data.tags.get("key", "sweep") for run in everything)
     status = {run.data.tags["key"]: run.info.status for run in everything if "key" in run.data.tags}
-    trials = _trials(runs)
+    trials = _trials(studies)
     planned = PLANNED_TRIALS + PLANNED_CONFIRMED + PLANNED_TEACHERS + 1
     wrong = sum(
-        status.get(key) != _STATUS[state] or state not in ("COMPLETE", "PRUNED", "FAIL")
+        status.get(key) != _STATUS.get(state) or state not in ("COMPLETE", "PRUNED", "FAIL")
         for key, state in trials.items()
     )
     return Left(
@@ -164,10 +169,9 @@ def assert_whole(runs: Path) -> None:
 _STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
 
 
-def _trials(runs: Path) -> dict[str, str]:
-    """State of every trial in the journal, by the key of its run."""
+def _trials(storage: BaseStorage) -> dict[str, str]:
+    """State of every trial of the studies, by the key of its run."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    storage = JournalStorage(JournalFileBackend(str(runs / "faults" / "optuna.journal")))
     found = {}
     for study in optuna.get_all_study_names(storage):
         cell = study.removeprefix("faults/")
