@@ -25,6 +25,7 @@ class Service:
     secrets: list[str]
     volumes: dict[str, str]  # a named volume -> its directory
     health: list[str]
+    init: bool  # whether a first process buries orphans
 
 
 def services() -> dict[str, Service]:
@@ -47,6 +48,7 @@ def _service(name: str, entry: Mapping[str, Any]) -> Service:
         entry.get("secrets", []),
         {volume: place for volume, place in volumes.items() if "/" not in volume},
         entry.get("healthcheck", {}).get("test", [])[1:],
+        entry.get("init", False),
     )
 
 

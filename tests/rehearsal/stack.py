@@ -18,6 +18,7 @@ from tests.rehearsal.hosts import Host, Network
 from tests.rehearsal.processes import kill_tree
 
 PROGRAMS = "/opt/almkd/docker"
+INIT = (sys.executable, "-m", "tests.rehearsal.init")
 HEALTHY_WITHIN_S = 180.0
 # The variable of each service that says where it listens, with the port it has there.
 PORTS = {
@@ -88,7 +89,12 @@ class Stack:
         log = self.place / f"{name}.log"
         with log.open("ab") as file:
             process = subprocess.Popen(
-                [*host.enter, *self._as_user(node), *_translate(node.command, translated)],
+                [
+                    *host.enter,
+                    *(INIT if node.init else ()),
+                    *self._as_user(node),
+                    *_translate(node.command, translated),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
