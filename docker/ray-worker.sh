@@ -2,7 +2,7 @@
 # A node of the Ray cluster that trains. It reaches the head and the other nodes, no database.
 #
 # needs                almkd[cluster]; a head; its token, see ray-token.sh
-# RAY_HEAD             HOST:PORT of the head                                ray-head:6379
+# RAY_HEAD             HOST:PORT of the head            ray-head:6379, or where KubeRay says it is
 # RAY_NODE_IP          this host's address for the other nodes              found by Ray
 # RAY_AGENT_PORT       the port of the node's health                        52365
 # RAY_TMPDIR           Ray's sockets and logs                               /tmp/ray
@@ -16,7 +16,7 @@ set -eu
 . "$(dirname "$0")/ray-token.sh"
 
 exec ray start --block \
-  --address="${RAY_HEAD:-ray-head:6379}" \
+  --address="${RAY_HEAD:-${FQ_RAY_IP:-ray-head}:6379}" \
   ${RAY_NODE_IP:+"--node-ip-address=$RAY_NODE_IP"} \
   --dashboard-agent-listen-port="${RAY_AGENT_PORT:-52365}" \
   --temp-dir="${RAY_TMPDIR:-/tmp/ray}" \
