@@ -8,10 +8,10 @@ from typing import Any, NoReturn
 import typer
 
 from sweep.commands import catalogue, following, launching, results
+from sweep.commands.launching import INTERRUPTED
 from sweep.errors import BadInput, SweepFailed
 from sweep.secrets import masked, refuse_in_arguments, take_up_files
 
-INTERRUPTED = 130
 # In the order of the help.
 COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("launch", launching.launch),

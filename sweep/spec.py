@@ -49,6 +49,8 @@ METRICS: Mapping[str, Literal["maximize", "minimize"]] = {
     "accuracy": "maximize",
     "loss": "minimize",
 }
+# Resources that Ray gives every node by itself.
+RAYS_OWN = ("cpu", "gpu", "memory", "object_store_memory", "bundle")
 UNITS: Mapping[str, str] = {"accuracy": "percent", "loss": "nats"}
 
 
@@ -138,6 +140,7 @@ class Objective(Strict):
 class Resources(Strict):
     """What a cohort takes (CPUs, GPUs or fractions of one), and how much trouble is put up with.
 
+    ``custom``: amounts of resources that nodes of a cluster were started with, by name.
     ``retries``: how often a cohort whose process died is trained again. ``silence_s``: how long a
     cohort may go without finishing an epoch before its process is ended and its trials fail.
     ``store_patience_s``: how long the tracking store may be away before the sweep stops.
@@ -146,11 +149,22 @@ class Resources(Strict):
 
     cpus: Annotated[float, Field(gt=0)] = 1.0
     gpus: Annotated[float, Field(ge=0)] = 0.0
+    custom: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     max_lanes: Annotated[int, Field(ge=1)] = 32
     retries: Annotated[int, Field(ge=0)] = 2
     silence_s: Annotated[float, Field(gt=0)] = 3600.0
     store_patience_s: Annotated[float, Field(gt=0)] = 300.0
     checkpoint_every_s: Annotated[float, Field(gt=0)] = 60.0
+
+    @model_validator(mode="after")
+    def _custom_is_custom(self) -> "Resources":
+        for name in self.custom:
+            if not name or name.lower() in RAYS_OWN:
+                raise ValueError(
+                    f"custom.{name}: is no custom resource of Ray's; CPUs and GPUs have fields of "
+                    "their own, and a cohort cannot ask for memory"
+                )
+        return self
 
 
 class SweepSpec(Strict):

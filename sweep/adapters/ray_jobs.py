@@ -11,7 +11,7 @@ import shlex
 import socket
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,8 +22,8 @@ from urllib.parse import urlsplit
 # Read by Ray when it is imported.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
+import aiohttp
 import ray
-import requests
 import yaml
 from ray.exceptions import AuthenticationError
 from ray.job_submission import JobDetails, JobSubmissionClient
@@ -43,7 +43,14 @@ CONNECTS_WITHIN, ANSWERS_WITHIN = 10.0, 60.0
 # environment.
 STOP_WAIT = {"RAY_JOB_STOP_WAIT_TIME_S": "120"}
 STOPS_WITHIN = 150.0
+# How long a head may take to take jobs, in seconds, and what it says until then.
+STARTS_WITHIN, NOT_YET = 60.0, "No available agent"
 LOOK_EVERY = 0.5  # seconds
+CHATTY = (
+    "ray.dashboard.modules.dashboard_sdk",
+    "ray.dashboard.modules.job.sdk",
+    "ray._private.runtime_env.packaging",
+)
 # What a shell makes of Ctrl-C; Ray keeps no exit code of a job that was stopped.
 INTERRUPTED = 130
 TOKEN = (
@@ -62,7 +69,7 @@ class Job:
     since: datetime
     ended: datetime | None
     exit_code: int | None
-    message: str
+    reason: str
 
     @property
     def is_over(self) -> bool:
@@ -84,7 +91,9 @@ class Jobs:
         ``address``: ``http://HEAD:8265`` or ``https://…``.
         """
         self.address = address.rstrip("/")
-        logging.getLogger("ray").setLevel(logging.ERROR)
+        # They tell of every file that is sent, and of connections that end.
+        for name in CHATTY:
+            logging.getLogger(name).setLevel(logging.ERROR)
         _check_answers(self.address)
         # Ray takes what stands there before what it is given.
         os.environ["RAY_API_SERVER_ADDRESS"] = self.address
@@ -109,23 +118,16 @@ class Jobs:
             )
         now = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
         job = f"{spec.name}-{now}-{os.urandom(2).hex()}"
-        with tempfile.TemporaryDirectory(prefix="almkd-") as place, self._asking():
-            file = f"{spec.name}.yaml"
-            text = yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False)
-            (Path(place) / file).write_text(text, encoding="utf-8")
-            own = needs_code(spec)
-            if own:
-                carry_own_code(Path.cwd(), Path(place))
-            words = ["almkd", "launch", file, "--address", "auto"]
-            words += ["--allow-code"] if own else []
-            words += ["--profile"] if profile else []
-            submitted: str = self._client.submit_job(
-                entrypoint=shlex.join(words),
-                submission_id=job,
-                runtime_env={"working_dir": place, "env_vars": dict(STOP_WAIT)},
-                metadata={SWEEP: spec.name},
-            )
-            return submitted
+        with tempfile.TemporaryDirectory(prefix="almkd-") as place:
+            words = _written_into(Path(place), spec, profile)
+            with self._asking():
+                self._client.submit_patiently(
+                    entrypoint=shlex.join(words),
+                    submission_id=job,
+                    runtime_env={"working_dir": place, "env_vars": dict(STOP_WAIT)},
+                    metadata={SWEEP: spec.name},
+                )
+        return job
 
     def all(self) -> list[Job]:
         """Every launch that was submitted to the cluster as it is now, the newest first."""
@@ -215,13 +217,13 @@ class Jobs:
                 f"--address {self.address}: the cluster takes commands with its token only, and "
                 f"none or another was given; {TOKEN}"
             ) from None
-        except (requests.exceptions.RequestException, ConnectionError, KeyError, ValueError) as e:
+        except (OSError, aiohttp.ClientError, KeyError, ValueError) as error:
             raise BadInput(
                 f"--address {self.address}: is no dashboard of a Ray cluster, or does not answer "
-                f"as one ({_first_line(e)}); give http://HEAD:8265"
+                f"as one ({_first_line(str(error))}); give http://HEAD:8265"
             ) from None
         except RuntimeError as error:
-            raise BadInput(f"--address {self.address}: {_first_line(error)}") from None
+            raise BadInput(f"--address {self.address}: {_first_line(str(error))}") from None
 
 
 class _Client(JobSubmissionClient):
@@ -232,8 +234,32 @@ class _Client(JobSubmissionClient):
         """The version of the cluster's Ray, as it told when it was first asked."""
         return self._server_ray_version
 
+    def submit_patiently(self, **job: Any) -> None:
+        """Submit to a head that may just be starting: it answers before it takes jobs."""
+        deadline = time.monotonic() + STARTS_WITHIN
+        while True:
+            try:
+                self.submit_job(**job)
+                return
+            except RuntimeError as error:
+                if NOT_YET not in str(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(LOOK_EVERY)
+
     def _do_request(self, method: str, endpoint: str, **more: Any) -> Any:
         return super()._do_request(method, endpoint, timeout=ANSWERS_WITHIN, **more)
+
+
+def _written_into(place: Path, spec: SweepSpec, profile: bool) -> list[str]:
+    """A job's files, in a directory of its own; the command that launches from there."""
+    file = f"{spec.name}.yaml"
+    text = yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False)
+    (place / file).write_text(text, encoding="utf-8")
+    own = needs_code(spec)
+    if own:
+        carry_own_code(Path.cwd(), place)
+    options = [*(["--allow-code"] if own else []), *(["--profile"] if profile else [])]
+    return ["almkd", "launch", file, "--address", "auto", *options]
 
 
 def _check_answers(address: str) -> None:
@@ -257,7 +283,7 @@ def _job(details: JobDetails) -> Job:
         since=_moment(details.start_time or 0),
         ended=_moment(details.end_time) if details.end_time else None,
         exit_code=details.driver_exit_code,
-        message=details.message or "",
+        reason=_first_line(details.message or ""),
     )
 
 
@@ -269,6 +295,5 @@ def _shown(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def _first_line(error: Exception) -> str:
-    lines: Sequence[str] = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0]

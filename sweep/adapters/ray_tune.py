@@ -40,6 +40,8 @@ from trainers.data.datasets import Dataset
 
 # How long a cluster's head may take to answer, in seconds.
 ANSWERS_WITHIN = 10.0
+# More of a custom resource than any sweep takes at once.
+PLENTY = 1e6
 
 
 class RefereeLost(Exception):
@@ -93,7 +95,17 @@ class RefereeSearcher(Searcher):
 
 
 def check_address(address: str) -> None:
-    """BadInput if nothing answers at a cluster's address: Ray itself would try for many minutes."""
+    """BadInput if nothing answers at a cluster's address: Ray itself would try for many minutes.
+
+    Ray Client's addresses are refused: the launch would stay here, with the sweep's files and the
+    signals that stop it, and its referee would run there.
+    """
+    if address.startswith("ray://"):
+        host = address.removeprefix("ray://").rpartition(":")[0] or "HEAD"
+        raise BadInput(
+            f"--address {address}: a sweep is not run through Ray Client, which ends it with the "
+            f"connection; submit it with --address http://{host}:8265 (and --wait to follow it)"
+        )
     try:
         place = canonicalize_bootstrap_address(address) if address == "auto" else address
         host, _, port = str(place).rpartition("://")[2].rpartition(":")
@@ -113,6 +125,8 @@ def ray_session(address: str | None, spec: SweepSpec) -> Iterator[None]:
         # Not None: Ray would then join whatever cluster it finds a trace of, dead ones among them.
         address=address or "local",
         include_dashboard=False if address is None else None,
+        # One's own machine is taken to have what nodes of a cluster are told apart by.
+        resources=None if address else dict.fromkeys(spec.resources.custom, PLENTY),
         log_to_driver=False,
         logging_level=logging.ERROR,
     )
@@ -126,18 +140,34 @@ def ray_session(address: str | None, spec: SweepSpec) -> Iterator[None]:
         ray.shutdown()
 
 
+def _needs(spec: SweepSpec) -> dict[str, float]:
+    """What a cohort takes, by Ray's name of it."""
+    resources = spec.resources
+    return {"CPU": resources.cpus, "GPU": resources.gpus, **resources.custom}
+
+
 def _slots(spec: SweepSpec) -> int:
     """How many cohorts the cluster can train at once, as it is now; at least one."""
     has: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    needs = {"CPU": spec.resources.cpus, "GPU": spec.resources.gpus}
-    fits = [has.get(kind, 0.0) // amount for kind, amount in needs.items() if amount]
+    fits = [has.get(kind, 0.0) // amount for kind, amount in _needs(spec).items() if amount]
     return max(1, int(min(fits)))
+
+
+def _lacking(spec: SweepSpec) -> list[str]:
+    """Lines on what no node could give a cohort now; one that joins may."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    return [
+        f"no node has {amount:g} {kind} for a cohort; they wait for one that joins"
+        for kind, amount in _needs(spec).items()
+        if amount > max(node.get(kind, 0.0) for node in nodes)
+    ]
 
 
 def _warm_up(spec: SweepSpec) -> None:
     """Have as many worker processes as will train load torch; nothing waits for them here."""
+    custom = dict(spec.resources.custom)
     for _ in range(_slots(spec)):
-        ray.remote(warm_up).options(num_cpus=spec.resources.cpus).remote()
+        ray.remote(warm_up).options(num_cpus=spec.resources.cpus, resources=custom).remote()
 
 
 def train_everything(
@@ -162,7 +192,7 @@ def train_everything(
     ended = threading.Event()
     screen = threading.Thread(target=_watch, args=(watch, referee, ended), daemon=True)
     try:
-        for line in ray.get(referee.notices.remote()):
+        for line in [*ray.get(referee.notices.remote()), *_lacking(spec)]:
             say(line)
         screen.start()
         _run_tune(spec, referee)
@@ -202,11 +232,12 @@ def _run_tune(spec: SweepSpec, referee: Any) -> None:
     threads = max(1, int(resources.cpus))
     trainable = tune.with_resources(
         tune.with_parameters(CohortTrainable, referee=referee, threads=threads),
-        {"cpu": resources.cpus, "gpu": resources.gpus},
+        {"cpu": resources.cpus, "gpu": resources.gpus, **resources.custom},
     )
     searcher = RefereeSearcher(referee)
     # Tune keeps the process of a cohort that ended only if another one waits for it; by default it
-    # asks for one at a time, and ends and starts processes half of the time.
+    # asks for one at a time, and ends and starts processes half of the time. It is no limit on how
+    # many train: nodes that join are used.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(_slots(spec) + 1)
     with tempfile.TemporaryDirectory(prefix="almkd-") as scratch:
         tuner = tune.Tuner(

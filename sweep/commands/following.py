@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -25,6 +26,7 @@ from sweep.commands.options import (
 )
 from sweep.commands.printing import new_console, print_table
 from sweep.errors import BadInput, SweepFailed, unknown
+from sweep.secrets import masked
 
 # Seconds between two looks on a screen, and two lines in a log; a look that takes long is taken
 # less often.
@@ -142,28 +144,37 @@ def stop(
 def _until_over(view: View, sweep: str, every: float) -> Iterator[Seen]:
     """A sweep again and again, the last time when it is over, at the rate of the last minute."""
     points: deque[tuple[float, int]] = deque()
-    heard = time.monotonic()
+    began = heard = time.monotonic()
     seen = view.look(sweep)
     while True:
-        began = time.monotonic()
+        now = time.monotonic()
+        took = now - began
         if seen.progress is not None and not seen.away:
-            heard = began
-            points.append((began, seen.progress.epochs))
-            while len(points) > 2 and began - points[1][0] > RATE_OVER:
-                points.popleft()
-            seconds, epochs = began - points[0][0], seen.progress.epochs - points[0][1]
-            if seconds > RATE_OVER / 2 and epochs > 0:
-                seen = Seen(seen.address, seen.progress.at_rate(epochs / seconds), seen.job)
+            heard = now
+            points.append((now, seen.progress.epochs))
+            seen = seen.at_rate(_rate(points))
         yield seen
         if seen.is_over:
             return
-        time.sleep(max(every, COST * (time.monotonic() - began)))
+        time.sleep(max(every, COST * took))
+        began = time.monotonic()
         try:
             seen = view.look(sweep)
         except (SweepFailed, BadInput) as error:
-            if time.monotonic() - heard > PATIENCE:
+            if began - heard > PATIENCE:
                 raise
-            seen = Seen(seen.address, seen.progress, seen.job, f"no answer: {error}")
+            seen = replace(seen, away=f"no answer: {masked(str(error))}")
+
+
+def _rate(points: deque[tuple[float, int]]) -> float | None:
+    """Epochs a second over the last minute of (moment, epochs so far); None if too little is known.
+
+    Older points are forgotten.
+    """
+    while len(points) > 2 and points[-1][0] - points[1][0] > RATE_OVER:
+        points.popleft()
+    seconds, epochs = points[-1][0] - points[0][0], points[-1][1] - points[0][1]
+    return epochs / seconds if seconds > RATE_OVER / 2 and epochs > 0 else None
 
 
 @contextmanager

@@ -3,11 +3,13 @@
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from typer import Context
 
+from sweep.commands.looking import jobs_of
 from sweep.commands.options import (
     DEFAULT_RUNS,
     RunsOption,
@@ -24,7 +26,11 @@ from sweep.commands.printing import new_console, show
 from sweep.errors import BadInput
 
 if TYPE_CHECKING:
+    from sweep.adapters.ray_jobs import Jobs
     from sweep.spec import SweepSpec
+
+# As shells have it.
+INTERRUPTED = 130
 
 
 def launch(  # noqa: PLR0913, PLR0917 - an option each
@@ -66,13 +72,10 @@ def launch(  # noqa: PLR0913, PLR0917 - an option each
         _refuse_places_of_here(context)
         _submit(wanted, address, wait, profile)
         return
-    if is_in_a_job() and not runs_dir.is_absolute():
-        raise BadInput(
-            f"--runs-dir {runs_dir}: a job's own directory goes with the job; set ALMKD_RUNS in "
-            "the environment of the cluster's head to an absolute path on a disk that stays"
-        )
     if allow_code:
         _let_everyone_import_from_here()
+    if is_in_a_job():
+        _move_to(runs_dir)
     signal.signal(signal.SIGTERM, _raise_interrupt)
     console = new_console()
     shown = run(wanted, places(runs_dir, tracking_uri), console, address, profile)
@@ -108,19 +111,26 @@ def check(spec: SpecArgument, overrides: SetOption = None) -> None:
 
 def _submit(spec: "SweepSpec", address: str, wait: bool, profile: bool) -> None:
     """Hand a sweep to a cluster, as a job of its own; SystemExit with its code if waited for."""
-    from sweep.adapters.ray_jobs import Jobs
-
     checked(spec)
-    jobs = Jobs(address)
+    jobs = jobs_of(address)
     job = jobs.submit(spec, profile)
     typer.echo(f"{spec.name}: submitted to {address} as job {job}")
     if wait:
-        for part in jobs.follow(job):
-            typer.echo(part, nl=False)
-        sys.exit(jobs.exit_code(job))
+        sys.exit(_follow(jobs, job))
     typer.echo(f"almkd watch {spec.name} --address {address} shows how far it is")
     typer.echo(f"almkd logs {spec.name} --address {address} --follow shows what it prints")
     typer.echo(f"almkd stop {spec.name} --address {address} ends it; the same launch goes on")
+
+
+def _follow(jobs: "Jobs", job: str) -> int:
+    """Print what a job prints; its exit code, or that of who stops looking."""
+    try:
+        for part in jobs.follow(job):
+            typer.echo(part, nl=False)
+        return jobs.exit_code(job)
+    except KeyboardInterrupt:
+        typer.echo(f"almkd: no longer followed; job {job} goes on", err=True)
+        return INTERRUPTED
 
 
 def _refuse_places_of_here(context: Context) -> None:
@@ -136,6 +146,20 @@ def _refuse_places_of_here(context: Context) -> None:
                 f"{option}: a submitted sweep is kept where the cluster's head keeps its sweeps; "
                 f"leave it out, and set {variable} in the head's environment"
             )
+
+
+def _move_to(runs_dir: Path) -> None:
+    """Leave a job's own directory, which may go before the job does, for one that stays.
+
+    BadInput if none is named.
+    """
+    if not runs_dir.is_absolute():
+        raise BadInput(
+            f"--runs-dir {runs_dir}: a job's own directory goes with the job; set ALMKD_RUNS in "
+            "the environment of the cluster's head to an absolute path on a disk that stays"
+        )
+    runs_dir.mkdir(parents=True, exist_ok=True)
+    os.chdir(runs_dir)
 
 
 def _let_everyone_import_from_here() -> None:

@@ -1,7 +1,7 @@
 """One look at a sweep: in the tracking store, and on the cluster, if one is named."""
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,16 +42,21 @@ class Seen:
         job_failed = self.job is not None and self.job.state == "failed"
         return job_failed or (self.progress is not None and self.progress.state == "failed")
 
+    def at_rate(self, epochs_per_second: float | None) -> "Seen":
+        """The same, at a rate that was seen more closely, if it was."""
+        if self.progress is None or epochs_per_second is None:
+            return self
+        return replace(self, progress=self.progress.at_rate(epochs_per_second))
+
     def about_job(self) -> list[str]:
         """Lines on the job and on a store that does not answer."""
         said = []
         if self.job is not None:
             said.append(f"{self.job} on {self.address}")
             if self.job.state == "failed":
-                code = self.job.exit_code
                 said.append(
-                    f"exit code {'unknown' if code is None else code}; almkd logs "
-                    f"{self.job.sweep} --address {self.address} shows why"
+                    f"{self.job.reason}; almkd logs {self.job.sweep} --address {self.address} "
+                    "shows more"
                 )
             if self.progress is None:
                 said.append(
@@ -71,7 +76,7 @@ class Seen:
 
         if self.away or self.progress is None:
             return "; ".join(self.about_job())
-        job = f"{self.job.id} {self.job.state}; " if self.job else ""
+        job = f"job {self.job.id} {self.job.state}; " if self.job else ""
         return f"{job}{line(self.progress)}"
 
     def as_data(self, sweep: str) -> dict[str, object]:
@@ -124,6 +129,12 @@ class View:
 
 def jobs_of(address: str) -> "Jobs":
     """The jobs of a cluster, by its dashboard's address."""
-    from sweep.adapters.ray_jobs import Jobs
+    try:
+        from sweep.adapters.ray_jobs import Jobs
+    except ImportError as error:
+        raise BadInput(
+            f"--address {address}: what talks to a cluster is not installed ({error}); "
+            "pip install 'almkd[cluster]'"
+        ) from None
 
     return Jobs(cluster(address))

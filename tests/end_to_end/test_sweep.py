@@ -19,6 +19,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from sweep import cli
+from sweep.commands.looking import IMPATIENT
 from sweep.compare.comparison import comparison_columns, comparison_table, trials_table
 from sweep.compare.records import trial_columns
 from sweep.plan import Plan
@@ -221,6 +222,33 @@ def test_tables_are_read_back_from_the_store_alone(
     assert Counter(tables["trials"]["stage"]) == {"teacher": 8, "search": 48, "confirm": 24}
     means = finished.shown.table["test_accuracy_mean"]
     assert tables["comparison"]["test_accuracy_mean"].tolist() == means.tolist()
+
+
+@pytest.mark.parametrize("command", ["status", "watch", "list"])
+def test_its_end_is_told_from_the_store_alone(
+    finished: Finished,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+) -> None:
+    for name, value in IMPATIENT.items():
+        monkeypatch.setenv(name, value)
+    sweep = [] if command == "list" else ["tiny"]
+    uri = open_store(finished.places).uri
+    monkeypatch.setattr("sys.argv", ["almkd", command, *sweep, "--tracking-uri", uri])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert not stop.value.code
+    said = capsys.readouterr().out
+    if command == "list":
+        assert said.splitlines()[1].split()[:2] == ["tiny", "complete"]
+        return
+    assert "complete: teachers 8/8, search 48/48, confirm 24/24" in said
+    if command == "status":
+        table = finished.shown.table
+        asked = {row.split()[0]: row.split()[1] for row in said.splitlines()[2:]}
+        assert len(asked) == len(table)
+        assert set(asked.values()) == {"6/6"}
 
 
 def test_parent_run_carries_spec_environment_tables_figure_and_report(finished: Finished) -> None:

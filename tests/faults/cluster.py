@@ -1,12 +1,16 @@
 """A Ray cluster of real processes on the loopback, whose nodes can be killed and added."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+
+import psutil
 
 HOST = "127.0.0.1"
 # What is gone is noticed within seconds instead of a minute.
@@ -17,28 +21,38 @@ ENVIRONMENT = {
     "RAY_health_check_failure_threshold": "5",
     "RAY_gcs_rpc_server_reconnect_timeout_s": "5",
 }
-# Below the ports that Ray gives to workers.
-PORTS = range(6400, 9900)
+# Below the ports that Ray gives to workers; each is tried once, and tests side by side begin apart.
+_UNTRIED = iter(range(6400 + os.getpid() % 30 * 100, 9900))
 
 
 class RayCluster:
     """A head that trains nothing, and nodes of one CPU each."""
 
-    def __init__(self) -> None:
-        self.address = f"{HOST}:{_free_port()}"
-        port = self.address.rpartition(":")[2]
-        self._head = _ray("--head", f"--port={port}", "--num-cpus=0", "--include-dashboard=false")
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        """``environment``: variables of every node beside the usual; with it comes a dashboard."""
+        self._places: list[str] = []
+        self._environment = {**ENVIRONMENT, **(environment or {})}
+        port, dashboard = _free_ports(2)
+        self.address, self.dashboard = f"{HOST}:{port}", f"http://{HOST}:{dashboard}"
+        options = ["--include-dashboard=false"]
+        if environment is not None:
+            options = [f"--dashboard-host={HOST}", f"--dashboard-port={dashboard}"]
+        self._head = self._ray("--head", f"--port={port}", "--num-cpus=0", *options)
         _wait_for(self._head)
         self._nodes: list[subprocess.Popen[bytes]] = []
 
-    def add_node(self) -> None:
-        """Let one more node join; it has when this returns."""
-        self._nodes.append(_ray(f"--address={self.address}", "--num-cpus=1"))
+    def add_node(self, *options: str) -> None:
+        """Let one more node join, started with some more options; it has when this returns."""
+        self._nodes.append(self._ray(f"--address={self.address}", "--num-cpus=1", *options))
         _wait_for(self._nodes[-1])
 
-    def kill_node(self) -> None:
-        """End all processes of the node that joined first, at once."""
-        _kill(self._nodes.pop(0))
+    def training(self) -> list[bool]:
+        """Of each node, whether a process of it trains a cohort now."""
+        return [any("CohortTrainable.step" in t for t in _titles(node.pid)) for node in self._nodes]
+
+    def kill_node(self, place: int = 0) -> None:
+        """End all processes of a node at once, by default of the one that joined first."""
+        _kill(self._nodes.pop(place))
 
     def kill_head(self) -> None:
         """End all processes of the head, at once."""
@@ -49,12 +63,31 @@ class RayCluster:
         for node in (*self._nodes, self._head):
             if node.poll() is None:
                 _kill(node)
+        for place in self._places:
+            shutil.rmtree(place, ignore_errors=True)
+
+    def _ray(self, *options: str) -> subprocess.Popen[bytes]:
+        """A node that starts, in a session of its own."""
+        command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block"]
+        common = ["--disable-usage-stats", f"--node-ip-address={HOST}"]
+        # Nodes of one machine would take the same port and the same files: only one would get the
+        # first, and they would delete the second under each other's jobs.
+        self._places.append(tempfile.mkdtemp(prefix="almkd-"))
+        common += [f"--dashboard-agent-listen-port={_free_ports(1)[0]}"]
+        common += [f"--temp-dir={self._places[-1]}"]
+        return subprocess.Popen(
+            [*command, *options, *common],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **self._environment},
+            start_new_session=True,
+        )
 
 
 @contextmanager
-def ray_cluster() -> Iterator[RayCluster]:
+def ray_cluster(environment: Mapping[str, str] | None = None) -> Iterator[RayCluster]:
     """A cluster with one node beside its head, ended with the block."""
-    cluster = RayCluster()
+    cluster = RayCluster(environment)
     try:
         cluster.add_node()
         yield cluster
@@ -62,17 +95,13 @@ def ray_cluster() -> Iterator[RayCluster]:
         cluster.stop()
 
 
-def _ray(*options: str) -> subprocess.Popen[bytes]:
-    """A node that starts, in a session of its own."""
-    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block"]
-    common = ["--disable-usage-stats", f"--node-ip-address={HOST}"]
-    return subprocess.Popen(
-        [*command, *options, *common],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env={**os.environ, **ENVIRONMENT},
-        start_new_session=True,
-    )
+def _titles(pid: int) -> list[str]:
+    """What the processes below one call themselves."""
+    titles = []
+    for child in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.Error):
+            titles.append(" ".join(child.cmdline()))
+    return titles
 
 
 def _wait_for(node: subprocess.Popen[bytes]) -> None:
@@ -93,9 +122,13 @@ def _kill(node: subprocess.Popen[bytes]) -> None:
     node.stdout.close()
 
 
-def _free_port() -> int:
-    for port in PORTS:
+def _free_ports(count: int) -> list[int]:
+    """Free ports, none of which this process was given before."""
+    found: list[int] = []
+    for port in _UNTRIED:
         with socket.socket() as probe, suppress(OSError):
             probe.bind((HOST, port))
-            return port
-    raise AssertionError("no free port")
+            found.append(port)
+            if len(found) == count:
+                return found
+    raise AssertionError("no free ports")

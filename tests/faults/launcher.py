@@ -131,8 +131,7 @@ def table(runs: Path) -> pd.DataFrame:
 
 def left(runs: Path) -> Left:
     """Count what a sweep that came to its end left: every trial once, in its true state."""
-    journal = JournalFileBackend(str(runs / "faults" / "optuna.journal"))
-    return left_in(MlflowClient(f"sqlite:///{runs / 'mlflow.db'}"), JournalStorage(journal))
+    return left_in(MlflowClient(f"sqlite:///{runs / 'mlflow.db'}"), _journal(runs))
 
 
 def left_in(client: MlflowClient, studies: BaseStorage) -> Left:
@@ -142,7 +141,7 @@ def left_in(client: MlflowClient, studies: BaseStorage) -> Left:
     runs_of = Counter(run.data.tags["stage"] for run in everything)
     keys = Counter(run.data.tags.get("key", "sweep") for run in everything)
     status = {run.data.tags["key"]: run.info.status for run in everything if "key" in run.data.tags}
-    trials = _trials(studies)
+    trials = _states(studies)
     planned = PLANNED_TRIALS + PLANNED_CONFIRMED + PLANNED_TEACHERS + 1
     wrong = sum(
         status.get(key) != _STATUS.get(state) or state not in ("COMPLETE", "PRUNED", "FAIL")
@@ -169,8 +168,16 @@ def assert_whole(runs: Path) -> None:
 _STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
 
 
-def _trials(storage: BaseStorage) -> dict[str, str]:
-    """State of every trial of the studies, by the key of its run."""
+def trial_states(runs: Path) -> dict[str, str]:
+    """State of every trial in the journal, by the key of its run."""
+    return _states(_journal(runs))
+
+
+def _journal(runs: Path) -> BaseStorage:
+    return JournalStorage(JournalFileBackend(str(runs / "faults" / "optuna.journal")))
+
+
+def _states(storage: BaseStorage) -> dict[str, str]:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     found = {}
     for study in optuna.get_all_study_names(storage):

@@ -10,6 +10,7 @@ import yaml
 
 from sweep import cli
 from sweep.commands import launching
+from sweep.commands.looking import IMPATIENT
 from sweep.errors import BadInput, SweepFailed
 from sweep.spec_reader import presets
 from tests.sweep.specs import SMALL, small_data
@@ -21,6 +22,8 @@ Run = Callable[..., tuple[int, list[str], list[str]]]
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs the command in an empty directory: exit code, lines of stdout and of stderr."""
     monkeypatch.chdir(tmp_path)
+    for name, value in IMPATIENT.items():
+        monkeypatch.setenv(name, value)
 
     def run(*words: str) -> tuple[int, list[str], list[str]]:
         monkeypatch.setattr(sys, "argv", ["almkd", *words])
@@ -70,6 +73,10 @@ def test_launch_without_its_data_says_what_to_fetch_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+# Where nothing answers.
+HTTP = ("--address", "http://127.0.0.1:1")
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -82,6 +89,22 @@ def test_launch_without_its_data_says_what_to_fetch_and_leaves_nothing(
         (["compare", "digits", "--tracking-uri", "nonsense://x"], "--tracking-uri nonsense://x"),
         (["launch", "digits", "--address", "127.0.0.1:1"], "127.0.0.1:1: no Ray cluster answers"),
         (["launch", "digits", "--address", "nowhere"], "nowhere: no Ray cluster answers there"),
+        (["launch", "digits", "--address", "ray://h:10001"], "--address http://h:8265"),
+        (["launch", "digits", "--address", "http://127.0.0.1:1"], "nothing answers there"),
+        (["launch", "digits", "--address", "http://:x"], "nothing answers there"),
+        (["launch", "digits", *HTTP, "--runs-dir", "here"], "--runs-dir: a submitted sweep"),
+        (["launch", "digits", *HTTP, "--tracking-uri", "u"], "set MLFLOW_TRACKING_URI in the head"),
+        (["launch", "digits", *HTTP, "--set", "search.generation=99"], "search.generation: 99"),
+        (["status", "digits"], "runs: holds no sweeps"),
+        (["status", "digits", "--format", "yaml"], "'yaml' is no format"),
+        (["status", "digits", "--address", "h:6379"], "give it as http://HEAD:8265"),
+        (["watch", "digits"], "runs: holds no sweeps"),
+        (["watch", "digits", *HTTP], "nothing answers there"),
+        (["list", *HTTP], "nothing answers there"),
+        (["logs", "digits"], "prints to its own terminal"),
+        (["logs", "digits", *HTTP], "nothing answers there"),
+        (["stop", "digits"], "no launch of it runs under runs"),
+        (["stop", "digits", *HTTP], "nothing answers there"),
         (["launch"], "Missing argument 'SPEC'"),
         (["launch", "digits", "--sett", "a=b"], "No such option"),
         (["lunch", "digits"], "No such command 'lunch'"),

@@ -1,9 +1,11 @@
-"""Passwords are masked wherever they could be seen."""
+"""Passwords are masked wherever they could be seen, and come from files where one asks for it."""
+
+from pathlib import Path
 
 import pytest
 
 from sweep.errors import BadInput
-from sweep.secrets import masked, refuse_in_arguments
+from sweep.secrets import masked, optuna_url, refuse_in_arguments, take_up_files
 
 
 @pytest.mark.parametrize(
@@ -31,3 +33,51 @@ def test_a_password_among_the_arguments_is_refused_without_being_repeated() -> N
     assert "s3cret" not in str(caught.value)
     assert "MLFLOW_TRACKING_PASSWORD" in str(caught.value)
     refuse_in_arguments(["list", "--tracking-uri", "http://host:5000"])
+
+
+@pytest.mark.parametrize(
+    "name", ["MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"]
+)
+def test_what_mlflow_reads_may_stand_in_a_file(tmp_path: Path, name: str) -> None:
+    (tmp_path / "secret").write_text("s3cret\n")
+    environment = {f"{name}_FILE": str(tmp_path / "secret"), "OTHER": "1"}
+    take_up_files(environment)
+    assert environment == {name: "s3cret", "OTHER": "1"}
+    # As for a process that is started with what is there now.
+    take_up_files(environment)
+
+
+def test_the_database_of_the_studies_may_stand_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text(" postgresql://me:s3cret@db/optuna\n")
+    environment = {"ALMKD_OPTUNA_URL_FILE": str(tmp_path / "url")}
+    take_up_files(environment)
+    # Not in the environment, which the processes that train may see.
+    assert "ALMKD_OPTUNA_URL" not in environment
+    assert optuna_url(environment) == "postgresql://me:s3cret@db/optuna"
+    assert optuna_url({"ALMKD_OPTUNA_URL": "sqlite:///x"}) == "sqlite:///x"
+    assert optuna_url({}) is None
+
+
+@pytest.mark.parametrize("name", ["MLFLOW_TRACKING_PASSWORD", "ALMKD_OPTUNA_URL"])
+@pytest.mark.parametrize(
+    ("content", "value", "message"),
+    [
+        (None, None, "cannot be read"),
+        (b" \n", None, "is empty"),
+        (b"\xff\xfe", None, "cannot be read"),
+        (b"s3cret", "other", "are both set"),
+    ],
+)
+def test_a_secret_that_cannot_be_had_is_told_without_its_content(
+    tmp_path: Path, name: str, content: bytes | None, value: str | None, message: str
+) -> None:
+    if content is not None:
+        (tmp_path / "secret").write_bytes(content)
+    environment = {f"{name}_FILE": str(tmp_path / "secret")}
+    if value is not None:
+        environment[name] = value
+    with pytest.raises(BadInput, match=message) as caught:
+        take_up_files(environment)
+    assert name in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+    assert "other" not in str(caught.value).replace("another", "")
