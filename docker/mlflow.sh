@@ -1,12 +1,15 @@
 #!/bin/sh
 # The MLflow server: runs and accounts in PostgreSQL, artifacts through the server, passwords on.
 #
+# usage              docker/mlflow.sh            serves
+#                    docker/mlflow.sh upgrade    brings the tables to this version of MLflow, and ends
 # needs              almkd[cluster]; a PostgreSQL made by postgres.sh
 # MLFLOW_HOST        the address to listen on                                   0.0.0.0
 # MLFLOW_PORT        its port                                                   5000
 # MLFLOW_WORKERS     processes that answer                                      2
 # MLFLOW_SERVER_ALLOWED_HOSTS  the names, with ports, under which clients may call it; MLflow's
 #                    own default knows localhost and private addresses only
+# MLFLOW_SERVER_CORS_ALLOWED_ORIGINS  the addresses under which browsers see the dashboard
 # ALMKD_DATABASE     HOST:PORT of PostgreSQL                                    postgres:5432
 # ALMKD_ARTIFACTS    directory or URI of the artifacts           /var/lib/almkd/artifacts
 # ALMKD_MLFLOW_USER  the account that is made at the first start, an administrator    almkd
@@ -39,6 +42,14 @@ database_uri = $database
 auth_cache_ttl_seconds = ${ALMKD_MLFLOW_REMEMBERS_S:-60}
 INI
 export PGPASSFILE MLFLOW_AUTH_CONFIG_PATH
+# Nothing is sent to MLflow's makers; queues for language models are not needed here.
+export MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false
+
+if [ "${1:-}" = upgrade ]; then
+  python -m mlflow db upgrade "$database"
+  python -m mlflow.server.auth db upgrade --url "$database"
+  exit
+fi
 
 MLFLOW_AUTH_ADMIN_USERNAME=${ALMKD_MLFLOW_USER:-almkd}
 MLFLOW_AUTH_ADMIN_PASSWORD=$(cat "$secrets/mlflow_admin_password")
@@ -51,7 +62,5 @@ export MLFLOW_BACKEND_STORE_URI="$database"
 export MLFLOW_ARTIFACTS_DESTINATION="${ALMKD_ARTIFACTS:-/var/lib/almkd/artifacts}"
 export MLFLOW_HOST="${MLFLOW_HOST:-0.0.0.0}" MLFLOW_PORT="${MLFLOW_PORT:-5000}"
 export MLFLOW_WORKERS="${MLFLOW_WORKERS:-2}"
-# Nothing is sent to MLflow's makers; queues for language models are not needed here.
-export MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false
 
 exec python -m mlflow server --app-name basic-auth --serve-artifacts

@@ -10,6 +10,8 @@ from tests.rehearsal.compose import services
 from tests.rehearsal.stack import Stack
 
 NAME = "client"
+# Variables of the client: where the cluster is, what opens it, what opens the tracking server.
+CLUSTER = "RAY_API_SERVER_ADDRESS"
 TOKEN = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH")
 PASSWORD = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD_FILE")
 # Ten times what it takes, for a machine that has other work too.

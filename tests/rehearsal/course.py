@@ -13,7 +13,7 @@ import pandas as pd
 import psutil
 
 from tests.faults.launcher import PLANNED_CONFIRMED, PLANNED_TEACHERS, PLANNED_TRIALS
-from tests.rehearsal.client import TOKEN, Client
+from tests.rehearsal.client import CLUSTER, TOKEN, Client
 from tests.rehearsal.stack import Node, Stack
 from tests.rehearsal.steps import Steps
 
@@ -104,7 +104,7 @@ class Course:
 
     def export(self) -> pd.DataFrame:
         """The comparison, as a client without a token gets it from the tracking server alone."""
-        alone = self._client.without(*TOKEN, RAY_API_SERVER_ADDRESS="")
+        alone = self._client.without(*TOKEN, CLUSTER)
         return pd.read_csv(io.StringIO(self._client.almkd("export", SWEEP, environment=alone)))
 
     def counts(self) -> dict[str, Any]:

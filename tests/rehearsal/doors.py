@@ -5,7 +5,7 @@ Each door is tried with no key and a wrong one, by plain requests and by the com
 
 from pathlib import Path
 
-from tests.rehearsal.client import PASSWORD, TOKEN, Client
+from tests.rehearsal.client import CLUSTER, PASSWORD, TOKEN, Client
 from tests.rehearsal.stack import Node, Stack
 from tests.rehearsal.steps import Steps
 
@@ -28,22 +28,20 @@ def commands_refused(stack: Stack, client: Client, spec: Path, steps: Steps) -> 
     wrong.write_text("0" * 64, encoding="utf-8")
     launch = ("almkd", "launch", str(spec), "--address", client.cluster)
     listed = ("almkd", "list")
-    # `almkd list` asks the tracking server alone, where no cluster is named.
-    alone = {"RAY_API_SERVER_ADDRESS": ""}
     tries = {
         "launch without a token": (launch, client.without(*TOKEN)),
         "launch with a wrong token": (launch, client.without(RAY_AUTH_TOKEN_PATH=str(wrong))),
-        "list without a password": (listed, client.without(*PASSWORD, **alone)),
+        "list without a password": (listed, client.without(*PASSWORD, CLUSTER)),
         "list with a wrong password": (
             listed,
-            client.without(MLFLOW_TRACKING_PASSWORD_FILE=str(wrong), **alone),
+            client.without(CLUSTER, MLFLOW_TRACKING_PASSWORD_FILE=str(wrong)),
         ),
     }
     for title, (command, environment) in tries.items():
         code, printed = client.run(*command, environment=environment)
         steps.check(code in (1, 2), f"{title} is refused", f"exit code {code}: {printed}")
         steps.check("Traceback" not in printed, f"{title} is told in words", printed[-300:])
-    listed_now = client.almkd("list", "--address", client.cluster)
+    listed_now = client.almkd("list")
     steps.check("faults" not in listed_now, "nothing was submitted", listed_now)
 
 
