@@ -3,7 +3,8 @@
 #
 # needs        PostgreSQL's programs, on PATH or where Debian puts them; a user that is not root
 # PGDATA       where the databases are kept; made at the first start
-# PGPORT       the port, on all addresses of this host                       5432
+# PGPORT       the port                                                      5432
+# ALMKD_LISTEN   the addresses of this host to listen on                       0.0.0.0
 # ALMKD_SECRETS  directory of the files postgres_password, mlflow_db_password, optuna_db_password
 #                                                                             /run/secrets
 set -eu
@@ -59,4 +60,4 @@ if [ ! -e "$PGDATA/PG_VERSION" ]; then
   make_databases
 fi
 
-exec postgres -D "$PGDATA" -c listen_addresses='*' -c unix_socket_directories=''
+exec postgres -D "$PGDATA" -c listen_addresses="${ALMKD_LISTEN:-0.0.0.0}" -c unix_socket_directories=''

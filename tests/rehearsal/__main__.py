@@ -41,15 +41,16 @@ def main() -> int:
     """Every step, in order."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keep", action="store_true", help="keep logs and stores, and say where")
-    keep: bool = parser.parse_args().keep
+    parser.add_argument("--loopback", action="store_true", help="all hosts on the loopback")
+    asked = parser.parse_args()
     if not shutil.which("initdb") and not list(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
         sys.stderr.write(
             "almkd: no PostgreSQL here, so nothing was rehearsed: install postgresql\n"
         )
         return 2
     steps = Steps()
-    with _place(keep) as place, network(HOSTS) as net, ended_with_this():
-        where = "network namespaces, one a host" if net.apart else "the loopback, all on one host"
+    with _place(asked.keep) as place, network(HOSTS, asked.loopback) as net, ended_with_this():
+        where = "network namespaces, one a host" if net.apart else "addresses of the loopback"
         steps.say(f"hosts: {where}")
         try:
             _rehearse(net, place, steps)
@@ -62,7 +63,7 @@ def main() -> int:
 def _rehearse(net: Network, place: Path, steps: Steps) -> None:
     spec = place / "faults.yaml"
     # Longer than it takes to notice that a trial has ended.
-    spec.write_text(SPEC.replace("epochs: 8", "epochs: 60"), encoding="utf-8")
+    spec.write_text(SPEC.replace("epochs: 8", "epochs: 100"), encoding="utf-8")
     undisturbed = _reference(spec, place)
     stack = Stack(net, place, place / "made")
     _bring_up(stack, steps)

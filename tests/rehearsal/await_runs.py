@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 LOOK_EVERY_S = 0.3
-WAITS_AT_MOST_S = 180.0
+WAITS_AT_MOST_S = 300.0
 
 
 def ended(sweep: str, stage: str) -> int:

@@ -11,7 +11,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
-LOOPBACK = "127.0.0.1"
+# Of the loopback each host has an address of its own, so that Ray tells the nodes apart.
+LOOPBACK = "127.0.0.{}"
+OWN = "127.0.0.1"
 # Addresses that are given to nobody (RFC 5737).
 ADDRESS = "192.0.2.{}"
 _SWITCH = "switch"
@@ -19,10 +21,11 @@ _SWITCH = "switch"
 
 @dataclass(frozen=True)
 class Host:
-    """A host: its address, and what is put before a command so that it runs there."""
+    """A host: its address for others and for itself, and what puts a command there."""
 
     name: str
     address: str
+    own: str
     enter: tuple[str, ...] = ()
 
 
@@ -34,25 +37,34 @@ class Network:
     apart: bool
 
     def port(self, usual: int) -> int:
-        """A port that is free: the usual one where hosts are apart."""
+        """A port that is free on every host: the usual one where they are apart."""
         if self.apart:
             return usual
         with socket.socket() as probe:
-            probe.bind((LOOPBACK, 0))
+            probe.bind(("", 0))
             port: int = probe.getsockname()[1]
             return port
 
 
 @contextmanager
-def network(names: Sequence[str]) -> Iterator[Network]:
-    """Hosts of these names, apart if this machine lets them be."""
+def network(names: Sequence[str], loopback: bool = False) -> Iterator[Network]:
+    """Hosts of these names: apart where this machine lets them be, unless ``loopback``."""
     with ExitStack() as ended:
-        try:
-            hosts = ended.enter_context(_namespaces(names))
-        except (OSError, subprocess.CalledProcessError):
-            yield Network({name: Host(name, LOOPBACK) for name in names}, apart=False)
-        else:
+        hosts = None if loopback else _apart(names, ended)
+        if hosts:
             yield Network(hosts, apart=True)
+        else:
+            addresses = [LOOPBACK.format(number) for number in range(2, len(names) + 2)]
+            near = {name: Host(name, a, a) for name, a in zip(names, addresses, strict=True)}
+            yield Network(near, apart=False)
+
+
+def _apart(names: Sequence[str], ended: ExitStack) -> dict[str, Host] | None:
+    """Hosts in namespaces; None where they may not be made."""
+    try:
+        return ended.enter_context(_namespaces(names))
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 @contextmanager
@@ -79,7 +91,7 @@ def _plug_in(name: str, number: int) -> Host:
     _ip("-n", host, "route", "add", "default", "dev", "eth0")
     enter = ("ip", "netns", "exec", host)
     subprocess.run([*enter, "true"], check=True, capture_output=True)
-    return Host(name, address, enter)
+    return Host(name, address, OWN, enter)
 
 
 def _namespace(name: str) -> str:

@@ -26,10 +26,10 @@ def restore(stack: Stack, directory: Path) -> None:
 
 def _run(stack: Stack, script: str, directory: Path) -> None:
     node = stack.nodes["postgres"]
-    secrets = {"ALMKD_SECRETS": str(stack.secrets)}
+    where = {"ALMKD_SECRETS": str(stack.secrets), "PGHOST": node.host.own}
     subprocess.run(
         [*node.host.enter, stack.programs / script, directory],
-        env={**node.environment, **secrets},
+        env={**node.environment, **where},
         check=True,
         capture_output=True,
         text=True,
@@ -48,12 +48,13 @@ def _empty(stack: Stack, owner: str) -> None:
     )
     program = (
         "import os, psycopg\n"
-        "with psycopg.connect(host='127.0.0.1') as database:\n"
+        "with psycopg.connect() as database:\n"
         "    database.execute(os.environ['DROP'])\n"
     )
     environment = {
         **os.environ,
         "PGPORT": node.environment["PGPORT"],
+        "PGHOST": node.host.own,
         "PGUSER": owner,
         "PGDATABASE": owner,
         "PGPASSWORD": password,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.rehearsal.compose import ROOT, Service, services
-from tests.rehearsal.hosts import Host, Network
+from tests.rehearsal.hosts import OWN, Host, Network
 from tests.rehearsal.processes import kill_tree
 
 PROGRAMS = "/opt/almkd/docker"
@@ -155,9 +155,13 @@ class Stack:
             found[directory] = str(self._volume(volume, service))
         for (other, usual), port in self._ports.items():
             found[f"{other}:{usual}"] = f"{self.network.hosts[other].address}:{port}"
+        host = self.network.hosts[name]
         for usual, port in self._ports_of(service.name, name).items():
-            found[f"127.0.0.1:{usual}"] = f"127.0.0.1:{port}"
+            found[f"{OWN}:{usual}"] = f"{host.own}:{port}"
             found[f"--port={usual}"] = f"--port={port}"
+        if not self.network.apart:
+            # Whatever listens on all addresses of its host listens on the one that it has.
+            found |= {"0.0.0.0": host.own, f"--host={OWN}": f"--host={host.own}"}
         return found
 
     def _ports_of(self, service: str, name: str) -> dict[int, int]:
