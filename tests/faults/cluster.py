@@ -48,7 +48,7 @@ class RayCluster:
 
     def training(self) -> list[bool]:
         """Of each node, whether a process of it trains a cohort now."""
-        return [any("CohortTrainable.step" in t for t in _titles(node.pid)) for node in self._nodes]
+        return [any("Trainable.train" in t for t in _titles(node.pid)) for node in self._nodes]
 
     def kill_node(self, place: int = 0) -> None:
         """End all processes of a node at once, by default of the one that joined first."""

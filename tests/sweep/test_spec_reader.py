@@ -407,3 +407,12 @@ def _written(tmp_path: Path) -> Path:
     path.write_text(yaml.safe_dump(dict(SMALL)), encoding="utf-8")
     assert isinstance(read_spec(str(path)), SweepSpec)
     return path
+
+
+def test_a_cohort_may_take_custom_resources_but_none_of_rays_own() -> None:
+    assert small_spec({"resources.custom": {"a100": 0.5}}).resources.custom == {"a100": 0.5}
+    for name in ("CPU", "gpu", "memory", ""):
+        with pytest.raises(BadInput, match=rf"resources: custom\.{name}: is no custom resource"):
+            small_spec({"resources.custom": {name: 1.0}})
+    with pytest.raises(BadInput, match=r"resources\.custom\.a100"):
+        small_spec({"resources.custom": {"a100": 0.0}})
