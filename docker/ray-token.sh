@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sourced by ray-head.sh and ray-worker.sh: no node starts without a token.
+# Sourced by ray-head.sh and ray-worker.sh, for what all nodes have: none starts without a token.
 #
 # RAY_AUTH_TOKEN_PATH  the file with the token, as Ray reads it            /run/secrets/ray_token
 # RAY_AUTH_TOKEN       the token itself, where an orchestrator such as KubeRay sets it
@@ -13,3 +13,5 @@ fi
 
 # Nothing is sent to Ray's makers.
 export RAY_USAGE_STATS_ENABLED=0
+# A node has so many seconds to come up; by default 60, too few on a machine with much else to do.
+export RAY_raylet_start_wait_time_s=180

@@ -56,4 +56,6 @@ def node_with_wrong_token(stack: Stack) -> Node:
 def did_not_join(stranger: Node, steps: Steps) -> None:
     """It has given up by now."""
     code = stranger.process.wait(timeout=120)
-    steps.check(code != 0, "a node with a wrong token does not join", stranger.log.read_text())
+    said = stranger.log.read_text()
+    steps.check(code != 0, "a node with a wrong token does not join", said)
+    steps.check("InvalidAuthToken" in said, "and is told that it is the token", said)
