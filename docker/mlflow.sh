@@ -62,5 +62,7 @@ export MLFLOW_BACKEND_STORE_URI="$database"
 export MLFLOW_ARTIFACTS_DESTINATION="${ALMKD_ARTIFACTS:-/var/lib/almkd/artifacts}"
 export MLFLOW_HOST="${MLFLOW_HOST:-0.0.0.0}" MLFLOW_PORT="${MLFLOW_PORT:-5000}"
 export MLFLOW_WORKERS="${MLFLOW_WORKERS:-2}"
+# By default a worker that is silent for 5 s is killed: on a busy machine, before it has even loaded.
+export MLFLOW_UVICORN_OPTS="--timeout-worker-healthcheck 120"
 
 exec python -m mlflow server --app-name basic-auth --serve-artifacts

@@ -13,5 +13,3 @@ fi
 
 # Nothing is sent to Ray's makers.
 export RAY_USAGE_STATS_ENABLED=0
-# A node has so many seconds to come up; by default 60, too few on a machine with much else to do.
-export RAY_raylet_start_wait_time_s=180

@@ -111,6 +111,7 @@ def test_ports_are_those_of_the_rehearsal_and_reached_from_this_machine_only(ser
         assert published.startswith("127.0.0.1:")
     assert services()[service].health
     assert services()[service].init
+    assert services()[service].restarts
 
 
 def test_the_rehearsal_starts_every_service() -> None:

@@ -26,6 +26,7 @@ class Service:
     volumes: dict[str, str]  # a named volume -> its directory
     health: list[str]
     init: bool  # whether a first process buries orphans
+    restarts: bool  # whether it is started again when it has ended by itself
 
 
 def services() -> dict[str, Service]:
@@ -49,6 +50,7 @@ def _service(name: str, entry: Mapping[str, Any]) -> Service:
         {volume: place for volume, place in volumes.items() if "/" not in volume},
         entry.get("healthcheck", {}).get("test", [])[1:],
         entry.get("init", False),
+        entry.get("restart") == "unless-stopped",
     )
 
 

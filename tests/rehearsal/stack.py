@@ -19,7 +19,7 @@ from tests.rehearsal.processes import kill_tree
 
 PROGRAMS = "/opt/almkd/docker"
 INIT = (sys.executable, "-m", "tests.rehearsal.init")
-HEALTHY_WITHIN_S = 180.0
+HEALTHY_WITHIN_S = 300.0
 # The variable of each service that says where it listens, with the port it has there.
 PORTS = {
     "postgres": {"PGPORT": 5432},
@@ -110,10 +110,13 @@ class Stack:
         """Wait until the services are healthy, by the test that compose.yaml has for each."""
         deadline = time.monotonic() + HEALTHY_WITHIN_S
         for name in names:
-            node = self.nodes[name]
-            while not _is_healthy(node):
-                if node.process.poll() is not None or time.monotonic() > deadline:
+            while not _is_healthy(node := self.nodes[name]):
+                ended = node.process.poll() is not None
+                if time.monotonic() > deadline or (ended and not node.service.restarts):
                     raise NotHealthy(f"{name} did not come up:\n{node.log.read_text()[-4000:]}")
+                if ended:
+                    node.end()
+                    self.start(name, node.service.name)
                 time.sleep(0.2)
 
     def environment(self, name: str, service: Service) -> dict[str, str]:
