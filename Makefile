@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 HOLD ?= torch==2.13.0 ray==2.60.0 optuna==5.0.0 mlflow==3.17.2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv sweep check test chaos bench audit constraints
+.PHONY: help venv sweep check test rehearse chaos bench audit constraints
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -27,6 +27,9 @@ check: $(INSTALLED) ## Format, lint, types, import walls
 
 test: check ## All checks, then the tests
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+rehearse: $(INSTALLED) ## Start what docker/ holds as plain processes, and run a sweep in it
+	$(BIN)/python -m tests.rehearsal
 
 N ?= 100
 SEED ?= 0

@@ -16,7 +16,7 @@ import optuna
 import pandas as pd
 import psutil
 from mlflow import MlflowClient
-from optuna.storages import JournalStorage
+from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 # A sweep that searches, prunes, confirms and compares within seconds.
@@ -136,7 +136,11 @@ def table(runs: Path) -> pd.DataFrame:
 
 def left(runs: Path) -> Left:
     """Count what a sweep that came to its end left: every trial once, in its true state."""
-    client = MlflowClient(f"sqlite:///{runs / 'mlflow.db'}")
+    return left_in(MlflowClient(f"sqlite:///{runs / 'mlflow.db'}"), _journal(runs))
+
+
+def left_in(client: MlflowClient, studies: BaseStorage) -> Left:
+    """As `left`, of stores wherever they are."""
     experiment = client.get_experiment_by_name("faults")
     everything = client.search_runs([experiment.experiment_id], max_results=10_000)
     runs_of = Counter(run.data.tags["stage"] for run in everything)
@@ -146,7 +150,7 @@ def left(runs: Path) -> Left:
         for run in everything
         if "key" in run.data.tags
     }
-    found = trial_states(runs)
+    found = _states(studies)
     planned = PLANNED_TRIALS + PLANNED_CONFIRMED + PLANNED_TEACHERS + 1
     wrong = sum(state not in _ENDS or ends.get(key) != _ENDS[state] for key, state in found.items())
     return Left(
@@ -177,8 +181,15 @@ _ENDS = {
 
 def trial_states(runs: Path) -> dict[str, str]:
     """State of every trial in the journal, by the key of its run."""
+    return _states(_journal(runs))
+
+
+def _journal(runs: Path) -> BaseStorage:
+    return JournalStorage(JournalFileBackend(str(runs / "faults" / "optuna.journal")))
+
+
+def _states(storage: BaseStorage) -> dict[str, str]:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    storage = JournalStorage(JournalFileBackend(str(runs / "faults" / "optuna.journal")))
     found = {}
     for study in optuna.get_all_study_names(storage):
         cell = study.removeprefix("faults/")

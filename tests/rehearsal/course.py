@@ -1,0 +1,142 @@
+"""A sweep in the stack: submitted, its nodes killed and joined, stopped, gone on with, exported."""
+
+import io
+import json
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import psutil
+
+from tests.faults.launcher import PLANNED_CONFIRMED, PLANNED_TEACHERS, PLANNED_TRIALS
+from tests.rehearsal.client import CLUSTER, TOKEN, Client
+from tests.rehearsal.stack import Node, Stack
+from tests.rehearsal.steps import Steps
+
+SWEEP = "faults"
+# Trials that have ended when a worker is killed, and how many more until the sweep is stopped.
+FIRST, MORE = 1, 2
+# In the titles of Ray's processes that train.
+TRAINS = "Trainable"
+
+
+class Course:
+    """What a user does, one step after another, and what has to hold then."""
+
+    def __init__(self, stack: Stack, client: Client, steps: Steps, spec: Path) -> None:
+        self._stack, self._client, self._steps, self._spec = stack, client, steps, spec
+        self._there = ("--address", client.cluster)
+
+    def submit(self) -> None:
+        """Returns at once, and a second one is told."""
+        printed = self._client.almkd("launch", str(self._spec), *self._there)
+        self._steps.check("submitted" in printed, "launch submits", printed)
+        code, printed = self._client.run("almkd", "launch", str(self._spec), *self._there)
+        self._steps.check(code == 2, "a second launch is told, exit code 2", f"{code}: {printed}")
+
+    def watch(self) -> subprocess.Popen[str]:
+        """Somebody watches from now on."""
+        return self._client.start("almkd", "watch", SWEEP, *self._there)
+
+    def lose_a_worker(self) -> int:
+        """Kill one in the midst of the search; the number of trials that had ended."""
+        self._wait_for(FIRST)
+        # From now on nothing ends on the other: what ends, ends on a node that joins.
+        _signal_trainers(self._stack.nodes["ray-worker-2"], signal.SIGSTOP)
+        self._stack.nodes["ray-worker-1"].end()
+        # The studies know at once; the tracking server within seconds.
+        states: dict[str, int] = self.counts()["trials"]
+        return sum(states.get(state, 0) for state in ("COMPLETE", "PRUNED", "FAIL"))
+
+    def let_another_join(self, ended: int) -> None:
+        """It is put to work."""
+        self._stack.start("ray-worker-3", "ray-worker")
+        self._stack.wait("ray-worker-3")
+        self._wait_for(ended + MORE)
+
+    def look(self) -> None:
+        """Status tells of a sweep that runs."""
+        seen = self._status()
+        done = seen["stages"]["search"]["done"]
+        self._steps.check(seen["state"] == "running", "status: it runs", seen["state"])
+        self._steps.check(seen["job"]["state"] == "running", "status: its job runs", seen["job"])
+        self._steps.check(FIRST < done < PLANNED_TRIALS, "status: in the midst of the search", done)
+        teachers = seen["stages"]["teachers"]["done"]
+        self._steps.check(teachers == PLANNED_TEACHERS, "status: its teachers are there", teachers)
+
+    def stop(self) -> None:
+        """Every state is true then."""
+        printed = self._client.almkd("stop", SWEEP, *self._there)
+        self._steps.check("goes on from here" in printed, "stop waits for the end", printed)
+        seen = self._status()
+        self._steps.check(seen["state"] == "interrupted", "status: interrupted", seen["state"])
+        self._steps.check(seen["job"]["state"] == "stopped", "its job is stopped", seen["job"])
+        counts = self.counts()
+        self._steps.check("RUNNING" not in counts["runs"], "no run is left running", counts)
+        self._steps.check("RUNNING" not in counts["trials"], "nor a trial", counts)
+        self._steps.check(counts["trials"].get("WAITING", 0) > 0, "what flew is marked", counts)
+
+    def go_on(self, watching: subprocess.Popen[str]) -> str:
+        """The same command, on the node that joined alone; what it printed."""
+        self._stack.nodes["ray-worker-2"].end()
+        printed = self._client.almkd("launch", str(self._spec), *self._there, "--wait")
+        self._steps.check("alm_kd" in printed, "the comparison is printed", printed)
+        watched, _ = watching.communicate(timeout=60)
+        self._steps.check(watching.returncode == 0, "watch ends with the launch", watched)
+        self._steps.check(f"{SWEEP}-" in watched, "watch prints lines", watched)
+        logged = self._client.almkd("logs", SWEEP, *self._there)
+        self._steps.check("alm_kd" in logged, "logs has what was printed", logged[-300:])
+        return printed
+
+    def look_back(self) -> None:
+        """Status tells the counts of a sweep that is over."""
+        seen = self._status()
+        stages = {name: stage["done"] for name, stage in seen["stages"].items()}
+        planned = {
+            "teachers": PLANNED_TEACHERS,
+            "search": PLANNED_TRIALS,
+            "confirm": PLANNED_CONFIRMED,
+        }
+        self._steps.check(seen["state"] == "complete", "status: complete", seen["state"])
+        self._steps.check(stages == planned, "status: all that was planned", stages)
+
+    def export(self) -> pd.DataFrame:
+        """The comparison, as a client without a token gets it from the tracking server alone."""
+        alone = self._client.without(*TOKEN, CLUSTER)
+        return pd.read_csv(io.StringIO(self._client.almkd("export", SWEEP, environment=alone)))
+
+    def counts(self) -> dict[str, Any]:
+        """What both stores hold, counted on the head."""
+        head = self._stack.nodes["ray-head"]
+        done = subprocess.run(
+            [*head.host.enter, sys.executable, "-m", "tests.rehearsal.counting"],
+            capture_output=True,
+            text=True,
+            env=head.environment,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"counting: {done.stderr}")
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    def _status(self) -> dict[str, Any]:
+        told: dict[str, Any] = json.loads(
+            self._client.almkd("status", SWEEP, *self._there, "--format", "json")
+        )
+        return told
+
+    def _wait_for(self, trials: int) -> None:
+        self._client.ask("await_runs", SWEEP, "search", str(trials))
+
+
+def _signal_trainers(node: Node, how: signal.Signals) -> None:
+    for process in psutil.Process(node.process.pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            title = " ".join(process.cmdline())
+            if title.startswith("ray::") and TRAINS in title:
+                process.send_signal(how)
