@@ -87,12 +87,11 @@ def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.1)
 
 
-@pytest.mark.parametrize("width", [1400, 600])
-def test_links_of_the_report_lead_to_the_runs(served: Served, width: int, tmp_path: Path) -> None:
+def test_links_of_the_report_lead_to_the_runs(served: Served, tmp_path: Path) -> None:
     page = served.shown.report.read_text(encoding="utf-8")
     runs = f"experiments/{served.experiment}/runs?workflowType=machine_learning"
     assert f"/#/{runs}" in page
-    seen = served.page(runs, width, tmp_path)
+    seen = served.page(runs, 1400, tmp_path)
     assert f"/runs/{served.parent}" in seen.document
     assert "Traces</h" not in seen.document
     assert not [line for line in seen.console if "error" in line.lower()]
@@ -102,7 +101,7 @@ def test_parent_run_tells_the_answer_and_has_the_report(served: Served, tmp_path
     page = served.shown.report.read_text(encoding="utf-8")
     parent = f"experiments/{served.experiment}/runs/{served.parent}"
     assert f"/#/{parent}?workflowType=machine_learning" in page
-    seen = served.page(f"{parent}?workflowType=machine_learning", 1400, tmp_path / "parent")
+    seen = served.page(f"{parent}?workflowType=machine_learning", 600, tmp_path / "parent")
     question = answer(served.shown.table, served.shown.record)[0]
     assert question.partition("?")[0] in seen.document
     assert not [line for line in seen.console if "error" in line.lower()]

@@ -10,8 +10,6 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
-import psutil
-
 HOST = "127.0.0.1"
 # What is gone is noticed within seconds instead of a minute.
 ENVIRONMENT = {
@@ -45,10 +43,6 @@ class RayCluster:
         """Let one more node join, started with some more options; it has when this returns."""
         self._nodes.append(self._ray(f"--address={self.address}", "--num-cpus=1", *options))
         _wait_for(self._nodes[-1])
-
-    def training(self) -> list[bool]:
-        """Of each node, whether a process of it trains a cohort now."""
-        return [any("Trainable.train" in t for t in _titles(node.pid)) for node in self._nodes]
 
     def kill_node(self, place: int = 0) -> None:
         """End all processes of a node at once, by default of the one that joined first."""
@@ -93,15 +87,6 @@ def ray_cluster(environment: Mapping[str, str] | None = None) -> Iterator[RayClu
         yield cluster
     finally:
         cluster.stop()
-
-
-def _titles(pid: int) -> list[str]:
-    """What the processes below one call themselves."""
-    titles = []
-    for child in psutil.Process(pid).children(recursive=True):
-        with suppress(psutil.Error):
-            titles.append(" ".join(child.cmdline()))
-    return titles
 
 
 def _wait_for(node: subprocess.Popen[bytes]) -> None:

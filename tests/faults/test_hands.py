@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from sweep.run import Places
+from sweep.spec_reader import read_spec
+from tests.end_to_end.stage import launched_in_process
 from tests.faults.launcher import (
     COMMAND,
     SPEC,
@@ -59,9 +62,10 @@ def test_a_changed_spec_is_refused_with_its_fields(finished: Path) -> None:
     assert runs_by_key(finished) == before
 
 
-def test_more_seeds_reuse_what_is_there(finished: Path) -> None:
+def test_more_seeds_reuse_what_is_there(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = runs_by_key(finished)
-    run(write_spec(finished, SPEC.replace("seeds: 3", "seeds: 4")), finished)
+    spec = write_spec(finished, SPEC.replace("seeds: 3", "seeds: 4"))
+    launched_in_process(read_spec(str(spec)), Places(finished), monkeypatch)
     after = runs_by_key(finished)
     assert {key: after[key] for key in before} == before
     assert len(after) == len(before) + 3  # a teacher, and one run of each method

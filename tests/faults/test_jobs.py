@@ -1,4 +1,7 @@
-"""A sweep on a cluster, from a machine with its address and token: submit, watch, stop, resume."""
+"""A sweep on a cluster, from a machine with its address and token: submit, look, stop.
+
+The rehearsal (`tests/rehearsal`) goes on from there.
+"""
 
 import json
 import os
@@ -9,7 +12,6 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import pandas as pd
 from mlflow import MlflowClient
 
 from tests.faults.cluster import RayCluster, ray_cluster
@@ -18,9 +20,6 @@ from tests.faults.launcher import (
     EMPTY_STORE,
     FIRST_ASKED,
     SPEC,
-    assert_whole,
-    same,
-    table,
     trial_states,
     write_spec,
 )
@@ -85,9 +84,7 @@ def _statuses(runs: Path) -> set[str]:
     return {run.info.status for run in client.search_runs([experiment.experiment_id])}
 
 
-def test_a_submitted_sweep_is_told_stopped_and_resumed_to_the_same_table(
-    tmp_path: Path, undisturbed: pd.DataFrame
-) -> None:
+def test_a_submitted_sweep_is_told_and_stopped(tmp_path: Path) -> None:
     laptop, runs = tmp_path / "laptop", tmp_path / "runs"
     laptop.mkdir()
     write_spec(laptop, GATED)
@@ -106,17 +103,7 @@ def test_a_submitted_sweep_is_told_stopped_and_resumed_to_the_same_table(
         assert "is on" in said
         assert _jobs_of(said) == [job]
         _stopped_in_the_middle(cluster, almkd, runs)
-        cluster.add_node(GATE)
-        code, said = almkd("launch", "faults.yaml", "--wait")
-        assert code == 0, said
-        assert "fixed_kd" in said
-        assert job not in _jobs_of(said)
-        assert almkd("logs", "faults")[1].split("Running entrypoint")[1] in said
-        code, said = almkd("watch", "faults", MLFLOW_TRACKING_URI=f"sqlite:///{runs}/mlflow.db")
-        assert code == 0
-        assert "complete: teachers 4/4, search 18/18, confirm 6/6" in said
-    assert_whole(runs)
-    assert same(table(runs), undisturbed)
+        assert "interrupted; the same command goes on" in almkd("logs", "faults")[1]
 
 
 def _nothing_goes_without_the_token(almkd: Callable[..., tuple[int, str]]) -> None:

@@ -1,4 +1,7 @@
-"""A launch that is stopped: the same command goes on, and nothing tells that it was broken off."""
+"""A launch that is stopped, or loses its processes: nothing tells that it was broken off.
+
+That its own process is killed: `test_checkpoints`.
+"""
 
 import signal
 import subprocess
@@ -45,7 +48,7 @@ def assert_stopped_truly(process: subprocess.Popen[str], places: Places) -> None
         assert run.info.status == ("FINISHED" if state == "complete" else "KILLED")
 
 
-def test_a_sweep_that_is_stopped_in_every_way_comes_to_the_same_table(
+def test_a_sweep_that_is_stopped_and_loses_processes_comes_to_the_same_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec, places = write_spec(tmp_path, TEXT), Places(tmp_path / "runs")
@@ -55,9 +58,6 @@ def test_a_sweep_that_is_stopped_in_every_way_comes_to_the_same_table(
         wait_for_trials(process, runs, written(runs) + MORE)
         process.send_signal(number)
         assert_stopped_truly(process, places)
-    process = start(spec, runs)
-    wait_for_trials(process, runs, written(runs) + MORE)
-    assert kill(process, "launcher")
     process = start(spec, runs)
     for target in ("Trainable", "RefereeActor"):
         wait_for_trials(process, runs, written(runs) + MORE)
