@@ -5,6 +5,7 @@ That its own process is killed: `test_checkpoints`.
 
 import signal
 import subprocess
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -48,6 +49,15 @@ def assert_stopped_truly(process: subprocess.Popen[str], places: Places) -> None
         assert run.info.status == ("FINISHED" if state == "complete" else "KILLED")
 
 
+def kill_once_it_is_there(process: subprocess.Popen[str], target: str) -> None:
+    """The journal grows before the first process that trains has started."""
+    deadline = time.monotonic() + 60
+    while not kill(process, target):
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline, f"no {target}"
+        time.sleep(0.01)
+
+
 def test_a_sweep_that_is_stopped_and_loses_processes_comes_to_the_same_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -61,7 +71,7 @@ def test_a_sweep_that_is_stopped_and_loses_processes_comes_to_the_same_table(
     process = start(spec, runs)
     for target in ("Trainable", "RefereeActor"):
         wait_for_trials(process, runs, written(runs) + MORE)
-        assert kill(process, target)
+        kill_once_it_is_there(process, target)
     output = finish(process)
     assert "the referee's process died" in output
     assert_whole(runs)
