@@ -50,6 +50,8 @@ def theirs(place: Path, trials: int, quick: bool) -> dict[str, Any]:
     command += ["--out", str(place), *(["--quick"] if quick else [])]
     taken = run(command, place / "stock.log")
     result: dict[str, Any] = json.loads((place / "stock_stack.json").read_text(encoding="utf-8"))
+    # Of this script's own making, with a place that is gone.
+    del result["command"]
     return {**result, "seconds_with_start": taken.seconds}
 
 
