@@ -144,7 +144,7 @@ class Resources(Strict):
     ``max_lanes``: the most trials in one cohort; ``auto`` takes as many as pay for the network, in
     ``memory_gib`` of the device (by default 2 on a CPU, 16 for each GPU).
     ``retries``: how often a cohort whose process died is trained again. ``silence_s``: how long a
-    cohort may go without finishing an epoch before its process is ended and its trials fail.
+    cohort may go without finishing an epoch before its process is ended and its halves are tried.
     ``store_patience_s``: how long the tracking store may be away before the sweep stops.
     ``checkpoint_every_s``: after how long a cohort that trains is saved, at an epoch's end.
     """

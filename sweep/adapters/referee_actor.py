@@ -223,7 +223,7 @@ class RefereeActor:
         return otherwise
 
     def _end_silent(self) -> None:
-        """End processes that hang: in a cohort, which then fails, or between two."""
+        """End processes that hang, in a cohort or between two."""
         for cohort in self._attendance.silent():
             worker = self._attendance.leaves(cohort)
             self._leave(cohort, partial(self._referee.silent, cohort, self._silence_s))
