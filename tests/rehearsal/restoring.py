@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 from tests.rehearsal.stack import Stack
@@ -60,4 +61,4 @@ def _empty(stack: Stack, owner: str) -> None:
         "PGPASSWORD": password,
         "DROP": drop,
     }
-    subprocess.run([*node.host.enter, "python", "-c", program], env=environment, check=True)
+    subprocess.run([*node.host.enter, sys.executable, "-c", program], env=environment, check=True)
