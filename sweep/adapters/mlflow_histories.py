@@ -20,7 +20,7 @@ from mlflow.tracking._tracking_service.utils import _get_store
 from mlflow.utils.rest_utils import http_request, verify_rest_response
 from sqlalchemy import select
 
-from sweep.adapters.mlflow_tracking import EPOCHS
+from sweep.adapters.mlflow_known import EPOCHS
 
 BULK_ROUTE = "/ajax-api/2.0/mlflow/metrics/get-history-bulk"
 # What the route takes and gives at most; a longer answer is cut short without a word.

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from sweep.adapters.mlflow_histories import is_curve
+from sweep.adapters.mlflow_known import EPOCHS
 from sweep.adapters.mlflow_runs import StoredRun
-from sweep.adapters.mlflow_tracking import EPOCHS
 from sweep.compare.records import SweepRecord, trial_columns
 from sweep.plan import Plan
 from sweep.spec import UNITS

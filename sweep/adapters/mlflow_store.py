@@ -29,9 +29,9 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from sweep.adapters.mlflow_database import silence
 from sweep.adapters.mlflow_histories import MlflowHistories
+from sweep.adapters.mlflow_known import EPOCHS, STATUS, KnownRun, SweepRuns
 from sweep.adapters.mlflow_records import to_record
 from sweep.adapters.mlflow_runs import StoredRun, children
-from sweep.adapters.mlflow_tracking import EPOCHS, STATUS, KnownRun, SweepRuns
 from sweep.compare.origin import Origin
 from sweep.compare.records import SweepRecord
 from sweep.errors import BadInput, SweepFailed, unknown

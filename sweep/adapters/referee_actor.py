@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from sweep.adapters.attendance import Attendance
 from sweep.adapters.checkpoint_shelf import CheckpointShelf
 from sweep.adapters.handout import Handout, Worker
-from sweep.adapters.mlflow_tracking import MlflowTracker, SweepRuns
+from sweep.adapters.mlflow_known import SweepRuns
+from sweep.adapters.mlflow_tracking import MlflowTracker
 from sweep.adapters.optuna_studies import OptunaStudies
 from sweep.adapters.teacher_shelf import TeacherShelf
 from sweep.errors import SweepFailed
