@@ -103,7 +103,8 @@ def _saver(cohort: Cohort, checkpoints: Checkpoints) -> Callable[[], None]:
     def between() -> None:
         nonlocal saved
         if time.monotonic() - saved >= checkpoints.every_s:
-            checkpoints.save(cohort.names, cohort.epoch, to_bytes(cohort.state()))
+            state = to_bytes(cohort.state())
+            checkpoints.save(cohort.names, cohort.epoch, state)
             saved = time.monotonic()
 
     return between

@@ -4,7 +4,8 @@ L lanes, B examples of a batch, N of the training split.
 
 Every lane draws its first weights and its batch order from its own seed, so that a trial gives the
 same numbers alone or as a lane of any cohort. After each epoch the loop reports every lane's
-metrics and is told which lanes go on; the others are cut out of the stack.
+metrics and is told which lanes go on; the others are cut out of the stack. An answer that takes its
+time is heeded between two batches, and at the latest before the next report.
 
 A cohort that was broken off goes on from what `Cohort.state` was after some epoch, bit for bit as
 if nothing had been. What it had reported until then is reported once more.
@@ -12,6 +13,7 @@ if nothing had been. What it had reported until then is reported once more.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -33,8 +35,10 @@ from trainers.stopwatch import Stopwatch
 
 Metrics = dict[str, float]
 
+# Which lanes of a report go on; while that is still to come, training does.
+Answer = Sequence[bool] | Future[Sequence[bool]]
 # (epoch, lane names, one metrics row per lane) -> which of these lanes go on.
-Report = Callable[[int, Sequence[str], Sequence[Metrics]], Sequence[bool]]
+Report = Callable[[int, Sequence[str], Sequence[Metrics]], Answer]
 
 
 @dataclass
@@ -81,6 +85,7 @@ class Cohort:
         self._names = [lane.name for lane in lanes]
         self._results = {lane.name: LaneResult() for lane in lanes}
         self._history: list[Reported] = []
+        self._answer: Answer = ()
         entry = METHODS[spec.method]
         _check(spec.method, lanes, data)
         if data.augments and data.teachers and live is None:
@@ -124,11 +129,15 @@ class Cohort:
             if between and self.epoch:
                 between()
             epoch = self.epoch + 1
-            rows = self._rows(self._epoch(epoch))
+            metrics = self._epoch(epoch)
+            if not self._names:
+                break
+            rows = self._rows(metrics)
             self._remember_best(self._note(epoch, rows))
             self._stopwatch.lap("evaluation")
-            self._heed(report(epoch, list(self._names), rows))
+            self._answer = report(epoch, list(self._names), rows)
             self._stopwatch.lap("waiting")
+        self._heed()
         for i, name in enumerate(self._names):
             self._results[name].tables = {k: t[i] for k, t in self.method.tables().items()}
         return self._results
@@ -136,8 +145,9 @@ class Cohort:
     def state(self) -> dict[str, Any]:
         """All that training has changed so far, for `trainers.checkpoint.to_bytes`, after an epoch.
 
-        Not a copy: it holds until training goes on.
+        Not a copy: it holds until training goes on. Waits for the last report's answer.
         """
+        self._heed()
         return {
             "lanes": list(self._names),
             "history": [tuple(reported) for reported in self._history],
@@ -155,7 +165,8 @@ class Cohort:
                 return self._start_again()
             own = [rows[names.index(name)] for name in self._names]
             self._note(epoch, own)
-            self._heed(report(epoch, list(self._names), own))
+            self._answer = report(epoch, list(self._names), own)
+            self._heed()
             if not self._names:
                 return True
         mine = self._stack()
@@ -188,24 +199,35 @@ class Cohort:
         }
 
     def _epoch(self, epoch: int) -> dict[str, Tensor]:
-        """One pass over the training split; metrics (L,) of it."""
+        """One pass over the training split; metrics (L,) of it, of the lanes that are left."""
         lr = self._lr * self.spec.training.lr_factor(epoch)
         self._stopwatch.lap("training")
         self.method.begin_epoch(epoch, self.model, lr)
         self._stopwatch.lap("method")
         n = self.data.size("train")
-        order = torch.stack([torch.randperm(n, generator=g) for g in self._order])
+        order = torch.stack([torch.randperm(n, generator=g) for g in self._order]).to(lr.device)
         loss = torch.zeros_like(lr)
         correct = torch.zeros_like(lr)
-        sizes = batch_sizes(n, self.spec.training.batch_size)
-        for index in torch.split(order.to(lr.device), sizes, dim=1):
-            batch_loss, batch_correct = self._step(index, lr)
+        begin = 0
+        for size in batch_sizes(n, self.spec.training.batch_size):
+            if self._is_answered and (left := self._heed()) is not None:
+                order, lr, loss, correct = order[left], lr[left], loss[left], correct[left]
+            if not self._names:
+                return {}
+            batch_loss, batch_correct = self._step(order[:, begin : begin + size], lr)
             loss += batch_loss
             correct += batch_correct
+            begin += size
         self._stopwatch.lap("training")
+        if (left := self._heed()) is not None:
+            loss, correct = loss[left], correct[left]
+        return self._measured(loss / n, 100.0 * correct / n) if self._names else {}
+
+    def _measured(self, loss: Tensor, accuracy: Tensor) -> dict[str, Tensor]:
+        """All metrics (L,) after an epoch, those that were taken while it trained among them."""
         return {
-            "train_loss": loss / n,
-            "train_accuracy": 100.0 * correct / n,
+            "train_loss": loss,
+            "train_accuracy": accuracy,
             **self.evaluate("validation"),
             **self.method.metrics(),
         }
@@ -265,10 +287,23 @@ class Cohort:
         self._results.update({name: LaneResult() for name in self._names})
         return False
 
-    def _heed(self, go_on: Sequence[bool]) -> None:
-        """Cut out the lanes that do not go on."""
-        if not all(go_on):
-            self._keep([i for i, goes in enumerate(go_on) if goes])
+    @property
+    def _is_answered(self) -> bool:
+        """Whether there is an answer to heed without waiting for it."""
+        return bool(self._answer.done() if isinstance(self._answer, Future) else self._answer)
+
+    def _heed(self) -> Tensor | None:
+        """Cut out the lanes that the last report's answer stops; those left, or None for all.
+
+        Waits for the answer.
+        """
+        answer, self._answer = self._answer, ()
+        if isinstance(answer, Future):
+            answer = answer.result()
+            self._stopwatch.lap("waiting")
+        if all(answer):
+            return None
+        return self._keep([i for i, goes in enumerate(answer) if goes])
 
     def _note(self, epoch: int, rows: Sequence[Metrics]) -> list[int]:
         """Put an epoch on record; the lanes for which it is the best so far."""
@@ -289,7 +324,7 @@ class Cohort:
             lanes = torch.tensor(improved, device=self._lr.device)
             self._best_state.replace(lanes, self._optimizer.state())
 
-    def _keep(self, lanes: list[int]) -> None:
+    def _keep(self, lanes: list[int]) -> Tensor:
         at = torch.tensor(lanes, dtype=torch.int64, device=self._lr.device)
         self._names = [self._names[i] for i in lanes]
         self._order = [self._order[i] for i in lanes]
@@ -300,6 +335,7 @@ class Cohort:
             self._live.keep(at)
         self.method.keep(at)
         self._optimizer.keep(at)
+        return at
 
 
 def _check(method: str, lanes: Sequence[Lane], data: LaneData) -> None:

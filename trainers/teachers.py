@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trainers.batches import batch_sizes
-from trainers.cohort import Cohort, LaneResult, Metrics, Report
+from trainers.cohort import Answer, Cohort, LaneResult, Metrics, Report
 from trainers.models import evaluation_rows
 
 
@@ -38,7 +38,7 @@ def train_teachers(
     """
     taken: dict[str, dict[str, Teacher]] = {}
 
-    def watch(epoch: int, names: Sequence[str], rows: Sequence[Metrics]) -> Sequence[bool]:
+    def watch(epoch: int, names: Sequence[str], rows: Sequence[Metrics]) -> Answer:
         if epoch in snapshots:
             for name, teacher in _as_they_are(cohort).items():
                 taken.setdefault(name, {})[f"{name}@{epoch}"] = teacher

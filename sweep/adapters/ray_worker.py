@@ -6,6 +6,7 @@ It loads what trains and nothing of the stores, which keeps the start of a worke
 import os
 import traceback
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 import ray
@@ -48,9 +49,11 @@ class CohortTrainable(tune.Trainable):
 
         def report(
             epoch: int, keys: Sequence[str], rows: Sequence[Mapping[str, float]]
-        ) -> list[bool]:
-            go_on: list[bool] = ray.get(referee.report.remote(cohort, epoch, keys, rows))
-            return go_on
+        ) -> Future[Sequence[bool]]:
+            answer: Future[Sequence[bool]] = referee.report.remote(
+                cohort, epoch, keys, rows
+            ).future()
+            return answer
 
         def save(lanes: Sequence[str], epoch: int, state: bytes) -> None:
             ray.get(referee.save.remote(cohort, lanes, epoch, state))
