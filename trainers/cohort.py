@@ -299,6 +299,7 @@ class Cohort:
         """
         answer, self._answer = self._answer, ()
         if isinstance(answer, Future):
+            self._stopwatch.lap("training")
             answer = answer.result()
             self._stopwatch.lap("waiting")
         if all(answer):
