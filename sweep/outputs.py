@@ -54,8 +54,11 @@ def write_outputs(findings: Findings, directory: Path, press: Press) -> None:
 
 @contextmanager
 def _heap_left_alone() -> Iterator[None]:
-    """What is in memory by now is not searched for garbage: figures are made of many objects, and
-    each search of all that a launch has loaded takes tenths of a second."""
+    """Leaves what is in memory by now out of searches for garbage.
+
+    Figures are made of many objects, which sets off such searches; one of all that a launch has
+    loaded takes tenths of a second.
+    """
     gc.freeze()
     try:
         yield
