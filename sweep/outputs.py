@@ -1,40 +1,27 @@
 """The files that a comparison leaves: tables, figures, report."""
 
-from collections.abc import Callable, Iterator, Sequence
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
 from matplotlib.figure import Figure
 
 from sweep.compare.comparison import trials_table
-from sweep.compare.curves import Curves
-from sweep.compare.fairness import failures_table, fairness_table
 from sweep.compare.figures.differences import paired_differences
 from sweep.compare.figures.learning import learning_curves
 from sweep.compare.figures.over_noise import metric_over_noise
+from sweep.compare.figures.press import Press
 from sweep.compare.figures.search import best_over_budget, importance, searched_methods, slices
-from sweep.compare.figures.style import save
 from sweep.compare.figures.weights import weighing_methods, weights_over_training
+from sweep.compare.findings import Findings
 from sweep.compare.formats import to_csv, to_markdown
-from sweep.compare.origin import Origin
-from sweep.compare.paper import paper_table, wide_latex
-from sweep.compare.records import SweepRecord
+from sweep.compare.paper import wide_latex
 from sweep.compare.report import Picture, report
 from sweep.kept_files import written_beside
 
 REPORT = "report.html"
-
-
-@dataclass(frozen=True)
-class Findings:
-    """All that is known of a sweep: its record and origin, and what was made of them."""
-
-    record: SweepRecord
-    origin: Origin
-    table: pd.DataFrame
-    curves: Curves
-    importances: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -47,30 +34,47 @@ class Drawing:
     draw: Callable[[], Figure]
 
 
-def write_outputs(findings: Findings, directory: Path) -> None:
-    """Write everything that is made from a sweep into ``directory``, replacing what is there."""
-    with written_beside(directory) as beside:
+def write_outputs(findings: Findings, directory: Path, press: Press) -> None:
+    """Write everything that is made from a sweep into ``directory``, replacing what is there.
+
+    The press is closed by then, whether or not the block ended well.
+    """
+    with written_beside(directory) as beside, closing(press), _heap_left_alone():
         pictures = []
         for drawing in drawings(findings):
             figure = drawing.draw()
-            svg, _ = save(figure, beside, drawing.stem)
+            press.take(figure, beside, drawing.stem)
+            svg = beside / f"{drawing.stem}.svg"
             pictures.append(Picture(svg, figure.get_figwidth(), drawing.title, drawing.caption))
-        for name, text in _texts(findings, pictures).items():
+        for name, text in _tables(findings).items():
             (beside / name).write_text(text, encoding="utf-8")
+        press.finish()
+        (beside / REPORT).write_text(report(findings, pictures), encoding="utf-8")
 
 
-def _texts(findings: Findings, pictures: Sequence[Picture]) -> dict[str, str]:
-    """The tables and the report, by the names of their files."""
-    record, table = findings.record, findings.table
-    wide = paper_table(record, table, findings.origin.spec.seed)
+@contextmanager
+def _heap_left_alone() -> Iterator[None]:
+    """Leaves what is in memory by now out of searches for garbage.
+
+    Figures are made of many objects, which sets off such searches; one of all that a launch has
+    loaded takes tenths of a second.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+def _tables(findings: Findings) -> dict[str, str]:
+    """The tables, by the names of their files."""
     return {
-        "comparison.csv": to_csv(table),
-        "comparison.md": to_markdown(table),
-        "comparison.tex": wide_latex(wide, "interval"),
-        "trials.csv": to_csv(trials_table(record)),
-        "fairness.csv": to_csv(fairness_table(record)),
-        "failures.csv": to_csv(failures_table(record)),
-        REPORT: report(record, table, findings.origin, pictures),
+        "comparison.csv": to_csv(findings.table),
+        "comparison.md": to_markdown(findings.table),
+        "comparison.tex": wide_latex(findings.wide, "interval"),
+        "trials.csv": to_csv(trials_table(findings.record)),
+        "fairness.csv": to_csv(findings.fairness),
+        "failures.csv": to_csv(findings.failures),
     }
 
 

@@ -188,21 +188,31 @@ def look(name: str, places: Places, store: "MlflowStore") -> Comparison:
 
 def compare(name: str, places: Places, store: "MlflowStore") -> Comparison:
     """Statistics, tables, figures and report of a sweep, from its runs; logged beside them."""
-    from sweep.adapters.optuna_importance import importances
-    from sweep.compare.answer import answer
-    from sweep.compare.comparison import comparison_table
-    from sweep.compare.curves import read_curves
-    from sweep.outputs import Findings, write_outputs
+    from sweep.compare.figures.press import Press
 
-    record, origin = store.record(name), store.origin(name)
-    seed = origin.spec.seed
-    table = comparison_table(record, seed)
-    curves = read_curves(record, store.histories())
     directory = places.results(name)
-    findings = Findings(record, origin, table, curves, importances(record, seed))
-    write_outputs(findings, directory)
-    store.log_outputs(name, directory, "\n\n".join([*answer(table, record), READ_ON]))
+    with Press() as press:
+        # Imported while the second process of the press does the same.
+        from sweep.compare.comparison import comparison_table
+        from sweep.compare.curves import read_curves
+        from sweep.compare.findings import Findings
+        from sweep.outputs import write_outputs
+
+        record, origin = store.record(name), store.origin(name)
+        seed = origin.spec.seed
+        table = comparison_table(record, seed)
+        curves = read_curves(record, store.histories())
+        findings = Findings(record, origin, table, curves, partial(_importances, record, seed))
+        write_outputs(findings, directory, press)
+    store.log_outputs(name, directory, "\n\n".join([*findings.answer, READ_ON]))
     return Comparison(record, table, directory)
+
+
+def _importances(record: "SweepRecord", seed: int) -> pd.DataFrame:
+    """How much each hyperparameter mattered; asked for last, since loading it takes a while."""
+    from sweep.adapters.optuna_importance import importances
+
+    return importances(record, seed)
 
 
 def seen_so_far(name: str, store: "MlflowStore") -> "SweepRecord | None":

@@ -55,14 +55,14 @@ class MlflowHistories:
     def _from_database(
         self, store: SqlAlchemyStore, run_ids: Sequence[str], metrics: Sequence[str]
     ) -> Iterator[Point]:
-        # Metrics are told apart here: told to, SQLite reads all runs by metric, for every page.
-        m, wanted = SqlMetric, set(metrics)
+        m = SqlMetric
         query: Any = select(m.run_uuid, m.key, m.step, m.value, m.is_nan, m.timestamp)
+        # Not the column but a text made of it: SQLite would read all runs by metric, for every
+        # page, rather than the runs of the page and pass over the other metrics.
+        query = query.where(m.run_uuid.in_(run_ids), (m.key + "").in_(metrics))
         with store.ManagedSessionMaker() as session:
-            for row in session.execute(query.where(m.run_uuid.in_(run_ids))):
-                run_id, key, step, value, is_nan, time = row
-                if key in wanted:
-                    yield run_id, key, step, math.nan if is_nan else value, time
+            for run_id, key, step, value, is_nan, time in session.execute(query):
+                yield run_id, key, step, math.nan if is_nan else value, time
 
     def _from_server(
         self, store: RestStore, run_ids: Sequence[str], metrics: Sequence[str]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+import numpy as np
 import pandas as pd
 
 from sweep.compare.comparison import trials_table
@@ -49,17 +50,19 @@ class Curves:
 
     def __init__(self, rows: pd.DataFrame) -> None:
         """``rows``: (run_id, epoch, metrics …), by run and epoch."""
-        self._rows = rows
-        self._places = rows.groupby("run_id", sort=False).indices
         self.metrics = tuple(rows.columns[2:])
+        self._places = rows.groupby("run_id", sort=False).indices
+        self._epochs = rows["epoch"].to_numpy(dtype=float)
+        self._values = {metric: rows[metric].to_numpy(dtype=float) for metric in self.metrics}
 
     def of(self, run_id: str, metric: str) -> tuple[Floats, Floats]:
         """Epochs and values of a run, both (E,), without those that are missing."""
-        if metric not in self.metrics or run_id not in self._places:
-            return pd.Series(dtype=float).to_numpy(), pd.Series(dtype=float).to_numpy()
-        rows = self._rows.iloc[self._places[run_id]]
-        known = rows[rows[metric].notna()]
-        return known["epoch"].to_numpy(dtype=float), known[metric].to_numpy(dtype=float)
+        if metric not in self._values or run_id not in self._places:
+            return np.empty(0), np.empty(0)
+        places = self._places[run_id]
+        values = self._values[metric][places]
+        known = ~np.isnan(values)
+        return self._epochs[places][known], values[known]
 
 
 def read_curves(record: SweepRecord, histories: Histories) -> Curves:

@@ -80,9 +80,9 @@ def _unconfirmed(record: SweepRecord, condition: Condition, method: str) -> list
     done = set(completed(runs, record.test_column)["seed"])
     rows = []
     for seed in record.confirm_seeds:
-        tries = runs[runs["seed"] == seed].to_dict("records")
         if seed in done:
             continue
+        tries = runs[runs["seed"] == seed].to_dict("records")
         if not tries:
             cell = f"{condition}/{method}"
             rows.append({"stage": "confirm", "cell": cell, "seed": seed, "state": "missing"})

@@ -4,8 +4,9 @@ An adapter reads a finished (or half-finished) sweep back from its tracking stor
 as one `SweepRecord`. Statistics, tables, figures and the report are made from that record alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -89,6 +90,11 @@ class SweepRecord:
         """Methods that are not baselines, in the order of the spec."""
         return tuple(method for method in self.methods if method not in self.baselines)
 
+    @cached_property
+    def rows_by_cell(self) -> Mapping[Hashable, pd.DataFrame]:
+        """Rows of `trials` by stage and what makes a cell; what has no row is not there."""
+        return dict(iter(self.trials.groupby(["stage", *CELL_COLUMNS], sort=False)))
+
 
 def trial_columns(metric: str) -> tuple[str, ...]:
     """Columns of a frame of trials for this metric, in the order of TRIAL_COLUMNS."""
@@ -96,15 +102,10 @@ def trial_columns(metric: str) -> tuple[str, ...]:
 
 
 def trials_of(record: SweepRecord, stage: str, condition: Condition, method: str) -> pd.DataFrame:
-    """Rows of one stage of one cell, in the order they are stored."""
-    trials = record.trials
-    return trials[
-        (trials["stage"] == stage)
-        & (trials["method"] == method)
-        & (trials["noise_kind"] == condition.noise_kind)
-        & (trials["noise_rate"] == condition.noise_rate)
-        & (trials["teacher_labels"] == condition.teacher_labels)
-    ]
+    """Rows of one stage of one cell, in the order they are stored; not to be changed."""
+    rate, labels = condition.noise_rate, condition.teacher_labels
+    place = (stage, method, condition.noise_kind, rate, labels)
+    return record.rows_by_cell.get(place, record.trials.iloc[:0])
 
 
 def completed(trials: pd.DataFrame, metric_column: str) -> pd.DataFrame:

@@ -14,12 +14,10 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from sweep.compare.answer import answer
-from sweep.compare.fairness import failures_table, fairness_table
+from sweep.compare.findings import Findings
 from sweep.compare.formats import html_table
 from sweep.compare.notation import better_text, decimals, noise_text, p_text, teachers_differ
-from sweep.compare.origin import Origin
-from sweep.compare.paper import paper_table, wide_html_table
+from sweep.compare.paper import wide_html_table
 from sweep.compare.records import SweepRecord
 from sweep.compare.statistics import LEVEL
 from sweep.compare.tables import NOTHING, delta_text, rows_of
@@ -51,13 +49,11 @@ class Picture:
         return f"data:image/svg+xml;base64,{data}"
 
 
-def report(
-    record: SweepRecord, table: pd.DataFrame, origin: Origin, pictures: Sequence[Picture]
-) -> str:
+def report(findings: Findings, pictures: Sequence[Picture]) -> str:
     """The page. The same sweep gives the same page: nothing in it tells when it was made."""
-    asked, *verdicts = answer(table, record)
+    record, table, origin = findings.record, findings.table, findings.origin
+    asked, *verdicts = findings.answer
     question, _, how = asked.partition("? ")
-    failures = failures_table(record)
     return _template().render(
         record=record,
         origin=origin,
@@ -65,14 +61,14 @@ def report(
         how=how,
         verdicts=verdicts[: _verdict_count(record)],
         limits=verdicts[_verdict_count(record) :],
-        wide=Markup(wide_html_table(paper_table(record, table, origin.spec.seed), "interval")),
+        wide=Markup(wide_html_table(findings.wide, "interval")),
         differences=Markup(html_table(differences_table(record, table))),
         comparison=Markup(html_table(table)),
         pictures=pictures,
         shared=shared_settings(origin.spec),
-        fairness=Markup(html_table(fairness_table(record).round({"wall_s": 1, "device_s": 1}))),
-        failures=Markup(html_table(failures.head(MOST_FAILURES))),
-        failure_count=len(failures),
+        fairness=Markup(html_table(findings.fairness.round({"wall_s": 1, "device_s": 1}))),
+        failures=Markup(html_table(findings.failures.head(MOST_FAILURES))),
+        failure_count=len(findings.failures),
         spec=yaml.safe_dump(
             origin.spec.model_dump(mode="json", exclude_none=True), sort_keys=False
         ),

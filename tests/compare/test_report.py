@@ -14,16 +14,19 @@ import pandas as pd
 import pytest
 
 from sweep.compare.comparison import comparison_table
-from sweep.compare.curves import read_curves
+from sweep.compare.curves import Curves, read_curves
+from sweep.compare.figures.press import Press
+from sweep.compare.findings import Findings
 from sweep.compare.origin import Origin
 from sweep.compare.records import SweepRecord
 from sweep.compare.report import Picture, report
-from sweep.outputs import Findings, drawings, write_outputs
+from sweep.outputs import drawings, write_outputs
 from sweep.spec import SweepSpec
 from sweep.spec_reader import read_spec
 from tests.compare.browser import browser, visit
 
 Make = Callable[..., Any]
+NO_CURVES = Curves(pd.DataFrame(columns=["run_id", "epoch"]))
 EVIL = '<script>alert("x")</script> & "quotes"'
 needs_browser = pytest.mark.skipif(
     browser() is None, reason="no Chromium to look with: apt-get install chromium"
@@ -55,13 +58,13 @@ def findings(record: SweepRecord, spec: SweepSpec, make_histories: Make) -> Find
         columns=["method", "condition", "hyperparameter", "importance", "n_trials"],
     )
     curves = read_curves(record, make_histories(record))
-    return Findings(record, origin_of(spec), comparison_table(record, 0), curves, shares)
+    return Findings(record, origin_of(spec), comparison_table(record, 0), curves, lambda: shares)
 
 
 @pytest.fixture(scope="module")
 def page(findings: Findings, tmp_path_factory: pytest.TempPathFactory) -> str:
     place = tmp_path_factory.mktemp("results")
-    write_outputs(findings, place)
+    write_outputs(findings, place, Press())
     return (place / "report.html").read_text(encoding="utf-8")
 
 
@@ -128,19 +131,20 @@ def test_every_name_is_escaped(make_record: Make, spec: SweepSpec, tmp_path: Pat
     table = comparison_table(record, 0)
     figure = tmp_path / "figure.svg"
     figure.write_text("<svg/>", encoding="utf-8")
-    page = report(record, table, origin, [Picture(figure, 3.0, EVIL, EVIL)])
+    findings = Findings(record, origin, table, NO_CURVES, pd.DataFrame)
+    page = report(findings, [Picture(figure, 3.0, EVIL, EVIL)])
     assert "<script" not in page
     assert page.count("&lt;script&gt;") > 10
 
 
 def test_an_unfinished_sweep_says_so(findings: Findings) -> None:
-    origin = replace(findings.origin, state="running")
-    text = words(report(findings.record, findings.table, origin, []))
+    running = replace(findings, origin=replace(findings.origin, state="running"))
+    text = words(report(running, []))
     assert "The sweep is running: what is below is what it has shown so far." in text
 
 
 def test_the_same_sweep_gives_the_same_page(findings: Findings, page: str, tmp_path: Path) -> None:
-    write_outputs(findings, tmp_path / "again")
+    write_outputs(findings, tmp_path / "again", Press())
     assert (tmp_path / "again" / "report.html").read_text(encoding="utf-8") == page
 
 

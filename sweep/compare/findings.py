@@ -1,0 +1,52 @@
+"""All that a comparison has found of a sweep, each table made once, where it is first needed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+
+from sweep.compare.answer import answer
+from sweep.compare.curves import Curves
+from sweep.compare.fairness import failures_table, fairness_table
+from sweep.compare.origin import Origin
+from sweep.compare.paper import PaperTable, paper_table
+from sweep.compare.records import SweepRecord
+
+
+# Compared by identity, as the record.
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """A sweep's record and origin, and what was made of them."""
+
+    record: SweepRecord
+    origin: Origin
+    table: pd.DataFrame  # the comparison table
+    curves: Curves
+    # Gives method, condition, hyperparameter, importance, n_trials.
+    find_importances: Callable[[], pd.DataFrame]
+
+    @cached_property
+    def importances(self) -> pd.DataFrame:
+        """How much each hyperparameter mattered in each cell."""
+        return self.find_importances()
+
+    @cached_property
+    def answer(self) -> list[str]:
+        """The question and its answer in words."""
+        return answer(self.table, self.record)
+
+    @cached_property
+    def wide(self) -> PaperTable:
+        """The comparison table as papers print it."""
+        return paper_table(self.record, self.table, self.origin.spec.seed)
+
+    @cached_property
+    def fairness(self) -> pd.DataFrame:
+        """What every cell was given."""
+        return fairness_table(self.record)
+
+    @cached_property
+    def failures(self) -> pd.DataFrame:
+        """What failed, and what is missing."""
+        return failures_table(self.record)

@@ -1,0 +1,116 @@
+"""Figures saved by two processes: the same files whoever saves them, and whatever goes wrong."""
+
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from matplotlib.figure import Figure
+
+from sweep.compare.figures import style
+from sweep.compare.figures.press import Press
+from sweep.compare.figures.style import Grid, draw_grid, save
+
+STEMS = ("one", "two", "three")
+PATIENCE_S = 120.0
+
+
+def figure(number: int = 1) -> Figure:
+    def draw(axes: Any) -> None:
+        axes[0, 0].plot([0, number], [1, 2], label="line")
+
+    return draw_grid(Grid(1, 1), draw)
+
+
+def print_all(press: Press, place: Path) -> dict[str, bytes]:
+    """The content of every file by its name."""
+    for number, stem in enumerate(STEMS):
+        press.take(figure(number), place, stem)
+    press.finish()
+    return {path.name: path.read_bytes() for path in place.iterdir()}
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> dict[str, bytes]:
+    """What one process saves."""
+    for number, stem in enumerate(STEMS):
+        save(figure(number), tmp_path / "alone", stem)
+    return {path.name: path.read_bytes() for path in (tmp_path / "alone").iterdir()}
+
+
+def refuse(*_: object) -> NoReturn:
+    raise AssertionError("this process was to leave that to the other")
+
+
+def test_the_second_process_saves_the_same_files(
+    alone: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(style, "save", refuse)
+    place = tmp_path / "second"
+    with Press(cores=2) as press:
+        for number, stem in enumerate(STEMS):
+            press.take(figure(number), place, stem)
+        deadline = time.monotonic() + PATIENCE_S
+        while not (place / f"{STEMS[-1]}.png").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        press.finish()
+    assert {path.name: path.read_bytes() for path in place.iterdir()} == alone
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_all_files_are_there_once_it_has_finished(
+    cores: int, alone: dict[str, bytes], tmp_path: Path
+) -> None:
+    with Press(cores) as press:
+        assert print_all(press, tmp_path / "both") == alone
+
+
+def test_a_second_process_that_dies_is_done_without(
+    alone: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    with Press(cores=2) as press:
+        assert print_all(press, tmp_path / "dead") == alone
+
+
+def test_a_figure_that_cannot_be_handed_over_is_saved_here(tmp_path: Path) -> None:
+    drawn = figure()
+    drawn.axes[0].xaxis.set_major_formatter(lambda value, _: f"{value:g}")  # no pickle of a lambda
+    with Press(cores=2) as press:
+        press.take(drawn, tmp_path, "one")
+        press.finish()
+    assert {path.name for path in tmp_path.iterdir()} == {"one.svg", "one.png"}
+
+
+def test_no_second_process_on_one_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    with Press(cores=1):
+        pass
+
+
+def test_the_second_process_ends_with_the_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+    begin = subprocess.Popen
+
+    def note(*args: Any, **options: Any) -> "subprocess.Popen[bytes]":
+        started.append(begin(*args, **options))
+        return started[0]
+
+    monkeypatch.setattr(subprocess, "Popen", note)
+    with Press(cores=2) as press:
+        press.take(figure(), tmp_path, "one")  # and is not finished, as after an interrupt
+    assert started[0].returncode is not None
+
+
+def test_what_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with Press(cores=2) as press:
+        press.take(figure(), tmp_path / "file", "one")
+        with pytest.raises(OSError, match="file"):
+            press.finish()
