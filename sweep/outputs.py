@@ -1,8 +1,7 @@
 """The files that a comparison leaves: tables, figures, report."""
 
-import gc
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +38,7 @@ def write_outputs(findings: Findings, directory: Path, press: Press) -> None:
 
     The press is closed by then, whether or not the block ended well.
     """
-    with written_beside(directory) as beside, closing(press), _heap_left_alone():
+    with written_beside(directory) as beside, closing(press):
         pictures = []
         for drawing in drawings(findings):
             figure = drawing.draw()
@@ -50,20 +49,6 @@ def write_outputs(findings: Findings, directory: Path, press: Press) -> None:
             (beside / name).write_text(text, encoding="utf-8")
         press.finish()
         (beside / REPORT).write_text(report(findings, pictures), encoding="utf-8")
-
-
-@contextmanager
-def _heap_left_alone() -> Iterator[None]:
-    """Leaves what is in memory by now out of searches for garbage.
-
-    Figures are made of many objects, which sets off such searches; one of all that a launch has
-    loaded takes tenths of a second.
-    """
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 def _tables(findings: Findings) -> dict[str, str]:

@@ -7,9 +7,11 @@ What is durable lives in two stores, Optuna's and MLflow's; launching the same s
 from there, or shows the table if nothing is left to do.
 """
 
+import gc
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -191,7 +193,7 @@ def compare(name: str, places: Places, store: "MlflowStore") -> Comparison:
     from sweep.compare.figures.press import Press
 
     directory = places.results(name)
-    with Press() as press:
+    with Press() as press, _heap_left_alone():
         # Imported while the second process of the press does the same.
         from sweep.compare.comparison import comparison_table
         from sweep.compare.curves import read_curves
@@ -206,6 +208,20 @@ def compare(name: str, places: Places, store: "MlflowStore") -> Comparison:
         write_outputs(findings, directory, press)
     store.log_outputs(name, directory, "\n\n".join([*findings.answer, READ_ON]))
     return Comparison(record, table, directory)
+
+
+@contextmanager
+def _heap_left_alone() -> Iterator[None]:
+    """Leaves what is in memory by now out of searches for garbage.
+
+    Figures are made of many objects, which sets off such searches, and statsmodels asks for them;
+    one of all that a launch has loaded takes tenths of a second.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _importances(record: "SweepRecord", seed: int) -> pd.DataFrame:

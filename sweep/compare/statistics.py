@@ -110,10 +110,13 @@ def holm(p: Floats) -> Floats:
 
     NaN stands for a comparison that could not be made; it stays NaN and is not counted.
     """
-    order = np.argsort(p)[: np.count_nonzero(np.isfinite(p))]  # NaN comes last
-    steps = p[order] * np.arange(len(order), 0, -1)
+    # Imported here because statsmodels takes seconds to load and few commands compare anything.
+    from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped]
+
     adjusted = np.full(p.shape, np.nan)
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    known = np.isfinite(p)
+    if known.any():
+        adjusted[known] = multipletests(p[known], method="holm")[1]
     return adjusted
 
 
@@ -166,7 +169,6 @@ def detectable_difference(std_of_differences: float, n_seeds: int, level: float 
     nothing of Holm, and trusts a standard deviation estimated from few seeds. Read it as "about".
     NaN for fewer than two seeds.
     """
-    # Imported here because statsmodels takes seconds to load and few commands compare anything.
     from statsmodels.stats.power import TTestPower  # type: ignore[import-untyped]
 
     if n_seeds <= 1 or not np.isfinite(std_of_differences):

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped]
 
 from sweep.compare import statistics
 from sweep.compare.records import Direction
@@ -153,13 +152,7 @@ def test_holm_neither_counts_nor_fills_what_is_missing() -> None:
     assert statistics.holm(np.array([])).shape == (0,)
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_holm_equals_that_of_statsmodels_bit_for_bit(seed: int) -> None:
-    p = np.random.default_rng(seed).uniform(size=9).round(1)  # with ties
-    assert (statistics.holm(p) == multipletests(p, method="holm")[1]).all()
-
-
-@STEADY
+@settings(STEADY, max_examples=10)  # each call takes tenths of a second
 @given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=8))
 def test_holm_agrees_with_its_definition(p: list[float]) -> None:
     order = np.argsort(p)
