@@ -10,7 +10,7 @@ from there, or shows the table if nothing is left to do.
 import gc
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -151,7 +151,7 @@ def launch(
             seen = seen_so_far(spec.name, opening.result()) if known else None
             for line in seed_notes(plan, seen):
                 console.print(line, highlight=False)
-            work = _train(plan, places, opening, aside.submit(_load, plan), console, address)
+            work = _train(plan, places, opening, aside, console, address)
         trained = time.time()
         shown = compare(spec.name, places, opening.result())
     if profile and work:
@@ -260,7 +260,7 @@ def _train(
     plan: Plan,
     places: Places,
     opening: "Future[MlflowStore]",
-    loading: "Future[Dataset]",
+    aside: Executor,
     console: "Console",
     address: str | None,
 ) -> "Work":
@@ -269,8 +269,9 @@ def _train(
     from sweep.screen import summary
 
     spec = plan.spec
+    loading = aside.submit(_load, plan)
     console.print(f"{spec.name}: starting Ray and opening the store", soft_wrap=True)
-    with ray_session(address, spec):
+    with ray_session(address, spec, aside):
         dataset, store = loading.result(), opening.result()
         try:
             progress, work = _attempts(plan, places, store, dataset, console)

@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from contextlib import contextmanager
 
 # Read by Ray when it is imported.
@@ -51,8 +52,11 @@ def check_address(address: str) -> None:
 
 
 @contextmanager
-def ray_session(address: str | None, spec: SweepSpec) -> Iterator[None]:
-    """Ray, started here or joined at ``address``, and left again."""
+def ray_session(address: str | None, spec: SweepSpec, aside: Executor) -> Iterator[None]:
+    """Ray, started here or joined at ``address``, and left again.
+
+    Where all went well it is left by a thread of ``aside``, which takes it more than a second.
+    """
     on_terminate = signal.getsignal(signal.SIGTERM)
     ray.init(
         # Not None: Ray would then join whatever cluster it finds a trace of, dead ones among them.
@@ -68,5 +72,7 @@ def ray_session(address: str | None, spec: SweepSpec) -> Iterator[None]:
         signal.signal(signal.SIGTERM, on_terminate)
     try:
         yield
-    finally:
+    except BaseException:
         ray.shutdown()
+        raise
+    aside.submit(ray.shutdown)
