@@ -29,8 +29,8 @@ class KeptLaunch:
     directory, which every node has, as its own.
     """
 
-    def __init__(self, command: Sequence[str], metadata: dict[str, str]) -> None:
-        """Start ``command``; ``metadata``: what Ray is to know about the job that it makes."""
+    def __init__(self, command: Sequence[str]) -> None:
+        """Start ``command``."""
         # Files, not pipes: a launch that nobody reads must not wait for it.
         self._files = [tempfile.TemporaryFile() for _ in range(2)]  # noqa: SIM115 - of the actor
         keeper = [sys.executable, "-P", "-m", "sweep.adapters.keeper", str(SILENCE)]
@@ -39,7 +39,7 @@ class KeptLaunch:
             stdin=subprocess.PIPE,
             stdout=self._files[0],
             stderr=self._files[1],
-            env={**os.environ, **_variables_of_a_job(metadata)},
+            env={**os.environ, **_variables_of_a_job()},
             # Ray ends a worker together with its process group.
             start_new_session=True,
         )
@@ -77,12 +77,11 @@ class KeptLaunch:
                 os.write(self._process.stdin.fileno(), b".")
 
 
-def _variables_of_a_job(metadata: dict[str, str]) -> dict[str, str]:
+def _variables_of_a_job() -> dict[str, str]:
     """What Ray sets for the driver of a submitted job."""
     context = ray.get_runtime_context()
-    configuration = {"runtime_env": dict(context.runtime_env), "metadata": metadata}
     return {
-        "RAY_JOB_CONFIG_JSON_ENV_VAR": json.dumps(configuration),
+        "RAY_JOB_CONFIG_JSON_ENV_VAR": json.dumps({"runtime_env": dict(context.runtime_env)}),
         "RAY_ADDRESS": context.gcs_address,
         "PYTHONUNBUFFERED": "1",
     }

@@ -32,7 +32,6 @@ from sweep.adapters.ray_jobs import (
     CHATTY,
     INTERRUPTED,
     STOPS_WITHIN,
-    SWEEP,
     TOKEN,
     first_line,
     written_into,
@@ -58,7 +57,7 @@ def attend(address: str, spec: SweepSpec, profile: bool, show: Callable[[Printed
     with tempfile.TemporaryDirectory(prefix="almkd-") as place:
         words = written_into(Path(place), spec, profile)
         with _connected(address, place), _until_lost(address), _stop_wanted() as wanted:
-            launch = _started(words, {SWEEP: spec.name})
+            launch = _started(words)
             try:
                 code = _followed(launch, show, wanted)
             except KeyboardInterrupt:
@@ -86,14 +85,14 @@ def _followed(launch: Any, show: Callable[[Printed], None], wanted: list[int]) -
         if code is not None:
             return int(code)
         if stopped is not None and time.monotonic() - stopped > STOPS_WITHIN:
-            raise SweepFailed(f"it did not end within {STOPS_WITHIN:g} s; {GOES_ON}")
+            raise SweepFailed(f"the sweep did not end within {STOPS_WITHIN:g} s; {GOES_ON}")
 
 
-def _started(words: list[str], metadata: dict[str, str]) -> Any:
+def _started(words: list[str]) -> Any:
     """The launch as an actor on the head, which is where Ray Client's server is."""
     head = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     actor = ray.remote(KeptLaunch).options(num_cpus=0, scheduling_strategy=head)
-    return actor.remote(words, metadata)
+    return actor.remote(words)
 
 
 @contextmanager
