@@ -110,6 +110,8 @@ def _connected(address: str, place: str) -> Iterator[None]:
             )
     except (ConnectionError, RuntimeError, RayError) as error:
         raise BadInput(f"--address {address}: {_reason(error)}") from None
+    # It would tell of a connection that breaks, which is told below.
+    logging.getLogger("ray.util.client.logsclient").setLevel(logging.CRITICAL)
     try:
         yield
     finally:
@@ -124,7 +126,7 @@ def _until_lost(address: str) -> Iterator[None]:
     except (ConnectionError, grpc.RpcError, RayError) as error:
         raise SweepFailed(
             f"{address}: the connection, or what ran the sweep there, was lost ({_reason(error)}); "
-            f"the sweep is ended there as by Ctrl-C, and {GOES_ON}"
+            f"the sweep ends with it, and {GOES_ON}"
         ) from None
 
 
@@ -182,5 +184,5 @@ def _reason(error: Exception) -> str:
     """An error of Ray's in one line: what two versions there are, else what it ends with."""
     text = str(error).strip()
     if text.startswith("Version mismatch"):
-        return " ".join(text.split())
+        return f"{' '.join(text.split())}; install Ray and Python here as they are there"
     return text.splitlines()[-1].strip() if text else type(error).__name__

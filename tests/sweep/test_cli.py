@@ -79,6 +79,7 @@ def test_launch_without_its_data_says_what_to_fetch_and_leaves_nothing(
 
 # Where nothing answers.
 HTTP = ("--address", "http://127.0.0.1:1")
+CLIENT = ("--address", "ray://127.0.0.1:1")
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,12 @@ HTTP = ("--address", "http://127.0.0.1:1")
         (["compare", "digits", "--tracking-uri", "nonsense://x"], "--tracking-uri nonsense://x"),
         (["launch", "digits", "--address", "127.0.0.1:1"], "127.0.0.1:1: no Ray cluster answers"),
         (["launch", "digits", "--address", "nowhere"], "nowhere: no Ray cluster answers there"),
-        (["launch", "digits", "--address", "ray://h:10001"], "--address http://h:8265"),
+        (["launch", "digits", "--address", "ray://127.0.0.1"], "give it as ray://HEAD:10001"),
+        (["launch", "digits", "--address", "ray://127.0.0.1:x"], "give it as ray://HEAD:10001"),
+        (["launch", "digits", *CLIENT], "ray://127.0.0.1:1: no Ray Client server answers there"),
+        (["launch", "digits", *CLIENT, "--runs-dir", "here"], "--runs-dir: a submitted sweep"),
+        (["launch", "digits", *CLIENT, "--set", "search.trials=0"], "search.trials"),
+        (["status", "digits", *CLIENT], "give it as http://HEAD:8265"),
         (["launch", "digits", "--address", "http://127.0.0.1:1"], "nothing answers there"),
         (["launch", "digits", "--address", "http://:x"], "nothing answers there"),
         (["launch", "digits", *HTTP, "--runs-dir", "here"], "--runs-dir: a submitted sweep"),
