@@ -135,6 +135,17 @@ def test_bad_words_end_with_one_message_and_leave_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_launch_for_someone_elsewhere_is_kept_where_it_lasts(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")
+    monkeypatch.setenv("ALMKD_RUNS", "here")
+    code, out, err = run("launch", "digits", "--address", "auto")
+    assert (code, out, len(err)) == (2, [], 1)
+    assert "--runs-dir here: a job's own directory goes with the job; set ALMKD_RUNS" in err[0]
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_every_error_of_a_spec_has_its_line(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "bad.yaml"
     path.write_text(yaml.safe_dump(small_data({"seed": "x", "colour": 1})), encoding="utf-8")
