@@ -108,6 +108,9 @@ def _connected(address: str, place: str) -> Iterator[None]:
                 log_to_driver=False,
                 logging_level=logging.ERROR,
             )
+    except SystemExit:
+        # What Ray makes of SIGTERM while it connects.
+        raise KeyboardInterrupt from None
     except (ConnectionError, RuntimeError, RayError) as error:
         raise BadInput(f"--address {address}: {_reason(error)}") from None
     # It would tell of a connection that breaks, which is told below.
