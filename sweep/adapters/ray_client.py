@@ -57,7 +57,7 @@ def attend(address: str, spec: SweepSpec, profile: bool, show: Callable[[Printed
     with tempfile.TemporaryDirectory(prefix="almkd-") as place:
         words = written_into(Path(place), spec, profile)
         with _connected(address, place), _until_lost(address), _stop_wanted() as wanted:
-            launch = _started(words)
+            launch = _started(address, words)
             try:
                 code = _followed(launch, show, wanted)
             except KeyboardInterrupt:
@@ -88,11 +88,20 @@ def _followed(launch: Any, show: Callable[[Printed], None], wanted: list[int]) -
             raise SweepFailed(f"the sweep did not end within {STOPS_WITHIN:g} s; {GOES_ON}")
 
 
-def _started(words: list[str]) -> Any:
-    """The launch as an actor on the head, which is where Ray Client's server is."""
+def _started(address: str, words: list[str]) -> Any:
+    """The launch as an actor on the head, which is where Ray Client's server is.
+
+    BadInput where the head does not know it.
+    """
     head = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     actor = ray.remote(KeptLaunch).options(num_cpus=0, scheduling_strategy=head)
-    return actor.remote(words)
+    try:
+        return actor.remote(words)
+    except ImportError as error:
+        raise BadInput(
+            f"--address {address}: Ray there cannot import this almkd ({error}); install it on the "
+            "head, for the Python that runs Ray"
+        ) from None
 
 
 @contextmanager

@@ -55,7 +55,7 @@ def test_sigterm_while_ray_connects_is_an_interruption(monkeypatch: pytest.Monke
 
 
 def test_a_connection_that_is_lost_fails_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
-    def lost(words: list[str]) -> None:
+    def lost(address: str, words: list[str]) -> None:
         raise ConnectionError("Client is shutting down.")
 
     monkeypatch.setattr(ray_client, "_started", lost)
