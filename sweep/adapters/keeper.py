@@ -52,9 +52,7 @@ def _end_when_alone(child: "subprocess.Popen[bytes]", silence_s: float) -> None:
         child.wait(ENDS_WITHIN)
     except subprocess.TimeoutExpired:
         child.kill()
-        _say(
-            f"did not end within {ENDS_WITHIN:g} s and was killed; the next launch sets states right"
-        )
+        _say(f"did not end in {ENDS_WITHIN:g} s and was killed; the next launch sets states right")
 
 
 def _say(what: str) -> None:
