@@ -119,7 +119,7 @@ class Jobs:
         now = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
         job = f"{spec.name}-{now}-{os.urandom(2).hex()}"
         with tempfile.TemporaryDirectory(prefix="almkd-") as place:
-            words = _written_into(Path(place), spec, profile)
+            words = written_into(Path(place), spec, profile)
             with self._asking():
                 self._client.submit_patiently(
                     entrypoint=shlex.join(words),
@@ -220,10 +220,10 @@ class Jobs:
         except (OSError, aiohttp.ClientError, KeyError, ValueError) as error:
             raise BadInput(
                 f"--address {self.address}: is no dashboard of a Ray cluster, or does not answer "
-                f"as one ({_first_line(str(error))}); give http://HEAD:8265"
+                f"as one ({first_line(str(error))}); give http://HEAD:8265"
             ) from None
         except RuntimeError as error:
-            raise BadInput(f"--address {self.address}: {_first_line(str(error))}") from None
+            raise BadInput(f"--address {self.address}: {first_line(str(error))}") from None
 
 
 class _Client(JobSubmissionClient):
@@ -250,7 +250,7 @@ class _Client(JobSubmissionClient):
         return super()._do_request(method, endpoint, timeout=ANSWERS_WITHIN, **more)
 
 
-def _written_into(place: Path, spec: SweepSpec, profile: bool) -> list[str]:
+def written_into(place: Path, spec: SweepSpec, profile: bool) -> list[str]:
     """A job's files, in a directory of its own; the command that launches from there."""
     file = f"{spec.name}.yaml"
     text = yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False)
@@ -283,7 +283,7 @@ def _job(details: JobDetails) -> Job:
         since=_moment(details.start_time or 0),
         ended=_moment(details.end_time) if details.end_time else None,
         exit_code=details.driver_exit_code,
-        reason=_first_line(details.message or ""),
+        reason=first_line(details.message or ""),
     )
 
 
@@ -295,5 +295,6 @@ def _shown(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def _first_line(text: str) -> str:
+def first_line(text: str) -> str:
+    """What a message of many lines begins with."""
     return text.strip().partition("\n")[0]

@@ -29,17 +29,7 @@ PLENTY = 1e6
 
 
 def check_address(address: str) -> None:
-    """BadInput if nothing answers at a cluster's address: Ray itself would try for many minutes.
-
-    Ray Client's addresses are refused: the launch would stay here, with the sweep's files and the
-    signals that stop it, and its referee would run there.
-    """
-    if address.startswith("ray://"):
-        host = address.removeprefix("ray://").rpartition(":")[0] or "HEAD"
-        raise BadInput(
-            f"--address {address}: a sweep is not run through Ray Client, which ends it with the "
-            f"connection; submit it with --address http://{host}:8265 (and --wait to follow it)"
-        )
+    """BadInput if nothing answers at a cluster's address: Ray itself would try for many minutes."""
     try:
         place = canonicalize_bootstrap_address(address) if address == "auto" else address
         host, _, port = str(place).rpartition("://")[2].rpartition(":")

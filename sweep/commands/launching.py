@@ -17,8 +17,10 @@ from sweep.commands.options import (
     SpecArgument,
     TrackingOption,
     checked,
+    is_client,
     is_http,
     is_in_a_job,
+    needs_cluster_packages,
     places,
     read,
 )
@@ -42,12 +44,17 @@ def launch(  # noqa: PLR0913, PLR0917 - an option each
     address: Annotated[
         str | None,
         typer.Option(
-            help="A Ray cluster to run on: http://HEAD:8265 submits to it from any machine; auto "
-            "or HOST:PORT joins it from one of its nodes. By default Ray starts here."
+            help="A Ray cluster to run on: http://HEAD:8265 submits to it from any machine; "
+            "ray://HEAD:10001 runs on it for as long as this command does; auto or HOST:PORT joins "
+            "it from one of its nodes. By default Ray starts here."
         ),
     ] = None,
     wait: Annotated[
-        bool, typer.Option("--wait", help="After submitting, follow the sweep to its end.")
+        bool,
+        typer.Option(
+            "--wait",
+            help="After submitting to http://…, follow the sweep to its end, as all others do.",
+        ),
     ] = False,
     fork: Annotated[
         str | None, typer.Option(metavar="NAME", help="Launch it as a sweep of this name.")
@@ -72,6 +79,9 @@ def launch(  # noqa: PLR0913, PLR0917 - an option each
         _refuse_places_of_here(context)
         _submit(wanted, address, wait, profile)
         return
+    if address and is_client(address):
+        _refuse_places_of_here(context)
+        sys.exit(_attend(wanted, address, profile))
     if allow_code:
         _let_everyone_import_from_here()
     if is_in_a_job():
@@ -131,6 +141,22 @@ def _follow(jobs: "Jobs", job: str) -> int:
     except KeyboardInterrupt:
         typer.echo(f"almkd: no longer followed; job {job} goes on", err=True)
         return INTERRUPTED
+
+
+def _attend(spec: "SweepSpec", address: str, profile: bool) -> int:
+    """Run a sweep through Ray Client, and print what it prints; its exit code."""
+    with needs_cluster_packages(address):
+        from sweep.adapters.ray_client import attend
+
+    checked(spec)
+    signal.signal(signal.SIGTERM, _raise_interrupt)
+    return attend(address, spec, profile, _print_as_it_came)
+
+
+def _print_as_it_came(printed: tuple[bytes, bytes]) -> None:
+    """Standard output and standard error of a launch elsewhere, on those of this process."""
+    for text, is_error in zip(printed, (False, True), strict=True):
+        typer.echo(text, nl=False, err=is_error)
 
 
 def _refuse_places_of_here(context: Context) -> None:

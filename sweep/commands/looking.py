@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sweep.commands.options import cluster, places
+from sweep.commands.options import cluster, needs_cluster_packages, places
 from sweep.errors import BadInput
 
 if TYPE_CHECKING:
@@ -129,12 +129,7 @@ class View:
 
 def jobs_of(address: str) -> "Jobs":
     """The jobs of a cluster, by its dashboard's address."""
-    try:
+    with needs_cluster_packages(address):
         from sweep.adapters.ray_jobs import Jobs
-    except ImportError as error:
-        raise BadInput(
-            f"--address {address}: what talks to a cluster is not installed ({error}); "
-            "pip install 'almkd[cluster]'"
-        ) from None
 
     return Jobs(cluster(address))

@@ -1,6 +1,8 @@
 """Arguments and options that several commands have, and what is made of them."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -77,6 +79,23 @@ def is_http(address: str) -> bool:
     return address.startswith(("http://", "https://"))
 
 
+def is_client(address: str) -> bool:
+    """Whether an address is that of a Ray Client server."""
+    return address.startswith("ray://")
+
+
+@contextmanager
+def needs_cluster_packages(address: str) -> Iterator[None]:
+    """BadInput, saying what to install, where an import in the block fails."""
+    try:
+        yield
+    except ImportError as error:
+        raise BadInput(
+            f"--address {address}: what talks to a cluster is not installed ({error}); "
+            "pip install 'almkd[cluster]'"
+        ) from None
+
+
 def cluster(address: str) -> str:
     """The address of a dashboard; BadInput if it is something else."""
     if not is_http(address):
@@ -88,5 +107,5 @@ def cluster(address: str) -> str:
 
 
 def is_in_a_job() -> bool:
-    """Whether this process is the driver of a job of Ray's, as a submitted launch is."""
+    """Whether this process was started on a head for someone elsewhere, as a driver of a job."""
     return "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ

@@ -30,12 +30,14 @@ class RayCluster:
         """``environment``: variables of every node beside the usual; with it comes a dashboard."""
         self._places: list[str] = []
         self._environment = {**ENVIRONMENT, **(environment or {})}
-        port, dashboard = _free_ports(2)
+        port, dashboard, client = _free_ports(3)
         self.address, self.dashboard = f"{HOST}:{port}", f"http://{HOST}:{dashboard}"
+        self.client = f"ray://{HOST}:{client}"
         options = ["--include-dashboard=false"]
         if environment is not None:
             options = [f"--dashboard-host={HOST}", f"--dashboard-port={dashboard}"]
-        self._head = self._ray("--head", f"--port={port}", "--num-cpus=0", *options)
+        options += [f"--port={port}", f"--ray-client-server-port={client}"]
+        self._head = self._ray("--head", "--num-cpus=0", *options)
         _wait_for(self._head)
         self._nodes: list[subprocess.Popen[bytes]] = []
 

@@ -79,6 +79,7 @@ def test_launch_without_its_data_says_what_to_fetch_and_leaves_nothing(
 
 # Where nothing answers.
 HTTP = ("--address", "http://127.0.0.1:1")
+CLIENT = ("--address", "ray://127.0.0.1:1")
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,12 @@ HTTP = ("--address", "http://127.0.0.1:1")
         (["compare", "digits", "--tracking-uri", "nonsense://x"], "--tracking-uri nonsense://x"),
         (["launch", "digits", "--address", "127.0.0.1:1"], "127.0.0.1:1: no Ray cluster answers"),
         (["launch", "digits", "--address", "nowhere"], "nowhere: no Ray cluster answers there"),
-        (["launch", "digits", "--address", "ray://h:10001"], "--address http://h:8265"),
+        (["launch", "digits", "--address", "ray://127.0.0.1"], "give it as ray://HEAD:10001"),
+        (["launch", "digits", "--address", "ray://127.0.0.1:x"], "give it as ray://HEAD:10001"),
+        (["launch", "digits", *CLIENT], "ray://127.0.0.1:1: no Ray Client server answers there"),
+        (["launch", "digits", *CLIENT, "--runs-dir", "here"], "--runs-dir: a submitted sweep"),
+        (["launch", "digits", *CLIENT, "--set", "search.trials=0"], "search.trials"),
+        (["status", "digits", *CLIENT], "give it as http://HEAD:8265"),
         (["launch", "digits", "--address", "http://127.0.0.1:1"], "nothing answers there"),
         (["launch", "digits", "--address", "http://:x"], "nothing answers there"),
         (["launch", "digits", *HTTP, "--runs-dir", "here"], "--runs-dir: a submitted sweep"),
@@ -126,6 +132,17 @@ def test_bad_words_end_with_one_message_and_leave_nothing(
     assert len(err) == 1
     assert err[0].startswith("almkd: ")
     assert message in err[0]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_launch_for_someone_elsewhere_is_kept_where_it_lasts(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")
+    monkeypatch.setenv("ALMKD_RUNS", "here")
+    code, out, err = run("launch", "digits", "--address", "auto")
+    assert (code, out, len(err)) == (2, [], 1)
+    assert "--runs-dir here: a job's own directory goes with the job; set ALMKD_RUNS" in err[0]
     assert list(tmp_path.iterdir()) == []
 
 
