@@ -5,16 +5,19 @@ N training examples of a lane, J groups of G of them, V held-out examples for ea
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from trainers.data.lanes import LaneData
 
+EVERY = slice(None)
+
 
 @dataclass(frozen=True)
 class Deal:
-    """The groups of some lanes, as one leading dimension of len(at) * J.
+    """The groups of some lanes, as one leading dimension of len(at) * J; some of them are a part.
 
     ``at``: the lanes. ``train_index`` (len(at), J, G), ``meta_index`` (len(at), J, V): places in
     the splits. The last group of a lane is filled up with repeated examples, marked by ``filled``
@@ -53,23 +56,27 @@ class Deal:
         """J, how many groups each lane has."""
         return self.train_index.shape[1]
 
-    def train(self, x: Tensor) -> Tensor:
-        """(L, N, ...) to (len(at) * J, G, ...)."""
-        return self._take(x, self.train_index)
+    @cached_property
+    def lane(self) -> Tensor:
+        """The lane of each group, (len(at) * J,)."""
+        return self.at.repeat_interleave(self.groups)
 
-    def meta(self, x: Tensor) -> Tensor:
-        """(L, N_meta, ...) to (len(at) * J, V, ...)."""
-        return self._take(x, self.meta_index)
+    def train(self, x: Tensor, part: slice = EVERY) -> Tensor:
+        """(L, N, ...) to (groups of the part, G, ...)."""
+        return self._take(x, self.train_index, part)
 
-    def _take(self, x: Tensor, index: Tensor) -> Tensor:
+    def meta(self, x: Tensor, part: slice = EVERY) -> Tensor:
+        """(L, N_meta, ...) to (groups of the part, V, ...)."""
+        return self._take(x, self.meta_index, part)
+
+    def _take(self, x: Tensor, index: Tensor, part: slice) -> Tensor:
         """Whole rows by one flat index, which is several times faster than by two."""
-        places = self.at.view(-1, 1, 1) * x.shape[1] + index
-        rows = x.flatten(0, 1).index_select(0, places.flatten())
-        return rows.view(-1, index.shape[2], *x.shape[2:])
+        places = index.flatten(0, 1)[part] + (self.lane[part] * x.shape[1]).unsqueeze(1)
+        return x.flatten(0, 1).index_select(0, places.flatten()).view(*places.shape, *x.shape[2:])
 
     def per_group(self, x: Tensor) -> Tensor:
         """(L,) to (len(at) * J,)."""
-        return x[self.at].repeat_interleave(self.groups)
+        return x[self.lane]
 
     def group(self, j: int, x: Tensor) -> Tensor:
         """Group ``j`` alone: (len(at) * J, ...) to (len(at), ...)."""
