@@ -39,15 +39,15 @@ class Deal:
         groups = math.ceil(n / g)
         v = min(batch_size, n_meta)
         fill = torch.arange(groups * g)
-        window = (torch.arange(groups * v) % n_meta).view(groups, v)
-        train = [torch.randperm(n, generator=x)[fill % n].view(groups, g) for x in generators]
-        meta = [torch.randperm(n_meta, generator=x)[window] for x in generators]
+        window = torch.arange(groups * v) % n_meta
+        train = torch.stack([torch.randperm(n, generator=x) for x in generators])[:, fill % n]
+        meta = torch.stack([torch.randperm(n_meta, generator=x) for x in generators])[:, window]
         filled = (fill < n).view(groups, g).repeat(len(generators), 1)
         device = at.device
         return Deal(
             at,
-            torch.stack(train).to(device),
-            torch.stack(meta).to(device),
+            train.view(-1, groups, g).to(device),
+            meta.view(-1, groups, v).to(device),
             filled.to(device, torch.get_default_dtype()),
         )
 
@@ -85,6 +85,6 @@ class Deal:
     def put_back(self, x: Tensor, everyone: Tensor) -> None:
         """Write what `train` took, now changed, to its places in (L, N, ...)."""
         lanes, n = len(self.at), everyone.shape[1]
-        places = self.train_index.view(lanes, -1)[:, :n]
+        places = (self.train_index.flatten(1) + (self.at * n).unsqueeze(1))[:, :n]
         changed = x.reshape(lanes, -1, *x.shape[2:])[:, :n]
-        everyone[self.at.view(-1, 1), places] = changed
+        everyone.view(-1, *x.shape[2:]).index_copy_(0, places.flatten(), changed.flatten(0, 1))

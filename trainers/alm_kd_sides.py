@@ -89,12 +89,13 @@ class LastLayer:
     def sides(self, part: slice) -> tuple[TrainingGroup, Evaluation]:
         """Of some groups."""
         deal, seen = self.deal, self.seen
-        h, z = (deal.train(x, part) for x in seen.train)
+        h = deal.train(seen.train.features, part)
         r = deal.train(seen.r, part).permute(0, 2, 3, 1).contiguous()
         r *= deal.filled[part].view(len(r), 1, 1, -1)
         group = TrainingGroup(h.mT, r, self.eta[part], self.batch_size)
         h_e, z_e = (deal.meta(x, part) for x in seen.meta)
         if self.held_out.own:
-            h_e, z_e = torch.cat([h_e, h], dim=1), torch.cat([z_e, z], dim=1)
+            h_e = torch.cat([h_e, h], dim=1)
+            z_e = torch.cat([z_e, deal.train(seen.train.logits, part)], dim=1)
         evaluation = Evaluation(h_e.mT, z_e.mT.contiguous(), self.held_out.goal(deal, part))
         return group, evaluation

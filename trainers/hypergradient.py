@@ -25,7 +25,7 @@ Source: the authors' public code of arXiv 2202.03250 restricts the look-ahead to
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 
 import torch
 from torch import Tensor
@@ -47,6 +47,11 @@ class TrainingGroup:
         """eta / B, (L, 1, 1)."""
         return (self.eta / self.batch_size).view(-1, 1, 1)
 
+    @cached_property
+    def room(self) -> Tensor:
+        """Room for products with r, of its size: memory that is new costs more than they do."""
+        return torch.empty_like(self.r)
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -59,11 +64,9 @@ class Evaluation:
 
 def look_ahead_logits(lam: Tensor, group: TrainingGroup, evaluation: Evaluation) -> Tensor:
     """Evaluation logits (L, C, V) after one step of the last layer on the lam-weighted loss."""
-    weights, gradients = lam.unsqueeze(2).unbind(1), group.r.unbind(1)
-    u = weights[0] * gradients[0]
-    for x, r in zip(weights[1:], gradients[1:], strict=True):
-        u += x * r
-    u *= group.step
+    first, *others = torch.mul(lam.unsqueeze(2), group.r, out=group.room).unbind(1)
+    u = reduce(Tensor.add_, others, first)
+    u.mul_(group.step)
     dW = u @ group.h.mT
     db = u.sum(dim=2, keepdim=True)
     return (evaluation.z - db).sub_(dW @ evaluation.h)
@@ -76,4 +79,4 @@ def last_layer_hypergradient(lam: Tensor, group: TrainingGroup, evaluation: Eval
     G_W = G_z @ evaluation.h.mT
     G_b = G_z.sum(dim=2, keepdim=True)
     along = torch.baddbmm(G_b, G_W, group.h).unsqueeze(1)
-    return (group.r * along).sum(2).mul_(-group.step)
+    return torch.mul(group.r, along, out=group.room).sum(2).mul_(-group.step)
