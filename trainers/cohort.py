@@ -220,7 +220,7 @@ class Cohort:
         self._stopwatch.lap("method")
         z = self.model(batch.inputs).logits
         losses = self.method.losses(batch, z)
-        self._optimizer.step(losses.mean(1).sum(), lr)
+        self._optimizer.step(losses, lr)
         with torch.no_grad():
             # The class that argmax gives, in a fraction of its time where classes are not last in
             # memory.
