@@ -20,7 +20,7 @@ from torch import Tensor
 
 from trainers.batches import batch_sizes
 from trainers.checkpoint import State, pick, places, same_names, wind
-from trainers.data.lanes import LaneData
+from trainers.data.lanes import LaneData, once
 from trainers.live_teachers import LiveTeachers
 from trainers.losses import cross_entropy
 from trainers.method import Method, Setup, stack_values
@@ -198,7 +198,7 @@ class Cohort:
         loss = torch.zeros_like(lr)
         correct = torch.zeros_like(lr)
         sizes = batch_sizes(n, self.spec.training.batch_size)
-        for index in torch.split(order.to(lr.device), sizes, dim=1):
+        for index in torch.split(once(order.to(lr.device)), sizes, dim=1):
             batch_loss, batch_correct = self._step(index, lr)
             loss += batch_loss
             correct += batch_correct
