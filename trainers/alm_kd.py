@@ -19,33 +19,26 @@ during an update, all groups take their steps side by side, which changes no num
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from trainers.alm_kd_deal import Deal
+from trainers.alm_kd_descent import Descent, Slope
+from trainers.alm_kd_sides import HeldOut, LastLayer, Seen
 from trainers.alm_kd_variants import VARIANTS, Constraint
 from trainers.checkpoint import State, places, wind
 from trainers.data.lanes import Batch
 from trainers.detector import auroc
-from trainers.held_out_loss import Goal, targets
-from trainers.hypergradient import Evaluation, TrainingGroup, last_layer_hypergradient
+from trainers.held_out_loss import Goal
 from trainers.look_ahead import Network, Parameters, evaluation_mode, look_ahead_gradient
-from trainers.losses import (
-    cross_entropy,
-    cross_entropy_gradient,
-    distillation,
-    distillation_gradient,
-)
+from trainers.losses import cross_entropy, distillation
 from trainers.method import Method, Setup
-from trainers.models import LaneClassifier, Output, frozen_output
+from trainers.models import LaneClassifier
 from trainers.seeds import torch_generator
 
 LABEL = 0
-
-# Weights (groups, K, G) to the gradient of the held-out loss in them.
-Slope = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -55,8 +48,7 @@ class _Walk:
     constraint: Constraint
     repeats: int
     grad_fit: int
-    held_out: float
-    held_out_loss: str
+    held_out: HeldOut
     hypergradient: str
 
 
@@ -137,21 +129,23 @@ class AlmKd(Method):
         return since >= 0 and since % int(numbers["update_every"][lane]) == 0
 
     def _update(self, due: list[int], student: LaneClassifier, lr: Tensor) -> None:
-        seen = self._look_at(student)
+        seen: Seen | None = None
+        tau = self.values.numbers["temperature"]
         for walk, lanes in self._walks(due).items():
             at = torch.tensor(lanes, device=self.lam.device)
             order = [self._order[lane] for lane in lanes]
             deal = Deal.draw(order, at, self.batch_size, walk.grad_fit, self.data)
-            goal = self._goal(walk, deal)
-            if walk.hypergradient == "full":
-                slope = self._whole_network(student, deal, goal, lr)
-            else:
-                slope = self._last_layer(seen, deal, goal, lr)
+            held_out = walk.held_out.targets(self.data, tau)
             meta_lr = deal.per_group(self.values.numbers["meta_lr"]).view(-1, 1, 1)
+            descent = Descent(walk.constraint, walk.repeats, meta_lr)
             s = deal.train(self._coordinates).mT.contiguous()
-            for _ in range(walk.repeats):
-                lam = walk.constraint.weights(s)
-                s = walk.constraint.descend(s, lam, slope(lam), meta_lr)
+            if walk.hypergradient == "full":
+                s = descent.down(s, self._whole_network(student, deal, held_out.goal(deal), lr))
+            else:
+                seen = seen or Seen.by(student, self.data, tau)
+                eta = deal.per_group(lr)
+                last_layer = LastLayer(deal, seen, held_out, eta, self.batch_size)
+                s = descent.down_by_last_layer(s, self.data.classes, last_layer.sides)
             deal.put_back(s.mT, self._coordinates)
             deal.put_back(walk.constraint.weights(s).mT, self.lam)
 
@@ -162,56 +156,19 @@ class AlmKd(Method):
         for lane in due:
             variant = VARIANTS[str(words["variant"][lane])]
             share, loss = words["held_out"][lane], str(words["held_out_loss"][lane])
+            held_out = HeldOut(
+                variant.held_out if share == "default" else float(share),
+                variant.held_out_loss if loss == "default" else loss,
+            )
             walk = _Walk(
                 variant.constraint,
                 int(numbers["inner_repeats"][lane]) or variant.inner_repeats,
                 int(numbers["grad_fit"][lane]),
-                variant.held_out if share == "default" else float(share),
-                variant.held_out_loss if loss == "default" else loss,
+                held_out,
                 str(words["hypergradient"][lane]),
             )
             walks.setdefault(walk, []).append(lane)
         return walks
-
-    def _goal(self, walk: _Walk, deal: Deal) -> Goal:
-        """The loss to be lowered: the mean over a held-out mini-batch, and over the group's own."""
-        tau = self.values.numbers["temperature"]
-        p, s = (deal.meta(x) for x in targets(self.data, "meta", walk.held_out_loss, tau))
-        w = torch.full(s.shape, walk.held_out / s.shape[1], device=s.device)
-        if walk.held_out < 1:
-            own = targets(self.data, "train", walk.held_out_loss, tau)
-            own_p, own_s = (deal.train(x) for x in own)
-            own_w = (1 - walk.held_out) * deal.filled / deal.filled.sum(-1, keepdim=True)
-            p, w, s = (torch.cat(ab, dim=1) for ab in ((p, own_p), (w, own_w), (s, own_s)))
-        return Goal(p.mT.contiguous(), w, s)
-
-    def _look_at(self, student: LaneClassifier) -> "_Seen":
-        """All training and held-out examples as the student sees them now."""
-        train = frozen_output(student, self.data, "train")
-        teachers = self.data.teachers_of("train").unbind(1)
-        tau = self.values.numbers["temperature"].view(-1, 1)
-        residuals = (
-            cross_entropy_gradient(train.logits, self.data.labels("train")),
-            *(distillation_gradient(t, train.logits, tau) for t in teachers),
-        )
-        return _Seen(train, frozen_output(student, self.data, "meta"), residuals)
-
-    def _last_layer(self, seen: "_Seen", deal: Deal, goal: Goal, lr: Tensor) -> Slope:
-        """The gradient through a step of the last layer, of all groups side by side."""
-        residuals = torch.stack([deal.train(r).mT for r in seen.residuals], dim=1)
-        residuals *= deal.filled.view(len(residuals), 1, 1, -1)
-        group = TrainingGroup(
-            h=deal.train(seen.train.features).mT,
-            r=residuals,
-            eta=deal.per_group(lr),
-            batch_size=self.batch_size,
-        )
-        h, z = (deal.meta(x) for x in seen.meta)
-        if goal.w.shape[1] > h.shape[1]:
-            own_h, own_z = (deal.train(x) for x in seen.train)
-            h, z = torch.cat([h, own_h], dim=1), torch.cat([z, own_z], dim=1)
-        evaluation = Evaluation(h.mT, z.mT.contiguous(), goal)
-        return lambda lam: last_layer_hypergradient(lam, group, evaluation)
 
     def _whole_network(self, student: LaneClassifier, deal: Deal, goal: Goal, lr: Tensor) -> Slope:
         """The gradient through a step of all layers, one group after the other."""
@@ -255,14 +212,6 @@ class AlmKd(Method):
         places = index.new_zeros(self.data.lanes, index.shape[1])
         places[deal.at] = index
         return self.data.batch(split, places)
-
-
-class _Seen(NamedTuple):
-    """What an update reads of a student that stands still; residuals: dl_ik/dz, K of (L, N, C)."""
-
-    train: Output
-    meta: Output
-    residuals: tuple[Tensor, ...]
 
 
 def _rows(batch: Batch, lanes: Tensor) -> Batch:

@@ -5,16 +5,19 @@ N training examples of a lane, J groups of G of them, V held-out examples for ea
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from trainers.data.lanes import LaneData
 
+EVERY = slice(None)
+
 
 @dataclass(frozen=True)
 class Deal:
-    """The groups of some lanes, as one leading dimension of len(at) * J.
+    """The groups of some lanes, as one leading dimension of len(at) * J; some of them are a part.
 
     ``at``: the lanes. ``train_index`` (len(at), J, G), ``meta_index`` (len(at), J, V): places in
     the splits. The last group of a lane is filled up with repeated examples, marked by ``filled``
@@ -36,15 +39,15 @@ class Deal:
         groups = math.ceil(n / g)
         v = min(batch_size, n_meta)
         fill = torch.arange(groups * g)
-        window = (torch.arange(groups * v) % n_meta).view(groups, v)
-        train = [torch.randperm(n, generator=x)[fill % n].view(groups, g) for x in generators]
-        meta = [torch.randperm(n_meta, generator=x)[window] for x in generators]
+        window = torch.arange(groups * v) % n_meta
+        train = torch.stack([torch.randperm(n, generator=x) for x in generators])[:, fill % n]
+        meta = torch.stack([torch.randperm(n_meta, generator=x) for x in generators])[:, window]
         filled = (fill < n).view(groups, g).repeat(len(generators), 1)
         device = at.device
         return Deal(
             at,
-            torch.stack(train).to(device),
-            torch.stack(meta).to(device),
+            train.view(-1, groups, g).to(device),
+            meta.view(-1, groups, v).to(device),
             filled.to(device, torch.get_default_dtype()),
         )
 
@@ -53,23 +56,27 @@ class Deal:
         """J, how many groups each lane has."""
         return self.train_index.shape[1]
 
-    def train(self, x: Tensor) -> Tensor:
-        """(L, N, ...) to (len(at) * J, G, ...)."""
-        return self._take(x, self.train_index)
+    @cached_property
+    def lane(self) -> Tensor:
+        """The lane of each group, (len(at) * J,)."""
+        return self.at.repeat_interleave(self.groups)
 
-    def meta(self, x: Tensor) -> Tensor:
-        """(L, N_meta, ...) to (len(at) * J, V, ...)."""
-        return self._take(x, self.meta_index)
+    def train(self, x: Tensor, part: slice = EVERY) -> Tensor:
+        """(L, N, ...) to (groups of the part, G, ...)."""
+        return self._take(x, self.train_index, part)
 
-    def _take(self, x: Tensor, index: Tensor) -> Tensor:
+    def meta(self, x: Tensor, part: slice = EVERY) -> Tensor:
+        """(L, N_meta, ...) to (groups of the part, V, ...)."""
+        return self._take(x, self.meta_index, part)
+
+    def _take(self, x: Tensor, index: Tensor, part: slice) -> Tensor:
         """Whole rows by one flat index, which is several times faster than by two."""
-        places = self.at.view(-1, 1, 1) * x.shape[1] + index
-        rows = x.flatten(0, 1).index_select(0, places.flatten())
-        return rows.view(-1, index.shape[2], *x.shape[2:])
+        places = index.flatten(0, 1)[part] + (self.lane[part] * x.shape[1]).unsqueeze(1)
+        return x.flatten(0, 1).index_select(0, places.flatten()).view(*places.shape, *x.shape[2:])
 
     def per_group(self, x: Tensor) -> Tensor:
         """(L,) to (len(at) * J,)."""
-        return x[self.at].repeat_interleave(self.groups)
+        return x[self.lane]
 
     def group(self, j: int, x: Tensor) -> Tensor:
         """Group ``j`` alone: (len(at) * J, ...) to (len(at), ...)."""
@@ -78,6 +85,6 @@ class Deal:
     def put_back(self, x: Tensor, everyone: Tensor) -> None:
         """Write what `train` took, now changed, to its places in (L, N, ...)."""
         lanes, n = len(self.at), everyone.shape[1]
-        places = self.train_index.view(lanes, -1)[:, :n]
+        places = (self.train_index.flatten(1) + (self.at * n).unsqueeze(1))[:, :n]
         changed = x.reshape(lanes, -1, *x.shape[2:])[:, :n]
-        everyone[self.at.view(-1, 1), places] = changed
+        everyone.view(-1, *x.shape[2:]).index_copy_(0, places.flatten(), changed.flatten(0, 1))

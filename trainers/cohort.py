@@ -22,7 +22,7 @@ from torch import Tensor
 
 from trainers.batches import batch_sizes
 from trainers.checkpoint import State, pick, places, same_names, wind
-from trainers.data.lanes import LaneData
+from trainers.data.lanes import LaneData, once
 from trainers.live_teachers import LiveTeachers
 from trainers.losses import cross_entropy
 from trainers.method import Method, Setup, stack_values
@@ -195,7 +195,7 @@ class Cohort:
         y = self.data.labels(split)
         return {
             f"{split}_loss": cross_entropy(z, y).mean(1),
-            f"{split}_accuracy": 100.0 * (z.argmax(-1) == y).to(z.dtype).mean(1),
+            f"{split}_accuracy": 100.0 * (_guesses(z) == y).to(z.dtype).mean(1),
         }
 
     def _epoch(self, epoch: int) -> dict[str, Tensor]:
@@ -205,7 +205,8 @@ class Cohort:
         self.method.begin_epoch(epoch, self.model, lr)
         self._stopwatch.lap("method")
         n = self.data.size("train")
-        order = torch.stack([torch.randperm(n, generator=g) for g in self._order]).to(lr.device)
+        order = torch.stack([torch.randperm(n, generator=g) for g in self._order])
+        order = once(order.to(lr.device))
         loss = torch.zeros_like(lr)
         correct = torch.zeros_like(lr)
         begin = 0
@@ -242,9 +243,9 @@ class Cohort:
         self._stopwatch.lap("method")
         z = self.model(batch.inputs).logits
         losses = self.method.losses(batch, z)
-        self._optimizer.step(losses.mean(1).sum(), lr)
+        self._optimizer.step(losses, lr)
         with torch.no_grad():
-            return losses.detach().sum(1), (z.argmax(-1) == batch.labels).sum(1)
+            return losses.detach().sum(1), (_guesses(z) == batch.labels).sum(1)
 
     def _rows(self, metrics: Mapping[str, Tensor]) -> list[Metrics]:
         """Metrics (L,) as one row per lane; a diagnostic that a lane does not have is left out."""
@@ -337,6 +338,14 @@ class Cohort:
         self.method.keep(at)
         self._optimizer.keep(at)
         return at
+
+
+def _guesses(z: Tensor) -> Tensor:
+    """The class of the largest logit, the first of equals: ``(L, B, C) -> (L, B)``.
+
+    What argmax gives, in a tenth of its time where classes are not last in memory.
+    """
+    return z.max(-1).indices
 
 
 def _check(method: str, lanes: Sequence[Lane], data: LaneData) -> None:

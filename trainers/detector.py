@@ -1,5 +1,6 @@
 """How well a score tells clean from corrupted examples."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,7 +12,8 @@ def auroc(score: Tensor, positive: Tensor) -> Tensor:
     NaN where a lane has no positive or no negative.
     """
     n = score.shape[1]
-    ordered, order = score.sort(dim=1)
+    order = _ascending(score)
+    ordered = score.gather(1, order)
     place = torch.arange(n, device=score.device)
     begins = torch.ones_like(positive)
     begins[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
@@ -23,3 +25,11 @@ def auroc(score: Tensor, positive: Tensor) -> Tensor:
     negatives = n - positives
     u = (rank * positive.gather(1, order)).sum(1) - positives * (positives + 1) / 2
     return (u / (positives * negatives)).to(score.dtype)
+
+
+def _ascending(score: Tensor) -> Tensor:
+    """Places of score (L, N) from low to high, ties in any order: ``(L, N)``."""
+    if score.device.type == "cpu":
+        # Several times as fast as torch's, which keeps ties in their order.
+        return torch.from_numpy(np.argsort(score.numpy(), axis=1))
+    return score.argsort(dim=1)

@@ -49,7 +49,7 @@ class Goal:
     def gradient(self, z: Tensor) -> Tensor:
         """d loss / dz: ``(L, C, V)``."""
         q = torch.softmax(z / self.s.unsqueeze(1), dim=1)
-        return (self.w * self.s).unsqueeze(1) * (q - self.p)
+        return q.sub_(self.p).mul_((self.w * self.s).unsqueeze(1))
 
 
 def targets(data: LaneData, split: str, loss: str, tau: Tensor) -> Targets:

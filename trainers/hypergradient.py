@@ -25,7 +25,7 @@ Source: the authors' public code of arXiv 2202.03250 restricts the look-ahead to
 """
 
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 
 import torch
 from torch import Tensor
@@ -42,6 +42,16 @@ class TrainingGroup:
     eta: Tensor
     batch_size: int
 
+    @cached_property
+    def step(self) -> Tensor:
+        """eta / B, (L, 1, 1)."""
+        return (self.eta / self.batch_size).view(-1, 1, 1)
+
+    @cached_property
+    def room(self) -> Tensor:
+        """Room for products with r, of its size: memory that is new costs more than they do."""
+        return torch.empty_like(self.r)
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -54,12 +64,12 @@ class Evaluation:
 
 def look_ahead_logits(lam: Tensor, group: TrainingGroup, evaluation: Evaluation) -> Tensor:
     """Evaluation logits (L, C, V) after one step of the last layer on the lam-weighted loss."""
-    step = (group.eta / group.batch_size).view(-1, 1, 1)
-    weighed = (x.unsqueeze(1) * r for x, r in zip(lam.unbind(1), group.r.unbind(1), strict=True))
-    u = step * reduce(Tensor.add_, weighed)
+    first, *others = torch.mul(lam.unsqueeze(2), group.r, out=group.room).unbind(1)
+    u = reduce(Tensor.add_, others, first)
+    u.mul_(group.step)
     dW = u @ group.h.mT
     db = u.sum(dim=2, keepdim=True)
-    return evaluation.z - db - dW @ evaluation.h
+    return (evaluation.z - db).sub_(dW @ evaluation.h)
 
 
 def last_layer_hypergradient(lam: Tensor, group: TrainingGroup, evaluation: Evaluation) -> Tensor:
@@ -69,5 +79,4 @@ def last_layer_hypergradient(lam: Tensor, group: TrainingGroup, evaluation: Eval
     G_W = G_z @ evaluation.h.mT
     G_b = G_z.sum(dim=2, keepdim=True)
     along = torch.baddbmm(G_b, G_W, group.h).unsqueeze(1)
-    step = (group.eta / group.batch_size).view(-1, 1, 1)
-    return -step * (group.r * along).sum(2)
+    return torch.mul(group.r, along, out=group.room).sum(2).mul_(-group.step)

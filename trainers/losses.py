@@ -12,7 +12,6 @@ keeps the size of the distillation gradient independent of tau (Hinton et al. 20
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 
 def log_softmax(z: Tensor) -> Tensor:
@@ -44,7 +43,8 @@ def distillation(t: Tensor, z: Tensor, tau: Tensor) -> Tensor:
 
 def cross_entropy_gradient(z: Tensor, y: Tensor) -> Tensor:
     """d cross_entropy / dz = softmax(z) - onehot(y): ``(..., C)``."""
-    return softmax(z) - F.one_hot(y, z.shape[-1]).to(z.dtype)
+    q, y = softmax(z), y.unsqueeze(-1)
+    return q.scatter_(-1, y, q.gather(-1, y) - 1)
 
 
 def distillation_gradient(t: Tensor, z: Tensor, tau: Tensor) -> Tensor:

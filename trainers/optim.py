@@ -66,11 +66,14 @@ class LaneSGD:
         self._velocity = torch.zeros_like(self._flat)
         self._bind()
 
-    def step(self, loss: Tensor, lr: Tensor) -> None:
-        """One update down ``loss``, the sum over lanes of their losses, with rates ``lr`` (L,)."""
-        gradients = torch.autograd.grad(loss, self._parameters)
+    def step(self, losses: Tensor, lr: Tensor) -> None:
+        """One update of every lane down the mean of its ``losses`` (L, B), rates ``lr`` (L,)."""
+        # The gradient of the mean is given, which saves the two sums and their way back.
+        slope = torch.full_like(losses, 1 / losses.shape[1])
+        gradients = torch.autograd.grad(losses, self._parameters, slope)
         torch._foreach_copy_(self._gradients, gradients)
-        update = torch.addcmul(self._gradient, self._flat, self._weight_decay)
+        # In the place of the gradient, which nobody reads again.
+        update = self._gradient.addcmul_(self._flat, self._weight_decay)
         self._velocity.mul_(self._momentum).add_(update)
         if self._nesterov:
             update.add_(self._velocity, alpha=self._momentum)

@@ -139,3 +139,15 @@ def test_a_teacher_that_was_stopped_leaves_nothing() -> None:
         cohort = make_cohort("cross_entropy", trials)
         _, teachers = train_teachers(cohort, Diary({"trial-0": 2}), snapshots)
         assert {name.partition("@")[0] for name in teachers} == {"trial-1"}
+
+
+@pytest.mark.parametrize("method", ["cross_entropy", "alm_kd"])
+def test_lanes_of_one_seed_are_the_same_trials_alone(method: str) -> None:
+    """They share their inputs in memory; to the last bit nothing else."""
+    trials = [Trial(str(i), seed=4, values={"lr": 0.1 * (i + 1)}) for i in range(3)]
+    together = Diary()
+    make_cohort(method, trials).train(together)
+    for trial in trials:
+        alone = Diary()
+        make_cohort(method, [trial]).train(alone)
+        assert together.rows[trial.name] == alone.rows[trial.name]

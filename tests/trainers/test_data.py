@@ -1,9 +1,10 @@
 import numpy as np
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.trainers.cases import CPU, FRACTIONS, made_up_dataset
-from trainers.data.lanes import LaneData
+from trainers.data.lanes import LaneData, once
 from trainers.data.splits import SPLITS, SplitFractions, split_rows
 from trainers.settings import Labels, LaneSource
 
@@ -78,3 +79,27 @@ def test_a_higher_rate_corrupts_the_same_examples_and_more() -> None:
     sources = [LaneSource(5, Labels("symmetric", rate)) for rate in (0.2, 0.6)]
     low, high = _lane_data(*sources).corrupted
     assert (high | ~low).all()
+
+
+def test_lanes_of_one_seed_have_their_inputs_once_and_the_values_of_each_alone() -> None:
+    sources = [LaneSource(seed, Labels("symmetric", 0.4)) for seed in (5, 3, 3)]
+    mixed, same = _lane_data(*sources), _lane_data(*sources[1:])
+    places = torch.arange(6)
+    apart = mixed.batch("train", places.expand(3, -1))
+    mixed.keep(torch.tensor([2, 1]))
+    for data in (mixed, same):
+        shared = data.batch("train", places.expand(2, -1))
+        assert shared.inputs.stride(0) == 0
+        assert torch.equal(shared.inputs, apart.inputs[1:])
+        assert torch.equal(shared.labels, apart.labels[1:])
+        index = torch.stack([places, places.flip(0)])
+        turned = data.batch("train", index).inputs
+        assert torch.equal(turned[0], apart.inputs[1])
+        assert torch.equal(turned[1], apart.inputs[1].flip(0))
+
+
+def test_rows_are_in_memory_once_only_where_all_are_the_same() -> None:
+    rows = torch.tensor([[1, 2], [1, 2], [1, 3]])
+    assert once(rows) is rows
+    assert once(rows[:2]).stride() == (0, 1)
+    assert torch.equal(once(rows[:2]), rows[:2])

@@ -89,7 +89,7 @@ def _trained(model: LaneClassifier, decay: Tensor, lr: Tensor, lanes: list[int])
     sgd = LaneSGD(model, decay, 0.9, nesterov=True)
     for step in range(3):
         x, y = _batch(2, seed=step)
-        sgd.step(cross_entropy(model(x[lanes]).logits, y[lanes]).mean(1).sum(), lr)
+        sgd.step(cross_entropy(model(x[lanes]).logits, y[lanes]), lr)
     return model
 
 
@@ -161,7 +161,7 @@ def test_a_lane_trains_as_an_ordinary_torch_model() -> None:
     ours = LaneSGD(model, decay, 0.9, nesterov=True)
     for step in range(5):
         x, y = _batch(2, seed=step)
-        ours.step(cross_entropy(model(x).logits, y).mean(1).sum(), lr)
+        ours.step(cross_entropy(model(x).logits, y), lr)
         for lane, (twin, sgd) in enumerate(zip(twins, sgds, strict=True)):
             sgd.zero_grad()
             F.cross_entropy(twin(x[lane]), y[lane]).backward()

@@ -35,8 +35,8 @@ class _Lanes:
 
     def step(self, number: int, factor: float) -> None:
         x, y = (torch.stack(t) for t in zip(*(_target(number, i) for i in self.lanes), strict=True))
-        loss = (self.model(x.mT).mT - y).square().mean((1, 2)).sum()
-        self.optimizer.step(loss, factor * torch.tensor([LR[i] for i in self.lanes]))
+        losses = (self.model(x.mT).mT - y).square().mean(2)
+        self.optimizer.step(losses, factor * torch.tensor([LR[i] for i in self.lanes]))
         for lane in self.lanes:
             x, y = _target(number, lane)
             sgd = self._sgds[lane]
@@ -120,7 +120,7 @@ def test_parameters_that_do_not_learn_stay_and_are_cut() -> None:
     model.bias.requires_grad_(False)
     bias, weight = model.bias.clone(), model.weight.clone()
     optimizer = LaneSGD(model, torch.full((3,), 0.1), 0.9, nesterov=True)
-    optimizer.step(model(torch.ones(3, D, 1)).sum(), torch.full((3,), 0.1))
+    optimizer.step(model(torch.ones(3, D, 1)).sum(1), torch.full((3,), 0.1))
     optimizer.keep(torch.tensor([2]))
     assert torch.equal(model.bias, bias[[2]])
     assert not torch.equal(model.weight, weight[[2]])

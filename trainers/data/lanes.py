@@ -4,7 +4,8 @@ L lanes, B examples of a batch, N examples in all, N_s in split s, C classes, M 
 T distinct teachers in the cohort.
 
 Lanes of one cohort share the inputs and, where they have the same teacher, its logits; only row
-numbers and labels are kept per lane.
+numbers and labels are kept per lane. Lanes of one seed, as the trials of a search are, have the
+same rows, too: where they are also asked for at the same places, their inputs are gathered once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -62,7 +63,8 @@ class LaneData:
         self.inputs = torch.as_tensor(dataset.inputs, device=device)
         drawn = _draw_all(dataset, fractions, sources, treatment)
         self._rows = {
-            s: torch.as_tensor(np.stack([d.rows[s] for d in drawn]), device=device) for s in SPLITS
+            s: once(torch.as_tensor(np.stack([d.rows[s] for d in drawn]), device=device))
+            for s in SPLITS
         }
         self._labels = {
             s: torch.as_tensor(np.stack([d.labels[s] for d in drawn]), device=device)
@@ -108,8 +110,8 @@ class LaneData:
         return self._labels[split]
 
     def inputs_of(self, split: str, index: Tensor) -> Tensor:
-        """The inputs (L, B, ...) at places ``index`` (L, B) of ``split``."""
-        return self._inputs_at(self._rows[split].gather(1, index))
+        """The inputs (L, B, ...) at places ``index`` (L, B) of ``split``, not to be written to."""
+        return self._inputs_at(self._rows_at(split, index))
 
     def teachers_of(self, split: str) -> Tensor:
         """The teachers' logits (L, M, N_s, C) for a whole split, as its examples are."""
@@ -117,7 +119,7 @@ class LaneData:
 
     def batch(self, split: str, index: Tensor) -> Batch:
         """The examples at places ``index`` (L, B) of ``split``, as they are."""
-        rows = self._rows[split].gather(1, index)
+        rows = self._rows_at(split, index)
         labels = self._labels[split].gather(1, index)
         return Batch(index, self._inputs_at(rows), labels, self._teachers_at(rows))
 
@@ -150,7 +152,7 @@ class LaneData:
 
     def keep(self, lanes: Tensor) -> None:
         """Cut the stack down to ``lanes`` (indices)."""
-        self._rows = {s: t[lanes] for s, t in self._rows.items()}
+        self._rows = {s: once(t[lanes]) for s, t in self._rows.items()}
         self._labels = {s: t[lanes] for s, t in self._labels.items()}
         self._true = self._true[lanes]
         self.corrupted = self.corrupted[lanes]
@@ -159,7 +161,16 @@ class LaneData:
 
     # By one flat index, which is several times faster than by the rows as they are shaped.
 
+    def _rows_at(self, split: str, index: Tensor) -> Tensor:
+        rows = self._rows[split]
+        if _is_once(rows) and _is_once(index):
+            return rows[0, index[0]].expand(self.lanes, -1)
+        return rows.gather(1, index)
+
     def _inputs_at(self, rows: Tensor) -> Tensor:
+        if _is_once(rows):
+            some = self.inputs.index_select(0, rows[0])
+            return some.expand(len(rows), *some.shape)
         flat = self.inputs.index_select(0, rows.flatten())
         return flat.view(*rows.shape, *self.inputs.shape[1:])
 
@@ -167,6 +178,16 @@ class LaneData:
         places = self._teachers.unsqueeze(2) * self._logits.shape[1] + rows.unsqueeze(1)
         flat = self._logits.flatten(0, 1).index_select(0, places.flatten())
         return flat.view(*places.shape, self.classes)
+
+
+def once(x: Tensor) -> Tensor:
+    """x (L, ...), its one row in memory once where all lanes have the same."""
+    return x[:1].expand_as(x) if bool((x == x[:1]).all()) else x
+
+
+def _is_once(x: Tensor) -> bool:
+    """Whether all lanes of x (L, ...) share the memory of one row."""
+    return len(x) > 1 and x.stride(0) == 0
 
 
 class _Drawn(NamedTuple):

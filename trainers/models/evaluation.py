@@ -40,6 +40,8 @@ def frozen_output(model: LaneClassifier, data: LaneData, split: str) -> Output:
         for part in torch.split(places, sizes)
     ]
     model.train(was_training)
+    if len(parts) == 1:
+        return parts[0]
     return Output(
         torch.cat([p.features for p in parts], 1), torch.cat([p.logits for p in parts], 1)
     )
