@@ -26,8 +26,11 @@ class Handout:
 
 @dataclass(frozen=True)
 class Worker:
-    """A process that trains, as needed to end it: its actor, its node's id, its process id."""
+    """A process that trains, as needed to end it: its actor, its node's id, its process id.
 
-    actor: Any
+    ``actor``: the handle as `ray.cloudpickle` writes it, for reading one loads what the actor does.
+    """
+
+    actor: bytes
     node: str
     pid: int

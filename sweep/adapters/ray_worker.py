@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from typing import Any
 
 import ray
-from ray import tune
+from ray import cloudpickle, tune
 
 from sweep.adapters.handout import Handout, Worker
 from trainers.data.datasets import Dataset
@@ -21,7 +21,8 @@ REASON_LENGTH = 2000
 
 def _me() -> Worker:
     context = ray.get_runtime_context()
-    return Worker(context.current_actor, context.get_node_id(), os.getpid())
+    actor = cloudpickle.dumps(context.current_actor)  # type: ignore[no-untyped-call]
+    return Worker(actor, context.get_node_id(), os.getpid())
 
 
 class CohortTrainable(tune.Trainable):

@@ -1,6 +1,7 @@
 """The referee in a process of its own on Ray, with the stores it writes to and the shared arrays.
 
-Apart from `sweep.adapters.ray_tune`, so that its process need not load Tune.
+Apart from `sweep.adapters.ray_tune`, so that its process need not load Tune. Ray imports this
+module wherever a handle of the actor goes, so it loads MLflow and Optuna in the actor alone.
 """
 
 import math
@@ -18,13 +19,12 @@ from typing import Any, TypeVar
 import numpy as np
 import ray
 from numpy.typing import NDArray
+from ray import cloudpickle
 
 from sweep.adapters.attendance import Attendance
 from sweep.adapters.checkpoint_shelf import CheckpointShelf
 from sweep.adapters.handout import Handout, Worker
 from sweep.adapters.mlflow_known import SweepRuns
-from sweep.adapters.mlflow_tracking import MlflowTracker
-from sweep.adapters.optuna_studies import OptunaStudies
 from sweep.adapters.teacher_shelf import TeacherShelf
 from sweep.errors import SweepFailed
 from sweep.plan import Plan
@@ -66,6 +66,9 @@ class RefereeActor:
     """
 
     def __init__(self, spec: SweepSpec, stores: Stores, dataset: list[Any]) -> None:
+        from sweep.adapters.mlflow_tracking import MlflowTracker
+        from sweep.adapters.optuna_studies import OptunaStudies
+
         os.environ.update(stores.credentials)
         plan = Plan(spec)
         self._dataset = dataset
@@ -240,4 +243,4 @@ def _end(worker: Worker) -> None:
         with suppress(ProcessLookupError):
             os.kill(worker.pid, signal.SIGKILL)
     else:
-        ray.kill(worker.actor)
+        ray.kill(cloudpickle.loads(worker.actor))

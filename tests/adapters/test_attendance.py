@@ -5,7 +5,7 @@ import pytest
 from sweep.adapters.attendance import Attendance
 from sweep.adapters.handout import Worker
 
-A, B = Worker("a", "node", 1), Worker("b", "node", 2)
+A, B = Worker(b"a", "node", 1), Worker(b"b", "node", 2)
 
 
 class Clock:

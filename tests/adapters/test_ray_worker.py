@@ -1,11 +1,14 @@
-"""A process that trains needs no database: it loads none of what would open one."""
+"""A process that trains needs no database: it loads none of what would open one.
+
+Ray imports the referee's module where it trains, too, for the handle.
+"""
 
 import subprocess
 import sys
 
 PROGRAM = """
 import sys
-import sweep.adapters.ray_worker, sweep.training
+import sweep.adapters.ray_worker, sweep.adapters.referee_actor, sweep.training
 print(*[name for name in ("mlflow", "optuna", "sqlalchemy", "psycopg") if name in sys.modules])
 """
 

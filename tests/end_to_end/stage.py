@@ -20,7 +20,7 @@ from tests.sweep.specs import SMALL, small_spec
 from trainers.data.datasets import load_dataset
 
 # Stands for the process that trains; no process has this number.
-NOBODY = Worker(actor=None, node="", pid=2**22 + 1)
+NOBODY = Worker(actor=b"", node="", pid=2**22 + 1)
 
 
 def end_to_end_spec() -> SweepSpec:
