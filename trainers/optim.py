@@ -68,9 +68,8 @@ class LaneSGD:
 
     def step(self, losses: Tensor, lr: Tensor) -> None:
         """One update of every lane down the mean of its ``losses`` (L, B), rates ``lr`` (L,)."""
-        # The gradient of the mean is given, which saves the two sums and their way back.
-        slope = torch.full_like(losses, 1 / losses.shape[1])
-        gradients = torch.autograd.grad(losses, self._parameters, slope)
+        # Of one number: told where to begin from several, torch would load sympy first.
+        gradients = torch.autograd.grad(losses.mean(1).sum(), self._parameters)
         torch._foreach_copy_(self._gradients, gradients)
         # In the place of the gradient, which nobody reads again.
         update = self._gradient.addcmul_(self._flat, self._weight_decay)
