@@ -15,7 +15,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats  # type: ignore[import-untyped]
 
 from sweep.compare.records import Direction
 
@@ -58,6 +57,10 @@ def bca_interval(values: Floats, rng: np.random.Generator) -> tuple[float, float
     why no difference is called on it alone. Source: Efron 1987, as implemented in
     `scipy.stats.bootstrap`.
     """
+    # Imported where they are needed, as below: scipy and statsmodels take seconds to load, and few
+    # commands compare anything.
+    from scipy import stats  # type: ignore[import-untyped]
+
     if len(values) <= 1:
         return float("nan"), float("nan")
     if np.ptp(values) == 0.0:
@@ -110,7 +113,6 @@ def holm(p: Floats) -> Floats:
 
     NaN stands for a comparison that could not be made; it stays NaN and is not counted.
     """
-    # Imported here because statsmodels takes seconds to load and few commands compare anything.
     from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped]
 
     adjusted = np.full(p.shape, np.nan)
