@@ -44,7 +44,7 @@ bench: $(INSTALLED) ## Measure speed and memory on this machine's CPU, in under 
 	$(BIN)/python bench/hypergradient.py
 	$(BIN)/python bench/referee.py
 	$(BIN)/python bench/writer.py
-	$(BIN)/python bench/scale.py --trials 500 2000
+	$(BIN)/python bench/scale.py --trials 500 10000
 	$(BIN)/python bench/lanes.py --most 64 --seconds 0.5
 	$(BIN)/python bench/convolutions.py
 	$(BIN)/python bench/page.py

@@ -64,7 +64,7 @@ def lane_steps_a_second(case: Case, lanes: int, device: torch.device, seconds: f
     began = time.perf_counter()
     while not _enough(len(taken) - WARM_UP, time.perf_counter() - began, seconds):
         at = time.perf_counter()
-        sgd.step(cross_entropy(model(x).logits, y).mean(1).sum(), lr)
+        sgd.step(cross_entropy(model(x).logits, y), lr)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         taken.append(time.perf_counter() - at)
