@@ -38,9 +38,8 @@ chaos: $(INSTALLED) ## Kill a small sweep N times at random moments and count wh
 	$(BIN)/python -m tests.faults.chaos --kills $(N) --seed $(SEED)
 
 bench: $(INSTALLED) ## Measure speed and memory on this machine's CPU, in under fifteen minutes
-	rm -rf build/bench
-	$(BIN)/python bench/against_stock.py --trials 36 --runs-dir build/bench
-	$(BIN)/python bench/bare_loop.py --runs-dir build/bench
+	$(BIN)/python bench/against_stock.py --trials 36
+	$(BIN)/python bench/bare_loop.py
 	$(BIN)/python bench/hypergradient.py
 	$(BIN)/python bench/referee.py
 	$(BIN)/python bench/writer.py

@@ -1,6 +1,6 @@
 """Our launch of the preset digits against the usual parts, one after the other in one run.
 
-    python bench/against_stock.py [--trials 48] [--runs-dir RUNS] [--quick]
+    python bench/against_stock.py [--trials 48] [--rounds 3] [--quick]
 
 Counted for ours: `almkd launch digits` in an empty directory, as a process, from its start to its
 end: imports, Ray's start, the making of both stores, all teachers, search, confirm, statistics,
@@ -10,7 +10,8 @@ figures and the report. Its trial-epochs are those of search and confirm, read f
 Counted for the usual parts (`bench/stock_stack.py`, see there): the three searches alone, without
 imports, Ray's start, the store's tables or the teacher. Its whole process is noted beside that.
 
-With --runs-dir the sweep is kept there, in an empty directory, for `bench/bare_loop.py`.
+The two take turns, as often as --rounds says: kept is the round whose ratio is the median, and the
+ratios of all.
 
     ratio                  trial-epochs per second, ours over theirs
     ratio_with_start       the same with the whole process of theirs, too
@@ -18,6 +19,7 @@ With --runs-dir the sweep is kept there, in an empty directory, for `bench/bare_
 Writes bench/results/against_stock.json.
 """
 
+import argparse
 import json
 import sys
 import tempfile
@@ -55,17 +57,11 @@ def theirs(place: Path, trials: int, quick: bool) -> dict[str, Any]:
     return {**result, "seconds_with_start": taken.seconds}
 
 
-def main() -> None:
-    """Measure and write down."""
-    parser = options(__doc__)
-    parser.add_argument("--trials", type=int, default=48, help="of the usual parts, in all")
-    parser.add_argument("--runs-dir", type=Path, help="where the sweep is to be kept")
-    given = parser.parse_args()
+def measure(given: argparse.Namespace) -> dict[str, Any]:
+    """One after the other, each in an empty directory."""
     with tempfile.TemporaryDirectory(prefix="almkd-bench-") as place:
-        runs_dir: Path = given.runs_dir or Path(place)
-        runs_dir.mkdir(parents=True, exist_ok=True)
-        if any(runs_dir.iterdir()):
-            parser.error(f"--runs-dir {runs_dir}: is not empty; name another")
+        runs_dir = Path(place) / "runs"
+        runs_dir.mkdir()
         sweep = ours(runs_dir, given.quick)
         say(f"almkd: {sweep['trial_epochs']} trial-epochs in {sweep['seconds']:.1f} s")
         stock = theirs(Path(place), given.trials, given.quick)
@@ -78,7 +74,19 @@ def main() -> None:
         "ratio_with_start": rate * stock["seconds_with_start"] / stock["trial_epochs"],
     }
     say(f"{result['ratio']:.1f} times the trial-epochs per second")
-    keep(given, "against_stock", result)
+    return result
+
+
+def main() -> None:
+    """Measure and write down."""
+    parser = options(__doc__)
+    parser.add_argument("--trials", type=int, default=48, help="of the usual parts, in all")
+    parser.add_argument("--rounds", type=int, default=3, help="an odd number")
+    given = parser.parse_args()
+    results = [measure(given) for _ in range(1 if given.quick else given.rounds)]
+    results.sort(key=lambda result: float(result["ratio"]))
+    ratios = [result["ratio"] for result in results]
+    keep(given, "against_stock", {**results[len(results) // 2], "ratios": ratios})
 
 
 if __name__ == "__main__":

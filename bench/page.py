@@ -42,13 +42,20 @@ def against_stock(r: Result) -> list[str]:
     rows = [[label, *[r[key][name] for name in names]] for key, label in who.items()]
     whole = _shown(r["ratio_with_start"])
     ratio = f"Ratio {_shown(r['ratio'])}; counting the start of the usual parts, {whole}."
-    return [*table(["", "trials", "trial-epochs", "s", "trial-epochs/s"], rows), "", ratio]
+    head = ["", "trials", "trial-epochs", "s", "trial-epochs/s"]
+    return [*table(head, rows), "", f"{ratio} {rounds(r)}"]
 
 
 def bare_loop(r: Result) -> list[str]:
     """A sweep's wall time against the bare loop's."""
     names = ("lane_epochs", "processes", "bare_s", "start_s", "rest_s", "ratio", "training_ratio")
-    return table(["", *names], [[r["sweep"], *[r[name] for name in names]]])
+    row = [r["sweep"], *[r[name] for name in names]]
+    return [*table(["", *names], [row]), "", rounds(r)]
+
+
+def rounds(r: Result) -> str:
+    """The ratios of all rounds, of which the table shows the one in the middle."""
+    return f"The ratios of all rounds: {', '.join(map(_shown, r['ratios']))}."
 
 
 def profile(r: Result) -> list[str]:
