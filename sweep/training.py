@@ -102,10 +102,12 @@ def _saver(cohort: Cohort, checkpoints: Checkpoints) -> Callable[[], None]:
 
     def between() -> None:
         nonlocal saved
-        if time.monotonic() - saved >= checkpoints.every_s:
-            state = to_bytes(cohort.state())
-            checkpoints.save(cohort.names, cohort.epoch, state)
-            saved = time.monotonic()
+        if time.monotonic() - saved < checkpoints.every_s:
+            return
+        cohort.settle()
+        if cohort.names:
+            checkpoints.save(cohort.names, cohort.epoch, to_bytes(cohort.state()))
+        saved = time.monotonic()
 
     return between
 

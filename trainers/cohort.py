@@ -123,11 +123,13 @@ class Cohort:
     def train(self, report: Report, between: Callable[[], None] | None = None) -> Results:
         """Train to the end; lanes that ``report`` stops keep what was known of them then.
 
-        ``between`` is called between two epochs: the moment to ask for `state`.
+        ``between`` is called between two epochs: the moment to `settle` and to ask for `state`.
         """
         while self._names and self.epoch < self.spec.training.epochs:
             if between and self.epoch:
                 between()
+                if not self._names:
+                    break
             epoch = self.epoch + 1
             metrics = self._epoch(epoch)
             if not self._names:
@@ -137,17 +139,22 @@ class Cohort:
             self._stopwatch.lap("evaluation")
             self._answer = report(epoch, list(self._names), rows)
             self._stopwatch.lap("waiting")
+            if self._is_answered:
+                self._heed()
         self._heed()
         for i, name in enumerate(self._names):
             self._results[name].tables = {k: t[i] for k, t in self.method.tables().items()}
         return self._results
 
+    def settle(self) -> None:
+        """Wait for the last report's answer, and cut out the lanes that it stops."""
+        self._heed()
+
     def state(self) -> dict[str, Any]:
         """All that training has changed so far, for `trainers.checkpoint.to_bytes`, after an epoch.
 
-        Not a copy: it holds until training goes on. Waits for the last report's answer.
+        Not a copy: it holds until training goes on. Only after `settle`, and where lanes are left.
         """
-        self._heed()
         return {
             "lanes": list(self._names),
             "history": [tuple(reported) for reported in self._history],

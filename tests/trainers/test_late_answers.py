@@ -79,14 +79,22 @@ def test_all_lanes_may_be_stopped_so(looks: int) -> None:
     _assert_same(lambda: make_cohort("alm_kd", trials, Shape(EPOCHS)), last_epochs, looks)
 
 
-def test_what_is_saved_knows_the_answer() -> None:
+@pytest.mark.parametrize("others_end", [EPOCHS, 3])
+def test_what_is_saved_knows_the_answer(others_end: int) -> None:
     trials = lively_trials("cross_entropy", 3)
-    diary, cohort = Diary({"trial-1": 2}), make_cohort("cross_entropy", trials, Shape(EPOCHS))
+    last_epochs = {"trial-0": others_end, "trial-1": 2, "trial-2": others_end}
+    diary, cohort = Diary(last_epochs), make_cohort("cross_entropy", trials, Shape(EPOCHS))
     saved: dict[int, list[str]] = {}
 
     def report(epoch: int, names: Sequence[str], rows: Sequence[Metrics]) -> Later:
         return Later(diary(epoch, names, rows), 1000)
 
-    cohort.train(report, lambda: saved.update({cohort.epoch: cohort.state()["lanes"]}))
+    def save() -> None:
+        cohort.settle()
+        saved[cohort.epoch] = cohort.state()["lanes"] if cohort.names else []
+
+    results = cohort.train(report, save)
     assert saved[1] == ["trial-0", "trial-1", "trial-2"]
     assert saved[2] == ["trial-0", "trial-2"]
+    assert saved[3] == (["trial-0", "trial-2"] if others_end > 3 else [])
+    assert results["trial-0"].epochs == others_end
