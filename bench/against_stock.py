@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from machine import keep, options, say
+from machine import keep_median, options, say
 from processes import HERE, QUICK, launch, run
 
 
@@ -84,9 +84,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="an odd number")
     given = parser.parse_args()
     results = [measure(given) for _ in range(1 if given.quick else given.rounds)]
-    results.sort(key=lambda result: float(result["ratio"]))
-    ratios = [result["ratio"] for result in results]
-    keep(given, "against_stock", {**results[len(results) // 2], "ratios": ratios})
+    keep_median(given, "against_stock", results)
 
 
 if __name__ == "__main__":

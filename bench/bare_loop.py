@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from machine import keep, options, say
+from machine import keep_median, options, say
 from numpy.typing import NDArray
 from processes import QUICK, launch
 
@@ -165,9 +165,7 @@ def main() -> None:
         results = [compare(given.runs_dir, given.sweep, given.processes)]
     else:
         results = [measure(given) for _ in range(1 if given.quick else given.rounds)]
-    results.sort(key=lambda result: float(result["ratio"]))
-    ratios = [result["ratio"] for result in results]
-    keep(given, "bare_loop", {**results[len(results) // 2], "ratios": ratios})
+    keep_median(given, "bare_loop", results)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import os
 import platform
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,13 @@ def keep(given: Namespace, name: str, result: Mapping[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({**described(), **result}, indent=2) + "\n", encoding="utf-8")
     say(f"wrote {path}")
+
+
+def keep_median(given: Namespace, name: str, results: Sequence[Mapping[str, Any]]) -> None:
+    """Keep the one of an odd number of rounds whose ``ratio`` is the median, with all ratios."""
+    ordered = sorted(results, key=lambda result: float(result["ratio"]))
+    ratios = [result["ratio"] for result in ordered]
+    keep(given, name, {**ordered[len(ordered) // 2], "ratios": ratios})
 
 
 def say(line: str) -> None:

@@ -24,6 +24,8 @@ set -eu
 export ALMKD_RUNS="${ALMKD_RUNS:-/var/lib/almkd/runs}"
 mkdir -p "$ALMKD_RUNS"
 export RAY_JOB_STOP_WAIT_TIME_S="${RAY_JOB_STOP_WAIT_TIME_S:-120}"
+# Ray Client's server forks a process for every client, which gRPC may crash before it begins.
+export GRPC_ENABLE_FORK_SUPPORT=0
 
 exec ray start --head --block \
   ${RAY_NODE_IP:+"--node-ip-address=$RAY_NODE_IP"} \

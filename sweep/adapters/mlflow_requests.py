@@ -4,12 +4,13 @@ Metrics of a run are held back and sent together, when the run ends or every few
 """
 
 from collections import defaultdict, deque
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 
+from sweep.adapters.example_files import hand_over
 from sweep.adapters.mlflow_known import SweepRuns
 from sweep.adapters.spool import Record
 from sweep.referee import Metrics
@@ -72,13 +73,8 @@ class Requests:
             self._held[key].extend(_metrics(record["row"], record["at"], epoch))
 
     def _attach(self, record: Record) -> None:
-        """Send files; those that are gone were sent by an earlier try."""
         for path in map(Path, record["files"]):
-            if path.exists():
-                self._client.log_artifact(self._ids[record["key"]], str(path))
-                path.unlink()
-                with suppress(OSError):  # not empty yet
-                    path.parent.rmdir()
+            hand_over(path, partial(self._client.log_artifact, self._ids[record["key"]]))
 
     def _close(self, record: Record) -> None:
         key = record["key"]

@@ -1,15 +1,14 @@
 """Records carried out as rows of MLflow's own tables, many runs in one transaction.
 
-MLflow's client makes an object of every value and a transaction of every call, which costs some
-75 ms for the curves of one run, more than a short trial takes to train. SQLite, which belongs to
-the sweep alone while it runs, gets the same rows at once; a test compares them with the client's.
+MLflow's client makes an object of every value and a transaction of every call, which can take as
+long as a short trial trains. SQLite, which belongs to the sweep alone while it runs, gets the same
+rows at once; a test compares them with the client's.
 """
 
 import math
 import uuid
 from collections import ChainMap, deque
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from mlflow.utils.uri import append_to_uri_path
 from sqlalchemy import bindparam, update
 from sqlalchemy.dialects.sqlite import insert
 
+from sweep.adapters.example_files import hand_over
 from sweep.adapters.mlflow_known import SweepRuns
 from sweep.adapters.spool import Record
 
@@ -100,7 +100,7 @@ class Rows:
         self._unborn -= batch.born.keys()
         self._epochs |= batch.epochs
         for run_id, path in batch.files:
-            self._move_file(run_id, path)
+            hand_over(path, get_artifact_repository(self._place(run_id)).log_artifact)
         records.clear()
 
     def write_held(self) -> None:
@@ -160,15 +160,6 @@ class Rows:
     def _place(self, run_id: str) -> str:
         folder = SqlAlchemyStore.ARTIFACTS_FOLDER_NAME
         return str(append_to_uri_path(self._files, run_id, folder))  # type: ignore[no-untyped-call]
-
-    def _move_file(self, run_id: str, path: Path) -> None:
-        """Move a file among a run's artifacts; if it is gone, an earlier try has."""
-        if path.exists():
-            place: Any = get_artifact_repository(self._place(run_id))
-            place.log_artifact(str(path))
-            path.unlink()
-            with suppress(OSError):  # not empty yet
-                path.parent.rmdir()
 
     def _write(self, batch: _Batch) -> None:
         steps: list[tuple[Any, list[Row]]] = [

@@ -41,6 +41,9 @@ from sweep.spec import SweepSpec
 
 # How long a head may take to answer, in seconds.
 ANSWERS_WITHIN = 10.0
+# How often a head may fail to start a server for us: Ray forks it among threads of gRPC, and under
+# load it then now and then crashes before it begins.
+CONNECTS = 4
 # Exit codes that a launch ends with by itself.
 USUAL = (0, 1, 2, INTERRUPTED)
 GOES_ON = "the same command goes on from here"
@@ -110,13 +113,7 @@ def _connected(address: str, place: str) -> Iterator[None]:
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings(action="ignore"):
-            ray.init(
-                address,
-                runtime_env={"working_dir": place},
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
+        _connect(address, place)
     except SystemExit:
         # What Ray makes of SIGTERM while it connects.
         raise KeyboardInterrupt from None
@@ -128,6 +125,23 @@ def _connected(address: str, place: str) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _connect(address: str, place: str) -> None:
+    """Connect, as often as it takes within limits."""
+    for left in reversed(range(CONNECTS)):
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                ray.init(
+                    address,
+                    runtime_env={"working_dir": place},
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                )
+            return
+        except ConnectionAbortedError:
+            if not left:
+                raise
 
 
 @contextmanager

@@ -49,6 +49,27 @@ def test_why_ray_does_not_connect_is_told_in_one_line(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("failures", [0, 3, 4])
+def test_a_head_whose_server_crashes_at_its_start_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch, failures: int
+) -> None:
+    asked: list[int] = []
+
+    def init(*_: object, **__: object) -> None:
+        asked.append(len(asked))
+        if len(asked) <= failures:
+            raise ConnectionAbortedError("RuntimeError: Starting Ray client server failed.")
+
+    def started(address: str, words: list[str]) -> None:
+        raise ConnectionError("got there")
+
+    monkeypatch.setattr(ray_client, "_started", started)
+    ends = (SweepFailed, "got there") if failures < 4 else (BadInput, "Starting Ray client server")
+    with pytest.raises(ends[0], match=ends[1]):
+        _attend_where(monkeypatch, init)
+    assert len(asked) == min(failures + 1, 4)
+
+
 def test_sigterm_while_ray_connects_is_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(KeyboardInterrupt):
         _attend_where(monkeypatch, lambda *_, **__: sys.exit(15))

@@ -7,10 +7,19 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tests.faults.launcher import COMMAND, EMPTY_STORE
 
 HOST = "127.0.0.1"
+ROOT = Path(__file__).parents[2]
+TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "a-token-of-these-tests-alone-0123456789"}
+# An option of nodes that may train what asks for a gate.
+GATE = '--resources={"gate": 1}'
+DEADLINE = 120.0  # seconds
 # What is gone is noticed within seconds instead of a minute.
 ENVIRONMENT = {
     "RAY_AUTH_MODE": "token",
@@ -38,13 +47,13 @@ class RayCluster:
             options = [f"--dashboard-host={HOST}", f"--dashboard-port={dashboard}"]
         options += [f"--port={port}", f"--ray-client-server-port={client}"]
         self._head = self._ray("--head", "--num-cpus=0", *options)
-        _wait_for(self._head)
+        _wait_until_up(self._head)
         self._nodes: list[subprocess.Popen[bytes]] = []
 
     def add_node(self, *options: str) -> None:
         """Let one more node join, started with some more options; it has when this returns."""
         self._nodes.append(self._ray(f"--address={self.address}", "--num-cpus=1", *options))
-        _wait_for(self._nodes[-1])
+        _wait_until_up(self._nodes[-1])
 
     def kill_node(self, place: int = 0) -> None:
         """End all processes of a node at once, by default of the one that joined first."""
@@ -80,6 +89,32 @@ class RayCluster:
         )
 
 
+def head_environment(folder: Path) -> dict[str, str]:
+    """What an image gives the head: the command, where sweeps are kept, the token."""
+    command = folder / "bin" / "almkd"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{COMMAND[-1]}" "$@"\n')
+    command.chmod(0o755)
+    runs = folder / "runs"
+    runs.mkdir()
+    shutil.copy(EMPTY_STORE[0], runs)
+    return {
+        **TOKEN,
+        "GRPC_ENABLE_FORK_SUPPORT": "0",
+        "PATH": f"{command.parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "ALMKD_RUNS": str(runs),
+    }
+
+
+def wait_for(what: Callable[[], object]) -> None:
+    """Wait until something is true; it must become so in time."""
+    deadline = time.monotonic() + DEADLINE
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 @contextmanager
 def ray_cluster(environment: Mapping[str, str] | None = None) -> Iterator[RayCluster]:
     """A cluster with one node beside its head, ended with the block."""
@@ -91,7 +126,7 @@ def ray_cluster(environment: Mapping[str, str] | None = None) -> Iterator[RayClu
         cluster.stop()
 
 
-def _wait_for(node: subprocess.Popen[bytes]) -> None:
+def _wait_until_up(node: subprocess.Popen[bytes]) -> None:
     assert node.stdout is not None
     said = b""
     for line in node.stdout:

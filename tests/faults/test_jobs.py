@@ -5,50 +5,34 @@ The rehearsal (`tests/rehearsal`) goes on from there.
 
 import json
 import os
-import shutil
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mlflow import MlflowClient
 
-from tests.faults.cluster import RayCluster, ray_cluster
+from tests.faults.cluster import (
+    DEADLINE,
+    GATE,
+    ROOT,
+    TOKEN,
+    RayCluster,
+    head_environment,
+    ray_cluster,
+    wait_for,
+)
 from tests.faults.launcher import (
     COMMAND,
-    EMPTY_STORE,
     FIRST_ASKED,
     SPEC,
     trial_states,
     write_spec,
 )
 
-TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "a-token-of-this-test-alone-0123456789"}
 OTHER_TOKEN = {**TOKEN, "RAY_AUTH_TOKEN": "another-token-which-is-not-the-clusters"}
 NO_TOKEN = {"RAY_AUTH_MODE": "disabled"}
-ROOT = Path(__file__).parents[2]
 # Trained on nodes that were started with a gate, and nowhere else.
 GATED = SPEC + "resources: {custom: {gate: 0.5}}\n"
-GATE = '--resources={"gate": 1}'
-DEADLINE = 120.0  # seconds
-
-
-def _head_environment(folder: Path) -> dict[str, str]:
-    """What an image gives the head: the command, where sweeps are kept, the token."""
-    command = folder / "bin" / "almkd"
-    command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{COMMAND[-1]}" "$@"\n')
-    command.chmod(0o755)
-    runs = folder / "runs"
-    runs.mkdir()
-    shutil.copy(EMPTY_STORE[0], runs)
-    return {
-        **TOKEN,
-        "PATH": f"{command.parent}:{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-        "ALMKD_RUNS": str(runs),
-    }
 
 
 def _almkd(words: tuple[str, ...], folder: Path, environment: Mapping[str, str]) -> tuple[int, str]:
@@ -66,13 +50,6 @@ def _almkd(words: tuple[str, ...], folder: Path, environment: Mapping[str, str])
     return ended.returncode, ended.stdout + ended.stderr
 
 
-def _wait_for(what: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def _jobs_of(text: str) -> list[str]:
     """The ids of jobs that a text names, each once."""
     return sorted({word.strip(",;") for word in text.split() if word.startswith("faults-20")})
@@ -88,7 +65,7 @@ def test_a_submitted_sweep_is_told_and_stopped(tmp_path: Path) -> None:
     laptop, runs = tmp_path / "laptop", tmp_path / "runs"
     laptop.mkdir()
     write_spec(laptop, GATED)
-    with ray_cluster(_head_environment(tmp_path)) as cluster:
+    with ray_cluster(head_environment(tmp_path)) as cluster:
         here = ("--address", cluster.dashboard)
 
         def almkd(*words: str, **environment: str) -> tuple[int, str]:
@@ -123,7 +100,7 @@ def _stopped_in_the_middle(
     """It trains when and where there is a gate, and leaves true states when it is stopped."""
     journal = runs / "faults" / "optuna.journal"
     cluster.add_node(GATE)
-    _wait_for(lambda: journal.exists() and journal.read_bytes().count(b"\n") >= FIRST_ASKED)
+    wait_for(lambda: journal.exists() and journal.read_bytes().count(b"\n") >= FIRST_ASKED)
     # Nothing can end from here on, however long the next lines take.
     cluster.kill_node(1)
     store = {"MLFLOW_TRACKING_URI": f"sqlite:///{runs}/mlflow.db"}

@@ -1,12 +1,9 @@
 """A sweep through Ray Client: it prints here, Ctrl-C here ends it, and it ends with its client."""
 
 import os
-import shutil
 import signal
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +16,9 @@ from sweep.holder import is_held
 from sweep.run import Places, open_store
 from sweep.spec_reader import read_spec
 from tests.end_to_end.stage import launched_in_process, runs_of
-from tests.faults.cluster import RayCluster
+from tests.faults.cluster import DEADLINE, GATE, ROOT, TOKEN, RayCluster, head_environment, wait_for
 from tests.faults.launcher import (
     COMMAND,
-    EMPTY_STORE,
     FIRST_ASKED,
     SPEC,
     trial_states,
@@ -30,20 +26,13 @@ from tests.faults.launcher import (
     written,
 )
 
-TOKEN = {
-    "RAY_AUTH_MODE": "token",
-    "RAY_AUTH_TOKEN": "a-token-of-this-test-alone-0123456789",
-    # How long the cluster waits for a client that went, in seconds, instead of half a minute.
-    "RAY_CLIENT_RECONNECT_GRACE_PERIOD": "1",
-}
-ROOT = Path(__file__).parents[2]
+# How long the cluster waits for a client that went, in seconds, instead of half a minute.
+NOTICED = {"RAY_CLIENT_RECONNECT_GRACE_PERIOD": "1"}
 # The least that is searched and confirmed; trained on nodes that were started with a gate.
 GATED = (
     SPEC.replace("trials: 9", "trials: 3").replace("seeds: 3", "seeds: 1")
     + "resources: {custom: {gate: 0.5}}\n"
 )
-GATE = '--resources={"gate": 1}'
-DEADLINE = 120.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -59,7 +48,7 @@ class Stage:
         return subprocess.Popen(
             [*COMMAND, "launch", "faults.yaml", "--address", self.cluster.client],
             cwd=self.laptop,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **TOKEN, **environment},
+            env={**os.environ, "PYTHONPATH": str(ROOT), **TOKEN, **NOTICED, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -87,25 +76,13 @@ class Stage:
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
-    laptop, runs = tmp_path / "laptop", tmp_path / "runs"
+    laptop = tmp_path / "laptop"
     laptop.mkdir()
     write_spec(laptop, GATED)
-    runs.mkdir()
-    shutil.copy(EMPTY_STORE[0], runs)
-    command = tmp_path / "bin" / "almkd"
-    command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{COMMAND[-1]}" "$@"\n')
-    command.chmod(0o755)
-    head = {
-        **TOKEN,
-        "PATH": f"{command.parent}:{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-        "ALMKD_RUNS": str(runs),
-    }
-    cluster = RayCluster(head)
+    cluster = RayCluster({**head_environment(tmp_path), **NOTICED})
     try:
         cluster.add_node(GATE)
-        yield Stage(cluster, laptop, Places(runs))
+        yield Stage(cluster, laptop, Places(tmp_path / "runs"))
     finally:
         cluster.stop()
 
@@ -116,13 +93,6 @@ def _launches_into(process: psutil.Process, runs: str) -> bool:
     except psutil.Error:
         return False
     return environment.get("ALMKD_RUNS") == runs and "launch" in words
-
-
-def _wait_for(what: Callable[[], object]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_a_sweep_is_attended_to_and_ends_with_its_client(
@@ -155,15 +125,16 @@ def _nothing_goes_without_the_token(stage: Stage) -> None:
 def _ends_with_its_client(stage: Stage) -> None:
     """A client that is killed in mid-search leaves true states and no process, and no lock."""
     process = stage.start()
-    _wait_for(lambda: process.poll() is not None or written(stage.places.runs_dir) >= FIRST_ASKED)
+    wait_for(lambda: process.poll() is not None or written(stage.places.runs_dir) >= FIRST_ASKED)
     # Nothing can end from here on, however long the next lines take.
     stage.cluster.kill_node()
+    assert process.poll() is None, process.communicate()
     # The command, which has left a directory that is Ray's, and two that keep it.
     assert [p.cwd() for p in stage.on_the_head].count(str(stage.places.runs_dir)) == 1
     assert len(stage.on_the_head) == 3
     process.kill()
     process.communicate()
-    _wait_for(lambda: not stage.on_the_head)
+    wait_for(lambda: not stage.on_the_head)
     assert not is_held(stage.places.sweep("faults"))
     assert "WAITING" in stage.states()
     assert "RUNNING" not in stage.states()
@@ -172,7 +143,7 @@ def _ends_with_its_client(stage: Stage) -> None:
 def _ends_by_ctrl_c(stage: Stage) -> None:
     """Ctrl-C is heard on the head, and what it prints then is shown here."""
     process = stage.start()
-    _wait_for(lambda: process.poll() is not None or is_held(stage.places.sweep("faults")))
+    wait_for(lambda: process.poll() is not None or is_held(stage.places.sweep("faults")))
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=DEADLINE)
     assert process.returncode == 130, err
