@@ -41,9 +41,8 @@ def train(tracker: MlflowTracker, task: CohortTask, epochs: int, metrics: int) -
     """What a tracker is told of a cohort."""
     tracker.open(task)
     for epoch in range(1, epochs + 1):
-        for lane in task.lanes:
-            row = {f"metric_{i}": epoch + i / 7 for i in range(metrics)}
-            tracker.log(lane.key, epoch, row)
+        row = {f"metric_{i}": epoch + i / 7 for i in range(metrics)}
+        tracker.log(epoch, {lane.key: row for lane in task.lanes})
     for lane in task.lanes:
         tracker.close(lane.key, "complete", {"best_epoch": 3.0, "best_validation_accuracy": 90.1})
 

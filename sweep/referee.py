@@ -67,7 +67,7 @@ class Tracker(Protocol):
     """The record of every run, by key; calls return at once and are carried out in order."""
 
     def open(self, task: CohortTask) -> None: ...
-    def log(self, key: str, epoch: int, metrics: Metrics) -> None: ...
+    def log(self, epoch: int, rows: Mapping[str, Metrics]) -> None: ...
     def attach(self, key: str, examples: Mapping[str, Any]) -> None: ...
     def close(self, key: str, state: State, metrics: Metrics, reason: str = "") -> None: ...
     def reuse(self, task: CohortTask) -> None: ...
@@ -190,8 +190,9 @@ class Referee:
         metric = f"validation_{self._plan.spec.objective.metric}"
         ends: dict[str, Outcome] = {}
         values: dict[int, float] = {}
-        for key, row in zip(keys, rows, strict=True):
-            self._tracker.log(key, epoch, row)
+        by_key = dict(zip(keys, rows, strict=True))
+        self._tracker.log(epoch, by_key)
+        for key, row in by_key.items():
             bad = [f"{name} is {value}" for name, value in row.items() if not math.isfinite(value)]
             if bad:
                 reason = f"diverged in epoch {epoch}: {', '.join(bad)}"

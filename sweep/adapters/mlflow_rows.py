@@ -27,6 +27,7 @@ from mlflow.tracking._tracking_service.utils import _get_store
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 from mlflow.utils.uri import append_to_uri_path
 from sqlalchemy import bindparam, update
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 
 from sweep.adapters.example_files import hand_over
@@ -35,6 +36,7 @@ from sweep.adapters.spool import Record
 
 # What MLflow keeps in place of an infinite value.
 LARGEST = 1.7976931348623157e308
+DIALECT = sqlite.dialect(paramstyle="named")
 
 Row = dict[str, Any]
 
@@ -167,6 +169,8 @@ class Rows:
             *(_move(run_id, change) for run_id, change in batch.moved.items()),
             (_upsert(SqlTag, "value"), list(batch.tags.values())),
             (insert(SqlParam).on_conflict_do_nothing(), batch.params),
+        ]
+        metrics = [
             (insert(SqlMetric).on_conflict_do_nothing(), batch.metrics),
             (_upsert(SqlLatestMetric, "value", "timestamp", "step", "is_nan"), batch.latest),
         ]
@@ -175,6 +179,11 @@ class Rows:
             for statement, rows in steps:
                 if rows:
                     connection.execute(statement, rows)
+            # The most by far, and nothing in them that SQLAlchemy would have to translate.
+            for statement, rows in metrics:
+                if rows:
+                    text = str(statement.compile(dialect=DIALECT, column_keys=rows[0]))
+                    connection.exec_driver_sql(text, rows)
 
 
 def _move(run_id: str, change: Row) -> tuple[Any, list[Row]]:
@@ -195,7 +204,8 @@ def _upsert(model: Any, *columns: str) -> Any:
 
 def _kept(value: float) -> Row:
     """A value as the tables hold it: NaN as 0 with a mark, an infinite value as the largest."""
+    if math.isfinite(value):
+        return {"value": value, "is_nan": False}
     if math.isnan(value):
         return {"value": 0.0, "is_nan": True}
-    kept = math.copysign(LARGEST, value) if math.isinf(value) else value
-    return {"value": kept, "is_nan": False}
+    return {"value": math.copysign(LARGEST, value), "is_nan": False}

@@ -51,26 +51,30 @@ class MlflowTracker:
 
     def open(self, task: CohortTask) -> None:
         """Runs that start, or are taken up again."""
-        for lane in task.lanes:
-            self._writer.keep(self._opening(task, lane))
+        self._writer.keep([self._opening(task, lane) for lane in task.lanes])
 
     def reuse(self, task: CohortTask) -> None:
         """Runs whose result was at hand before the sweep began."""
         for lane in task.lanes:
             if lane.key not in self._ended:
-                self._writer.keep(self._opening(task, lane))
+                self._writer.keep([self._opening(task, lane)])
                 self.close(lane.key, "complete", {}, reason="at hand, trained before")
 
-    def log(self, key: str, epoch: int, metrics: Metrics) -> None:
-        """Metrics of an epoch; those that an earlier try of the run has written are left out."""
-        row = {**metrics, EPOCHS: epoch}
-        self._writer.keep({"do": "log", "key": key, "epoch": epoch, "row": row, "at": _now()})
+    def log(self, epoch: int, rows: Mapping[str, Metrics]) -> None:
+        """Metrics of an epoch, by key; those that an earlier try of a run wrote are left out."""
+        epochs, at = {EPOCHS: epoch}, _now()
+        self._writer.keep(
+            [
+                {"do": "log", "key": key, "epoch": epoch, "row": {**row, **epochs}, "at": at}
+                for key, row in rows.items()
+            ]
+        )
 
     def attach(self, key: str, examples: Mapping[str, Any]) -> None:
         """What a run knows of its training examples, as files among its artifacts."""
         place = self._outbox / hashlib.sha256(key.encode()).hexdigest()[:16]
         files = [str(path) for path in write_examples(place, examples)]
-        self._writer.keep({"do": "attach", "key": key, "files": files})
+        self._writer.keep([{"do": "attach", "key": key, "files": files}])
 
     def close(self, key: str, state: State, metrics: Metrics, reason: str = "") -> None:
         """A run that ends, with its last metrics and its true state."""
@@ -81,8 +85,8 @@ class MlflowTracker:
             tags["pruned"] = "true"
         row = {k: v for k, v in metrics.items() if k != EPOCHS}
         self._writer.keep(
-            {"do": "close", "key": key, "row": row, "tags": tags, "status": STATUS[state],
-             "at": _now()}
+            [{"do": "close", "key": key, "row": row, "tags": tags, "status": STATUS[state],
+              "at": _now()}]
         )  # fmt: skip
 
     def check(self) -> None:

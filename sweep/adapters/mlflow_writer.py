@@ -8,7 +8,7 @@ a record out twice changes nothing.
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -56,11 +56,11 @@ class Writer:
         self.busy_s = 0.0
         threading.Thread(target=self._work, name="mlflow-writer", daemon=True).start()
 
-    def keep(self, record: Record) -> None:
-        """Spool a record and have it carried out."""
+    def keep(self, records: Sequence[Record]) -> None:
+        """Spool records, all or none, and have them carried out."""
         with self._lock:
-            self._spool.put(record)
-            self._waiting.append(record)
+            self._spool.put(records)
+            self._waiting.extend(records)
 
     def take(self, record: Record) -> None:
         """Have a record carried out that is in the spool already."""

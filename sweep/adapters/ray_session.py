@@ -15,6 +15,8 @@ from contextlib import contextmanager
 # Read by Ray when it is imported.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+# Processes that Ray would start before anybody asks: Tune does not take them, and starts its own.
+os.environ.setdefault("RAY_prestart_worker_first_driver", "0")
 
 import ray
 from ray._private.services import canonicalize_bootstrap_address

@@ -5,7 +5,7 @@ It loads what trains and nothing of the stores, which keeps the start of a worke
 
 import os
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -13,6 +13,7 @@ import ray
 from ray import cloudpickle, tune
 
 from sweep.adapters.handout import Handout, Worker
+from sweep.reports import Reported, Reports
 from trainers.data.datasets import Dataset
 
 # How much of a traceback is kept as the reason of a failure, in characters.
@@ -48,15 +49,14 @@ class CohortTrainable(tune.Trainable):
         handout: Handout = ray.get(referee.fetch.remote(cohort, _me()))
         lanes = len(handout.task.lanes)
 
-        def report(
-            epoch: int, keys: Sequence[str], rows: Sequence[Mapping[str, float]]
-        ) -> Future[Sequence[bool]]:
-            answer: Future[Sequence[bool]] = referee.report.remote(
-                cohort, epoch, keys, rows
-            ).future()
+        def send(reported: list[Reported]) -> Future[Sequence[bool]]:
+            answer: Future[Sequence[bool]] = referee.report.remote(cohort, reported).future()
             return answer
 
+        reports = Reports(handout.task, send)
+
         def save(lanes: Sequence[str], epoch: int, state: bytes) -> None:
+            reports.flush()
             ray.get(referee.save.remote(cohort, lanes, epoch, state))
 
         try:
@@ -66,9 +66,10 @@ class CohortTrainable(tune.Trainable):
             weights = {key: ray.get(ref) for key, ref in handout.weights.items()}
             stopwatch.lap("waiting")
             outcomes, teachers = train(
-                handout.task, dataset, logits, report, weights, checkpoints, stopwatch
+                handout.task, dataset, logits, reports.report, weights, checkpoints, stopwatch
             )
         except Exception:  # noqa: BLE001 - whatever it raised is the reason on record
+            reports.flush()
             ray.get(referee.failed.remote(cohort, traceback.format_exc()[-REASON_LENGTH:]))
             return {"done": True, "lanes": lanes}
         arrays = {

@@ -29,6 +29,7 @@ from sweep.adapters.teacher_shelf import TeacherShelf
 from sweep.errors import SweepFailed
 from sweep.plan import Plan
 from sweep.referee import Progress, Referee
+from sweep.reports import Reported
 from sweep.spec import SweepSpec
 from sweep.tasks import CohortTask, LaneOutcome
 from sweep.time_spent import Work
@@ -115,13 +116,17 @@ class RefereeActor:
         state = self._guard(lambda: self._checkpoints.find(task), b"")
         return Handout(task, self._dataset, logits, weights, state, self._save_every_s)
 
-    def report(
-        self, cohort: str, epoch: int, keys: Sequence[str], rows: Sequence[Mapping[str, float]]
-    ) -> list[bool]:
-        """As `Referee.report`; all lanes stop where the sweep does."""
+    def report(self, cohort: str, reports: Sequence[Reported]) -> list[bool]:
+        """As `Referee.report`, of one epoch or several; the answer is to the last.
+
+        All lanes stop where the sweep does.
+        """
         self._attendance.hear(cohort)
-        stop = [False] * len(keys)
-        return self._guard(lambda: self._referee.report(cohort, epoch, keys, rows), stop)
+
+        def report_all() -> list[bool]:
+            return [self._referee.report(cohort, *reported) for reported in reports][-1]
+
+        return self._guard(report_all, [False] * len(reports[-1][1]))
 
     def save(self, cohort: str, lanes: Sequence[str], epoch: int, state: bytes) -> None:
         """Keep the state of a cohort after an epoch, with the lanes that are left."""

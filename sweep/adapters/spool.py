@@ -1,17 +1,18 @@
 """A spool: what is still to be written to a store, kept on disk until it is.
 
-One JSON record a line. A record is on its way to the disk when `put` returns, so it outlives the
-process that made it; `clear` empties the spool once everything in it has reached the store.
+One JSON record a line. Records are on their way to the disk when `put` returns, so they outlive the
+process that made them; `clear` empties the spool once everything in it has reached the store.
 """
 
 import errno
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 Record = dict[str, Any]
+_ENCODE = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 class Spool:
@@ -23,11 +24,11 @@ class Spool:
         self.left_over = _read(path)
         self._file = path.open("ab", buffering=0)
 
-    def put(self, record: Mapping[str, Any]) -> None:
-        """Append a record, whole or not at all; OSError where the disk takes no more."""
-        line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
+    def put(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Append records, all of them or none; OSError where the disk takes no more."""
+        lines = "".join(f"{_ENCODE(record)}\n" for record in records).encode()
         before = self._file.seek(0, os.SEEK_END)
-        if self._file.write(line) < len(line):
+        if self._file.write(lines) < len(lines):
             self._file.truncate(before)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
 

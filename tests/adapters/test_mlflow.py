@@ -61,7 +61,7 @@ def _curve(store: MlflowStore, run_id: str, name: str) -> list[tuple[int, float]
 def _complete(tracker: MlflowTracker, task: CohortTask, value: float) -> None:
     tracker.open(task)
     for lane in task.lanes:
-        tracker.log(lane.key, 1, _row(1))
+        tracker.log(1, {lane.key: _row(1)})
         best = {"epochs_trained": 1, "best_epoch": 1, "best_validation_accuracy": value}
         test = {"test_accuracy": value - 1} if task.stage == "confirm" else {}
         tracker.close(lane.key, "complete", {**best, **test})
@@ -101,7 +101,7 @@ def test_every_epoch_of_every_metric_reads_back_equal(store: MlflowStore, places
     with _tracking(store, places) as tracker:
         tracker.open(TASK)
         for epoch in epochs:
-            tracker.log(KEYS[0], epoch, _row(epoch))
+            tracker.log(epoch, {KEYS[0]: _row(epoch)})
         tracker.close(KEYS[0], "complete", {"best_validation_accuracy": 290.0})
     run = _runs(store)[KEYS[0]]
     for name in _row(1):
@@ -114,7 +114,7 @@ def test_every_epoch_of_every_metric_reads_back_equal(store: MlflowStore, places
 def test_diverged_values_are_written_as_they_are(store: MlflowStore, places: Places) -> None:
     with _tracking(store, places) as tracker:
         tracker.open(TASK)
-        tracker.log(KEYS[0], 1, {"validation_accuracy": 10.0, "train_loss": math.nan})
+        tracker.log(1, {KEYS[0]: {"validation_accuracy": 10.0, "train_loss": math.nan}})
         tracker.close(KEYS[0], "failed", {}, "diverged")
     run = _runs(store)[KEYS[0]]
     assert math.isnan(_curve(store, run.info.run_id, "train_loss")[0][1])
@@ -126,13 +126,13 @@ def test_second_try_goes_on_in_the_same_run_and_writes_no_epoch_twice(
     with _tracking(store, places) as tracker:
         tracker.open(TASK)
         for epoch in (1, 2):
-            tracker.log(KEYS[0], epoch, _row(epoch))
+            tracker.log(epoch, {KEYS[0]: _row(epoch)})
         tracker.close(KEYS[0], "interrupted", {})
     before = _runs(store)[KEYS[0]].info.run_id
     with _tracking(store, places) as tracker:
         tracker.open(TASK)
         for epoch in (1, 2, 3):
-            tracker.log(KEYS[0], epoch, _row(epoch))
+            tracker.log(epoch, {KEYS[0]: _row(epoch)})
         tracker.close(KEYS[0], "complete", {"best_epoch": 3})
     run = _runs(store)[KEYS[0]]
     assert run.info.run_id == before
@@ -145,7 +145,7 @@ def test_second_try_goes_on_in_the_same_run_and_writes_no_epoch_twice(
 def test_reopened_sweep_knows_its_runs(store: MlflowStore, places: Places) -> None:
     with _tracking(store, places) as tracker:
         tracker.open(TASK)
-        tracker.log(KEYS[0], 1, _row(1))
+        tracker.log(1, {KEYS[0]: _row(1)})
         tracker.close(KEYS[0], "pruned", {})
     again = open_store(places).open_sweep(PLAN)
     assert set(again.children) == set(KEYS)

@@ -1,6 +1,8 @@
 """Whole sweeps: on Ray as `launch` runs them, and in this process, one cohort after another."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from sweep.adapters.mlflow_store import MlflowStore
 from sweep.adapters.referee_actor import ALL_DONE, RefereeActor, Stores
 from sweep.compare.records import SweepRecord
 from sweep.plan import Plan
+from sweep.reports import Reports
 from sweep.run import Comparison, Places, launch, open_store
 from sweep.spec import SweepSpec
 from sweep.training import Checkpoints, train
@@ -66,19 +69,26 @@ def actor_in_process(
     return RefereeActor(spec, stores, [load_dataset(spec.data_settings())])
 
 
-def train_in_process(actor: RefereeActor, cohort: str) -> None:
-    """What a worker does with a cohort."""
+def train_in_process(
+    actor: RefereeActor, cohort: str, clock: Callable[[], float] | None = None
+) -> None:
+    """What a worker does with a cohort; by default its epochs take so long that none gathers."""
     handout = actor.fetch(cohort, NOBODY)
 
-    def report(epoch: int, keys: Sequence[str], rows: Sequence[Mapping[str, float]]) -> list[bool]:
-        return actor.report(cohort, epoch, keys, rows)
+    reports = Reports(handout.task, partial(actor.report, cohort), clock or count().__next__)
 
     def save(lanes: Sequence[str], epoch: int, state: bytes) -> None:
+        reports.flush()
         actor.save(cohort, lanes, epoch, state)
 
     checkpoints = Checkpoints(handout.checkpoint, save, handout.save_every_s)
     outcomes, teachers = train(
-        handout.task, handout.dataset[0], handout.logits, report, handout.weights, checkpoints
+        handout.task,
+        handout.dataset[0],
+        handout.logits,
+        reports.report,
+        handout.weights,
+        checkpoints,
     )
     arrays = {
         key: (t.logits, {name: p.numpy() for name, p in t.parameters.items()})

@@ -1,7 +1,7 @@
 """Cohorts that are broken off go on from their last checkpoint, in this launch or the next."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -11,10 +11,13 @@ import pytest
 from sweep.adapters.mlflow_store import MlflowStore
 from sweep.adapters.referee_actor import ALL_DONE, RefereeActor
 from sweep.compare.comparison import comparison_table
+from sweep.reports import Reported
 from sweep.run import Places, open_store
 from tests.end_to_end.stage import actor_in_process, launched_in_process, train_in_process
 from tests.sweep.specs import small_spec
 from trainers.cohort import Cohort
+
+Clock = Callable[[], float]
 
 EPOCHS = 4
 SPEC = small_spec(
@@ -57,21 +60,23 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, int]]:
 
 
 def _break_off(
-    actor: RefereeActor, cohort: str, epoch: int, monkeypatch: pytest.MonkeyPatch
+    actor: RefereeActor,
+    cohort: str,
+    epoch: int,
+    monkeypatch: pytest.MonkeyPatch,
+    clock: Clock | None = None,
 ) -> None:
     """Train until the metrics of ``epoch`` would be reported."""
     report = actor.report
 
-    def breaking(
-        cohort: str, at: int, keys: Sequence[str], rows: Sequence[Mapping[str, float]]
-    ) -> list[bool]:
-        if at == epoch:
+    def breaking(cohort: str, reports: Sequence[Reported]) -> list[bool]:
+        if any(at == epoch for at, *_ in reports):
             raise BrokenOff
-        return report(cohort, at, keys, rows)
+        return report(cohort, reports)
 
     with monkeypatch.context() as patch, suppress(BrokenOff):
         patch.setattr(actor, "report", breaking)
-        train_in_process(actor, cohort)
+        train_in_process(actor, cohort, clock)
 
 
 def _killed(actor: RefereeActor) -> None:
@@ -81,7 +86,11 @@ def _killed(actor: RefereeActor) -> None:
 
 
 def _play(
-    places: Places, epochs: Mapping[str, int], how: str, monkeypatch: pytest.MonkeyPatch
+    places: Places,
+    epochs: Mapping[str, int],
+    how: str,
+    monkeypatch: pytest.MonkeyPatch,
+    clock: Clock | None = None,
 ) -> tuple[MlflowStore, list[str]]:
     """The sweep, the first cohort of each of these stages broken off in that epoch; which."""
     store = open_store(places)
@@ -90,10 +99,10 @@ def _play(
     while (cohort := actor.next_cohort()) != ALL_DONE:
         task = actor._tasks[cohort]
         if task.stage not in epochs or task.stage in broken:
-            train_in_process(actor, cohort)
+            train_in_process(actor, cohort, clock)
             continue
         broken[task.stage] = [lane.key for lane in task.lanes]
-        _break_off(actor, cohort, epochs[task.stage], monkeypatch)
+        _break_off(actor, cohort, epochs[task.stage], monkeypatch, clock)
         if how == "lost":
             actor.lost(cohort)
         else:
@@ -108,15 +117,26 @@ def _play(
     return store, [key for keys in broken.values() for key in keys]
 
 
-@pytest.mark.parametrize("how", ["lost", "killed", "interrupted"])
+def _stands_still() -> float:
+    """To a worker by this clock no time passes, so that all reports gather that may."""
+    return 0.0
+
+
+@pytest.mark.parametrize(
+    ("how", "clock"),
+    [("lost", None), ("killed", None), ("killed", _stands_still), ("interrupted", None)],
+)
 def test_every_stage_goes_on_from_its_last_checkpoint(
     how: str,
+    clock: Clock | None,
     places: Places,
     undisturbed: pd.DataFrame,
     trained: Counter[tuple[str, int]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    store, broken = _play(places, {"teacher": 2, "search": 3, "confirm": 4}, how, monkeypatch)
+    store, broken = _play(
+        places, {"teacher": 2, "search": 3, "confirm": 4}, how, monkeypatch, clock
+    )
     twice = {at for at, times in trained.items() if times == 2}
     assert set(trained.values()) == {1, 2}
     assert {epoch for key, epoch in twice if key.startswith("teacher/")} == {2}

@@ -40,7 +40,7 @@ def live_through(tracker: MlflowTracker, task: CohortTask) -> None:
     tracker.open(task)
     for epoch in range(1, EPOCHS + 1):
         for lane in task.lanes:
-            tracker.log(lane.key, epoch, {"validation_loss": 1 / epoch})
+            tracker.log(epoch, {lane.key: {"validation_loss": 1 / epoch}})
     for lane in task.lanes:
         tracker.close(lane.key, "complete", {"best_epoch": EPOCHS})
 
@@ -130,13 +130,13 @@ def test_a_record_that_does_not_fit_is_not_there_in_part(
             return getattr(file, name)
 
     spool = Spool(tmp_path / "spool")
-    spool.put({"do": "open"})
+    spool.put([{"do": "open"}])
     file = spool._file
     monkeypatch.setattr(spool, "_file", Full())
     with pytest.raises(OSError, match="No space left"):
-        spool.put({"do": "log"})
+        spool.put([{"do": "log"}])
     monkeypatch.setattr(spool, "_file", file)
-    spool.put({"do": "close"})
+    spool.put([{"do": "close"}])
     assert (tmp_path / "spool").read_bytes() == b'{"do":"open"}\n{"do":"close"}\n'
 
 
@@ -166,6 +166,6 @@ def test_a_torn_last_record_is_cut_off(tmp_path: Path) -> None:
     path = tmp_path / "spool"
     path.write_bytes(b'{"do":"log"}\n{"do":"clo')
     spool = Spool(path)
-    spool.put({"do": "open"})
+    spool.put([{"do": "open"}])
     assert path.read_bytes() == b'{"do":"log"}\n{"do":"open"}\n'
     assert spool.left_over == [{"do": "log"}]

@@ -48,8 +48,9 @@ class MemoryTracker:
         for lane in task.lanes:
             self.close(lane.key, "complete", {})
 
-    def log(self, key: str, epoch: int, metrics: Metrics) -> None:
-        self.runs[key].rows[epoch] = metrics
+    def log(self, epoch: int, rows: Mapping[str, Metrics]) -> None:
+        for key, row in rows.items():
+            self.runs[key].rows[epoch] = row
 
     def attach(self, key: str, examples: Mapping[str, Any]) -> None:
         self.runs[key].examples = examples
