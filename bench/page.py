@@ -100,14 +100,21 @@ def writer(r: Result) -> list[str]:
 
 
 def lanes(r: Result) -> list[str]:
-    """Lane steps a second over the lanes, and the automatic choice."""
+    """The best number of lanes and the automatic one, then the curves."""
     rows = [
         [name, c["lane_steps_per_second"]["1"], c["best"], c["times_one_lane"], c["automatic"],
          c["automatic_of_best"] if c["automatic_of_best"] is not None else "-"]
         for name, c in r["curves"].items()
     ]  # fmt: skip
     head = ["", "lane steps/s alone", "best lanes", "times alone", "automatic", "of the best"]
-    return table(head, rows)
+    points = {name: c["lane_steps_per_second"] for name, c in r["curves"].items()}
+    counts = sorted({int(count) for curve in points.values() for count in curve})
+    curves = [
+        [count, *[curve[str(count)] if str(count) in curve else "-" for curve in points.values()]]
+        for count in counts
+    ]
+    said = "Lane steps a second by the number of lanes:"
+    return [*table(head, rows), "", said, "", *table(["lanes", *points], curves)]
 
 
 def convolutions(r: Result) -> list[str]:
