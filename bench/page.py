@@ -19,6 +19,8 @@ HERE = Path(__file__).resolve().parent
 RESULTS, PAGE = HERE / "results", HERE.parent / "docs" / "performance.md"
 MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 Result = Mapping[str, Any]
+# What a sweep may take beside training, in seconds.
+START_S = 15
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> list[str]:
@@ -50,7 +52,9 @@ def bare_loop(r: Result) -> list[str]:
     """A sweep's wall time against the bare loop's."""
     names = ("lane_epochs", "processes", "bare_s", "start_s", "rest_s", "ratio", "training_ratio")
     row = [r["sweep"], *[r[name] for name in names]]
-    return [*table(["", *names], [row]), "", rounds(r)]
+    budget = (r["start_s"] + r["rest_s"] - START_S) / r["bare_s"]
+    said = f"Start and rest together, less {START_S} s, over the bare loop: {_shown(budget)}."
+    return [*table(["", *names], [row]), "", f"{rounds(r)} {said}"]
 
 
 def rounds(r: Result) -> str:
@@ -109,10 +113,7 @@ def lanes(r: Result) -> list[str]:
     head = ["", "lane steps/s alone", "best lanes", "times alone", "automatic", "of the best"]
     points = {name: c["lane_steps_per_second"] for name, c in r["curves"].items()}
     counts = sorted({int(count) for curve in points.values() for count in curve})
-    curves = [
-        [count, *[curve[str(count)] if str(count) in curve else "-" for curve in points.values()]]
-        for count in counts
-    ]
+    curves = [[n, *[curve.get(str(n), "-") for curve in points.values()]] for n in counts]
     said = "Lane steps a second by the number of lanes:"
     return [*table(head, rows), "", said, "", *table(["lanes", *points], curves)]
 
