@@ -53,10 +53,11 @@ class Course:
         return sum(states.get(state, 0) for state in ("COMPLETE", "PRUNED", "FAIL"))
 
     def let_another_join(self, ended: int) -> None:
-        """It is put to work."""
+        """It is put to work; then nothing ends any more until the sweep is stopped."""
         self._stack.start("ray-worker-3", "ray-worker")
         self._stack.wait("ray-worker-3")
         self._wait_for(ended + MORE)
+        _signal_trainers(self._stack.nodes["ray-worker-3"], signal.SIGSTOP)
 
     def look(self) -> None:
         """Status tells of a sweep that runs."""
@@ -71,6 +72,7 @@ class Course:
     def stop(self) -> None:
         """Every state is true then."""
         printed = self._client.almkd("stop", SWEEP, *self._there)
+        _signal_trainers(self._stack.nodes["ray-worker-3"], signal.SIGCONT)
         self._steps.check("goes on from here" in printed, "stop waits for the end", printed)
         seen = self._status()
         self._steps.check(seen["state"] == "interrupted", "status: interrupted", seen["state"])
