@@ -103,7 +103,7 @@ def test_a_sweep_is_attended_to_and_ends_with_its_client(
     _ends_by_ctrl_c(stage)
     stage.cluster.add_node(GATE)
     code, out, err = stage.launch()
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, ""), err
     assert "search 6/6, confirm 2/2" in out
     assert out.splitlines()[-1] == f"almkd ui --runs-dir {stage.places.runs_dir} shows every run"
     undisturbed = launched_in_process(
