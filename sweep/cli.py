@@ -12,6 +12,7 @@ import typer
 from sweep.commands import catalogue, following, launching, results
 from sweep.commands.launching import INTERRUPTED
 from sweep.errors import BadInput, SweepFailed
+from sweep.heap import search_seldom
 from sweep.secrets import masked, refuse_in_arguments, take_up_files
 
 # In the order of the help.
@@ -36,6 +37,7 @@ COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
 
 def main() -> NoReturn:
     """Entry point of the command."""
+    search_seldom()
     # Memory goes back as a whole: searching it for garbage first takes a launch more than a second.
     atexit.register(gc.freeze)
     try:

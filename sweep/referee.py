@@ -57,6 +57,7 @@ class Studies(Protocol):
     """One study per cell with something to search; durable when `ask` and `tell` return."""
 
     def history(self, cell: str) -> list[PastTrial]: ...
+    def judged_from(self, cell: str) -> float: ...
     def ask(self, cell: str, count: int) -> dict[int, dict[str, Value]]: ...
     def report(self, cell: str, epoch: int, values: Mapping[int, float]) -> None: ...
     def judge(self, cell: str, epoch: int, numbers: Sequence[int]) -> list[int]: ...
@@ -173,24 +174,37 @@ class Referee:
         self._tracker.open(task)
         return task
 
+    def judged_from(self, cohort: str) -> float:
+        """The first epoch of a cohort that is to train after which a lane may be stopped.
+
+        Lanes that diverge are stopped after any. Infinity: all others go on to the end.
+        """
+        flight = self._flights.get(cohort)
+        if flight is None:
+            return 1.0
+        if flight.task.stage != "search":
+            return math.inf
+        return self._studies.judged_from(flight.task.cell)
+
     def report(
         self, cohort: str, epoch: int, keys: Sequence[str], rows: Sequence[Metrics]
     ) -> list[bool]:
         """Metrics of every lane after an epoch; which lanes go on.
 
         All lanes are reported to the study before any of them is judged. A cohort that is not in
-        flight any more, as after an interrupt, is told to stop.
+        flight any more, as after an interrupt, is told to stop, and so is a lane that is not; what
+        they report does not count.
         """
         flight = self._flights.get(cohort)
         if flight is None:
             return [False] * len(keys)
         flight.epochs = epoch
-        self._lane_epochs += len(keys)
         search = flight.task.stage == "search"
         metric = f"validation_{self._plan.spec.objective.metric}"
         ends: dict[str, Outcome] = {}
         values: dict[int, float] = {}
-        by_key = dict(zip(keys, rows, strict=True))
+        by_key = {k: row for k, row in zip(keys, rows, strict=True) if k in flight.live}
+        self._lane_epochs += len(by_key)
         self._tracker.log(epoch, by_key)
         for key, row in by_key.items():
             bad = [f"{name} is {value}" for name, value in row.items() if not math.isfinite(value)]
@@ -206,7 +220,7 @@ class Referee:
                 for number in self._studies.judge(cell, epoch, list(values)):
                     ends[trial_run(cell, number)] = Outcome(number, "pruned")
         self._end(flight, ends)
-        return [key not in ends for key in keys]
+        return [key in flight.live for key in keys]
 
     def finish(
         self, cohort: str, outcomes: Mapping[str, LaneOutcome], teachers: Iterable[str] = ()

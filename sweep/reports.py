@@ -5,8 +5,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from sweep.tasks import CohortTask
-
 if TYPE_CHECKING:
     from trainers.cohort import Answer
 
@@ -20,19 +18,24 @@ GATHER_S = 0.25
 class Reports:
     """Sends what a cohort reports: at once, or several epochs together where nobody judges them.
 
-    A report takes two processes a millisecond or two, and a short epoch not many more. Lanes of the
-    search are judged after each. Teachers and confirm runs are not, and go on unless they diverged:
-    their reports gather for a moment.
+    A report takes two processes a millisecond or two, and a short epoch not many more. Where lanes
+    may be stopped, each is sent. Where none is, unless it diverged, they gather for a moment:
+    teachers and confirm runs always, the search for as long as its pruner stops nothing.
     """
 
     def __init__(
         self,
-        task: CohortTask,
+        epochs: int,
+        judged_from: float,
         send: Callable[[list[Reported]], "Answer"],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``send`` takes reports in order and answers the last of them."""
-        self._task = task
+        """``send`` takes reports in order and answers the last of them.
+
+        ``epochs``: of the cohort; ``judged_from``: the first after which a lane may be stopped.
+        """
+        self._epochs = epochs
+        self._judged_from = judged_from
         self._send = send
         self._clock = clock
         self._held: list[Reported] = []
@@ -49,8 +52,8 @@ class Reports:
         self._held.append((epoch, names, rows))
         next_expected = now + (now - self._before)
         self._before = now
-        last = epoch == self._task.spec.training.epochs
-        if self._task.stage == "search" or last or next_expected > self._send_by or _diverged(rows):
+        judged = epoch >= min(self._judged_from, self._epochs)
+        if judged or next_expected > self._send_by or _diverged(rows):
             return self._send(self._taken())
         return [True] * len(names)
 

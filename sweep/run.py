@@ -7,11 +7,9 @@ What is durable lives in two stores, Optuna's and MLflow's; launching the same s
 from there, or shows the table if nothing is left to do.
 """
 
-import gc
 import time
-from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from sweep.errors import BadInput, SweepFailed
+from sweep.heap import left_alone, loading
 from sweep.holder import held
 from sweep.plan import Plan
 from sweep.spec import SweepSpec
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sweep.adapters.mlflow_store import MlflowStore
+    from sweep.compare.figures.press import Press
     from sweep.compare.records import SweepRecord
     from sweep.referee import Progress
     from sweep.time_spent import Work
@@ -112,27 +112,13 @@ def launch(
     Raises KeyboardInterrupt, with true states written, when interrupted; BadInput where the name
     was launched with another spec.
     """
-    from sweep.adapters.optuna_rules import check_rules
+    from sweep.compare.figures.press import Press
     from sweep.kept_files import damaged
     from sweep.plan_text import seed_notes
 
     began = time.time()
-    check_rules(spec)
+    _check_rules_and_places(spec, places, address)
     plan = Plan(spec)
-    if address:
-        from sweep.adapters.ray_session import check_address
-
-        check_address(address)
-    if places.optuna_url:
-        from sweep.adapters.optuna_database import check_database
-
-        check_database(places.optuna_url)
-        if places.journal(spec.name).exists():
-            raise BadInput(
-                f"{spec.name}: its studies are in {places.journal(spec.name)}, and "
-                "ALMKD_OPTUNA_URL names a database; unset that, or give the sweep another name "
-                "with --fork NAME"
-            )
     known = places.tracking_uri or (places.has_store and places.sweep(spec.name).exists())
     if not known:
         refuse_missing_data(spec)
@@ -148,15 +134,38 @@ def launch(
                 console.print(f"{name}: missing, or not what was written; made again")
         else:
             refuse_missing_data(spec)
-            seen = seen_so_far(spec.name, opening.result()) if known else None
-            for line in seed_notes(plan, seen):
-                console.print(line, highlight=False)
-            work = _train(plan, places, opening, aside, console, address)
-        trained = time.time()
-        shown = compare(spec.name, places, opening.result())
+        with Press(ahead=not complete) as press:
+            if not complete:
+                seen = seen_so_far(spec.name, opening.result()) if known else None
+                for line in seed_notes(plan, seen):
+                    console.print(line, highlight=False)
+                work = _train(plan, places, opening, aside, console, address)
+            trained = time.time()
+            shown = compare(spec.name, places, opening.result(), press)
     if profile and work:
         _tell_time(work, (began, trained, time.time()), places.profile(spec.name), console)
     return shown
+
+
+def _check_rules_and_places(spec: SweepSpec, places: Places, address: str | None) -> None:
+    """BadInput where Optuna refuses the rules, nothing answers, or the studies are elsewhere."""
+    from sweep.adapters.optuna_rules import check_rules
+
+    check_rules(spec)
+    if address:
+        from sweep.adapters.ray_session import check_address
+
+        check_address(address)
+    if places.optuna_url:
+        from sweep.adapters.optuna_database import check_database
+
+        check_database(places.optuna_url)
+        if places.journal(spec.name).exists():
+            raise BadInput(
+                f"{spec.name}: its studies are in {places.journal(spec.name)}, and "
+                "ALMKD_OPTUNA_URL names a database; unset that, or give the sweep another name "
+                "with --fork NAME"
+            )
 
 
 def _tell_time(
@@ -188,12 +197,10 @@ def look(name: str, places: Places, store: "MlflowStore") -> Comparison:
     return Comparison(record, table, places.results(name))
 
 
-def compare(name: str, places: Places, store: "MlflowStore") -> Comparison:
+def compare(name: str, places: Places, store: "MlflowStore", press: "Press") -> Comparison:
     """Statistics, tables, figures and report of a sweep, from its runs; logged beside them."""
-    from sweep.compare.figures.press import Press
-
     directory = places.results(name)
-    with Press() as press, _heap_left_alone():
+    with left_alone():
         # Imported while the second process of the press does the same.
         from sweep.compare.comparison import comparison_table
         from sweep.compare.curves import read_curves
@@ -210,18 +217,11 @@ def compare(name: str, places: Places, store: "MlflowStore") -> Comparison:
     return Comparison(record, table, directory)
 
 
-@contextmanager
-def _heap_left_alone() -> Iterator[None]:
-    """Leaves what is in memory by now out of searches for garbage.
-
-    Figures are made of many objects, which sets off such searches, and statsmodels asks for them;
-    one of all that a launch has loaded takes tenths of a second.
-    """
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
+def _load_comparison() -> None:
+    """Load what `compare` needs, and takes a second to load."""
+    with loading():
+        import sweep.adapters.optuna_importance
+        import sweep.outputs  # noqa: F401
 
 
 def _importances(record: "SweepRecord", seed: int) -> pd.DataFrame:
@@ -335,7 +335,9 @@ def _attempts(
         teachers, checkpoints = places.runs_dir / "teachers", places.checkpoints(name)
         stores = Stores(runs, spool, optuna, teachers, checkpoints, mlflow_credentials())
         try:
-            return train_everything(plan.spec, stores, dataset, watcher(console), say)
+            return train_everything(
+                plan.spec, stores, dataset, watcher(console), say, _load_comparison
+            )
         except RefereeLost as error:
             losses += 1
             if losses > plan.spec.resources.retries:

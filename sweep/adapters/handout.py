@@ -13,7 +13,7 @@ class Handout:
 
     ``weights``: references to the teachers' weights, where logits cannot be kept.
     ``checkpoint``: the state to go on from, empty if there is none; ``save_every_s``: after how
-    many seconds of training it is saved again.
+    many seconds of training it is saved again. ``judged_from``: as `Referee.judged_from`.
     """
 
     task: CohortTask
@@ -22,6 +22,7 @@ class Handout:
     weights: Mapping[str, Any]
     checkpoint: bytes
     save_every_s: float
+    judged_from: float
 
 
 @dataclass(frozen=True)

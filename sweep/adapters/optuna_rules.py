@@ -5,6 +5,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import optuna
@@ -65,6 +66,8 @@ PRUNERS: Mapping[str, type[BasePruner]] = {
     "none": optuna.pruners.NopPruner,
 }
 
+# They stop nothing as long as too few trials are complete.
+COMPARES_WITH_COMPLETE = ("median", "percentile")
 # One sequence or grid for all trials of a cell: a new seed for each trial would tear it.
 ONE_SEED_PER_CELL = ("qmc", "grid", "brute_force")
 # How many values of a range a grid tries unless the spec says otherwise (sampler.points).
@@ -103,6 +106,20 @@ def build_pruner(spec: Pruner, where: str = "search.pruner") -> BasePruner:
     return pruner
 
 
+def first_judged(spec: Pruner, complete: int) -> float:
+    """The first epoch in which a pruner may stop a trial, with so many complete ones beside it.
+
+    Infinity where it stops none; 1 where that is not known.
+    """
+    if spec.name == "none":
+        return math.inf
+    if spec.name not in COMPARES_WITH_COMPLETE:
+        return 1.0
+    given = {**_defaults(PRUNERS[spec.name]), **spec.parameters()}
+    few = complete < max(1, given["n_startup_trials"])
+    return math.inf if few else float(max(1, given["n_warmup_steps"]))
+
+
 def check_rules(spec: SweepSpec) -> None:
     """BadInput unless sampler and pruner take what the spec gives them, on every space of it."""
     sampler, pruner = spec.search.sampler, spec.search.pruner
@@ -139,12 +156,18 @@ def _build(
     cls: Callable[..., Any], parameters: dict[str, Any], fixed: dict[str, Any], where: str
 ) -> Any:
     """``cls`` with the parameters that a spec gives and those that are not the spec's to give."""
-    known = [n for n in inspect.signature(cls).parameters if n not in (*fixed, "seed", "kwargs")]
+    known = [n for n in _defaults(cls) if n not in (*fixed, "seed", "kwargs")]
     for name in parameters:
         if name not in known:
             raise BadInput(f"{where}.{name}: {unknown('parameter of it', name, known)}")
     with _refusals(parameters, where):
         return cls(**parameters, **fixed)
+
+
+@cache
+def _defaults(cls: Callable[..., Any]) -> Mapping[str, Any]:
+    """The parameters of a rule, and what they are unless they are given."""
+    return {name: known.default for name, known in inspect.signature(cls).parameters.items()}
 
 
 def _try_out(rule: Named, where: str, space: Space, **study: Any) -> None:

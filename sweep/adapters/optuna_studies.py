@@ -19,7 +19,12 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 from sweep.adapters.optuna_database import KeptDatabase
 from sweep.adapters.optuna_journal import KeptJournal
 from sweep.adapters.optuna_memory import LAST, SHORT_SIGHTED, ShortMemory
-from sweep.adapters.optuna_rules import build_pruner, build_sampler, to_distributions
+from sweep.adapters.optuna_rules import (
+    build_pruner,
+    build_sampler,
+    first_judged,
+    to_distributions,
+)
 from sweep.plan import Plan
 from sweep.referee import Outcome, PastTrial
 from sweep.states import State
@@ -58,6 +63,10 @@ class OptunaStudies:
         """New trials, on record when this returns: number to sampled values."""
         with self._storage.together():
             return self._studies[cell].ask(count)
+
+    def judged_from(self, cell: str) -> float:
+        """The first epoch in which the pruner may stop a running trial of this generation."""
+        return self._studies[cell].judged_from()
 
     def report(self, cell: str, epoch: int, values: Mapping[int, float]) -> None:
         """The objective of running trials after an epoch."""
@@ -129,6 +138,11 @@ class _CellStudy:
     def _all(self) -> list[FrozenTrial]:
         """Every trial, by number."""
         return self._memory.everything(self._live._study_id)
+
+    def judged_from(self) -> float:
+        # None of a generation completes before all of it has been judged for the last time.
+        complete = self._live.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        return first_judged(self._search.pruner, len(complete))
 
     def report(self, epoch: int, values: Mapping[int, float]) -> None:
         for number, ghost in self._ghosts.items():

@@ -113,10 +113,12 @@ def train_everything(
     dataset: Dataset,
     watch: Callable[[Callable[[], Progress], threading.Event], None],
     say: Callable[[str], None],
+    meanwhile: Callable[[], None],
 ) -> tuple[Progress, Work]:
     """Run every stage but compare, in a Ray session; ``watch`` shows the progress in a thread.
 
-    ``say`` tells the user a line. How far it came, and where the time went.
+    ``say`` tells the user a line; ``meanwhile`` is done while the referee's process starts. How far
+    it came, and where the time went.
 
     Whatever ends it, what is in flight has then been written down as interrupted if that was still
     possible. Raises KeyboardInterrupt; SweepFailed where a store failed; RefereeLost where the
@@ -129,6 +131,7 @@ def train_everything(
     ended = threading.Event()
     screen = threading.Thread(target=_watch, args=(watch, referee, ended), daemon=True)
     try:
+        meanwhile()
         for line in [*ray.get(referee.notices.remote()), *_lacking(spec)]:
             say(line)
         screen.start()

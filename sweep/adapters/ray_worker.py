@@ -13,6 +13,7 @@ import ray
 from ray import cloudpickle, tune
 
 from sweep.adapters.handout import Handout, Worker
+from sweep.heap import loading
 from sweep.reports import Reported, Reports
 from trainers.data.datasets import Dataset
 
@@ -30,7 +31,10 @@ class CohortTrainable(tune.Trainable):
     """Trains one cohort in one step; the process then serves the next cohort."""
 
     def setup(self, config: dict[str, str], referee: Any = None, threads: int = 1) -> None:
-        import torch
+        with loading():
+            import torch
+
+            import sweep.training  # noqa: F401
 
         torch.set_num_threads(threads)
         self._referee = referee
@@ -53,7 +57,7 @@ class CohortTrainable(tune.Trainable):
             answer: Future[Sequence[bool]] = referee.report.remote(cohort, reported).future()
             return answer
 
-        reports = Reports(handout.task, send)
+        reports = Reports(handout.task.spec.training.epochs, handout.judged_from, send)
 
         def save(lanes: Sequence[str], epoch: int, state: bytes) -> None:
             reports.flush()

@@ -27,6 +27,7 @@ from sweep.adapters.handout import Handout, Worker
 from sweep.adapters.mlflow_known import SweepRuns
 from sweep.adapters.teacher_shelf import TeacherShelf
 from sweep.errors import SweepFailed
+from sweep.heap import loading
 from sweep.plan import Plan
 from sweep.referee import Progress, Referee
 from sweep.reports import Reported
@@ -67,8 +68,9 @@ class RefereeActor:
     """
 
     def __init__(self, spec: SweepSpec, stores: Stores, dataset: list[Any]) -> None:
-        from sweep.adapters.mlflow_tracking import MlflowTracker
-        from sweep.adapters.optuna_studies import OptunaStudies
+        with loading():
+            from sweep.adapters.mlflow_tracking import MlflowTracker
+            from sweep.adapters.optuna_studies import OptunaStudies
 
         os.environ.update(stores.credentials)
         plan = Plan(spec)
@@ -114,7 +116,8 @@ class RefereeActor:
         logits = {key: self._logits[key] for key in task.teachers}
         weights = {key: self._weights_of(key) for key in task.teachers if task.augments}
         state = self._guard(lambda: self._checkpoints.find(task), b"")
-        return Handout(task, self._dataset, logits, weights, state, self._save_every_s)
+        judged_from = self._guard(lambda: self._referee.judged_from(cohort), 1.0)
+        return Handout(task, self._dataset, logits, weights, state, self._save_every_s, judged_from)
 
     def report(self, cohort: str, reports: Sequence[Reported]) -> list[bool]:
         """As `Referee.report`, of one epoch or several; the answer is to the last.

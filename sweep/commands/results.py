@@ -24,11 +24,14 @@ def compare(
     sweep: SweepArgument, runs_dir: RunsOption = DEFAULT_RUNS, tracking_uri: TrackingOption = None
 ) -> None:
     """Make statistics, tables, figures and report of a sweep again, from its runs."""
+    from sweep.compare.figures.press import Press
     from sweep.run import compare as run
     from sweep.run import open_store
 
     kept = places(runs_dir, tracking_uri)
-    show(new_console(), run(sweep, kept, open_store(kept, must_exist=True)))
+    with Press() as press:
+        shown = run(sweep, kept, open_store(kept, must_exist=True), press)
+    show(new_console(), shown)
 
 
 def export(  # noqa: PLR0913, PLR0917 - an option each

@@ -1,5 +1,6 @@
 """Studies in memory, kept on disk: what is there, when, and that resuming asks for the same."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -142,3 +143,46 @@ def test_cells_and_seeds_have_suggestions_of_their_own(tmp_path: Path) -> None:
     here = kept.ask(CELL, 3)
     assert here != kept.ask(CELL.replace("0.4", "0"), 3)
     assert here != studies(other, tmp_path / "other").ask(CELL, 3)
+
+
+STARTUP, WARMUP, EPOCHS = 3, 4, 8
+RULES = {"n_startup_trials": STARTUP, "n_warmup_steps": WARMUP}
+PRUNERS: tuple[tuple[dict[str, Any], list[float]], ...] = (
+    ({"name": "median"}, [math.inf, math.inf, math.inf, 1]),
+    ({"name": "median", **RULES}, [math.inf, math.inf, WARMUP, WARMUP]),
+    ({"name": "median", "n_startup_trials": 0}, [math.inf, 1, 1, 1]),
+    ({"name": "percentile", "percentile": 25.0, **RULES}, [math.inf, math.inf, WARMUP, WARMUP]),
+    ({"name": "none"}, [math.inf] * 4),
+    ({"name": "successive_halving"}, [1] * 4),
+    ({"name": "hyperband", "max_resource": EPOCHS}, [1] * 4),
+    ({"name": "threshold", "lower": 0.0}, [1] * 4),
+    ({"name": "patient", "patience": 1, "wrapped": {"name": "median", **RULES}}, [1] * 4),
+)
+
+
+@pytest.mark.parametrize(
+    ("pruner", "expected"), PRUNERS, ids=[str(pruner) for pruner, _ in PRUNERS]
+)
+def test_no_trial_is_stopped_before_the_first_epoch_that_is_judged(
+    tmp_path: Path, pruner: dict[str, Any], expected: list[float]
+) -> None:
+    """Generations of two, the second of each worse than all before it."""
+    kept = studies(Plan(small_spec({"search.pruner": pruner})), tmp_path)
+    said = []
+    for generation in range(len(expected)):
+        good, bad = kept.ask(CELL, 2)
+        said.append(kept.judged_from(CELL))
+        first_stop = math.inf
+        live = {good: 50.0, bad: -1.0 - generation}
+        for epoch in range(1, EPOCHS + 1):
+            kept.report(CELL, epoch, live)
+            assert kept.judged_from(CELL) == said[-1]
+            for number in kept.judge(CELL, epoch, list(live)):
+                first_stop = min(first_stop, epoch)
+                kept.tell(CELL, [Outcome(number, "pruned")])
+                del live[number]
+        assert first_stop >= said[-1]
+        if pruner["name"] in {"median", "percentile", "none"} and generation:
+            assert first_stop == said[-1]
+        kept.tell(CELL, [Outcome(number, "complete", value) for number, value in live.items()])
+    assert said == expected

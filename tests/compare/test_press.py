@@ -1,5 +1,6 @@
 """Figures saved by two processes: the same files whoever saves them, and whatever goes wrong."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
+import psutil
 import pytest
 from matplotlib.figure import Figure
 
@@ -61,11 +63,12 @@ def test_the_second_process_saves_the_same_files(
     assert {path.name: path.read_bytes() for path in place.iterdir()} == alone
 
 
+@pytest.mark.parametrize("ahead", [False, True])
 @pytest.mark.parametrize("cores", [1, 2])
 def test_all_files_are_there_once_it_has_finished(
-    cores: int, alone: dict[str, bytes], tmp_path: Path
+    cores: int, ahead: bool, alone: dict[str, bytes], tmp_path: Path
 ) -> None:
-    with Press(cores) as press:
+    with Press(cores, ahead) as press:
         assert print_all(press, tmp_path / "both") == alone
 
 
@@ -106,6 +109,29 @@ def test_the_second_process_ends_with_the_block(
     with Press(cores=2) as press:
         press.take(figure(), tmp_path, "one")  # and is not finished, as after an interrupt
     assert started[0].returncode is not None
+
+
+WAITS = """
+import sys, time
+from sweep.compare.figures.press import Press
+
+with Press(cores=2, ahead=True):
+    print("entered", flush=True)
+    time.sleep(float(sys.argv[1]))
+"""
+
+
+def test_a_second_process_that_gets_ready_ends_with_a_first_one_that_is_killed() -> None:
+    command = [sys.executable, "-c", WAITS, str(PATIENCE_S)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == b"entered\n"
+        (second,) = psutil.Process(first.pid).children()
+        if sys.platform == "linux":
+            # Only the thread that loads is given what others leave.
+            assert os.sched_getscheduler(second.pid) == os.SCHED_OTHER
+        first.kill()
+    second.wait(PATIENCE_S)
 
 
 def test_what_cannot_be_written_is_an_error(tmp_path: Path) -> None:

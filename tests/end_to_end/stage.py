@@ -75,7 +75,12 @@ def train_in_process(
     """What a worker does with a cohort; by default its epochs take so long that none gathers."""
     handout = actor.fetch(cohort, NOBODY)
 
-    reports = Reports(handout.task, partial(actor.report, cohort), clock or count().__next__)
+    reports = Reports(
+        handout.task.spec.training.epochs,
+        handout.judged_from,
+        partial(actor.report, cohort),
+        clock or count().__next__,
+    )
 
     def save(lanes: Sequence[str], epoch: int, state: bytes) -> None:
         reports.flush()

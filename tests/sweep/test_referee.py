@@ -434,3 +434,32 @@ def test_runs_that_were_saved_together_are_taken_up_together(tmp_path: Path) -> 
         confirms[1:], confirms[:1],
     ]  # fmt: skip
     assert referee.next_cohort() == "wait"
+
+
+def test_a_lane_that_was_stopped_is_not_heard_again(tmp_path: Path) -> None:
+    tracker = MemoryTracker()
+    referee = Referee(_plan(ONE_CELL), studies(_plan(ONE_CELL), tmp_path), tracker)
+    task = referee.next_cohort()
+    assert isinstance(task, CohortTask)
+    keys = [lane.key for lane in task.lanes]
+    bad = {"validation_accuracy": math.nan, "validation_loss": math.nan}
+    good = {"validation_accuracy": 50.0, "validation_loss": 1.0}
+    first = referee.report(task.id, 1, keys, [bad, *[good] * (len(keys) - 1)])
+    again = referee.report(task.id, 2, keys, [good] * len(keys))
+    assert first == again == [False, *[True] * (len(keys) - 1)]
+    assert list(tracker.runs[keys[0]].rows) == [1]
+    assert referee.progress().lane_epochs == 2 * len(keys) - 1
+    assert tracker.runs[keys[0]].states == ["running", "failed"]
+
+
+def test_only_the_search_is_judged(tmp_path: Path) -> None:
+    plan = _plan(ONE_CELL)
+    theatre = Theatre(Referee(plan, studies(plan, tmp_path), MemoryTracker()))
+    said: dict[str, set[float]] = {}
+    while theatre.referee.progress().done["confirm"] < len(plan.confirm_seeds):
+        theatre.play(1)
+        for trainer in theatre.flying:
+            stage = trainer.task.stage
+            said.setdefault(stage, set()).add(theatre.referee.judged_from(trainer.task.id))
+    assert said["teacher"] == said["confirm"] == {math.inf}
+    assert said["search"] > {math.inf}

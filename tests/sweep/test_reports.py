@@ -6,18 +6,9 @@ from itertools import count
 
 import pytest
 
-from sweep.plan import Plan
 from sweep.reports import GATHER_S, Reported, Reports
-from sweep.tasks import CohortTask, confirm_cohort, search_cohort, teacher_cohort
-from tests.sweep.specs import small_spec
 
-PLAN = Plan(small_spec({"student.training.epochs": 9, "teacher.training.epochs": 9}))
-CELL = PLAN.cells[0]
-VALUES = {"lr": 0.1, "temperature": 4.0, "meta_lr": 1000.0}
-SEARCH = search_cohort(PLAN, CELL, {0: VALUES, 1: VALUES}, 0)
-CONFIRM = confirm_cohort(PLAN, CELL, 0, VALUES, (1, 2))
-TEACHER = teacher_cohort(PLAN, PLAN.teacher_cohorts[0])
-LAST = CONFIRM.spec.training.epochs
+LAST = 9
 NAMES = ("a", "b")
 GOOD = ({"loss": 1.0}, {"loss": 2.0})
 
@@ -37,48 +28,50 @@ def _ticking(seconds: float) -> Iterator[float]:
     return (seconds * tick for tick in count())
 
 
-def _reported(task: CohortTask, epochs: int, seconds: float) -> tuple[Wire, list[list[bool]]]:
+def _reported(judged_from: float, epochs: int, seconds: float) -> tuple[Wire, list[list[bool]]]:
     """What arrives, and is answered, of so many epochs of so many seconds."""
     wire = Wire()
-    reports = Reports(task, wire.send, _ticking(seconds).__next__)
+    reports = Reports(LAST, judged_from, wire.send, _ticking(seconds).__next__)
     answers = [reports.report(epoch, NAMES, GOOD) for epoch in range(1, epochs + 1)]
     return wire, [list(answer) for answer in answers if isinstance(answer, Sequence)]
 
 
 def test_lanes_that_are_judged_are_reported_after_each_epoch() -> None:
-    wire, answers = _reported(SEARCH, LAST, 0.0)
+    wire, answers = _reported(1, LAST, 0.0)
     assert wire.sent == [[epoch] for epoch in range(1, LAST + 1)]
     assert answers == [[True, False]] * LAST
 
 
-@pytest.mark.parametrize("task", [TEACHER, CONFIRM])
-def test_others_gather_for_a_moment_and_arrive_in_order(task: CohortTask) -> None:
-    wire, answers = _reported(task, LAST, GATHER_S / 2.5)
+def test_others_gather_for_a_moment_and_arrive_in_order() -> None:
+    wire, answers = _reported(math.inf, LAST, GATHER_S / 2.5)
     assert wire.sent == [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
     assert answers == ([[True, True]] * 2 + [[True, False]]) * 3
 
 
-@pytest.mark.parametrize("task", [TEACHER, CONFIRM])
-def test_long_epochs_do_not_gather(task: CohortTask) -> None:
-    assert _reported(task, 3, GATHER_S * 1.01)[0].sent == [[1], [2], [3]]
+def test_epochs_gather_until_lanes_are_judged() -> None:
+    assert _reported(6, LAST, 0.0)[0].sent == [[*range(1, 7)], [7], [8], [9]]
+
+
+def test_long_epochs_do_not_gather() -> None:
+    assert _reported(math.inf, 3, GATHER_S * 1.01)[0].sent == [[1], [2], [3]]
 
 
 def test_the_last_epoch_takes_all_along() -> None:
-    assert _reported(CONFIRM, LAST, 0.0)[0].sent == [[*range(1, LAST + 1)]]
+    assert _reported(math.inf, LAST, 0.0)[0].sent == [[*range(1, LAST + 1)]]
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_lane_that_diverged_is_told_of_at_once(value: float) -> None:
     wire = Wire()
-    reports = Reports(CONFIRM, wire.send, _ticking(0.0).__next__)
+    reports = Reports(LAST, math.inf, wire.send, _ticking(0.0).__next__)
     reports.report(1, NAMES, GOOD)
     assert reports.report(2, NAMES, ({"loss": 1.0}, {"loss": value})) == [True, False]
     assert wire.sent == [[1, 2]]
 
 
 def test_what_is_held_back_is_sent_once_when_it_is_asked_for() -> None:
-    wire, _ = _reported(CONFIRM, 0, 0.0)
-    reports = Reports(CONFIRM, wire.send, _ticking(0.0).__next__)
+    wire, _ = _reported(math.inf, 0, 0.0)
+    reports = Reports(LAST, math.inf, wire.send, _ticking(0.0).__next__)
     reports.flush()
     reports.report(1, NAMES, GOOD)
     reports.report(2, NAMES, GOOD)

@@ -13,12 +13,15 @@ from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Self
+
+from sweep.heap import search_seldom
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+AHEAD = "--ahead"
 SAVED = b"."  # what the second process answers
 Job = tuple["Figure", Path, str]  # a figure, the directory of its files, their stem
 
@@ -26,9 +29,14 @@ Job = tuple["Figure", Path, str]  # a figure, the directory of its files, their 
 class Press:
     """Saves figures; with a second process inside a ``with`` block where there is a second core."""
 
-    def __init__(self, cores: int | None = None) -> None:
-        """``cores``: of this machine, if they are not to be counted."""
+    def __init__(self, cores: int | None = None, ahead: bool = False) -> None:
+        """``cores``: of this machine, if they are not to be counted.
+
+        ``ahead``: the first figure comes much later; the second process gets ready in time that
+        nobody else wants.
+        """
         self._cores = cores or os.cpu_count() or 1
+        self._ahead = ahead
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._second: subprocess.Popen[bytes] | None = None
         self._feeder: Thread | None = None
@@ -39,7 +47,7 @@ class Press:
             # It imports what this process would, whatever directory it is in.
             path = os.pathsep.join(filter(None, sys.path))
             self._second = subprocess.Popen(
-                [sys.executable, "-P", "-m", __name__],
+                [sys.executable, "-P", "-m", __name__, *([AHEAD] if self._ahead else [])],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -105,16 +113,34 @@ class Press:
                 return
 
 
-def serve() -> None:
+def serve(ahead: bool) -> None:
     """The second process: saves the figures that come in, and says so after each."""
-    from sweep.compare.figures.style import save
-
+    search_seldom()
+    if ahead:
+        Thread(target=_load_idly, daemon=True).start()
+    else:
+        _load()
     with suppress(EOFError):
         while True:
-            save(*pickle.load(sys.stdin.buffer))
+            job = pickle.load(sys.stdin.buffer)
+            _load().save(*job)
             sys.stdout.buffer.write(SAVED)
             sys.stdout.buffer.flush()
 
 
+def _load_idly() -> None:
+    """Load what saving needs, where a core would be idle: a priority of this thread alone."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    _load()
+
+
+def _load() -> ModuleType:
+    from sweep.compare.figures import style
+
+    return style
+
+
 if __name__ == "__main__":
-    serve()
+    serve(AHEAD in sys.argv)
