@@ -1,10 +1,10 @@
-"""The tables of docs/performance.md from bench/results/*.json, so that no number is typed.
+"""Tables and figures of docs/performance.md from bench/results/*.json: no number is typed.
 
     python bench/page.py [--check]
 
 Each table stands between two marks in the page, `<!-- table: NAME -->` and `<!-- end -->`; what is
-between them is written anew, and says so where a result is not there. --check writes nothing and
-fails where the page differs.
+between them is written anew, and says so where a result is not there. Figures are those of
+docs/figures that bear a result's name. --check writes nothing and fails where the page differs.
 """
 
 import argparse
@@ -14,6 +14,10 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from matplotlib.figure import Figure
+
+from sweep.compare.figures.style import GREY, Grid, draw_grid, look
 
 HERE = Path(__file__).resolve().parent
 RESULTS, PAGE = HERE / "results", HERE.parent / "docs" / "performance.md"
@@ -116,6 +120,34 @@ def lanes(r: Result) -> list[str]:
     return [*table(head, rows), "", said, "", *table(["lanes", *points], curves)]
 
 
+def lane_curves(r: Result) -> Figure:
+    """Throughput over the number of lanes, in times that of one lane."""
+
+    def draw(axes: Any) -> None:
+        panel = axes[0, 0]
+        for place, (name, curve) in enumerate(r["curves"].items()):
+            steps = {int(n): value for n, value in curve["lane_steps_per_second"].items()}
+            times = {n: steps[n] / steps[1] for n in sorted(steps)}
+            drawn = look(place)
+            panel.plot(
+                list(times), list(times.values()), label=name,
+                color=drawn.colour, marker=drawn.marker, linestyle=drawn.line,
+            )  # fmt: skip
+            if (chosen := curve["automatic"]) in times:
+                panel.plot(
+                    [chosen], [times[chosen]], linestyle="none", marker="o", markersize=11,
+                    markerfacecolor="none", markeredgecolor=GREY, label="automatic size",
+                )  # fmt: skip
+        panel.set_xscale("log", base=2)
+        panel.set_yscale("log", base=2)
+        for axis in (panel.xaxis, panel.yaxis):
+            axis.set_major_formatter("{x:g}")
+        panel.set_xlabel("Lanes")
+        panel.set_ylabel("Lane steps a second,\ntimes those of one lane")
+
+    return draw_grid(Grid(1, 1, (4.5, 2.8)), draw)
+
+
 def convolutions(r: Result) -> list[str]:
     """A step of a plain loop and of ours."""
     step = r["step_ms"]
@@ -136,6 +168,13 @@ TABLES: Mapping[str, tuple[str, Callable[[Result], list[str]]]] = {
     "lanes_cuda": ("lanes_cuda", lanes),
     "convolutions": ("convolutions", convolutions),
 }
+
+
+FIGURES: Mapping[str, Callable[[Result], Figure]] = {
+    "lanes_cpu": lane_curves,
+    "lanes_cuda": lane_curves,
+}
+FIGURE_DPI = 150
 
 
 def filled(page: str, results: Path) -> str:
@@ -167,6 +206,11 @@ def main() -> None:
     if given.check and after != before:
         sys.exit(f"{PAGE} is out of step with {RESULTS}; run python bench/page.py")
     PAGE.write_text(after, encoding="utf-8")
+    for name, draw in FIGURES.items():
+        path = RESULTS / f"{name}.json"
+        if path.exists():
+            figure = draw(json.loads(path.read_text(encoding="utf-8")))
+            figure.savefig(PAGE.parent / "figures" / f"{name}.png", dpi=FIGURE_DPI)
 
 
 if __name__ == "__main__":
