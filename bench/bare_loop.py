@@ -43,6 +43,8 @@ from sweep.spec_reader import check_spec
 from sweep.tasks import NO_TRIAL, CohortTask, confirm_cohort, search_cohort, teacher_cohort
 
 Logits = dict[str, NDArray[np.float32]]
+# How long a start may take, in seconds.
+START_S = 15.0
 
 
 class Job(NamedTuple):
@@ -65,8 +67,6 @@ def warm(plan: Mapping[str, Any]) -> None:
     KNOWN.update(train=training.train, dataset=load_dataset(spec.data_settings()))
 
 
-# How long a start may take, in seconds.
-START_S = 15.0
 # What `warm` has made ready in a process of the pool.
 KNOWN: dict[str, Any] = {}
 
@@ -148,8 +148,6 @@ def ratios(profile: Mapping[str, float], bare: float) -> dict[str, float]:
     """What is told of a launch and of the bare loop's seconds."""
     start, training = profile["start_s"], profile["training_s"]
     rest = training + profile["comparison_s"]
-    say(f"bare {bare:.1f} s, the sweep {rest:.1f} s after a start of {start:.1f} s: "
-        f"{rest / bare:.2f} times")  # fmt: skip
     return {
         "bare_s": bare,
         "start_s": start,
@@ -167,6 +165,7 @@ def measure(given: argparse.Namespace) -> list[dict[str, Any]]:
         with tempfile.TemporaryDirectory(prefix="almkd-bench-") as place:
             launch("digits", Path(place), "--profile", *(QUICK if given.quick else ()))
             results.append(compare(Path(place), "digits", given.processes))
+            say(f"bare loop {results[-1]['bare_s']:.1f} s")
     bares = [result["bare_s"] for result in results]
     for result, (before, after) in zip(results[1:], pairwise(bares), strict=True):
         result |= ratios(result["profile"], (before + after) / 2)
@@ -187,6 +186,9 @@ def main() -> None:
         results = [compare(given.runs_dir, given.sweep, given.processes)]
     else:
         results = measure(given)
+    for found in results:
+        say(f"bare {found['bare_s']:.1f} s, the sweep {found['rest_s']:.1f} s after a start of "
+            f"{found['start_s']:.1f} s: {found['ratio']:.2f} times")  # fmt: skip
     budgets = sorted(result["budget_ratio"] for result in results)
     keep_median(given, "bare_loop", [{**result, "budget_ratios": budgets} for result in results])
 

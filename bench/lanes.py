@@ -89,19 +89,19 @@ def curve(
     memory = memory_of(device)
     choice = lanes_that_pay(case.model, kind, memory, case.batch_size, case.shape)
     lane = lane_bytes(case.model, case.batch_size, case.shape)
+    wanted = sorted({*counts, choice})
+    fitting = [lanes for lanes in wanted if lanes * lane <= memory]
+    for lanes in wanted[len(fitting) :]:
+        say(f"{name}: {lanes} lanes would not fit in memory")
     points: dict[int, float] = {}
-    for _ in range(rounds):
-        for lanes in sorted({*counts, choice}):
-            if lanes * lane > memory:
-                say(f"{name}: {lanes} lanes would not fit in memory")
-                break
-            try:
-                found = lane_steps_a_second(case, lanes, device, seconds)
-            except torch.OutOfMemoryError:
-                say(f"{name}: {lanes} lanes do not fit in memory")
-                break
-            say(f"{name}: {lanes} lanes, {found:.3g} lane steps a second")
-            points[lanes] = max(found, points.get(lanes, 0.0))
+    for lanes in fitting * rounds:
+        try:
+            found = lane_steps_a_second(case, lanes, device, seconds)
+        except torch.OutOfMemoryError:
+            say(f"{name}: {lanes} lanes do not fit in memory")
+            continue
+        say(f"{name}: {lanes} lanes, {found:.3g} lane steps a second")
+        points[lanes] = max(found, points.get(lanes, 0.0))
     best = max(points, key=lambda lanes: points[lanes])
     return {
         "model": case.model.name,

@@ -10,14 +10,16 @@ docs/figures that bear a result's name. --check writes nothing and fails where t
 import argparse
 import json
 import re
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
-from sweep.compare.figures.style import GREY, Grid, draw_grid, look
+from sweep.compare.figures.style import GREY, Grid, draw_grid, look, save
 
 HERE = Path(__file__).resolve().parent
 RESULTS, PAGE = HERE / "results", HERE.parent / "docs" / "performance.md"
@@ -174,7 +176,6 @@ FIGURES: Mapping[str, Callable[[Result], Figure]] = {
     "lanes_cpu": lane_curves,
     "lanes_cuda": lane_curves,
 }
-FIGURE_DPI = 150
 
 
 def filled(page: str, results: Path) -> str:
@@ -193,7 +194,8 @@ def _text(name: str, results: Path) -> str:
         f"`{result['command']}` at {result['code_version']}; {result['machine']}, "
         f"{result['processor']}{gpu}; Python {result['python']}, torch {result['torch']}."
     )
-    return "\n".join([*make(result), "", where])
+    shown = [f"![{name}](figures/{name}.png)", ""] if name in FIGURES else []
+    return "\n".join([*make(result), "", *shown, where])
 
 
 def main() -> None:
@@ -203,14 +205,17 @@ def main() -> None:
     given = parser.parse_args()
     before = PAGE.read_text(encoding="utf-8")
     after = filled(before, RESULTS)
-    if given.check and after != before:
-        sys.exit(f"{PAGE} is out of step with {RESULTS}; run python bench/page.py")
+    if given.check:
+        if after != before:
+            sys.exit(f"{PAGE} is out of step with {RESULTS}; run python bench/page.py")
+        return
     PAGE.write_text(after, encoding="utf-8")
     for name, draw in FIGURES.items():
         path = RESULTS / f"{name}.json"
         if path.exists():
-            figure = draw(json.loads(path.read_text(encoding="utf-8")))
-            figure.savefig(PAGE.parent / "figures" / f"{name}.png", dpi=FIGURE_DPI)
+            with tempfile.TemporaryDirectory() as place:
+                _, png = save(draw(json.loads(path.read_text("utf-8"))), Path(place), name)
+                shutil.copy(png, PAGE.parent / "figures")
 
 
 if __name__ == "__main__":

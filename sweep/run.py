@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from sweep.errors import BadInput, SweepFailed
-from sweep.heap import left_alone, loading
+from sweep.heap import left_alone
 from sweep.holder import held
 from sweep.plan import Plan
 from sweep.spec import SweepSpec
@@ -201,7 +201,7 @@ def compare(name: str, places: Places, store: "MlflowStore", press: "Press") -> 
     """Statistics, tables, figures and report of a sweep, from its runs; logged beside them."""
     directory = places.results(name)
     with left_alone():
-        # Imported while the second process of the press does the same.
+        # Loaded by now in a launch; else while the second process of the press does the same.
         from sweep.compare.comparison import comparison_table
         from sweep.compare.curves import read_curves
         from sweep.compare.findings import Findings
@@ -219,9 +219,8 @@ def compare(name: str, places: Places, store: "MlflowStore", press: "Press") -> 
 
 def _load_comparison() -> None:
     """Load what `compare` needs, and takes a second to load."""
-    with loading():
-        import sweep.adapters.optuna_importance
-        import sweep.outputs  # noqa: F401
+    import sweep.adapters.optuna_importance
+    import sweep.outputs  # noqa: F401
 
 
 def _importances(record: "SweepRecord", seed: int) -> pd.DataFrame:

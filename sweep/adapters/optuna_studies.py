@@ -140,7 +140,8 @@ class _CellStudy:
         return self._memory.everything(self._live._study_id)
 
     def judged_from(self) -> float:
-        # None of a generation completes before all of it has been judged for the last time.
+        # None of a generation completes before all of it has been judged for the last time, but for
+        # a cohort that raised: it is trained in halves, and one half may end before the other.
         complete = self._live.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         return first_judged(self._search.pruner, len(complete))
 

@@ -115,8 +115,9 @@ class RefereeActor:
             self._first_cohort = time.time()
         logits = {key: self._logits[key] for key in task.teachers}
         weights = {key: self._weights_of(key) for key in task.teachers if task.augments}
-        state = self._guard(lambda: self._checkpoints.find(task), b"")
-        judged_from = self._guard(lambda: self._referee.judged_from(cohort), 1.0)
+        state, judged_from = self._guard(
+            lambda: (self._checkpoints.find(task), self._referee.judged_from(cohort)), (b"", 1.0)
+        )
         return Handout(task, self._dataset, logits, weights, state, self._save_every_s, judged_from)
 
     def report(self, cohort: str, reports: Sequence[Reported]) -> list[bool]:
