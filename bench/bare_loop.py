@@ -37,10 +37,10 @@ from machine import keep_median, options, say
 from numpy.typing import NDArray
 from processes import QUICK, launch
 
-from sweep.plan import Plan
+from sweep.plan.plan import Plan
+from sweep.plan.tasks import NO_TRIAL, CohortTask, confirm_cohort, search_cohort, teacher_cohort
 from sweep.run import Places, open_store
-from sweep.spec_reader import check_spec
-from sweep.tasks import NO_TRIAL, CohortTask, confirm_cohort, search_cohort, teacher_cohort
+from sweep.spec.reader import check_spec
 
 Logits = dict[str, NDArray[np.float32]]
 # How long a start may take, in seconds.
@@ -60,7 +60,7 @@ def warm(plan: Mapping[str, Any]) -> None:
     import torch
 
     from sweep import training
-    from trainers.data.datasets import load_dataset
+    from trainers.classification.data.datasets import load_dataset
 
     torch.set_num_threads(1)
     spec = check_spec(dict(plan), "the sweep's spec")

@@ -5,9 +5,9 @@
 
 The plain loop is what one writes by hand: `torch.nn.Conv2d` and `BatchNorm2d` in torch's default
 memory order, `torch.optim.SGD`. Both train the same ResNet on the same made-up images, each in a
-process of its own (ours keeps freed memory, `trainers.memory`), one step of each in turn, so that
-whatever else the machine does slows both. Writes bench/results/convolutions.json; ratios travel
-between machines, milliseconds do not.
+process of its own (ours keeps freed memory, `trainers.loop.memory`), one step of each in turn, so
+that whatever else the machine does slows both. Writes bench/results/convolutions.json; ratios
+travel between machines, milliseconds do not.
 """
 
 import argparse
@@ -23,11 +23,11 @@ from machine import RESULTS, described, say
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainers.losses import cross_entropy
-from trainers.memory import keep_freed_memory
-from trainers.models import build_model
-from trainers.networks import NETWORKS
-from trainers.optim import LaneSGD
+from trainers.classes.losses import cross_entropy
+from trainers.classification.networks.build import build_model
+from trainers.classification.networks.table import NETWORKS
+from trainers.lanes.optim import LaneSGD
+from trainers.loop.memory import keep_freed_memory
 from trainers.settings import ModelSpec
 
 LR, MOMENTUM, WEIGHT_DECAY = 0.1, 0.9, 5e-4

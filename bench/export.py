@@ -36,10 +36,10 @@ from mlflow.store.tracking.dbmodels.models import (
 from sqlalchemy import create_engine, insert
 from sqlalchemy.orm import Session
 
-from sweep.adapters.mlflow_store import local_uri
-from sweep.plan import Plan
+from sweep.adapters.mlflow.store import local_uri
+from sweep.plan.plan import Plan
 from sweep.run import Places, open_store
-from sweep.spec_reader import read_spec
+from sweep.spec.reader import read_spec
 from sweep.version import code_version
 
 RESULTS = Path(__file__).resolve().parent / "results" / "export.json"

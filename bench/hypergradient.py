@@ -11,7 +11,7 @@ groups of 3 batches of 128, 5 a group, and must end at the same weights (to 1e-5
 moved; checked). ``outer`` does as the public code that is around: for every group it builds each
 example's gradients (G, K, P) of the last layer, once, all examples at a time, and in every step
 sums them with the weights, takes the step, and multiplies them with the held-out gradient. ``ours``
-is `trainers.alm_kd_descent`, as `trainers.alm_kd` calls it. Counted:
+is `trainers.mixing.alm_kd.descent`, as `trainers.mixing.alm_kd.rule` calls it. Counted:
 
     seconds     of one update of all examples; the median over rounds, in turn
     memory_mb   the most that one group of 1,536 examples adds to a fresh process, for H and 4 H
@@ -31,10 +31,10 @@ from machine import keep, options, say
 from torch import Tensor
 from torch.nn import functional as F
 
-from trainers.alm_kd_descent import Descent
-from trainers.alm_kd_variants import VARIANTS
-from trainers.held_out_loss import Goal
-from trainers.hypergradient import Evaluation, TrainingGroup
+from trainers.mixing.alm_kd.descent import Descent
+from trainers.mixing.alm_kd.variants import VARIANTS
+from trainers.mixing.held_out_loss import Goal
+from trainers.mixing.hypergradient import Evaluation, TrainingGroup
 
 BATCH, GROUP, REPEATS, LOSSES = 128, 3, 5, 2
 ETA, META_LR = 0.1, 100.0
@@ -72,7 +72,7 @@ def made_up(examples: int, group: int, classes: int, features: int) -> Problem:
 
 
 def ours(problem: Problem) -> Tensor:
-    """The weights (J, K, G) after an update by `trainers.alm_kd_descent`."""
+    """The weights (J, K, G) after an update by `trainers.mixing.alm_kd.descent`."""
     meta_lr = torch.full((len(problem.lam), 1, 1), META_LR)
 
     def sides(part: slice) -> tuple[TrainingGroup, Evaluation]:

@@ -5,10 +5,10 @@
 
 Needs torch and `trainers` alone, so that it runs on a machine with a GPU and nothing else. For each
 network and each number of lanes 1, 2, 4, ... it trains on made-up data for about ``--seconds`` and
-notes lane steps a second, the best point, and what `trainers.cohort_size` would have chosen: its
-throughput is measured too, as a share of the best. All points are gone through ``--rounds`` times,
-and each keeps its best round, since other work on a machine makes minutes slow and none fast.
-Writes bench/results/lanes_<device>.json.
+notes lane steps a second, the best point, and what `trainers.loop.cohort_size` would have chosen:
+its throughput is measured too, as a share of the best. All points are gone through ``--rounds``
+times, and each keeps its best round, since other work on a machine makes minutes slow and none
+fast. Writes bench/results/lanes_<device>.json.
 """
 
 import argparse
@@ -24,11 +24,11 @@ from typing import Any
 import torch
 from machine import RESULTS, described, say
 
-from trainers.cohort_size import lane_bytes, lanes_that_pay
-from trainers.losses import cross_entropy
-from trainers.memory import keep_freed_memory
-from trainers.models import build_model
-from trainers.optim import LaneSGD
+from trainers.classes.losses import cross_entropy
+from trainers.classification.networks.build import build_model
+from trainers.lanes.optim import LaneSGD
+from trainers.loop.cohort_size import lane_bytes, lanes_that_pay
+from trainers.loop.memory import keep_freed_memory
 from trainers.settings import ModelSpec
 
 CLASSES, MOMENTUM = 10, 0.9

@@ -28,20 +28,21 @@ from machine import keep, options, say
 from optuna.storages import JournalStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from sweep.adapters.optuna_journal import BatchedJournal
-from sweep.adapters.optuna_rules import to_distributions
-from sweep.adapters.optuna_studies import OptunaStudies
-from sweep.plan import Plan
-from sweep.referee import Metrics, Referee
-from sweep.spec_reader import read_spec
-from sweep.states import State
-from sweep.tasks import CohortTask, LaneOutcome
+from sweep.adapters.optuna.journal import BatchedJournal
+from sweep.adapters.optuna.rules import to_distributions
+from sweep.adapters.optuna.studies import OptunaStudies
+from sweep.plan.plan import Plan
+from sweep.plan.tasks import CohortTask, LaneOutcome
+from sweep.referee.referee import Referee
+from sweep.referee.states import State
+from sweep.referee.stores import Metrics
+from sweep.spec.reader import read_spec
 
 EPOCHS, LANES = 30, 32
 
 
 class NoTracker:
-    """Writes nothing; `sweep.referee.Tracker`."""
+    """Writes nothing; `sweep.referee.stores.Tracker`."""
 
     def open(self, task: CohortTask) -> None: ...
     def log(self, epoch: int, rows: Mapping[str, Metrics]) -> None: ...

@@ -29,13 +29,13 @@ from pathlib import Path
 from machine import keep, options, say
 from processes import launch
 
-from sweep.adapters.mlflow_tracking import MlflowTracker
-from sweep.adapters.optuna_studies import OptunaStudies
-from sweep.plan import Plan
-from sweep.referee import Referee
+from sweep.adapters.mlflow.tracking import MlflowTracker
+from sweep.adapters.optuna.studies import OptunaStudies
+from sweep.plan.plan import Plan
+from sweep.plan.tasks import CohortTask, LaneOutcome
+from sweep.referee.referee import Referee
 from sweep.run import Places, open_store
-from sweep.spec_reader import read_spec
-from sweep.tasks import CohortTask, LaneOutcome
+from sweep.spec.reader import read_spec
 
 NAME, EPOCHS, LANES, CELLS = "bench-scale", 3, 32, 12
 

@@ -19,11 +19,11 @@ from typing import Any
 
 from machine import keep, options, say
 
-from sweep.adapters.mlflow_tracking import MlflowTracker
-from sweep.plan import Plan
+from sweep.adapters.mlflow.tracking import MlflowTracker
+from sweep.plan.plan import Plan
+from sweep.plan.tasks import CohortTask, search_cohort
 from sweep.run import Places, open_store
-from sweep.spec_reader import read_spec
-from sweep.tasks import CohortTask, search_cohort
+from sweep.spec.reader import read_spec
 
 LANES = 8
 

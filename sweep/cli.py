@@ -9,10 +9,10 @@ from typing import Any, NoReturn
 
 import typer
 
-from sweep.commands import catalogue, following, launching, results
+from sweep.commands import catalogue, launching, monitoring, results
 from sweep.commands.launching import INTERRUPTED
 from sweep.errors import BadInput, SweepFailed
-from sweep.heap import search_seldom
+from sweep.garbage_collection import collect_seldom
 from sweep.secrets import masked, refuse_in_arguments, take_up_files
 
 # In the order of the help.
@@ -20,11 +20,11 @@ COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("launch", launching.launch),
     ("plan", launching.plan),
     ("check", launching.check),
-    ("list", following.list_sweeps),
-    ("status", following.status),
-    ("watch", following.watch),
-    ("logs", following.logs),
-    ("stop", following.stop),
+    ("list", monitoring.list_sweeps),
+    ("status", monitoring.status),
+    ("watch", monitoring.watch),
+    ("logs", monitoring.logs),
+    ("stop", monitoring.stop),
     ("compare", results.compare),
     ("export", results.export),
     ("ui", results.ui),
@@ -37,7 +37,7 @@ COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
 
 def main() -> NoReturn:
     """Entry point of the command."""
-    search_seldom()
+    collect_seldom()
     # Memory goes back as a whole: searching it for garbage first takes a launch more than a second.
     atexit.register(gc.freeze)
     try:

@@ -18,20 +18,20 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from sweep.errors import BadInput, SweepFailed
-from sweep.heap import left_alone
-from sweep.holder import held
-from sweep.plan import Plan
-from sweep.spec import SweepSpec
+from sweep.garbage_collection import frozen
+from sweep.lock import locked
+from sweep.plan.plan import Plan
+from sweep.spec.spec import SweepSpec
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from sweep.adapters.mlflow_store import MlflowStore
-    from sweep.compare.figures.press import Press
+    from sweep.adapters.mlflow.store import MlflowStore
+    from sweep.compare.figures.saver import FigureSaver
     from sweep.compare.records import SweepRecord
-    from sweep.referee import Progress
-    from sweep.time_spent import Work
-    from trainers.data.datasets import Dataset
+    from sweep.referee.referee import Progress
+    from sweep.referee.time_spent import Work
+    from trainers.classification.data.datasets import Dataset
 
 
 # The page to read first, among a sweep's results.
@@ -112,9 +112,9 @@ def launch(
     Raises KeyboardInterrupt, with true states written, when interrupted; BadInput where the name
     was launched with another spec.
     """
-    from sweep.compare.figures.press import Press
-    from sweep.kept_files import damaged
-    from sweep.plan_text import seed_notes
+    from sweep.atomic_files import damaged
+    from sweep.compare.figures.saver import FigureSaver
+    from sweep.compare.outlook import seed_notes
 
     began = time.time()
     _check_rules_and_places(spec, places, address)
@@ -122,7 +122,7 @@ def launch(
     known = places.tracking_uri or (places.has_store and places.sweep(spec.name).exists())
     if not known:
         refuse_missing_data(spec)
-    with held(places.sweep(spec.name), spec.name), ThreadPoolExecutor(2) as aside:
+    with locked(places.sweep(spec.name), spec.name), ThreadPoolExecutor(2) as aside:
         opening = aside.submit(open_store, places)
         work: Work | None = None
         complete = known and opening.result().is_complete(plan)
@@ -134,14 +134,14 @@ def launch(
                 console.print(f"{name}: missing, or not what was written; made again")
         else:
             refuse_missing_data(spec)
-        with Press(ahead=not complete) as press:
+        with FigureSaver(ahead=not complete) as saver:
             if not complete:
                 seen = seen_so_far(spec.name, opening.result()) if known else None
                 for line in seed_notes(plan, seen):
                     console.print(line, highlight=False)
                 work = _train(plan, places, opening, aside, console, address)
             trained = time.time()
-            shown = compare(spec.name, places, opening.result(), press)
+            shown = compare(spec.name, places, opening.result(), saver)
     if profile and work:
         _tell_time(work, (began, trained, time.time()), places.profile(spec.name), console)
     return shown
@@ -149,15 +149,15 @@ def launch(
 
 def _check_rules_and_places(spec: SweepSpec, places: Places, address: str | None) -> None:
     """BadInput where Optuna refuses the rules, nothing answers, or the studies are elsewhere."""
-    from sweep.adapters.optuna_rules import check_rules
+    from sweep.adapters.optuna.rules import check_rules
 
     check_rules(spec)
     if address:
-        from sweep.adapters.ray_session import check_address
+        from sweep.adapters.ray.session import check_address
 
         check_address(address)
     if places.optuna_url:
-        from sweep.adapters.optuna_database import check_database
+        from sweep.adapters.optuna.database import check_database
 
         check_database(places.optuna_url)
         if places.journal(spec.name).exists():
@@ -172,7 +172,7 @@ def _tell_time(
     work: "Work", moments: tuple[float, float, float], path: Path, console: "Console"
 ) -> None:
     """Where the time went, on the screen and in a file."""
-    from sweep.time_spent import Launcher, as_table, write
+    from sweep.referee.time_spent import Launcher, as_table, write
 
     launcher = Launcher(*moments)
     write(work, launcher, path)
@@ -182,7 +182,7 @@ def _tell_time(
 
 def refuse_missing_data(spec: SweepSpec) -> None:
     """BadInput, saying what to fetch, where the files of a sweep's data are not there."""
-    from trainers.data.datasets import missing
+    from trainers.classification.data.datasets import missing
 
     if problem := missing(spec.data_settings()):
         raise BadInput(problem)
@@ -197,35 +197,35 @@ def look(name: str, places: Places, store: "MlflowStore") -> Comparison:
     return Comparison(record, table, places.results(name))
 
 
-def compare(name: str, places: Places, store: "MlflowStore", press: "Press") -> Comparison:
+def compare(name: str, places: Places, store: "MlflowStore", saver: "FigureSaver") -> Comparison:
     """Statistics, tables, figures and report of a sweep, from its runs; logged beside them."""
     directory = places.results(name)
-    with left_alone():
-        # Loaded by now in a launch; else while the second process of the press does the same.
+    with frozen():
+        # Loaded by now in a launch; else while the second process of the saver does the same.
         from sweep.compare.comparison import comparison_table
         from sweep.compare.curves import read_curves
         from sweep.compare.findings import Findings
-        from sweep.outputs import write_outputs
+        from sweep.compare.outputs import write_outputs
 
         record, origin = store.record(name), store.origin(name)
         seed = origin.spec.seed
         table = comparison_table(record, seed)
         curves = read_curves(record, store.histories())
         findings = Findings(record, origin, table, curves, partial(_importances, record, seed))
-        write_outputs(findings, directory, press)
+        write_outputs(findings, directory, saver)
     store.log_outputs(name, directory, "\n\n".join([*findings.answer, READ_ON]))
     return Comparison(record, table, directory)
 
 
 def _load_comparison() -> None:
     """Load what `compare` needs, and takes a second to load."""
-    import sweep.adapters.optuna_importance
-    import sweep.outputs  # noqa: F401
+    import sweep.adapters.optuna.importance
+    import sweep.compare.outputs  # noqa: F401
 
 
 def _importances(record: "SweepRecord", seed: int) -> pd.DataFrame:
     """How much each hyperparameter mattered; asked for last, since loading it takes a while."""
-    from sweep.adapters.optuna_importance import importances
+    from sweep.adapters.optuna.importance import importances
 
     return importances(record, seed)
 
@@ -240,8 +240,8 @@ def seen_so_far(name: str, store: "MlflowStore") -> "SweepRecord | None":
 
 def open_store(places: Places, must_exist: bool = False) -> "MlflowStore":
     """The tracking store, made if it is a local one that does not exist yet."""
-    from sweep.adapters.mlflow_database import make_database
-    from sweep.adapters.mlflow_store import MlflowStore, local_uri
+    from sweep.adapters.mlflow.database import make_database
+    from sweep.adapters.mlflow.store import MlflowStore, local_uri
 
     if places.tracking_uri:
         return MlflowStore(places.tracking_uri)
@@ -264,8 +264,8 @@ def _train(
     address: str | None,
 ) -> "Work":
     """The stages on Ray, which starts while store and data do; the parent run ends truthfully."""
-    from sweep.adapters.ray_session import ray_session
-    from sweep.screen import summary
+    from sweep.adapters.ray.session import ray_session
+    from sweep.status.screen import summary
 
     spec = plan.spec
     loading = aside.submit(_load, plan)
@@ -295,9 +295,9 @@ def _train(
 
 def _load(plan: Plan) -> "Dataset":
     """The data set, if the networks take it and every condition's noise can be had; or BadInput."""
-    from trainers.data.dataset import DataError
-    from trainers.data.datasets import load_dataset, unusable
-    from trainers.networks import check_shape
+    from trainers.classification.data.datasets import load_dataset, unusable
+    from trainers.classification.networks.table import check_shape
+    from trainers.data.errors import DataError
 
     settings = plan.spec.data_settings()
     try:
@@ -319,10 +319,10 @@ def _attempts(
     plan: Plan, places: Places, store: "MlflowStore", dataset: "Dataset", console: "Console"
 ) -> "tuple[Progress, Work]":
     """Train everything; where the referee's process dies, go on from the stores with a new one."""
-    from sweep.adapters.ray_tune import RefereeLost, train_everything
-    from sweep.adapters.referee_actor import Stores
-    from sweep.screen import watcher
+    from sweep.adapters.ray.referee_actor import Stores
+    from sweep.adapters.ray.tune import RefereeLost, train_everything
     from sweep.secrets import mlflow_credentials
+    from sweep.status.screen import watcher
 
     name = plan.spec.name
     spool = places.sweep(name) / "mlflow.spool"

@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sweep.tasks import CohortTask, LaneOutcome
-from trainers.checkpoint import UnusableCheckpoint, from_bytes, to_bytes
-from trainers.cohort import Cohort, LaneResult, Report
-from trainers.data.datasets import Dataset
-from trainers.data.lanes import LaneData
-from trainers.live_teachers import LiveTeachers, Weights
-from trainers.memory import keep_freed_memory
-from trainers.stopwatch import Stopwatch
-from trainers.teachers import Teacher, train_teachers
+from sweep.plan.tasks import CohortTask, LaneOutcome
+from trainers.classification.data.datasets import Dataset
+from trainers.classification.data.lanes import LaneData
+from trainers.loop.checkpoint import UnusableCheckpoint, from_bytes, to_bytes
+from trainers.loop.cohort import Cohort, LaneResult, Report
+from trainers.loop.live_teachers import LiveTeachers, Weights
+from trainers.loop.memory import keep_freed_memory
+from trainers.loop.stopwatch import Stopwatch
+from trainers.loop.teachers import Teacher, train_teachers
 
 Logits = Mapping[str, NDArray[np.float32]]
 # Takes the names of the lanes that are left, the epoch that ended, and the state then.

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainers.checkpoint import State
-from trainers.data.lanes import Batch, LaneData
+from trainers.classification.data.lanes import Batch, LaneData
+from trainers.classification.networks.classifier import LaneClassifier
 from trainers.hyperparameters import Hyperparameter, Value
-from trainers.models import LaneClassifier
+from trainers.lanes.state import State
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Method(ABC):
         return {}
 
     def state(self) -> dict[str, Any]:
-        """What later epochs need of what earlier ones made, as `trainers.checkpoint` has it."""
+        """What later epochs need of what earlier ones made, as `trainers.lanes.state` has it."""
         return {}
 
     def load_state(self, state: State) -> None:

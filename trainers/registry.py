@@ -24,7 +24,7 @@ _MIX = (*_OPTIMIZER, TEMPERATURE, ALPHA)
 
 METHODS: Mapping[str, MethodEntry] = {
     "alm_kd": MethodEntry(
-        implementation="trainers.alm_kd:AlmKd",
+        implementation="trainers.mixing.alm_kd.rule:AlmKd",
         summary="weights of label and teachers learned per example by a meta-gradient",
         source="arXiv 2202.03250 and its authors' public code",
         teachers="any",
@@ -80,7 +80,7 @@ METHODS: Mapping[str, MethodEntry] = {
         ),
     ),
     "fixed_kd": MethodEntry(
-        implementation="trainers.fixed_kd:FixedKd",
+        implementation="trainers.mixing.fixed_kd:FixedKd",
         summary="one fixed mix of label and teachers for all examples",
         source="Hinton et al. 2015, arXiv 1503.02531",
         teachers="any",
@@ -88,7 +88,7 @@ METHODS: Mapping[str, MethodEntry] = {
         hyperparameters=_MIX,
     ),
     "cross_entropy": MethodEntry(
-        implementation="trainers.cross_entropy:CrossEntropy",
+        implementation="trainers.mixing.labels_only:CrossEntropy",
         summary="the given labels alone, no teacher",
         source="standard",
         teachers="none",
@@ -96,7 +96,7 @@ METHODS: Mapping[str, MethodEntry] = {
         hyperparameters=_OPTIMIZER,
     ),
     "label_smoothing": MethodEntry(
-        implementation="trainers.label_smoothing:LabelSmoothing",
+        implementation="trainers.classification.methods.label_smoothing:LabelSmoothing",
         summary="the given labels, softened towards all classes alike, no teacher",
         source="Szegedy et al. 2016, arXiv 1512.00567",
         teachers="none",
@@ -110,7 +110,7 @@ METHODS: Mapping[str, MethodEntry] = {
         ),
     ),
     "wsld": MethodEntry(
-        implementation="trainers.wsld:Wsld",
+        implementation="trainers.classification.methods.wsld:Wsld",
         summary="teacher weighted per example by whether it or the student knows the label better",
         source="Zhou et al. 2021, arXiv 2102.00650, and its authors' public code",
         teachers="one",
@@ -125,7 +125,7 @@ METHODS: Mapping[str, MethodEntry] = {
         ),
     ),
     "superloss": MethodEntry(
-        implementation="trainers.superloss:SuperLoss",
+        implementation="trainers.mixing.superloss:SuperLoss",
         summary="fixed mix in which examples with a large loss count less",
         source="Castells et al. 2020 (NeurIPS); on the mix as in the code of arXiv 2202.03250",
         teachers="any",
@@ -139,7 +139,7 @@ METHODS: Mapping[str, MethodEntry] = {
         ),
     ),
     "crust": MethodEntry(
-        implementation="trainers.crust:Crust",
+        implementation="trainers.classification.methods.crust:Crust",
         summary="the given labels of a coreset of each class, no teacher",
         source="Mirzasoleiman et al. 2020, arXiv 2011.07451, and its authors' public code",
         teachers="none",
@@ -161,7 +161,7 @@ METHODS: Mapping[str, MethodEntry] = {
         ),
     ),
     "meta_weight_net": MethodEntry(
-        implementation="trainers.meta_weight_net:MetaWeightNet",
+        implementation="trainers.mixing.meta_weight_net:MetaWeightNet",
         summary="labels weighted by a net of their loss that looks ahead on clean data, no teacher",
         source="Shu et al. 2019, arXiv 1902.07379, and its authors' public code",
         teachers="none",
@@ -169,7 +169,7 @@ METHODS: Mapping[str, MethodEntry] = {
         hyperparameters=(*_OPTIMIZER, NET_LR),
     ),
     "bikd": MethodEntry(
-        implementation="trainers.bikd:Bikd",
+        implementation="trainers.mixing.bikd:Bikd",
         summary="label and teacher weighted by a net that looks ahead on clean data",
         source="arXiv 2605.17839 and its authors' public code",
         teachers="one",
@@ -177,7 +177,7 @@ METHODS: Mapping[str, MethodEntry] = {
         hyperparameters=(*_OPTIMIZER, TEMPERATURE, NET_LR),
     ),
     "dkd": MethodEntry(
-        implementation="trainers.dkd:Dkd",
+        implementation="trainers.classification.methods.dkd:Dkd",
         summary="distillation of the label's class and of the others, weighted apart",
         source="Zhao et al. 2022, arXiv 2203.08679, and its authors' public code",
         teachers="one",
@@ -200,7 +200,7 @@ METHODS: Mapping[str, MethodEntry] = {
         ),
     ),
     "dist": MethodEntry(
-        implementation="trainers.dist:Dist",
+        implementation="trainers.classification.methods.dist:Dist",
         summary="correlation with the teacher over classes and over the batch",
         source="Huang et al. 2022, arXiv 2205.10536, and its authors' public code",
         teachers="one",
@@ -219,7 +219,7 @@ METHODS: Mapping[str, MethodEntry] = {
         ),
     ),
     "born_again": MethodEntry(
-        implementation="trainers.born_again:BornAgain",
+        implementation="trainers.classification.methods.born_again:BornAgain",
         summary="a teacher of the student's own architecture, without a temperature",
         source="Furlanello et al. 2018, arXiv 1805.04770",
         teachers="one",
@@ -231,7 +231,7 @@ METHODS: Mapping[str, MethodEntry] = {
         ),
     ),
     "aver": MethodEntry(
-        implementation="trainers.aver:Aver",
+        implementation="trainers.mixing.aver:Aver",
         summary="several teachers with equal weights",
         source="You et al. 2017 (KDD)",
         teachers="any",
@@ -239,7 +239,7 @@ METHODS: Mapping[str, MethodEntry] = {
         hyperparameters=_MIX,
     ),
     "ebkd": MethodEntry(
-        implementation="trainers.ebkd:Ebkd",
+        implementation="trainers.classification.methods.ebkd:Ebkd",
         summary="several teachers weighted per example by how sure they are",
         source="Kwon et al. 2020 (ICASSP); public code of CA-MKD",
         teachers="several",
@@ -247,7 +247,7 @@ METHODS: Mapping[str, MethodEntry] = {
         hyperparameters=_MIX,
     ),
     "ca_mkd": MethodEntry(
-        implementation="trainers.ca_mkd:CaMkd",
+        implementation="trainers.classification.methods.ca_mkd:CaMkd",
         summary="several teachers weighted per example by how well they know its label",
         source="Zhang et al. 2022, arXiv 2201.00007, and its authors' public code",
         teachers="several",
@@ -255,7 +255,7 @@ METHODS: Mapping[str, MethodEntry] = {
         hyperparameters=_MIX,
     ),
     "ae_kd": MethodEntry(
-        implementation="trainers.ae_kd:AeKd",
+        implementation="trainers.classification.methods.ae_kd:AeKd",
         summary="several teachers in the combination whose gradient is shortest",
         source="Du et al. 2020 (NeurIPS) and its authors' public code",
         teachers="any",

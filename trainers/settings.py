@@ -21,11 +21,11 @@ ClassMap = tuple[tuple[int, int], ...]
 class ModelSpec:
     """A network by name and the sizes that it takes, e.g. ``ModelSpec("mlp", (256, 256))``.
 
-    Which network takes which, and what the others are then, says `trainers.networks`; what is not
-    given is empty or zero. ``hidden``: widths of an MLP's layers; ``depth``, ``width``, ``growth``:
-    the numbers in a network's name, as in WRN-16-2; ``shortcut``: what leads past a residual block;
-    ``path``, ``arguments``, ``head``: a torch module of the user's, what its class is called with,
-    and the name of its last layer.
+    Which network takes which, and what the others are then, says
+    `trainers.classification.networks.table`; what is not given is empty or zero. ``hidden``: widths
+    of an MLP's layers; ``depth``, ``width``, ``growth``: the numbers in a network's name, as in
+    WRN-16-2; ``shortcut``: what leads past a residual block; ``path``, ``arguments``, ``head``: a
+    torch module of the user's, what its class is called with, and the name of its last layer.
     """
 
     name: str

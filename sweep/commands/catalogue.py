@@ -21,7 +21,7 @@ def methods() -> None:
 
 def datasets() -> None:
     """List the data sets."""
-    from trainers.data.datasets import DATASETS
+    from trainers.classification.data.datasets import DATASETS
 
     rows = [
         {"data set": name, "what it is": entry.summary, "source": entry.source}
@@ -32,7 +32,7 @@ def datasets() -> None:
 
 def networks() -> None:
     """List the networks that students and teachers can be."""
-    from trainers.networks import NETWORKS
+    from trainers.classification.networks.table import NETWORKS
 
     rows = [
         {"network": name, "what it is": network.summary, "source": network.source}

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 from typer import Context
 
-from sweep.commands.looking import jobs_of
 from sweep.commands.options import (
     DEFAULT_RUNS,
     RunsOption,
@@ -25,11 +24,12 @@ from sweep.commands.options import (
     read,
 )
 from sweep.commands.printing import new_console, show
+from sweep.commands.snapshot import jobs_of
 from sweep.errors import BadInput
 
 if TYPE_CHECKING:
-    from sweep.adapters.ray_jobs import Jobs
-    from sweep.spec import SweepSpec
+    from sweep.adapters.ray.jobs import Jobs
+    from sweep.spec.spec import SweepSpec
 
 # As shells have it.
 INTERRUPTED = 130
@@ -71,7 +71,7 @@ def launch(  # noqa: PLR0913, PLR0917 - an option each
     Example: almkd launch digits --set name=more-seeds --set confirm.seeds=20
     """
     from sweep.run import launch as run
-    from sweep.spec import check_code_is_allowed
+    from sweep.spec.spec import check_code_is_allowed
 
     wanted = read(spec, [*(overrides or ()), *([f"name={fork}"] if fork else ())])
     check_code_is_allowed(wanted, allow_code)
@@ -103,7 +103,7 @@ def plan(
     Where the sweep has run already, what difference its seeds could show is told from the spread
     seen so far.
     """
-    from sweep.plan_text import describe
+    from sweep.commands.plan_text import describe
     from sweep.run import open_store, seen_so_far
 
     wanted, kept = checked(read(spec, overrides)), places(runs_dir, tracking_uri)
@@ -146,7 +146,7 @@ def _follow(jobs: "Jobs", job: str) -> int:
 def _attend(spec: "SweepSpec", address: str, profile: bool) -> int:
     """Run a sweep through Ray Client, and print what it prints; its exit code."""
     with needs_cluster_packages(address):
-        from sweep.adapters.ray_client import attend
+        from sweep.adapters.ray.client import attend
 
     checked(spec)
     signal.signal(signal.SIGTERM, _raise_interrupt)

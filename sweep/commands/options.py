@@ -13,7 +13,7 @@ from sweep.secrets import optuna_url
 
 if TYPE_CHECKING:
     from sweep.run import Places
-    from sweep.spec import SweepSpec
+    from sweep.spec.spec import SweepSpec
 
 SpecArgument = Annotated[
     str, typer.Argument(metavar="SPEC", help="A YAML file, or the name of a preset such as digits.")
@@ -59,15 +59,15 @@ def places(runs_dir: Path, tracking_uri: str | None) -> "Places":
 
 def read(spec: str, overrides: list[str] | None) -> "SweepSpec":
     """The spec that a user named, with what was changed in it."""
-    from sweep.spec_reader import read_spec
+    from sweep.spec.reader import read_spec
 
     return read_spec(spec, overrides or ())
 
 
 def checked(spec: "SweepSpec") -> "SweepSpec":
     """``spec``, if a launch would take it; BadInput else."""
-    from sweep.adapters.optuna_rules import check_rules
-    from sweep.plan import Plan
+    from sweep.adapters.optuna.rules import check_rules
+    from sweep.plan.plan import Plan
 
     check_rules(spec)
     Plan(spec)

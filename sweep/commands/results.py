@@ -24,13 +24,13 @@ def compare(
     sweep: SweepArgument, runs_dir: RunsOption = DEFAULT_RUNS, tracking_uri: TrackingOption = None
 ) -> None:
     """Make statistics, tables, figures and report of a sweep again, from its runs."""
-    from sweep.compare.figures.press import Press
+    from sweep.compare.figures.saver import FigureSaver
     from sweep.run import compare as run
     from sweep.run import open_store
 
     kept = places(runs_dir, tracking_uri)
-    with Press() as press:
-        shown = run(sweep, kept, open_store(kept, must_exist=True), press)
+    with FigureSaver() as saver:
+        shown = run(sweep, kept, open_store(kept, must_exist=True), saver)
     show(new_console(), shown)
 
 

@@ -18,7 +18,7 @@ from sweep.compare.outlook import seed_warning
 from sweep.compare.records import CELL_COLUMNS, SweepRecord
 from sweep.compare.statistics import Floats
 from sweep.compare.tables import rows_of
-from sweep.plan import Condition
+from sweep.plan.plan import Condition
 
 MOST_LISTED = 4  # places in a sentence; more are only counted
 

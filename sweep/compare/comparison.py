@@ -13,7 +13,7 @@ import pandas as pd
 from sweep.compare import statistics
 from sweep.compare.records import STAGES, SweepRecord, completed, trial_columns, trials_of
 from sweep.compare.statistics import Floats
-from sweep.plan import Condition
+from sweep.plan.plan import Condition
 
 NAN = float("nan")
 

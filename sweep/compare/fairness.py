@@ -3,7 +3,7 @@
 import pandas as pd
 
 from sweep.compare.records import TEACHER, SweepRecord, completed, trials_of
-from sweep.plan import Condition
+from sweep.plan.plan import Condition
 
 REASON_LENGTH = 300  # characters of a reason that a table shows, from its end
 

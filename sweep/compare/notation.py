@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from sweep.compare.records import SweepRecord
-from sweep.plan import Condition
+from sweep.plan.plan import Condition
 
 # Unit of a metric -> how an axis shows it, and what a difference of two such values is called.
 AXIS_UNITS = {"percent": "%"}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from sweep.spec import SweepSpec
+from sweep.spec.spec import SweepSpec
 
 # Without it a browser that is new to the dashboard is shown its pages on prompts and traces.
 FOR_TRAINING = "workflowType=machine_learning"

@@ -6,6 +6,7 @@ from sweep.compare import statistics
 from sweep.compare.comparison import paired_scores
 from sweep.compare.notation import difference_unit
 from sweep.compare.records import SweepRecord
+from sweep.plan.plan import Plan
 
 
 def seed_warning(n_seeds: int, n_comparisons: int) -> str:
@@ -52,3 +53,10 @@ def outlook(record: SweepRecord, n_seeds: int) -> str:
         f" of about {alone:.2g}{unit} could be seen by a test alone, of about"
         f" {strictest:.2g} at Holm's strictest step."
     )
+
+
+def seed_notes(plan: Plan, seen: SweepRecord | None = None) -> list[str]:
+    """What the seeds cannot show, and from what was seen so far, what they could."""
+    seeds = len(plan.confirm_seeds)
+    notes = (seed_warning(seeds, plan.comparisons), outlook(seen, seeds) if seen else "")
+    return [note for note in notes if note]

@@ -21,7 +21,7 @@ from sweep.compare.formats import html_page, latex_row, latex_text, to_markdown
 from sweep.compare.notation import axis_label, condition_title, decimals
 from sweep.compare.records import SweepRecord
 from sweep.compare.tables import NOTHING, rows_of, without_a_mean
-from sweep.plan import Condition
+from sweep.plan.plan import Condition
 
 Spread = Literal["interval", "std"]
 Row = tuple[str, str]  # sweep, method

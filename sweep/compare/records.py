@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from search_spaces.domains import Domain
-from sweep.plan import Condition
+from sweep.plan.plan import Condition
 
 Direction = Literal["maximize", "minimize"]
 

@@ -21,7 +21,7 @@ from sweep.compare.paper import wide_html_table
 from sweep.compare.records import SweepRecord
 from sweep.compare.statistics import LEVEL
 from sweep.compare.tables import NOTHING, delta_text, rows_of
-from sweep.spec import SweepSpec
+from sweep.spec.spec import SweepSpec
 
 TEMPLATE = "report.html.j2"
 PIXELS_PER_INCH = 128

@@ -19,7 +19,7 @@ from sweep.compare.notation import (
 )
 from sweep.compare.records import SweepRecord
 from sweep.compare.statistics import LEVEL
-from sweep.plan import Condition
+from sweep.plan.plan import Condition
 
 NOTHING = "–"  # noqa: RUF001 - an en dash marks an empty cell, as printed tables do
 FAILED = "failed"

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 # Before a benchmark loads Ray: it reads what this sets.
-import sweep.adapters.ray_tune  # noqa: F401
+import sweep.adapters.ray.tune  # noqa: F401
 
 BENCH = Path(__file__).parents[2] / "bench"
 NAMES = ("bare_loop", "against_stock", "convolutions", "hypergradient", "lanes", "page",

@@ -8,8 +8,8 @@ import torch
 
 from tests.trainers.cases import Diary, Shape, Trial, lively_trials, make_cohort
 from tests.trainers.image_cases import SMALL_CNN, image_cohort
-from trainers.checkpoint import UnusableCheckpoint, from_bytes, to_bytes
-from trainers.cohort import Cohort, LaneResult, Metrics
+from trainers.loop.checkpoint import UnusableCheckpoint, from_bytes, to_bytes
+from trainers.loop.cohort import Cohort, LaneResult, Metrics
 from trainers.registry import METHODS
 from trainers.settings import ModelSpec, Treatment
 
@@ -21,7 +21,7 @@ LAST_EPOCHS: Mapping[str, dict[str, int]] = {"whole": {}, "after-pruning": {"tri
 PRUNING = pytest.mark.parametrize("last_epochs", LAST_EPOCHS.values(), ids=LAST_EPOCHS)
 OWN = ModelSpec(
     "module",
-    path="tests.trainers.test_own_module:Net",
+    path="tests.trainers.classification.networks.test_own_module:Net",
     head="head",
     arguments={"channels": 1, "classes": 3, "dropout": 0.5},
 )

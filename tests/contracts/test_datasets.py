@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sweep.data import Data
+from sweep.spec.data import Data
 from tests.trainers.cases import CPU
 from tests.trainers.specimens import FRACTIONS, OFFICIAL, options_for, spec_of
-from trainers.cohort import Cohort
-from trainers.data.dataset import Dataset
-from trainers.data.datasets import DATASETS, input_shape, load_dataset, missing
-from trainers.data.lanes import LaneData
+from trainers.classification.data.dataset import Dataset
+from trainers.classification.data.datasets import DATASETS, input_shape, load_dataset, missing
+from trainers.classification.data.lanes import LaneData
+from trainers.loop.cohort import Cohort
 from trainers.settings import (
     CohortSpec,
     DataSpec,

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from trainers.cohort import Cohort
-from trainers.data.datasets import DATASETS, Dataset
-from trainers.data.lanes import LaneData
+from trainers.classification.data.datasets import DATASETS, Dataset
+from trainers.classification.data.lanes import LaneData
 from trainers.data.splits import SplitFractions
 from trainers.hyperparameters import Hyperparameter
+from trainers.loop.cohort import Cohort
 from trainers.method import Method
 from trainers.method_entry import TEACHERS
 from trainers.registry import METHODS
@@ -139,7 +139,7 @@ def test_losses_are_one_per_example(name: str, digits: Dataset) -> None:
 def test_what_a_spec_is_checked_against_loads_without_torch() -> None:
     program = """
 import sys
-import trainers.data.datasets, trainers.data.noise, trainers.data.splits
+import trainers.classification.data.datasets, trainers.data.noise, trainers.data.splits
 import trainers.hyperparameters, trainers.registry, trainers.settings
 sys.exit("torch" in sys.modules)
 """

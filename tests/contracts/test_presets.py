@@ -7,15 +7,16 @@ from typing import Any
 import pytest
 import yaml
 
-from sweep.adapters.optuna_rules import check_rules
-from sweep.plan import Plan
-from sweep.plan_text import describe, seed_notes
-from sweep.referee import Referee
-from sweep.spec import SweepSpec
-from sweep.spec_reader import check_spec, presets, read_spec
+from sweep.adapters.optuna.rules import check_rules
+from sweep.commands.plan_text import describe
+from sweep.compare.outlook import seed_notes
+from sweep.plan.plan import Plan
+from sweep.referee.referee import Referee
+from sweep.spec.reader import check_spec, presets, read_spec
+from sweep.spec.spec import SweepSpec
 from tests.sweep.specs import put
 from tests.sweep.stage import MemoryTracker, studies, train_in_process
-from trainers.data.datasets import load_dataset, missing
+from trainers.classification.data.datasets import load_dataset, missing
 
 EVERY = pytest.mark.parametrize("name", presets())
 # Of each network its smallest form.

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from sweep.adapters import optuna_rules
-from sweep.adapters.optuna_rules import check_rules
+from sweep.adapters.optuna import rules
+from sweep.adapters.optuna.rules import check_rules
 from sweep.errors import BadInput
-from sweep.plan import Plan
-from sweep.referee import PastTrial, Referee
-from sweep.spec import PRUNERS, SAMPLERS
+from sweep.plan.plan import Plan
+from sweep.referee.referee import Referee
+from sweep.referee.stores import PastTrial
+from sweep.spec.spec import PRUNERS, SAMPLERS
 from tests.sweep.specs import small_spec
 from tests.sweep.stage import MemoryTracker, Theatre, studies
 
@@ -51,8 +52,8 @@ def _history(plan: Plan, folder: Path) -> list[PastTrial]:
 
 
 def test_names_in_specs_are_those_of_the_tables() -> None:
-    assert set(SAMPLERS) == set(optuna_rules.SAMPLERS)
-    assert set(PRUNERS) == set(optuna_rules.PRUNERS)
+    assert set(SAMPLERS) == set(rules.SAMPLERS)
+    assert set(PRUNERS) == set(rules.PRUNERS)
 
 
 @pytest.mark.parametrize("name", SAMPLERS)

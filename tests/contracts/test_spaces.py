@@ -6,7 +6,7 @@ import pytest
 
 from search_spaces.defaults import OWN, SHARED
 from search_spaces.domains import Choice, Domain, Float, Int
-from sweep.spaces import DomainSpec, resolve_space, to_domain
+from sweep.spec.spaces import DomainSpec, resolve_space, to_domain
 from trainers.registry import METHODS
 
 DEFAULTS = [

@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from sweep.adapters import referee_actor
-from sweep.adapters.handout import Worker
-from sweep.adapters.mlflow_store import MlflowStore
-from sweep.adapters.referee_actor import ALL_DONE, RefereeActor, Stores
+from sweep.adapters.mlflow.store import MlflowStore
+from sweep.adapters.ray import referee_actor
+from sweep.adapters.ray.dispatch import Worker
+from sweep.adapters.ray.referee_actor import ALL_DONE, RefereeActor, Stores
 from sweep.compare.records import SweepRecord
-from sweep.plan import Plan
-from sweep.reports import Reports
+from sweep.plan.plan import Plan
+from sweep.referee.reports import Reports
 from sweep.run import Comparison, Places, launch, open_store
-from sweep.spec import SweepSpec
+from sweep.spec.spec import SweepSpec
 from sweep.training import Checkpoints, train
 from tests.sweep.specs import SMALL, small_spec
-from trainers.data.datasets import load_dataset
+from trainers.classification.data.datasets import load_dataset
 
 # Stands for the process that trains; no process has this number.
 NOBODY = Worker(actor=b"", node="", pid=2**22 + 1)
@@ -73,11 +73,11 @@ def train_in_process(
     actor: RefereeActor, cohort: str, clock: Callable[[], float] | None = None
 ) -> None:
     """What a worker does with a cohort; by default its epochs take so long that none gathers."""
-    handout = actor.fetch(cohort, NOBODY)
+    dispatch = actor.fetch(cohort, NOBODY)
 
     reports = Reports(
-        handout.task.spec.training.epochs,
-        handout.judged_from,
+        dispatch.task.spec.training.epochs,
+        dispatch.judged_from,
         partial(actor.report, cohort),
         clock or count().__next__,
     )
@@ -86,13 +86,13 @@ def train_in_process(
         reports.flush()
         actor.save(cohort, lanes, epoch, state)
 
-    checkpoints = Checkpoints(handout.checkpoint, save, handout.save_every_s)
+    checkpoints = Checkpoints(dispatch.checkpoint, save, dispatch.save_every_s)
     outcomes, teachers = train(
-        handout.task,
-        handout.dataset[0],
-        handout.logits,
+        dispatch.task,
+        dispatch.dataset[0],
+        dispatch.logits,
         reports.report,
-        handout.weights,
+        dispatch.weights,
         checkpoints,
     )
     arrays = {

@@ -8,14 +8,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from sweep.adapters.mlflow_store import MlflowStore
-from sweep.adapters.referee_actor import ALL_DONE, RefereeActor
+from sweep.adapters.mlflow.store import MlflowStore
+from sweep.adapters.ray.referee_actor import ALL_DONE, RefereeActor
 from sweep.compare.comparison import comparison_table
-from sweep.reports import Reported
+from sweep.referee.reports import Reported
 from sweep.run import Places, open_store
 from tests.end_to_end.stage import actor_in_process, launched_in_process, train_in_process
 from tests.sweep.specs import small_spec
-from trainers.cohort import Cohort
+from trainers.loop.cohort import Cohort
 
 Clock = Callable[[], float]
 

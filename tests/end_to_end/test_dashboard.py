@@ -15,10 +15,10 @@ from urllib.request import urlopen
 import pytest
 
 from sweep.compare.answer import answer
-from sweep.compare.figures.press import Press
+from sweep.compare.figures.saver import FigureSaver
 from sweep.run import Comparison, Places, compare, open_store
-from tests.compare.browser import Visit, browser, visit
 from tests.end_to_end.stage import launched_in_process
+from tests.sweep.compare.browser import Visit, browser, visit
 from tests.sweep.specs import small_spec
 
 # Milliseconds of a page's own clock in which it asks the server for all it shows.
@@ -55,7 +55,7 @@ def served(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with pytest.MonkeyPatch.context() as patch:
         launched_in_process(small_spec(CHANGES), places, patch)
     store = open_store(places)
-    shown = compare("dashboard", places, store, Press())
+    shown = compare("dashboard", places, store, FigureSaver())
     origin = store.origin("dashboard")
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))

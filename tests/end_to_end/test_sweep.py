@@ -19,12 +19,12 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from sweep import cli
-from sweep.commands.looking import IMPATIENT
+from sweep.commands.snapshot import IMPATIENT
 from sweep.compare.comparison import comparison_columns, comparison_table, trials_table
 from sweep.compare.records import trial_columns
-from sweep.plan import Plan
+from sweep.plan.plan import Plan
 from sweep.run import Comparison, Places, open_store
-from sweep.spec import SweepSpec
+from sweep.spec.spec import SweepSpec
 from tests.end_to_end.stage import end_to_end_spec, launched, launched_in_process, runs_of
 
 LABELS = ("alm_kd", "fixed_kd", "cross_entropy", "alpha-half")
@@ -283,7 +283,7 @@ def test_launching_again_trains_nothing_and_shows_the_same_table(
     def refuse(*_: object) -> None:
         raise AssertionError("something is trained again")
 
-    monkeypatch.setattr("sweep.adapters.ray_tune.train_everything", refuse)
+    monkeypatch.setattr("sweep.adapters.ray.tune.train_everything", refuse)
     journal = finished.places.journal("tiny").read_bytes()
     comparison = (finished.shown.directory / "comparison.csv").read_bytes()
     again = launched(finished.spec, finished.places)

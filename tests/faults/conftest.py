@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from sweep.run import Places
-from sweep.spec_reader import read_spec
+from sweep.spec.reader import read_spec
 from tests.end_to_end.stage import launched_in_process
 from tests.faults import launcher
 

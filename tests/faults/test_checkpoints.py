@@ -10,7 +10,7 @@ import pytest
 
 from sweep.compare.comparison import comparison_table
 from sweep.run import Places, open_store
-from sweep.spec_reader import read_spec
+from sweep.spec.reader import read_spec
 from tests.end_to_end.stage import launched_in_process
 from tests.faults.launcher import SPEC, assert_whole, kill, run, start, write_spec
 from tests.faults.sabotage import changed
@@ -64,7 +64,7 @@ def test_the_next_launch_goes_on_in_the_epoch_in_which_the_launcher_was_killed(
 ) -> None:
     spec, runs = write_spec(tmp_path, TEXT), tmp_path / "runs"
     first, second = tmp_path / "first", tmp_path / "second"
-    watched = changed(tmp_path, "trainers.cohort", WATCH)
+    watched = changed(tmp_path, "trainers.loop.cohort", WATCH)
     hangs = {**watched, "DIARY": str(first), "HANGS_IN": str(HANGS_IN)}
     process = start(spec, runs, environment=hangs)
     hanging = wait_until_it_hangs(process, first)

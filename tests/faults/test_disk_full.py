@@ -12,7 +12,7 @@ import pytest
 
 from sweep.compare.comparison import comparison_table
 from sweep.run import Places, open_store
-from sweep.spec_reader import read_spec
+from sweep.spec.reader import read_spec
 from tests.end_to_end.stage import launched_in_process
 from tests.faults.launcher import (
     FIRST_ASKED,

@@ -12,9 +12,9 @@ import psutil
 import pytest
 
 from sweep.compare.comparison import comparison_table
-from sweep.holder import is_held
+from sweep.lock import is_locked
 from sweep.run import Places, open_store
-from sweep.spec_reader import read_spec
+from sweep.spec.reader import read_spec
 from tests.end_to_end.stage import launched_in_process, runs_of
 from tests.faults.cluster import DEADLINE, GATE, ROOT, TOKEN, RayCluster, head_environment, wait_for
 from tests.faults.launcher import (
@@ -135,7 +135,7 @@ def _ends_with_its_client(stage: Stage) -> None:
     process.kill()
     process.communicate()
     wait_for(lambda: not stage.on_the_head)
-    assert not is_held(stage.places.sweep("faults"))
+    assert not is_locked(stage.places.sweep("faults"))
     assert "WAITING" in stage.states()
     assert "RUNNING" not in stage.states()
 
@@ -143,11 +143,11 @@ def _ends_with_its_client(stage: Stage) -> None:
 def _ends_by_ctrl_c(stage: Stage) -> None:
     """Ctrl-C is heard on the head, and what it prints then is shown here."""
     process = stage.start()
-    wait_for(lambda: process.poll() is not None or is_held(stage.places.sweep("faults")))
+    wait_for(lambda: process.poll() is not None or is_locked(stage.places.sweep("faults")))
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=DEADLINE)
     assert process.returncode == 130, err
     assert err == "almkd: interrupted; the same command goes on from here\n"
-    assert not is_held(stage.places.sweep("faults"))
+    assert not is_locked(stage.places.sweep("faults"))
     assert "WAITING" in stage.states()
     assert "RUNNING" not in stage.states()

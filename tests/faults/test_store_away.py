@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from mlflow.exceptions import MlflowException
 
-from sweep.adapters.mlflow_store import MlflowStore
-from sweep.adapters.mlflow_tracking import MlflowTracker
-from sweep.adapters.optuna_journal import BatchedJournal
-from sweep.adapters.spool import Spool
+from sweep.adapters.mlflow.spool import Spool
+from sweep.adapters.mlflow.store import MlflowStore
+from sweep.adapters.mlflow.tracking import MlflowTracker
+from sweep.adapters.optuna.journal import BatchedJournal
 from sweep.errors import SweepFailed
-from sweep.plan import Plan
+from sweep.plan.plan import Plan
+from sweep.plan.tasks import CohortTask, confirm_cohort
 from sweep.run import Places, open_store
-from sweep.spec_reader import read_spec
-from sweep.tasks import CohortTask, confirm_cohort
+from sweep.spec.reader import read_spec
 from tests.faults.launcher import write_spec
 
 EPOCHS = 8

@@ -37,7 +37,7 @@ LIMIT = "resources: {silence_s: 5}\n"
 def output_and_runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     place = tmp_path_factory.mktemp("trials")
     text = SPEC.replace("search:\n", METHODS + "search:\n" + SHARED) + LIMIT
-    environment = changed(place, "trainers.cohort", SABOTAGE)
+    environment = changed(place, "trainers.loop.cohort", SABOTAGE)
     output = run(write_spec(place, text), place / "runs", environment=environment)
     return output, place / "runs"
 

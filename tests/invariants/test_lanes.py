@@ -17,7 +17,7 @@ from tests.trainers.cases import (
     make_cohort,
     with_values,
 )
-from trainers.cohort import Cohort, LaneResult, Metrics
+from trainers.loop.cohort import Cohort, LaneResult, Metrics
 from trainers.registry import METHODS
 
 POOL = 6

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.trainers.cases import Diary, Trial, history, make_cohort
-from trainers.alm_kd_variants import VARIANTS
-from trainers.cohort import Metrics
+from trainers.loop.cohort import Metrics
+from trainers.mixing.alm_kd.variants import VARIANTS
 from trainers.registry import METHODS
 
 TRIAL = Trial("a", values={"lr": 0.1})

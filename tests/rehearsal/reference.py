@@ -11,7 +11,7 @@ import torch
 
 from sweep.compare.comparison import comparison_table
 from sweep.run import Places
-from sweep.spec_reader import read_spec
+from sweep.spec.reader import read_spec
 from tests.end_to_end.stage import launched_in_process
 
 

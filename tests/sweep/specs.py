@@ -4,8 +4,8 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from sweep.spec import SweepSpec
-from sweep.spec_reader import check_spec
+from sweep.spec.reader import check_spec
+from sweep.spec.spec import SweepSpec
 
 SMALL: Mapping[str, Any] = {
     "name": "small",

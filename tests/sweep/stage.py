@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from sweep.adapters.optuna_studies import OptunaStudies
-from sweep.plan import Plan
-from sweep.referee import Metrics, PastTrial, Referee
-from sweep.states import State
-from sweep.tasks import CohortTask, LaneOutcome
+from sweep.adapters.optuna.studies import OptunaStudies
+from sweep.plan.plan import Plan
+from sweep.plan.tasks import CohortTask, LaneOutcome
+from sweep.referee.referee import Referee
+from sweep.referee.states import State
+from sweep.referee.stores import Metrics, PastTrial
 from sweep.training import train
-from trainers.data.datasets import Dataset
+from trainers.classification.data.datasets import Dataset
 
 Curve = Callable[[str, Mapping[str, object], int], float]
 
@@ -34,7 +35,7 @@ class Run:
 
 
 class MemoryTracker:
-    """Remembers every run; `sweep.referee.Tracker`."""
+    """Remembers every run; `sweep.referee.stores.Tracker`."""
 
     def __init__(self) -> None:
         self.runs: dict[str, Run] = {}

@@ -11,12 +11,12 @@ import yaml
 
 from sweep import cli
 from sweep.commands import launching
-from sweep.commands.looking import IMPATIENT
+from sweep.commands.snapshot import IMPATIENT
 from sweep.errors import BadInput, SweepFailed
-from sweep.spec_reader import presets
+from sweep.spec.reader import presets
 from tests.sweep.specs import SMALL, small_data
-from trainers.data.datasets import DATASETS
-from trainers.networks import NETWORKS
+from trainers.classification.data.datasets import DATASETS
+from trainers.classification.networks.table import NETWORKS
 from trainers.registry import METHODS
 
 Run = Callable[..., tuple[int, list[str], list[str]]]

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from sweep.plan import Plan
-from sweep.tasks import teacher_cohort
+from sweep.plan.plan import Plan
+from sweep.plan.tasks import teacher_cohort
 from sweep.training import train
 from tests.sweep.specs import small_spec
 from tests.trainers.cases import Diary
-from trainers.cohort import Metrics
-from trainers.data.datasets import load_dataset
+from trainers.classification.data.datasets import load_dataset
+from trainers.loop.cohort import Metrics
 
 BASE: Mapping[str, Any] = {
     "data.examples": 200,

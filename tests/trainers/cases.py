@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from trainers.cohort import Cohort, Metrics
-from trainers.data.datasets import Dataset
-from trainers.data.lanes import LaneData
+from trainers.classification.data.datasets import Dataset
+from trainers.classification.data.lanes import LaneData
 from trainers.data.splits import SplitFractions
 from trainers.hyperparameters import Value
+from trainers.loop.cohort import Cohort, Metrics
 from trainers.registry import METHODS
 from trainers.settings import CohortSpec, Labels, Lane, LaneSource, ModelSpec, Selection, Training
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from tests.trainers.cases import CLASSES, Trial, make_cohort
-from trainers.data.lanes import Batch
+from trainers.classification.data.lanes import Batch
 from trainers.hyperparameters import Value
 from trainers.method import Method
 

@@ -6,12 +6,12 @@ import numpy as np
 import torch
 
 from tests.trainers.cases import CPU, Trial
-from trainers.cohort import Cohort
-from trainers.data.datasets import Dataset
-from trainers.data.lanes import LaneData
+from trainers.classification.data.datasets import Dataset
+from trainers.classification.data.lanes import LaneData
+from trainers.classification.networks.build import build_model
 from trainers.data.splits import SplitFractions
-from trainers.live_teachers import LiveTeachers
-from trainers.models import build_model
+from trainers.loop.cohort import Cohort
+from trainers.loop.live_teachers import LiveTeachers
 from trainers.settings import (
     CohortSpec,
     Labels,

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from trainers.data.cifar import Archive
+from trainers.classification.data.cifar import Archive
 from trainers.data.idx import TEST, TRAIN
 from trainers.data.splits import SplitFractions
 from trainers.settings import DataSpec, Option, Treatment

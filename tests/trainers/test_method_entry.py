@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-import trainers.cohort
+import trainers.loop.cohort
 from tests.trainers.cases import Trial, make_cohort
 from trainers.registry import METHODS
 
@@ -43,7 +43,7 @@ def test_a_method_without_lanes_trains_one_trial_to_a_cohort(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     alone = replace(METHODS["cross_entropy"], lanes=False)
-    monkeypatch.setattr(trainers.cohort, "METHODS", {"cross_entropy": alone})
+    monkeypatch.setattr(trainers.loop.cohort, "METHODS", {"cross_entropy": alone})
     trials = [Trial("a", teachers=()), Trial("b", teachers=())]
     make_cohort("cross_entropy", trials[:1])
     with pytest.raises(ValueError, match="cross_entropy trains one trial to a cohort, not 2"):

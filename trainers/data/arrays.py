@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.data.dataset import DataError, Dataset
+from trainers.classification.data.dataset import Dataset
+from trainers.data.errors import DataError
 
 Array = NDArray[Any]
 

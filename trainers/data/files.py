@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainers.data.dataset import DataError
+from trainers.data.errors import DataError
 
 # Names the folder that holds the data sets of a machine.
 VARIABLE = "ALMKD_DATA"

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.data.dataset import DataError, Dataset, Images, Standard, of_images
+from trainers.classification.data.dataset import Dataset, Images, Standard, of_images
+from trainers.data.errors import DataError
 from trainers.data.files import holding, not_found, places
 
 UNSIGNED_BYTE = 8

@@ -13,7 +13,7 @@ from sweep.compare.figures.style import BAND, GREY, PALE, Grid, draw_grid, even_
 from sweep.compare.notation import condition_title, objective_label
 from sweep.compare.records import SweepRecord, trials_of
 from sweep.compare.statistics import Floats
-from sweep.plan import Condition
+from sweep.plan.plan import Condition
 
 PANEL = (2.5, 1.9)  # inches
 MOST_ACROSS = 4  # methods; more of them go on below

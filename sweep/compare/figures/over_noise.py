@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from sweep.compare.figures.style import Grid, draw_grid, even_columns, look
 from sweep.compare.notation import axis_label, teachers_differ
 from sweep.compare.records import SweepRecord
-from sweep.plan import Condition
+from sweep.plan.plan import Condition
 
 COLUMNS = 3  # most panels side by side
 DODGE = 0.045  # between neighbouring methods, as a share of the smallest step of the noise rate

@@ -24,7 +24,7 @@ from sweep.compare.figures.style import (
 from sweep.compare.notation import condition_title, objective_label
 from sweep.compare.records import SweepRecord, trials_of
 from sweep.compare.spending import best_so_far, resampled_best
-from sweep.plan import Condition
+from sweep.plan.plan import Condition
 
 SLICE = (1.9, 1.6)  # inches
 COLUMNS = 3

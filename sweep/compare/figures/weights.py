@@ -10,7 +10,7 @@ from sweep.compare.figures.learning import draw_range, over_seeds
 from sweep.compare.figures.style import GREY, LINES, PALETTE, Grid, draw_grid, even_columns, say
 from sweep.compare.notation import condition_title
 from sweep.compare.records import SweepRecord, trials_of
-from sweep.plan import Condition
+from sweep.plan.plan import Condition
 
 PANEL = (2.4, 1.9)  # inches
 COLUMNS = 4

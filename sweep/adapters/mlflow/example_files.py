@@ -1,0 +1,76 @@
+"""What a confirm run keeps of its training examples: files for people and for pandas.
+
+N training examples, C classes, K losses per example (the label's first, then the teachers').
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sweep.atomic_files import replaced
+from trainers.data.noise import realised_rate, transition_matrix
+from trainers.mixing.weight_histogram import EDGES, weight_histogram
+
+EXAMPLES_FILE = "examples.parquet"
+LABELS_FILE = "labels.json"
+# The table of a method's learned weights, (N, K).
+WEIGHTS = "lambda"
+
+
+def write_examples(directory: Path, examples: Mapping[str, Any]) -> list[Path]:
+    """Write the files of one run into ``directory``.
+
+    ``examples.parquet``: a row per training example with ``row`` (its place in the data set),
+    ``label`` (given), ``true_label``, ``corrupted``, and the learned weights where there are any.
+    ``labels.json``: the realised noise rate, the transition matrix (C, C) with true classes as
+    rows, and histograms of the weights of clean and of corrupted examples.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    given, true = np.asarray(examples["label"]), np.asarray(examples["true_label"])
+    corrupted = given != true
+    columns = {"row": examples["row"], "label": given, "true_label": true, "corrupted": corrupted}
+    classes = int(max(given.max(), true.max())) + 1
+    summary: dict[str, Any] = {
+        "realised_noise_rate": realised_rate(true, given),
+        "transition_matrix": transition_matrix(true, given, classes).tolist(),
+    }
+    if WEIGHTS in examples:
+        lam = np.asarray(examples[WEIGHTS])
+        columns |= {name: lam[:, k] for k, name in enumerate(_weight_names(lam.shape[1]))}
+        summary["weight_histogram"] = _histograms(lam, corrupted)
+    with replaced(directory / EXAMPLES_FILE) as path:
+        pd.DataFrame(columns).to_parquet(path, index=False)
+    with replaced(directory / LABELS_FILE) as path:
+        path.write_text(json.dumps(summary), encoding="utf-8")
+    return [directory / EXAMPLES_FILE, directory / LABELS_FILE]
+
+
+def hand_over(path: Path, send: Callable[[str], None]) -> None:
+    """Send a file to where it stays and delete it here; if it is gone, an earlier try has."""
+    if path.exists():
+        send(str(path))
+        path.unlink()
+        with suppress(OSError):  # not empty yet
+            path.parent.rmdir()
+
+
+def _weight_names(losses: int) -> list[str]:
+    """Of K columns: ``lambda_label``, then ``lambda_teacher``, numbered where there are several."""
+    teachers = range(1, losses)
+    numbered = [f"lambda_teacher_{m}" for m in teachers] if losses > 2 else ["lambda_teacher"]
+    return ["lambda_label", *numbered]
+
+
+def _histograms(lam: np.ndarray, corrupted: np.ndarray) -> dict[str, Any]:
+    counts = weight_histogram(lam, corrupted)
+    names = _weight_names(lam.shape[1])
+    return {
+        "edges": EDGES.tolist(),
+        "clean": dict(zip(names, counts.clean.tolist(), strict=True)),
+        "corrupted": dict(zip(names, counts.corrupted.tolist(), strict=True)),
+    }

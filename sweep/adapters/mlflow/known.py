@@ -1,0 +1,36 @@
+"""What a writer has to know of a sweep that is in the store."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sweep.referee.states import State
+
+# The metric that tells how far a run's curves go.
+EPOCHS = "epochs_trained"
+
+STATUS: Mapping[State, str] = {
+    "running": "RUNNING",
+    "interrupted": "KILLED",
+    "complete": "FINISHED",
+    "pruned": "KILLED",
+    "failed": "FAILED",
+}
+
+
+@dataclass(frozen=True)
+class KnownRun:
+    """A child run that is in the store: its id, state and the last epoch of its curves."""
+
+    run_id: str
+    state: State
+    epochs: int
+
+
+@dataclass(frozen=True)
+class SweepRuns:
+    """A sweep in the store: its experiment, its parent run, the child runs it has, by key."""
+
+    uri: str
+    experiment_id: str
+    parent_id: str
+    children: Mapping[str, KnownRun] = field(default_factory=dict)

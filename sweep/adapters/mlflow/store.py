@@ -1,0 +1,322 @@
+"""Sweeps in MLflow: the experiment and parent run of each, and reading its runs back.
+
+Everything that compare and export need comes from here, on any machine that reaches the store.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+# Read by MLflow where it is used: a bar for one small file is noise.
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+import pandas as pd
+import yaml
+from mlflow import MlflowClient
+from mlflow.entities import Run, ViewType
+from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
+
+from sweep.adapters.mlflow.database import silence
+from sweep.adapters.mlflow.histories import MlflowHistories
+from sweep.adapters.mlflow.known import EPOCHS, STATUS, KnownRun, SweepRuns
+from sweep.adapters.mlflow.records import to_record
+from sweep.adapters.mlflow.runs import StoredRun, children
+from sweep.compare.origin import Origin
+from sweep.compare.records import SweepRecord
+from sweep.errors import BadInput, SweepFailed, unknown
+from sweep.plan.plan import Plan, spec_hash
+from sweep.referee.states import State
+from sweep.spec.change import grows, refuse_change
+from sweep.spec.reader import check_spec
+from sweep.spec.spec import SweepSpec
+from sweep.status.progress import SweepProgress, progress_of
+from sweep.version import code_version
+
+# Without it the dashboard takes an experiment whose runs log no model for one about prompts.
+TRAINING = {"mlflow.experimentKind": "custom_model_development"}
+SPEC_FILE = "spec.yaml"
+ENVIRONMENT_FILE = "environment.json"
+# Names the tag that holds a file's checksum; it is set once the file is there.
+CHECKSUM = "sha256."
+# Where `almkd ui` serves by default.
+LOCAL_DASHBOARD = "http://127.0.0.1:5000"
+LIBRARIES = ("torch", "ray", "optuna", "mlflow", "numpy", "pandas", "scipy")
+
+
+def local_uri(database: Path) -> str:
+    """The store that is used where none is named: a file of SQLite."""
+    return f"sqlite:///{database.resolve()}"
+
+
+class MlflowStore:
+    """The sweeps of one tracking store."""
+
+    def __init__(self, uri: str, artifacts: Path | None = None) -> None:
+        """``artifacts``: where a local store puts files; a server knows its own place."""
+        self.uri = uri
+        self._artifacts = artifacts
+        silence()
+        try:
+            self._client = MlflowClient(tracking_uri=uri)
+            self._client.search_experiments(max_results=1)
+        except MlflowException as error:
+            raise BadInput(f"--tracking-uri {uri}: cannot be opened: {error}") from None
+
+    def open_sweep(self, plan: Plan) -> SweepRuns:
+        """The sweep of that name, made if it is new; BadInput if it was another spec."""
+        with self._writing():
+            return self._open_sweep(plan)
+
+    def _open_sweep(self, plan: Plan) -> SweepRuns:
+        spec = plan.spec
+        experiment = self._client.get_experiment_by_name(spec.name)
+        if experiment is None:
+            place = self._artifacts / spec.name if self._artifacts else None
+            uri = place.resolve().as_uri() if place else None
+            experiment_id = self._client.create_experiment(
+                spec.name, artifact_location=uri, tags=TRAINING
+            )
+        else:
+            experiment_id = experiment.experiment_id
+        parent = self._parent(experiment_id)
+        if parent is None:
+            return SweepRuns(self.uri, experiment_id, self._create_parent(plan, experiment_id))
+        before = self._spec_before(parent, plan)
+        if before is not None:
+            refuse_change(before, spec)
+        if before != spec:
+            self._log_spec(parent.info.run_id, plan)
+        self._client.update_run(parent.info.run_id, status="RUNNING")
+        self._client.set_tag(parent.info.run_id, "state", "running")
+        known = {
+            run.tags["key"]: _known(run)
+            for run in children(self.uri, experiment_id, parent.info.run_id)
+        }
+        return SweepRuns(self.uri, experiment_id, parent.info.run_id, known)
+
+    def is_complete(self, plan: Plan) -> bool:
+        """Whether this very sweep has run to its end; BadInput if the name was another spec."""
+        try:
+            parent = self._find(plan.spec.name)
+        except BadInput:
+            return False
+        before = self._spec_before(parent, plan)
+        if before is None:
+            return False
+        refuse_change(before, plan.spec)
+        return parent.data.tags.get("state") == "complete" and not grows(before, plan.spec)
+
+    def close_sweep(self, name: str, state: State) -> None:
+        """Set the parent run's end and true status."""
+        with self._writing():
+            run_id = self._find(name).info.run_id
+            self._client.set_tag(run_id, "state", state)
+            self._client.set_terminated(run_id, STATUS[state])
+
+    def log_outputs(self, name: str, directory: Path, note: str) -> None:
+        """Tables, figures and report of a sweep, as artifacts of its parent run.
+
+        ``note``, in Markdown, is what the dashboard shows first of that run.
+        """
+        with self._writing():
+            run_id = self._find(name).info.run_id
+            self._client.log_artifacts(run_id, str(directory), "results")
+            self._client.set_tag(run_id, MLFLOW_RUN_NOTE, note)
+
+    def sweeps(self) -> list[dict[str, str]]:
+        """Every sweep of the store: name, state, when it started, its description."""
+        rows = []
+        for experiment in self._client.search_experiments(order_by=["name ASC"]):
+            parent = self._parent(experiment.experiment_id)
+            if parent is not None:
+                started = pd.Timestamp(parent.info.start_time, unit="ms", tz="UTC")
+                rows.append(
+                    {
+                        "sweep": experiment.name,
+                        "state": parent.data.tags["state"],
+                        "started": started.strftime("%Y-%m-%d %H:%M UTC"),
+                        "description": parent.data.tags.get("description", ""),
+                    }
+                )
+        return rows
+
+    def spec(self, name: str) -> SweepSpec:
+        """The spec that a sweep was launched with."""
+        try:
+            spec = self._spec_of(self._find(name))
+        except DamagedFile as error:
+            raise BadInput(f"{name}: {error}; launch it again to have it made anew") from None
+        if spec is None:
+            raise BadInput(f"{name}: was broken off before anything ran; launch it again")
+        return spec
+
+    def record(self, name: str) -> SweepRecord:
+        """What the store knows of a sweep, ready to be compared."""
+        parent = self._find(name)
+        plan = Plan(self.spec(name))
+        runs = children(self.uri, parent.info.experiment_id, parent.info.run_id)
+        return to_record(plan, runs)
+
+    def progress(self, name: str) -> SweepProgress:
+        """How far a sweep is now; SweepFailed where the store does not answer."""
+        try:
+            record = self.record(name)
+            state = self._find(name).data.tags["state"]
+            return progress_of(Plan(self.spec(name)), record, state, time.time())
+        except MlflowException as error:
+            reason = str(error).strip().splitlines()[0]
+            raise SweepFailed(f"the tracking store {self.uri} cannot be read: {reason}") from None
+
+    def histories(self) -> MlflowHistories:
+        """The curves of runs, many at a time."""
+        return MlflowHistories(self.uri)
+
+    def origin(self, name: str) -> Origin:
+        """Where a sweep's results come from: its spec, state, versions and pages."""
+        parent = self._find(name)
+        run_id = parent.info.run_id
+        spec = self.spec(name)
+        try:
+            versions = json.loads(self._text(parent, ENVIRONMENT_FILE))
+        except DamagedFile:
+            versions = {"not known": f"{ENVIRONMENT_FILE} is damaged"}
+        return Origin(
+            spec=spec,
+            state=parent.data.tags["state"],
+            started=pd.Timestamp(parent.info.start_time, unit="ms", tz="UTC"),
+            versions={key: str(value) for key, value in versions.items()},
+            dashboard=f"{_dashboard(self.uri)}/#/experiments/{parent.info.experiment_id}",
+            parent_id=run_id,
+            is_served=self.uri.startswith("http"),
+        )
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """SweepFailed where the store does not take what is written in the block."""
+        try:
+            yield
+        except MlflowException as error:
+            reason = str(error).strip().splitlines()[0]
+            raise SweepFailed(
+                f"the tracking store {self.uri} takes no write: {reason}; the same command goes on "
+                "from here"
+            ) from None
+
+    def _find(self, name: str) -> Run:
+        experiment = self._client.get_experiment_by_name(name)
+        parent = self._parent(experiment.experiment_id) if experiment else None
+        if parent is None:
+            known = [row["sweep"] for row in self.sweeps()]
+            what = (
+                unknown("sweep of this store", name, known)
+                if known
+                else (f"{name!r}: this store holds no sweep yet; run almkd launch first")
+            )
+            raise BadInput(f"{what} ({self.uri})")
+        return parent
+
+    def _parent(self, experiment_id: str) -> Run | None:
+        found = self._client.search_runs(
+            [experiment_id], "tags.stage = 'sweep'", ViewType.ACTIVE_ONLY, max_results=1
+        )
+        return found[0] if found else None
+
+    def _create_parent(self, plan: Plan, experiment_id: str) -> str:
+        tags = {
+            "stage": "sweep",
+            "state": "running",
+            "sweep": plan.spec.name,
+            "code_version": code_version(),
+            **({"description": plan.spec.description} if plan.spec.description else {}),
+        }
+        run = self._client.create_run(experiment_id, tags=tags, run_name=plan.spec.name)
+        run_id: str = run.info.run_id
+        self._log_spec(run_id, plan)
+        return run_id
+
+    def _log_spec(self, run_id: str, plan: Plan) -> None:
+        text = yaml.safe_dump(plan.spec.model_dump(mode="json"), sort_keys=False)
+        self._client.set_tag(run_id, "spec_hash", spec_hash(plan.spec))
+        self._keep_text(run_id, ENVIRONMENT_FILE, json.dumps(environment(), indent=2))
+        self._keep_text(run_id, SPEC_FILE, text)
+
+    def _spec_of(self, parent: Run) -> SweepSpec | None:
+        """The spec of a sweep; None if it was broken off before that was kept."""
+        if CHECKSUM + SPEC_FILE not in parent.data.tags:
+            return None
+        data = yaml.safe_load(self._text(parent, SPEC_FILE))
+        return check_spec(data, f"{SPEC_FILE} of {parent.info.run_name}")
+
+    def _spec_before(self, parent: Run, plan: Plan) -> SweepSpec | None:
+        """As `_spec_of`; a damaged one counts as not kept, if ``plan`` is of that very spec."""
+        try:
+            return self._spec_of(parent)
+        except DamagedFile as error:
+            if parent.data.tags.get("spec_hash") == spec_hash(plan.spec):
+                return None
+            raise BadInput(
+                f"{plan.spec.name}: {error}, and this spec is not the one that it was a copy of; "
+                "launch that one, or give this one its own name with --fork NAME"
+            ) from None
+
+    def _keep_text(self, run_id: str, name: str, text: str) -> None:
+        """An artifact, then its checksum."""
+        self._client.log_text(run_id, text, name)
+        self._client.set_tag(run_id, CHECKSUM + name, _digest(text.encode()))
+
+    def _text(self, parent: Run, name: str) -> str:
+        """An artifact of `_keep_text`; DamagedFile if it is gone or not what was written."""
+        with tempfile.TemporaryDirectory() as place:
+            try:
+                path = self._client.download_artifacts(parent.info.run_id, name, place)
+                content = Path(path).read_bytes()
+            except (MlflowException, OSError) as error:
+                raise DamagedFile(f"its {name} cannot be read ({error})") from None
+        if _digest(content) != parent.data.tags.get(CHECKSUM + name):
+            raise DamagedFile(f"its {name} is not what was written (the checksum differs)")
+        return content.decode("utf-8")
+
+
+class DamagedFile(Exception):
+    """An artifact that is not what was written."""
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def environment() -> dict[str, Any]:
+    """What a result may depend on beside the spec."""
+    return {
+        "almkd": code_version(),
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        **{name: version(name) for name in LIBRARIES},
+    }
+
+
+def _dashboard(uri: str) -> str:
+    """The address of the dashboard over a store, without a user's name or password."""
+    parts = urlsplit(uri)
+    if not parts.scheme.startswith("http"):
+        return LOCAL_DASHBOARD
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path.rstrip('/')}"
+
+
+def _known(run: StoredRun) -> KnownRun:
+    epochs = int(run.metrics.get(EPOCHS, 0))
+    state: State = next(s for s in STATUS if s == run.tags["state"])
+    return KnownRun(run.run_id, state, epochs)

@@ -1,0 +1,139 @@
+"""Every run of a sweep in MLflow: what the referee tells of it, as plain records for the writer."""
+
+import hashlib
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+from sweep.adapters.mlflow.example_files import write_examples
+from sweep.adapters.mlflow.known import EPOCHS, STATUS, SweepRuns
+from sweep.adapters.mlflow.spool import Record, Spool
+from sweep.adapters.mlflow.writer import Writer
+from sweep.plan.plan import Plan, spec_hash
+from sweep.plan.tasks import CohortTask, LaneTask
+from sweep.referee.states import ENDED, State
+from sweep.referee.stores import Metrics
+from sweep.version import code_version
+
+
+class MlflowTracker:
+    """Writes the runs of one sweep; `sweep.referee.stores.Tracker`."""
+
+    def __init__(self, plan: Plan, runs: SweepRuns, spool: Path) -> None:
+        """Carries out what an earlier process left in the spool first."""
+        self._plan = plan
+        self._common = {
+            "sweep": plan.spec.name,
+            "spec_hash": spec_hash(plan.spec),
+            "code_version": code_version(),
+            MLFLOW_PARENT_RUN_ID: runs.parent_id,
+        }
+        # Files on their way to the store, until it has them.
+        self._outbox = spool.with_name("outbox")
+        kept = Spool(spool)
+        self._writer = Writer(runs, kept, plan.spec.resources.store_patience_s)
+        self._ended = {k for k, run in runs.children.items() if run.state in ENDED}
+        for record in kept.left_over:
+            self._writer.take(record)
+            if record["do"] == "close" and record["tags"]["state"] in ENDED:
+                self._ended.add(record["key"])
+        for key, run in runs.children.items():
+            if run.state == "running" and key not in self._ended:
+                # Left by a process that was killed; running again once it is handed out.
+                self.close(key, "interrupted", {})
+
+    def ended(self) -> frozenset[str]:
+        """The keys of runs whose end is in the store, or on its way there."""
+        return frozenset(self._ended)
+
+    def open(self, task: CohortTask) -> None:
+        """Runs that start, or are taken up again."""
+        self._writer.keep([self._opening(task, lane) for lane in task.lanes])
+
+    def reuse(self, task: CohortTask) -> None:
+        """Runs whose result was at hand before the sweep began."""
+        for lane in task.lanes:
+            if lane.key not in self._ended:
+                self._writer.keep([self._opening(task, lane)])
+                self.close(lane.key, "complete", {}, reason="at hand, trained before")
+
+    def log(self, epoch: int, rows: Mapping[str, Metrics]) -> None:
+        """Metrics of an epoch, by key; those that an earlier try of a run wrote are left out."""
+        epochs, at = {EPOCHS: epoch}, _now()
+        self._writer.keep(
+            [
+                {"do": "log", "key": key, "epoch": epoch, "row": {**row, **epochs}, "at": at}
+                for key, row in rows.items()
+            ]
+        )
+
+    def attach(self, key: str, examples: Mapping[str, Any]) -> None:
+        """What a run knows of its training examples, as files among its artifacts."""
+        place = self._outbox / hashlib.sha256(key.encode()).hexdigest()[:16]
+        files = [str(path) for path in write_examples(place, examples)]
+        self._writer.keep([{"do": "attach", "key": key, "files": files}])
+
+    def close(self, key: str, state: State, metrics: Metrics, reason: str = "") -> None:
+        """A run that ends, with its last metrics and its true state."""
+        tags: dict[str, str] = {"state": state}
+        if reason:
+            tags["reason"] = reason
+        if state == "pruned":
+            tags["pruned"] = "true"
+        row = {k: v for k, v in metrics.items() if k != EPOCHS}
+        self._writer.keep(
+            [{"do": "close", "key": key, "row": row, "tags": tags, "status": STATUS[state],
+              "at": _now()}]
+        )  # fmt: skip
+
+    def check(self) -> None:
+        """SweepFailed if the store has not answered for too long, or refused a write."""
+        self._writer.check()
+
+    def flush(self) -> None:
+        """Wait until everything is written; SweepFailed if it cannot be."""
+        self._writer.flush()
+
+    @property
+    def busy_s(self) -> float:
+        """Seconds that the writer has spent on the store."""
+        return self._writer.busy_s
+
+    def _opening(self, task: CohortTask, lane: LaneTask) -> Record:
+        values = {"method": task.spec.method, **lane.lane.hyperparameters}
+        return {
+            "do": "open",
+            "key": lane.key,
+            "tags": {**self._common, **self._tags(task, lane)},
+            "params": {name: str(value) for name, value in values.items()},
+            "at": _now(),
+        }
+
+    def _tags(self, task: CohortTask, lane: LaneTask) -> dict[str, str]:
+        labels = lane.source.labels
+        tags = {
+            "key": lane.key,
+            "stage": task.stage,
+            "state": "running",
+            "cohort": task.id,
+            "seed": str(lane.source.seed),
+            "noise_kind": labels.noise_kind,
+            "noise_rate": repr(labels.noise_rate),
+            "method": "teacher",
+        }
+        if task.cell:
+            cell = self._plan.cell(task.cell)
+            tags["cell"] = cell.id
+            tags["method"] = cell.use.label
+            tags["teacher_labels"] = cell.condition.teacher_labels
+        if task.stage == "search":
+            tags["trial"] = lane.key.rsplit("/", 1)[1]
+        return tags
+
+
+def _now() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000

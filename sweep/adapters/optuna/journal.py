@@ -1,0 +1,120 @@
+"""Studies in a journal file of one writer: what needs no server."""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from optuna.storages import JournalStorage
+from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
+from optuna.storages.journal._file import BaseJournalFileLock
+
+from sweep.adapters.mlflow.spool import cut_torn_line
+from sweep.errors import SweepFailed
+
+# How long the owner of a journal may take to die after its launcher, in seconds.
+OWNER_DIES_WITHIN = 30.0
+
+
+class StudyJournal(JournalStorage):
+    """A storage whose writes of a block go to the file together; the face of `StudyDatabase`."""
+
+    def __init__(self, path: Path) -> None:
+        self._batched = BatchedJournal(path)
+        super().__init__(self._batched)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What the block writes is on disk when it has ended well."""
+        yield
+        self.flush()
+
+    def flush(self) -> None:
+        """Have on disk what was written outside of such a block."""
+        self._batched.flush()
+
+    def set_intermediate_values(self, trial_id: int, values: Mapping[int, float]) -> None:
+        """The objective of a trial by epoch."""
+        for step, value in values.items():
+            self.set_trial_intermediate_value(trial_id, step, value)
+
+    def close(self) -> None:
+        """Let another owner have the journal."""
+        self._batched.close()
+
+
+class BatchedJournal(BaseJournalBackend):
+    """A journal file with one writer, which holds records back until `flush`.
+
+    Without it every record is an append of its own, with a lock and a sync to disk.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._owner = _own(path)
+        cut_torn_line(path)
+        self._file = JournalFileBackend(str(path), lock_obj=_NoLock())
+        try:
+            self._unread = list(self._file.read_logs(0)) if path.exists() else []
+        except ValueError as error:
+            self._owner.close()
+            raise SweepFailed(
+                f"{path}: is damaged ({error}); restore it from a backup, or launch under another "
+                "name with --fork NAME"
+            ) from None
+        self._read = 0
+        self._held: list[dict[str, Any]] = []
+
+    def read_logs(self, log_number_from: int) -> list[dict[str, Any]]:
+        """The records from that number on; earlier ones are forgotten."""
+        self._unread = self._unread[log_number_from - self._read :]
+        self._read = log_number_from
+        return self._unread
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        self._unread = self._unread + logs
+        self._held.extend(logs)
+
+    def flush(self) -> None:
+        """Write what is held back, in one append that is on disk when this returns."""
+        if not self._held:
+            return
+        before = os.fstat(self._owner.fileno()).st_size
+        try:
+            self._file.append_logs(self._held)
+        except OSError:
+            # Else what a full disk took would be joined to the next record, and both be lost.
+            os.ftruncate(self._owner.fileno(), before)
+            raise
+        self._held = []
+
+    def close(self) -> None:
+        """Let another owner have the journal."""
+        self._owner.close()
+
+
+class _NoLock(BaseJournalFileLock):
+    """The journal has one owner; a lock of Optuna's would outlive a process that is killed."""
+
+    def acquire(self) -> bool:
+        return True
+
+    def release(self) -> None:
+        pass
+
+
+def _own(path: Path) -> IO[bytes]:
+    """The journal, locked for this process; an owner that is just dying is waited for."""
+    file = path.open("ab")
+    deadline = time.monotonic() + OWNER_DIES_WITHIN
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return file
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                file.close()
+                raise SweepFailed(f"{path}: another process is writing it; stop that") from None
+            time.sleep(0.1)

@@ -1,0 +1,231 @@
+"""The studies of a sweep in Optuna: one per cell, living in memory, kept in a durable store.
+
+Sampler and pruner work on a study in memory, where a report costs microseconds. The durable store
+is written when trials are asked for and when they end, each time in one append; what is between is
+lost with the process and made again.
+
+Trial k of a cell is drawn by a sampler of its own, seeded by (sweep, cell, k) and seeing the trials
+before it. So a sweep that is resumed, even between two trials of one generation, asks for the same.
+"""
+
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import optuna
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
+
+from sweep.adapters.optuna.database import StudyDatabase
+from sweep.adapters.optuna.journal import StudyJournal
+from sweep.adapters.optuna.memory import LAST, SHORT_SIGHTED, ShortMemory
+from sweep.adapters.optuna.rules import (
+    build_pruner,
+    build_sampler,
+    first_judged,
+    to_distributions,
+)
+from sweep.plan.plan import Plan
+from sweep.referee.states import State
+from sweep.referee.stores import Outcome, PastTrial
+from trainers.hyperparameters import Value
+
+_STATES: Mapping[TrialState, State] = {
+    TrialState.RUNNING: "running",
+    TrialState.WAITING: "interrupted",
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+}
+_REASON = "reason"
+# What successive halving and hyperband write into a trial that they look at.
+PRUNER_NOTES = "completed_rung_"
+
+
+class OptunaStudies:
+    """All studies of a sweep; the only object that writes them."""
+
+    def __init__(self, plan: Plan, store: str) -> None:
+        """``store``: a journal's path or a database URL."""
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        logging.getLogger("optuna").setLevel(logging.ERROR)
+        self._storage = StudyDatabase(store) if "://" in store else StudyJournal(Path(store))
+        self._plan = plan
+        cells = [cell for cell in plan.cells if cell.space]
+        self._studies = {cell.id: _CellStudy(plan, cell.id, self._storage) for cell in cells}
+        self._storage.flush()
+
+    def history(self, cell: str) -> list[PastTrial]:
+        """All trials of a cell so far, by number."""
+        return self._studies[cell].history()
+
+    def ask(self, cell: str, count: int) -> dict[int, dict[str, Value]]:
+        """New trials, on record when this returns: number to sampled values."""
+        with self._storage.together():
+            return self._studies[cell].ask(count)
+
+    def judged_from(self, cell: str) -> float:
+        """The first epoch in which the pruner may stop a running trial of this generation."""
+        return self._studies[cell].judged_from()
+
+    def report(self, cell: str, epoch: int, values: Mapping[int, float]) -> None:
+        """The objective of running trials after an epoch."""
+        self._studies[cell].report(epoch, values)
+
+    def judge(self, cell: str, epoch: int, numbers: Sequence[int]) -> list[int]:
+        """Which of these running trials the pruner stops, given all that was reported."""
+        return self._studies[cell].judge(epoch, numbers)
+
+    def tell(self, cell: str, outcomes: Sequence[Outcome]) -> None:
+        """Trials that ended, or were interrupted; on record, together, when this returns."""
+        with self._storage.together():
+            for outcome in outcomes:
+                self._studies[cell].tell(outcome)
+
+    def close(self) -> None:
+        """Give up the store; nothing is asked of the studies afterwards."""
+        self._storage.close()
+
+
+class _CellStudy:
+    """One study, in memory and in the store, with equal trial numbers."""
+
+    def __init__(self, plan: Plan, cell: str, storage: StudyDatabase | StudyJournal) -> None:
+        self._seed = plan.spec.seed
+        self._cell = cell
+        self._search = plan.spec.search
+        name = f"{plan.spec.name}/{cell}"
+        direction = plan.spec.objective.direction
+        pruner = build_pruner(plan.spec.search.pruner)
+        self._kept = optuna.create_study(
+            storage=storage, study_name=name, direction=direction, load_if_exists=True
+        )
+        self._storage = storage
+        short = self._search.sampler.name in SHORT_SIGHTED
+        self._memory = ShortMemory(direction == "maximize", LAST if short else sys.maxsize)
+        self._live = optuna.create_study(
+            storage=self._memory, study_name=name, direction=direction, pruner=pruner
+        )
+        self._space = to_distributions(plan.cell(cell).space)
+        self._running: dict[int, Trial] = {}
+        self._kept_ids: dict[int, int] = {}
+        self._ghosts: dict[int, FrozenTrial] = {}
+        _hand_on_notes(self._kept, self._live)
+        self._recall(self._kept.get_trials(deepcopy=False))
+
+    def _recall(self, trials: list[FrozenTrial]) -> None:
+        """Take up what the store holds; a generation that was broken off is lived through again.
+
+        Its trials that ended before the break report and end once more in memory, each in its
+        epoch, so that the pruner sees for the others what it would have seen without the break.
+        """
+        open_numbers = [t.number for t in trials if not t.state.is_finished()]
+        size = self._search.generation
+        broken = min(open_numbers) // size if open_numbers else len(trials)
+        for trial in trials:
+            self._kept_ids[trial.number] = trial._trial_id
+            again = trial.number // size == broken
+            self._live.add_trial(_as_running(trial) if again else trial)
+            if not again:
+                continue
+            in_memory = self._all()[trial.number]
+            self._running[trial.number] = Trial(self._live, in_memory._trial_id)
+            if trial.state.is_finished():
+                self._ghosts[trial.number] = trial
+            else:
+                self._storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
+
+    def _all(self) -> list[FrozenTrial]:
+        """Every trial, by number."""
+        return self._memory.everything(self._live._study_id)
+
+    def judged_from(self) -> float:
+        # None of a generation completes before all of it has been judged for the last time, but for
+        # a cohort that raised: it is trained in halves, and one half may end before the other.
+        complete = self._live.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        return first_judged(self._search.pruner, len(complete))
+
+    def report(self, epoch: int, values: Mapping[int, float]) -> None:
+        for number, ghost in self._ghosts.items():
+            if epoch in ghost.intermediate_values:
+                self._running[number].report(ghost.intermediate_values[epoch], epoch)
+        for number, value in values.items():
+            self._running[number].report(value, epoch)
+
+    def judge(self, epoch: int, numbers: Sequence[int]) -> list[int]:
+        stopped = []
+        for number in sorted({*numbers, *self._ghosts}):
+            if self._running[number].should_prune() and number in numbers:
+                stopped.append(number)
+        self._lay_ghosts(epoch)
+        return stopped
+
+    def _lay_ghosts(self, epoch: int) -> None:
+        """End the trials that ended in this epoch, or before it, the first time."""
+        for number, ghost in list(self._ghosts.items()):
+            if epoch >= max(ghost.intermediate_values, default=0):
+                del self._ghosts[number]
+                self._live.tell(self._running.pop(number), state=ghost.state)
+
+    def history(self) -> list[PastTrial]:
+        trials = [self._ghosts.get(t.number, t) for t in self._all()]
+        return [PastTrial(t.number, _STATES[t.state], dict(t.params), t.value) for t in trials]
+
+    def ask(self, count: int) -> dict[int, dict[str, Value]]:
+        asked = {}
+        for _ in range(count):
+            number = len(self._all())
+            self._live.sampler = build_sampler(
+                self._search.sampler, self._space, (self._seed, self._cell, number)
+            )
+            trial = self._live.ask(self._space)
+            self._running[number] = trial
+            self._keep_new(trial)
+            asked[number] = dict(trial.params)
+        _hand_on_notes(self._live, self._kept)
+        return asked
+
+    def _keep_new(self, trial: Trial) -> None:
+        frozen = self._memory.get_trial(trial._trial_id)
+        self._kept.add_trial(_as_running(frozen))
+        self._kept_ids[trial.number] = self._storage.get_trial_id_from_study_id_trial_number(
+            self._kept._study_id, trial.number
+        )
+
+    def tell(self, outcome: Outcome) -> None:
+        kept = self._kept_ids[outcome.number]
+        trial = self._running.pop(outcome.number)
+        if outcome.state == "interrupted":
+            self._storage.set_trial_state_values(kept, TrialState.WAITING)
+            return
+        if outcome.state == "complete":
+            self._lay_ghosts(sys.maxsize)
+        if outcome.reason:
+            trial.set_user_attr(_REASON, outcome.reason)
+        state = {v: k for k, v in _STATES.items()}[outcome.state]
+        frozen = self._live.tell(trial, outcome.value, state)
+        for key, value in frozen.user_attrs.items():
+            self._storage.set_trial_user_attr(kept, key, value)
+        for key, value in frozen.system_attrs.items():
+            self._storage.set_trial_system_attr(kept, key, value)
+        self._storage.set_intermediate_values(kept, frozen.intermediate_values)
+        self._storage.set_trial_state_values(kept, frozen.state, frozen.values)
+
+
+def _hand_on_notes(before: optuna.Study, after: optuna.Study) -> None:
+    """What a sampler notes of a study as a whole, such as how far it is in its sequence."""
+    known = after._storage.get_study_system_attrs(after._study_id)
+    for name, note in before._storage.get_study_system_attrs(before._study_id).items():
+        if known.get(name) != note:
+            after._storage.set_study_system_attr(after._study_id, name, note)
+
+
+def _as_running(trial: FrozenTrial) -> FrozenTrial:
+    """The same question without what came of it, the pruner's notes among that."""
+    notes = {k: v for k, v in trial.system_attrs.items() if not k.startswith(PRUNER_NOTES)}
+    return create_trial(
+        state=TrialState.RUNNING,
+        params=trial.params,
+        distributions=trial.distributions,
+        system_attrs=notes,
+    )

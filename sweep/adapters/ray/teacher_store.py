@@ -1,0 +1,83 @@
+"""Trained teachers on disk, by content key: one safetensors file each, shared by all sweeps."""
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+Array = NDArray[np.float32]
+LOGITS = "logits"
+PARAMETER = "parameter."
+# Names the digest of all tensors in a file's own header.
+DIGEST = "sha256"
+
+
+class DamagedTeacher(Exception):
+    """A file that is not what was written; the message says in what way."""
+
+
+class TeacherStore:
+    """A directory of teachers: ``logits`` (N, C) on all examples, beside the parameters."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+
+    def path(self, key: str) -> Path:
+        """Where the teacher of that key is kept."""
+        return self._directory / f"{key}.safetensors"
+
+    def put(self, key: str, logits: Array, parameters: Mapping[str, Array]) -> None:
+        """Keep a teacher: written beside its place and renamed, so never seen half written."""
+        named = {LOGITS: logits, **{f"{PARAMETER}{k}": p for k, p in parameters.items()}}
+        tensors = {k: np.ascontiguousarray(t) for k, t in named.items()}
+        beside = self._directory / f".{key}.{os.getpid()}"
+        save_file(tensors, beside, metadata={DIGEST: _digest(tensors)})
+        os.replace(beside, self.path(key))
+
+    def logits(self, keys: Iterable[str]) -> tuple[dict[str, Array], list[str]]:
+        """The logits of those teachers that are kept, and a line on each file that is damaged.
+
+        A damaged teacher counts as not kept: it is trained and put here again.
+        """
+        found, damaged = {}, []
+        for key in keys:
+            if self.path(key).exists():
+                try:
+                    found[key] = _read(self.path(key))[LOGITS]
+                except DamagedTeacher as error:
+                    damaged.append(f"{self.path(key)}: {error}; this teacher is trained again")
+        return found, damaged
+
+    def weights(self, key: str) -> dict[str, Array]:
+        """Parameters and buffers of a teacher that is kept; DamagedTeacher if it cannot be read."""
+        tensors = _read(self.path(key))
+        return {k.removeprefix(PARAMETER): t for k, t in tensors.items() if k != LOGITS}
+
+
+def _read(path: Path) -> dict[str, Array]:
+    """All tensors of a file, checked against its digest."""
+    try:
+        with safe_open(path, framework="np") as file:
+            tensors = {name: file.get_tensor(name) for name in sorted(file.keys())}
+            written = (file.metadata() or {}).get(DIGEST)
+    except (SafetensorError, OSError) as error:
+        raise DamagedTeacher(f"cannot be read ({error})") from None
+    if written != _digest(tensors) or LOGITS not in tensors:
+        raise DamagedTeacher("does not hold what was written (its checksum differs)")
+    return tensors
+
+
+def _digest(tensors: Mapping[str, Array]) -> str:
+    """A checksum over names, types, shapes and values."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tensor.shape}".encode())
+        digest.update(tensor.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,192 @@
+"""Cohorts on Ray Tune: the referee as an actor, a searcher that asks it, a trainable that trains.
+
+A cohort is one Tune trial. Tune starts it where there is room and keeps its process for the next
+one (actor reuse); what it trains, which lanes go on and what is written down is the referee's.
+Ray's own pickled experiment state is not read again.
+"""
+
+import logging
+import os
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+# Read by Tune when it is imported.
+os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
+os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+
+import ray
+from ray import tune
+from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.tune import TuneError
+from ray.tune.search import Searcher
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from sweep.adapters.ray.referee_actor import ALL_DONE, WAIT, RefereeActor, Stores
+from sweep.adapters.ray.worker import CohortTrainable
+from sweep.errors import SweepFailed
+from sweep.referee.referee import Progress
+from sweep.referee.time_spent import Work
+from sweep.spec.spec import SweepSpec
+from trainers.classification.data.datasets import Dataset
+
+
+class RefereeLost(Exception):
+    """The referee's process died; a new one can go on from the stores."""
+
+
+class RefereeSearcher(Searcher):
+    """Tune's source of trials: whatever cohort the referee names next."""
+
+    def __init__(self, referee: Any) -> None:
+        super().__init__(metric="lanes", mode="max")
+        self._referee = referee
+        self._cohorts: dict[str, str] = {}
+        self._cause: Exception | None = None
+
+    def raise_cause(self) -> None:
+        """Raise what ended the run, if it was the referee: Tune wraps it in text."""
+        if self._cause:
+            raise self._cause
+
+    def suggest(self, trial_id: str) -> Any:
+        """A cohort's id as Tune's configuration, None to be asked again, or Tune's end mark."""
+        try:
+            cohort = ray.get(self._referee.next_cohort.remote())
+        except (RayError, SweepFailed) as error:
+            self._cause = error
+            raise
+        if cohort == ALL_DONE:
+            return Searcher.FINISHED
+        if cohort == WAIT:
+            return None
+        self._cohorts[trial_id] = cohort
+        return {"cohort": cohort}
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        cohort = self._cohorts.pop(trial_id)
+        if error:
+            try:
+                ray.get(self._referee.lost.remote(cohort))
+            except RayError as cause:
+                self._cause = cause
+                raise
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the referee's stores hold the state."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing, as `save`."""
+
+
+def _needs(spec: SweepSpec) -> dict[str, float]:
+    """What a cohort takes, by Ray's name of it."""
+    resources = spec.resources
+    return {"CPU": resources.cpus, "GPU": resources.gpus, **resources.custom}
+
+
+def _slots(spec: SweepSpec) -> int:
+    """How many cohorts the cluster can train at once, as it is now; at least one."""
+    has: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    fits = [has.get(kind, 0.0) // amount for kind, amount in _needs(spec).items() if amount]
+    return max(1, int(min(fits)))
+
+
+def _lacking(spec: SweepSpec) -> list[str]:
+    """Lines on what no node could give a cohort now; one that joins may."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    return [
+        f"no node has {amount:g} {kind} for a cohort; they wait for one that joins"
+        for kind, amount in _needs(spec).items()
+        if amount > max(node.get(kind, 0.0) for node in nodes)
+    ]
+
+
+def train_everything(
+    spec: SweepSpec,
+    stores: Stores,
+    dataset: Dataset,
+    watch: Callable[[Callable[[], Progress], threading.Event], None],
+    say: Callable[[str], None],
+    meanwhile: Callable[[], None],
+) -> tuple[Progress, Work]:
+    """Run every stage but compare, in a Ray session; ``watch`` shows the progress in a thread.
+
+    ``say`` tells the user a line; ``meanwhile`` is done while the referee's process starts. How far
+    it came, and where the time went.
+
+    Whatever ends it, what is in flight has then been written down as interrupted if that was still
+    possible. Raises KeyboardInterrupt; SweepFailed where a store failed; RefereeLost where the
+    referee's process died.
+    """
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    # Where this process is, for it writes the same files.
+    actor = ray.remote(RefereeActor).options(num_cpus=0, max_restarts=0, scheduling_strategy=here)
+    referee: Any = actor.remote(spec, stores, [ray.put(dataset)])
+    ended = threading.Event()
+    screen = threading.Thread(target=_watch, args=(watch, referee, ended), daemon=True)
+    try:
+        meanwhile()
+        for line in [*ray.get(referee.notices.remote()), *_lacking(spec)]:
+            say(line)
+        screen.start()
+        _run_tune(spec, referee)
+        closed: Progress = ray.get(referee.close.remote(interrupted=False))
+        work: Work = ray.get(referee.work.remote(_slots(spec)))
+        return closed, work
+    except RayActorError as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise RefereeLost(f"{spec.name}: the referee's process died ({reason})") from None
+    except (KeyboardInterrupt, SweepFailed) as error:
+        with suppress(RayError):
+            ray.get(referee.close.remote(interrupted=True))
+        if isinstance(error, RayTaskError):
+            # What the referee raised; the text of Ray's own error is a traceback.
+            raise error.cause from None
+        raise
+    finally:
+        ended.set()
+        if screen.ident is not None:
+            screen.join()
+
+
+def _watch(
+    watch: Callable[[Callable[[], Progress], threading.Event], None],
+    referee: Any,
+    ended: threading.Event,
+) -> None:
+    """Show progress for as long as there is a referee to ask."""
+    with suppress(RayError):
+        watch(lambda: ray.get(referee.progress.remote()), ended)
+
+
+def _run_tune(spec: SweepSpec, referee: Any) -> None:
+    # Tune prints a traceback for every process that is lost; the referee has it on record.
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    resources = spec.resources
+    threads = max(1, int(resources.cpus))
+    trainable = tune.with_resources(
+        tune.with_parameters(CohortTrainable, referee=referee, threads=threads),
+        {"cpu": resources.cpus, "gpu": resources.gpus, **resources.custom},
+    )
+    searcher = RefereeSearcher(referee)
+    # Tune keeps the process of a cohort that ended only if another one waits for it; by default it
+    # asks for one at a time, and ends and starts processes half of the time. It is no limit on how
+    # many train: nodes that join are used.
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(_slots(spec) + 1)
+    with tempfile.TemporaryDirectory(prefix="almkd-") as scratch:
+        tuner = tune.Tuner(
+            trainable,
+            tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1, reuse_actors=True),
+            run_config=tune.RunConfig(name=spec.name, storage_path=scratch, verbose=0),
+        )
+        try:
+            tuner.fit()
+        except (TuneError, RayError):
+            searcher.raise_cause()
+            raise

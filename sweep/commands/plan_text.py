@@ -1,0 +1,33 @@
+"""What a plan says to a reader: counts, seeds, and what the seeds can and cannot show."""
+
+from sweep.compare.outlook import seed_notes
+from sweep.compare.records import SweepRecord
+from sweep.compare.statistics import smallest_reachable_p
+from sweep.plan.plan import Plan
+from sweep.spec.spec import SweepSpec
+
+
+def describe(spec: SweepSpec, seen: SweepRecord | None = None) -> list[str]:
+    """A plan in lines; ``seen``: what the sweep has shown so far, if it has run."""
+    plan = Plan(spec)
+    budget = plan.budget()
+    seeds = plan.confirm_seeds
+    baselines = ", ".join(plan.baselines)
+    lines = [
+        f"sweep       {spec.name} on {spec.data.dataset}",
+        f"cells       {len(plan.cells)}: {len(spec.methods)} methods x "
+        f"{len(plan.conditions)} conditions",
+        f"teachers    {budget.teachers}",
+        f"search      {budget.search_trials} trials, {spec.search.trials} for each cell in "
+        f"generations of {spec.search.generation}, {spec.search.sampler.name} with "
+        f"{spec.search.pruner.name} pruning, seed {plan.search_seed}",
+        f"confirm     {budget.confirm_runs} runs, seeds {seeds[0]} to {seeds[-1]} for each cell",
+        f"cohorts     {budget.cohorts} of at most {plan.lanes} lanes",
+        f"compare     {plan.comparisons} differences against {baselines}; smallest p that "
+        f"{len(seeds)} seeds can reach: {smallest_reachable_p(len(seeds)):.2g}, after Holm "
+        f"{min(1.0, plan.comparisons * smallest_reachable_p(len(seeds))):.2g}",
+    ]
+    for cell in plan.cells[: len(spec.methods)]:
+        space = ", ".join(f"{name} {domain}" for name, domain in cell.space.items())
+        lines.append(f"space       {cell.use.label}: {space or 'nothing varies, no search'}")
+    return [*lines, *seed_notes(plan, seen)]

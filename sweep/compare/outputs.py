@@ -1,0 +1,132 @@
+"""The files that a comparison leaves: tables, figures, report."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from sweep.atomic_files import replaced_together
+from sweep.compare.comparison import trials_table
+from sweep.compare.figures.differences import paired_differences
+from sweep.compare.figures.learning import learning_curves
+from sweep.compare.figures.over_noise import metric_over_noise
+from sweep.compare.figures.saver import FigureSaver
+from sweep.compare.figures.search import best_over_budget, importance, searched_methods, slices
+from sweep.compare.figures.weights import weighing_methods, weights_over_training
+from sweep.compare.findings import Findings
+from sweep.compare.formats import to_csv, to_markdown
+from sweep.compare.paper import wide_latex
+from sweep.compare.report import Picture, report
+
+REPORT = "report.html"
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure to draw: the stem of its files, what it is, how to read it."""
+
+    stem: str
+    title: str
+    caption: str
+    draw: Callable[[], Figure]
+
+
+def write_outputs(findings: Findings, directory: Path, saver: FigureSaver) -> None:
+    """Write everything that is made from a sweep into ``directory``, replacing what is there.
+
+    The saver is closed by then, whether or not the block ended well.
+    """
+    with replaced_together(directory) as beside, closing(saver):
+        pictures = []
+        for drawing in drawings(findings):
+            figure = drawing.draw()
+            saver.take(figure, beside, drawing.stem)
+            svg = beside / f"{drawing.stem}.svg"
+            pictures.append(Picture(svg, figure.get_figwidth(), drawing.title, drawing.caption))
+        for name, text in _tables(findings).items():
+            (beside / name).write_text(text, encoding="utf-8")
+        saver.finish()
+        (beside / REPORT).write_text(report(findings, pictures), encoding="utf-8")
+
+
+def _tables(findings: Findings) -> dict[str, str]:
+    """The tables, by the names of their files."""
+    return {
+        "comparison.csv": to_csv(findings.table),
+        "comparison.md": to_markdown(findings.table),
+        "comparison.tex": wide_latex(findings.wide, "interval"),
+        "trials.csv": to_csv(trials_table(findings.record)),
+        "fairness.csv": to_csv(findings.fairness),
+        "failures.csv": to_csv(findings.failures),
+    }
+
+
+def drawings(findings: Findings) -> Iterator[Drawing]:
+    """The figures that a sweep has, in the order of the report."""
+    record, table, curves = findings.record, findings.table, findings.curves
+    metric = record.metric.replace("_", " ")
+    yield Drawing(
+        f"{record.metric}_over_noise",
+        f"Test {metric} over the noise rate",
+        "Mean over seeds with 95 % intervals; an interval that is not seen is smaller than its"
+        " marker.",
+        lambda: metric_over_noise(table, record),
+    )
+    if record.challengers:
+        yield Drawing(
+            "differences",
+            "Paired differences",
+            "Method minus baseline, seed by seed, with the mean and its 95 % interval. A filled"
+            " marker is a difference that is called, a hollow one is not.",
+            lambda: paired_differences(table, record),
+        )
+    for method in weighing_methods(record, curves):
+        yield Drawing(
+            f"weights_{method}",
+            f"What {method} trusts",
+            "Above, the mean weight of the label for clean and for corrupted examples, and that of"
+            " the teacher. Below, how well the label's weight tells clean from corrupted labels:"
+            " 0.5 is chance, 1 is perfect. Means over confirm seeds, bands from the lowest to the"
+            " highest.",
+            lambda method=method: weights_over_training(record, curves, method),  # type: ignore[misc]
+        )
+    yield from _of_search(findings)
+
+
+def _of_search(findings: Findings) -> Iterator[Drawing]:
+    record, curves = findings.record, findings.curves
+    metric = record.metric.replace("_", " ")
+    yield Drawing(
+        "learning_curves",
+        "Learning curves",
+        f"Validation {metric} of every search trial, with a cross where pruning cut it; in colour"
+        " the configuration that was chosen, its mean over the confirm seeds and their range.",
+        lambda: learning_curves(record, curves),
+    )
+    methods = searched_methods(record)
+    if methods:
+        yield Drawing(
+            "best_so_far",
+            "Best so far over epochs spent",
+            "What a smaller search would have shown. Lines: the search as it went. Bands: 95 % of"
+            " searches that draw the same trials at random, with replacement.",
+            lambda: best_over_budget(record, findings.origin.spec.seed),
+        )
+    for method in methods:
+        yield Drawing(
+            f"slices_{method}",
+            f"Search of {method}",
+            f"Best validation {metric} of each trial over each hyperparameter. Crosses were pruned;"
+            " the ring is the configuration that was confirmed.",
+            lambda method=method: slices(record, curves, method),  # type: ignore[misc]
+        )
+    if len(findings.importances):
+        yield Drawing(
+            "importance",
+            "Importance of the hyperparameters",
+            "Share of the spread of the objective that each accounts for, per cell (Optuna's fANOVA"
+            " over complete trials). With few trials this is a hint, no more.",
+            lambda: importance(record, findings.importances),
+        )

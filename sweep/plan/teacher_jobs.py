@@ -1,0 +1,118 @@
+"""Which teachers a sweep trains: networks by content key, generations one after the other. Pure."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from sweep.plan.lanes import device_of, most_lanes
+from sweep.spec.spec import SweepSpec
+from sweep.spec.student import Teacher
+from trainers.classification.networks.table import NETWORKS
+from trainers.settings import Labels
+
+# Raised when a change to training makes earlier teachers differ from what would be trained now.
+TEACHER_FORMAT = 2
+# Teachers are large: side by side they save little, and small cohorts spread over a machine.
+TEACHER_LANES = 8
+
+
+@dataclass(frozen=True)
+class TeacherJob:
+    """A network to be trained as a teacher; equal jobs have equal keys, in any sweep.
+
+    ``parent``: the key of the generation before, which it learns from; empty for the first.
+    """
+
+    key: str
+    network: Teacher = field(hash=False, compare=False)
+    labels: Labels
+    seed: int
+    parent: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the teachers that it leaves: one, or one for each snapshot."""
+        return tuple(f"{self.key}@{epoch}" for epoch in self.network.snapshots or ()) or (self.key,)
+
+    @property
+    def method(self) -> str:
+        """The method that it trains by."""
+        return "born_again" if self.parent else "cross_entropy"
+
+
+def chain(spec: SweepSpec, network: Teacher, labels: Labels, seed: int) -> tuple[TeacherJob, ...]:
+    """The generations of a network, first to last."""
+    jobs: list[TeacherJob] = []
+    for _ in range(network.generations or 1):
+        parent = jobs[-1].key if jobs else ""
+        key = _key(spec, network, labels, seed, parent)
+        jobs.append(TeacherJob(key, network, labels, seed, parent))
+    return tuple(jobs)
+
+
+def like_student(spec: SweepSpec) -> Teacher:
+    """A teacher of the student's architecture, trained as the student is."""
+    first = spec.teacher[0]
+    return Teacher(
+        model=spec.student.model,
+        training=spec.student.training,
+        lr=first.lr,
+        weight_decay=first.weight_decay,
+    )
+
+
+def pays_together(network: str, spec: SweepSpec) -> bool:
+    """Whether several lanes of a network in one cohort are faster than one after the other."""
+    return device_of(spec.resources) in NETWORKS[network].together
+
+
+def cohorts(jobs: Iterable[TeacherJob], spec: SweepSpec) -> list[tuple[TeacherJob, ...]]:
+    """Jobs that train side by side, in the order of the jobs; one by one where that is as fast."""
+    alike: dict[str, list[TeacherJob]] = {}
+    for job in jobs:
+        alike.setdefault(_shape(job), []).append(job)
+    found = []
+    for group in alike.values():
+        model, training = group[0].network.model, group[0].network.training
+        lanes = 1
+        if pays_together(model.name, spec):
+            lanes = min(TEACHER_LANES, most_lanes(spec, model.settings(), training.batch_size))
+        found += [tuple(group[i : i + lanes]) for i in range(0, len(group), lanes)]
+    return found
+
+
+def distinct(chains: Iterable[Sequence[TeacherJob]]) -> tuple[TeacherJob, ...]:
+    """All jobs of these chains, each once, and each after its parent."""
+    jobs: dict[str, TeacherJob] = {}
+    for jobs_of_chain in chains:
+        for job in jobs_of_chain:
+            jobs.setdefault(job.key, job)
+    return tuple(jobs.values())
+
+
+def _shape(job: TeacherJob) -> str:
+    """What jobs that train side by side have in common; generations come one after the other."""
+    network = job.network.model_dump(mode="json", include={"model", "training", "snapshots"})
+    return json.dumps([generation(job.key), network], sort_keys=True)
+
+
+def _key(spec: SweepSpec, network: Teacher, labels: Labels, seed: int, parent: str) -> str:
+    """A content key: what a teacher's weights depend on, hashed; then its generation."""
+    content: Mapping[str, Any] = {
+        "format": TEACHER_FORMAT,
+        "data": asdict(spec.data_settings()),
+        "teacher": network.model_dump(mode="json", exclude={"generations"}),
+        "selection": asdict(spec.objective.settings()),
+        "labels": asdict(labels) if labels.noise_rate else "clean",
+        "seed": seed,
+        "parent": parent,
+    }
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+    return f"{digest}-{generation(parent) + 1 if parent else 1}"
+
+
+def generation(key: str) -> int:
+    """The generation of a job, from 1, by its key."""
+    return int(key.rpartition("-")[2])

@@ -1,0 +1,430 @@
+"""The referee: what trains next, which lanes go on, and what is written down.
+
+One object owns the state of a sweep. Whatever trains cohorts asks it for work (`next_cohort`),
+reports every epoch (`report`), and hands in what came out (`finish`, `failed`, `lost`). It knows
+Optuna and the tracking store only as `Studies` and `Tracker`.
+
+Order: teachers first, those of the search before those of confirm; then, of all cells whose
+teachers are there, the one furthest behind; confirm runs of a cell as soon as its search is over.
+Which cohort finishes first changes that order, never what a cell is asked or what it prunes.
+"""
+
+import math
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from sweep.plan.plan import Cell, Plan
+from sweep.plan.tasks import (
+    NO_TRIAL,
+    CohortTask,
+    LaneOutcome,
+    confirm_cohort,
+    confirm_run,
+    search_cohort,
+    teacher_cohort,
+    trial_run,
+)
+from sweep.plan.teacher_jobs import TeacherJob
+from sweep.referee.states import ENDED, State
+from sweep.referee.stores import Metrics, Outcome, PastTrial, Studies, Tracker
+from trainers.hyperparameters import Value
+
+
+@dataclass
+class Progress:
+    """Counts for a screen: lanes done and planned per stage, ended trials by state, epochs."""
+
+    done: dict[str, int]
+    planned: dict[str, int]
+    states: dict[str, int]
+    lane_epochs: int
+    flying: tuple[str, ...]
+
+
+@dataclass
+class _Flight:
+    """A cohort that is being trained, and its lanes that still are, with their trial numbers.
+
+    ``waits``: its process was lost, and it is to be trained again.
+    """
+
+    task: CohortTask
+    live: dict[str, int]
+    epochs: int = 0
+    losses: int = 0
+    waits: bool = False
+
+
+@dataclass
+class _CellState:
+    """How far a cell has come."""
+
+    cell: Cell
+    asked: int = 0
+    flying: bool = False
+    unfinished: dict[int, Mapping[str, Value]] = field(default_factory=dict)
+    ended: Counter[str] = field(default_factory=Counter)
+    best: PastTrial | None = None
+    confirm_left: list[int] | None = None
+    confirm_done: int = 0
+
+
+class Referee:
+    """The state of a sweep that runs."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        studies: Studies,
+        tracker: Tracker,
+        teachers: Iterable[str] = (),
+        ended: Iterable[str] = (),
+        begun: Iterable[frozenset[str]] = (),
+    ) -> None:
+        """``teachers``: keys of those at hand; ``ended``: keys of runs that are over.
+
+        ``begun``: keys of runs that were saved together while they trained, for each checkpoint.
+        """
+        self._plan = plan
+        self._studies = studies
+        self._tracker = tracker
+        names = {name for job in plan.teachers for name in job.names}
+        self._teachers = names & set(teachers)
+        self._flights: dict[str, _Flight] = {}
+        self._lane_epochs = 0
+        self._failed_teachers = 0
+        self._teacher_cohorts = deque(
+            missing
+            for jobs in plan.teacher_cohorts
+            if (missing := tuple(job for job in jobs if not self._has(job)))
+        )
+        for job in plan.teachers:
+            if self._has(job):
+                tracker.reuse(teacher_cohort(plan, (job,)))
+        self._ended = set(ended)
+        self._begun = tuple(begun)
+        self._cells = {cell.id: self._recall(cell) for cell in plan.cells}
+
+    @property
+    def flying(self) -> set[str]:
+        """The keys of all lanes that train or are to be trained again."""
+        return {key for flight in self._flights.values() for key in flight.live}
+
+    def trains(self, cohort: str) -> bool:
+        """Whether a cohort is in flight."""
+        return cohort in self._flights
+
+    def next_cohort(self) -> CohortTask | Literal["wait", "done"]:
+        """A cohort to train now, or word that there is none yet, or none any more."""
+        for flight in self._flights.values():
+            if flight.waits:
+                flight.waits = False
+                lanes = tuple(lane for lane in flight.task.lanes if lane.key in flight.live)
+                return replace(flight.task, lanes=lanes)
+        task = self._choose()
+        if task is None:
+            return "wait" if self._flights else "done"
+        self._flights[task.id] = _Flight(
+            task, {lane.key: _number(task, lane.key) for lane in task.lanes}
+        )
+        self._tracker.open(task)
+        return task
+
+    def judged_from(self, cohort: str) -> float:
+        """The first epoch of a cohort that is to train after which a lane may be stopped.
+
+        Lanes that diverge are stopped after any. Infinity: all others go on to the end.
+        """
+        flight = self._flights.get(cohort)
+        if flight is None:
+            return 1.0
+        if flight.task.stage != "search":
+            return math.inf
+        return self._studies.judged_from(flight.task.cell)
+
+    def report(
+        self, cohort: str, epoch: int, keys: Sequence[str], rows: Sequence[Metrics]
+    ) -> list[bool]:
+        """Metrics of every lane after an epoch; which lanes go on.
+
+        All lanes are reported to the study before any of them is judged. A cohort that is not in
+        flight any more, as after an interrupt, is told to stop, and so is a lane that is not; what
+        they report does not count.
+        """
+        flight = self._flights.get(cohort)
+        if flight is None:
+            return [False] * len(keys)
+        flight.epochs = epoch
+        search = flight.task.stage == "search"
+        metric = f"validation_{self._plan.spec.objective.metric}"
+        ends: dict[str, Outcome] = {}
+        values: dict[int, float] = {}
+        by_key = {k: row for k, row in zip(keys, rows, strict=True) if k in flight.live}
+        self._lane_epochs += len(by_key)
+        self._tracker.log(epoch, by_key)
+        for key, row in by_key.items():
+            bad = [f"{name} is {value}" for name, value in row.items() if not math.isfinite(value)]
+            if bad:
+                reason = f"diverged in epoch {epoch}: {', '.join(bad)}"
+                ends[key] = Outcome(flight.live[key], "failed", reason=reason)
+            else:
+                values[flight.live[key]] = row[metric]
+        if search:
+            cell = flight.task.cell
+            self._studies.report(cell, epoch, values)
+            if epoch < flight.task.spec.training.epochs:
+                for number in self._studies.judge(cell, epoch, list(values)):
+                    ends[trial_run(cell, number)] = Outcome(number, "pruned")
+        self._end(flight, ends)
+        return [key in flight.live for key in keys]
+
+    def finish(
+        self, cohort: str, outcomes: Mapping[str, LaneOutcome], teachers: Iterable[str] = ()
+    ) -> None:
+        """A cohort trained to its end; ``teachers``: keys of those that it leaves."""
+        flight = self._flights.get(cohort)
+        if flight is None:
+            return
+        metric = f"validation_{self._plan.spec.objective.metric}"
+        ends = {
+            key: Outcome(number, "complete", outcomes[key].best[metric])
+            for key, number in flight.live.items()
+        }
+        self._end(flight, ends, outcomes)
+        self._teachers |= set(teachers)
+        self._land(flight)
+
+    def failed(self, cohort: str, reason: str) -> None:
+        """A cohort cannot be trained. One lane has failed; of several, each half is tried again.
+
+        So the lane that is to blame is found, and the others finish as if it had never been there.
+        """
+        flight = self._flights.get(cohort)
+        if flight is None:
+            return
+        lanes = tuple(lane for lane in flight.task.lanes if lane.key in flight.live)
+        if len(lanes) <= 1:
+            self._give_up(flight, reason)
+            return
+        del self._flights[cohort]
+        middle = len(lanes) // 2
+        for place, half in enumerate((lanes[:middle], lanes[middle:])):
+            task = replace(flight.task, id=f"{cohort}.{place}", lanes=half)
+            live = {lane.key: flight.live[lane.key] for lane in half}
+            self._flights[task.id] = _Flight(task, live, waits=True)
+
+    def lost(self, cohort: str) -> None:
+        """A cohort's process is gone: it is trained again, or after some times is `failed`."""
+        flight = self._flights.get(cohort)
+        if flight is None:
+            return
+        flight.losses += 1
+        flight.waits = True
+        if flight.losses > self._plan.spec.resources.retries:
+            self.failed(cohort, f"its process was lost {flight.losses} times")
+
+    def silent(self, cohort: str, seconds: float) -> None:
+        """A cohort finished no epoch for too long, which is taken as `failed`."""
+        self.failed(cohort, f"finished no epoch for {seconds:g} s")
+
+    def interrupt(self) -> None:
+        """Give up all that is in flight, marked so that it is taken up again."""
+        for flight in self._flights.values():
+            self._end(flight, _all(flight, "interrupted"))
+        self._flights.clear()
+        for state in self._cells.values():
+            # Recalled from an earlier launch, and not handed out again in this one.
+            waiting = [Outcome(number, "interrupted") for number in state.unfinished]
+            if waiting:
+                self._studies.tell(state.cell.id, waiting)
+
+    def progress(self) -> Progress:
+        """How far the sweep has come."""
+        budget = self._plan.budget()
+        states: Counter[str] = Counter()
+        for state in self._cells.values():
+            states.update(state.ended)
+        done = {
+            "teachers": sum(self._has(job) for job in self._plan.teachers) + self._failed_teachers,
+            "search": sum(states.values()),
+            "confirm": sum(state.confirm_done for state in self._cells.values()),
+        }
+        planned = {
+            "teachers": budget.teachers,
+            "search": budget.search_trials,
+            "confirm": budget.confirm_runs,
+        }
+        flying = tuple(self._flights)
+        return Progress(done, planned, dict(states), self._lane_epochs, flying)
+
+    def _recall(self, cell: Cell) -> _CellState:
+        """A cell as the studies leave it."""
+        state = _CellState(cell)
+        for trial in self._studies.history(cell.id) if cell.space else ():
+            state.asked += 1
+            if trial.state in ENDED:
+                state.ended[trial.state] += 1
+            else:
+                state.unfinished[trial.number] = trial.params
+        return state
+
+    def _choose(self) -> CohortTask | None:
+        for jobs in self._teacher_cohorts:
+            if all(not job.parent or job.parent in self._teachers for job in jobs):
+                self._teacher_cohorts.remove(jobs)
+                return teacher_cohort(self._plan, jobs)
+        searching = [s for s in self._cells.values() if self._may_search(s)]
+        if searching:
+            return self._search(min(searching, key=lambda s: s.asked - len(s.unfinished)))
+        for state in self._cells.values():
+            if self._searched(state):
+                task = self._confirm(state)
+                if task:
+                    return task
+        return None
+
+    def _may_search(self, state: _CellState) -> bool:
+        more = bool(state.unfinished) or state.asked < self._plan.trials_of(state.cell)
+        return more and not state.flying and self._at_hand(state.cell, self._plan.search_seed)
+
+    def _searched(self, state: _CellState) -> bool:
+        all_asked = state.asked >= self._plan.trials_of(state.cell)
+        return all_asked and not state.unfinished and not state.flying
+
+    def _search(self, state: _CellState) -> CohortTask:
+        """The next generation of a cell, or what is left of one that was broken off."""
+        size = self._plan.spec.search.generation
+        room = size - state.asked % size if state.asked % size or not state.unfinished else 0
+        count = min(room, self._plan.trials_of(state.cell) - state.asked)
+        trials = dict(state.unfinished)
+        if count > 0:
+            trials.update(self._studies.ask(state.cell.id, count))
+            state.asked += count
+        state.unfinished = {}
+        state.flying = True
+        return search_cohort(self._plan, state.cell, trials, (state.asked - 1) // size)
+
+    def _confirm(self, state: _CellState) -> CohortTask | None:
+        """The next confirm runs of a cell whose search is over: of its best configuration.
+
+        Runs of an earlier best, as before an extension of the search, are left behind.
+        """
+        if state.confirm_left is None:
+            state.best = self._best(state)
+            seeds = self._plan.confirm_seeds if state.best else ()
+            state.confirm_left = [
+                s for s in seeds if self._confirm_key(state, s) not in self._ended
+            ]
+            state.confirm_done = len(seeds) - len(state.confirm_left)
+        ready = [seed for seed in state.confirm_left if self._at_hand(state.cell, seed)]
+        ready = self._begun_together(state, ready)
+        seeds = tuple(ready[: self._plan.confirm_lanes])
+        if not seeds or state.best is None:
+            return None
+        state.confirm_left = [seed for seed in state.confirm_left if seed not in seeds]
+        return confirm_cohort(self._plan, state.cell, state.best.number, state.best.params, seeds)
+
+    def _begun_together(self, state: _CellState, seeds: list[int]) -> list[int]:
+        """Those of one checkpoint, if there is one for some of them, else all.
+
+        Teachers that were not there when runs began may be there now, and more runs with them.
+        """
+        for begun in self._begun:
+            together = [seed for seed in seeds if self._confirm_key(state, seed) in begun]
+            if together:
+                return together
+        return seeds
+
+    def _best(self, state: _CellState) -> PastTrial | None:
+        """The configuration to confirm: the best complete trial, the earliest of equals."""
+        if not state.cell.space:
+            return PastTrial(NO_TRIAL, "complete", {}, None)
+        sign = 1.0 if self._plan.spec.objective.direction == "maximize" else -1.0
+        complete = [
+            (sign * trial.value, -trial.number, trial)
+            for trial in self._studies.history(state.cell.id)
+            if trial.state == "complete" and trial.value is not None
+        ]
+        return max(complete, key=lambda t: t[:2])[2] if complete else None
+
+    def _confirm_key(self, state: _CellState, seed: int) -> str:
+        assert state.best is not None
+        return confirm_run(state.cell.id, state.best.number, seed)
+
+    def _at_hand(self, cell: Cell, seed: int) -> bool:
+        return all(name in self._teachers for name in self._plan.teachers_of(cell, seed))
+
+    def _has(self, job: TeacherJob) -> bool:
+        return all(name in self._teachers for name in job.names)
+
+    def _end(
+        self,
+        flight: _Flight,
+        ends: Mapping[str, Outcome],
+        outcomes: Mapping[str, LaneOutcome] | None = None,
+    ) -> None:
+        """Write down lanes that end, in the study last.
+
+        A trial whose end its study does not know is trained again and closed once more; one that
+        its study knows as ended is never touched again.
+        """
+        for key, end in ends.items():
+            outcome = outcomes[key] if outcomes else None
+            metrics = _closing_metrics(outcome, flight.epochs)
+            if outcome and outcome.examples:
+                self._tracker.attach(key, outcome.examples)
+            self._tracker.close(key, end.state, metrics, end.reason)
+            if flight.task.stage == "confirm" and end.state in ENDED:
+                self._cells[flight.task.cell].confirm_done += 1
+            if flight.task.stage == "teacher" and end.state == "failed":
+                self._fail_teacher(key.rsplit("/", 1)[1])
+        if flight.task.stage == "search" and ends:
+            self._studies.tell(flight.task.cell, list(ends.values()))
+            self._cells[flight.task.cell].ended.update(
+                end.state for end in ends.values() if end.state in ENDED
+            )
+        for key in ends:
+            flight.live.pop(key, None)
+
+    def _fail_teacher(self, key: str) -> None:
+        """A teacher failed, and with it the generations that would have learned from it."""
+        self._failed_teachers += 1
+        heirs = [job for jobs in self._teacher_cohorts for job in jobs if job.parent == key]
+        left = [tuple(j for j in jobs if j not in heirs) for jobs in self._teacher_cohorts]
+        self._teacher_cohorts = deque(jobs for jobs in left if jobs)
+        for heir in heirs:
+            self._fail_teacher(heir.key)
+
+    def _give_up(self, flight: _Flight, reason: str) -> None:
+        self._end(flight, _all(flight, "failed", reason))
+        self._land(flight)
+
+    def _land(self, flight: _Flight) -> None:
+        del self._flights[flight.task.id]
+        if flight.task.stage == "search":
+            others = [f.task.cell for f in self._flights.values() if f.task.stage == "search"]
+            self._cells[flight.task.cell].flying = flight.task.cell in others
+
+
+def _number(task: CohortTask, key: str) -> int:
+    """The trial number in a search run's key; `NO_TRIAL` for runs that belong to no study."""
+    return int(key.rsplit("/", 1)[1]) if task.stage == "search" else NO_TRIAL
+
+
+def _all(flight: _Flight, state: State, reason: str = "") -> dict[str, Outcome]:
+    return {key: Outcome(number, state, reason=reason) for key, number in flight.live.items()}
+
+
+def _closing_metrics(outcome: LaneOutcome | None, epochs: int) -> dict[str, float]:
+    """What is known of a run when it ends, beside its curves."""
+    if outcome is None:
+        return {"epochs_trained": epochs}
+    best = {f"best_{name}": value for name, value in outcome.best.items()}
+    return {
+        "epochs_trained": outcome.epochs,
+        "best_epoch": outcome.best_epoch,
+        **best,
+        **outcome.test,
+    }

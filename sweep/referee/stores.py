@@ -1,0 +1,52 @@
+"""What the referee asks of the stores: studies that propose and prune, a record of every run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sweep.plan.tasks import CohortTask
+from sweep.referee.states import State
+from trainers.hyperparameters import Value
+
+Metrics = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class PastTrial:
+    """A trial as a study knows it; ``value`` is the objective, None where there is none."""
+
+    number: int
+    state: State
+    params: Mapping[str, Value]
+    value: float | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial ended; ``value`` only if complete, ``reason`` only if failed."""
+
+    number: int
+    state: State
+    value: float | None = None
+    reason: str = ""
+
+
+class Studies(Protocol):
+    """One study per cell with something to search; durable when `ask` and `tell` return."""
+
+    def history(self, cell: str) -> list[PastTrial]: ...
+    def judged_from(self, cell: str) -> float: ...
+    def ask(self, cell: str, count: int) -> dict[int, dict[str, Value]]: ...
+    def report(self, cell: str, epoch: int, values: Mapping[int, float]) -> None: ...
+    def judge(self, cell: str, epoch: int, numbers: Sequence[int]) -> list[int]: ...
+    def tell(self, cell: str, outcomes: Sequence[Outcome]) -> None: ...
+
+
+class Tracker(Protocol):
+    """The record of every run, by key; calls return at once and are carried out in order."""
+
+    def open(self, task: CohortTask) -> None: ...
+    def log(self, epoch: int, rows: Mapping[str, Metrics]) -> None: ...
+    def attach(self, key: str, examples: Mapping[str, Any]) -> None: ...
+    def close(self, key: str, state: State, metrics: Metrics, reason: str = "") -> None: ...
+    def reuse(self, task: CohortTask) -> None: ...

@@ -1,0 +1,258 @@
+"""From YAML text to a checked spec, or to one message that names file, field, value and remedy."""
+
+import copy
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from sweep.errors import BadInput, unknown
+from sweep.spec.spec import SweepSpec
+
+PRESETS = Path(__file__).resolve().parents[2] / "search_spaces" / "presets"
+
+
+# Places that pydantic adds to a path for each type that a value may have.
+UNION_BRANCHES = ("str", "int", "float")
+
+
+# What a spec may hold: far above any that people write, far below what harms a machine.
+MOST_BYTES = 1_000_000
+MOST_VALUES = 20_000
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's safe types only, no key twice in a mapping, and a limit on what aliases unfold to."""
+
+    def get_single_node(self) -> yaml.Node | None:
+        """The document; MarkedYAMLError if it holds too much once its aliases are written out."""
+        node: yaml.Node | None = super().get_single_node()
+        if node is not None:
+            _count(node, {})
+        return node
+
+
+def _count(node: yaml.Node, known: dict[int, int | None]) -> int:
+    """How many values a node stands for; ``known``: those counted, None while one is under way."""
+    if id(node) not in known:
+        known[id(node)] = None
+        known[id(node)] = 1 + sum(_count(part, known) for part in _parts(node))
+    count = known[id(node)]
+    if count is not None and count <= MOST_VALUES:
+        return count
+    wrong = "this stands inside itself" if count is None else f"holds over {MOST_VALUES:,} values"
+    raise yaml.MarkedYAMLError(
+        problem=f"{wrong} once aliases are written out; no spec does", problem_mark=node.start_mark
+    )
+
+
+def _parts(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [part for pair in node.value for part in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[str] = set()
+    for key, _ in node.value:
+        text = str(key.value)
+        if text in seen:
+            raise yaml.MarkedYAMLError(
+                problem=f"the key {text!r} stands twice in one mapping; keep one of them",
+                problem_mark=key.start_mark,
+            )
+        seen.add(text)
+    return loader.construct_mapping(node, deep=True)
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+# YAML 1.1 reads 1e-4 as text for want of a dot; people who write it mean the number.
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:\d[\d_]*)(?:\.\d*)?[eE][-+]?\d+$"),
+    list("-+0123456789"),
+)
+
+
+def presets() -> dict[str, Path]:
+    """The sweeps that come with almkd, by name."""
+    return {path.stem: path for path in sorted(PRESETS.glob("*.yaml"))}
+
+
+def find_spec(spec: str) -> Path:
+    """The file of a spec given as a path or a preset's name."""
+    path = Path(spec)
+    if path.suffix in {".yaml", ".yml"} or path.is_file():
+        if not path.is_file():
+            raise BadInput(f"{spec}: there is no such file; give a YAML file or a preset's name")
+        return path
+    if spec in presets():
+        return presets()[spec]
+    raise BadInput(f"{unknown('preset', spec, presets())}; a YAML file must end in .yaml or exist")
+
+
+def read_spec(spec: str, overrides: Sequence[str] = ()) -> SweepSpec:
+    """The spec in a file or preset, after ``path=value`` overrides; BadInput if it cannot be."""
+    path = find_spec(spec)
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise BadInput(f"{path}: is larger than {MOST_BYTES:,} bytes, which no spec is")
+        data = _parse(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: cannot be read as UTF-8 text: {error}") from None
+    if not isinstance(data, dict):
+        raise BadInput(f"{path}: a spec is a mapping of fields, this is {_kind(data)}")
+    for override in overrides:
+        _apply(data, override)
+    source = f"{path}" + (" with --set" if overrides else "")
+    return check_spec(data, source)
+
+
+def check_spec(data: object, source: str) -> SweepSpec:
+    """``data`` as a spec; BadInput names ``source`` and the first fields that are wrong."""
+    try:
+        return SweepSpec.model_validate(data)
+    except ValidationError as error:
+        lines = [_line(source, data, dict(e)) for e in error.errors()]
+        raise BadInput("\n".join(dict.fromkeys(lines))) from None
+
+
+def _parse(text: str, source: str) -> object:
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        said = " ".join(part for part in (error.context, error.problem) if part)
+        raise BadInput(f"{source}{where}: {said or error}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise BadInput(f"{source}: is not YAML that can be read: {error}") from None
+
+
+def _apply(data: dict[Any, Any], override: str) -> None:
+    """Set one ``path=value``, a path of keys and list places joined by dots."""
+    path, equals, text = override.partition("=")
+    if not equals or not path:
+        raise BadInput(f"--set {override}: write it as path=value, e.g. --set search.trials=32")
+    value = _parse(text, f"--set {override}")
+    *parents, last = path.split(".")
+    place: Any = data
+    for part in parents:
+        place = _child(place, part, override)
+    if isinstance(place, list):
+        place[_position(place, last, override)] = value
+    elif isinstance(place, dict):
+        place[last] = value
+    else:
+        raise BadInput(f"--set {override}: {parents[-1]} holds {_kind(place)}, nothing below it")
+
+
+def _child(place: Any, part: str, override: str) -> Any:
+    """What stands at ``part``, as a copy: an alias may have put it in other places too."""
+    key: Any = part
+    if isinstance(place, list):
+        key = _position(place, part, override)
+    elif isinstance(place, dict):
+        place.setdefault(part, {})
+    if isinstance(place, list | dict):
+        place[key] = copy.copy(place[key])
+        return place[key]
+    raise BadInput(f"--set {override}: there is nothing below {_kind(place)} at {part!r}")
+
+
+def _position(place: list[Any], part: str, override: str) -> int:
+    if not part.isdecimal() or int(part) >= len(place):
+        raise BadInput(
+            f"--set {override}: {part!r} is no place in a list of {len(place)}; "
+            f"use 0 to {len(place) - 1}"
+        )
+    return int(part)
+
+
+def _line(source: str, data: object, error: dict[str, Any]) -> str:
+    """One message of pydantic's, in our words."""
+    path = [part for part in error["loc"] if part not in UNION_BRANCHES]
+    if path[:1] == ["teacher"] and isinstance(data, dict) and _is_one(data.get("teacher")):
+        del path[1:2]
+    field = ".".join(str(part) for part in path)
+    writer: Callable[[dict[str, Any], list[Any]], str] = _WORDS.get(error["type"], _plain)
+    message = writer(error, path)
+    return f"{source}: {field}: {message}" if field else f"{source}: {message}"
+
+
+def _is_one(teacher: object) -> bool:
+    """Whether the spec names one teacher, without a list around it."""
+    return not isinstance(teacher, list | tuple)
+
+
+def _own(error: dict[str, Any], path: list[Any]) -> str:
+    return str(error["ctx"]["error"])
+
+
+def _extra(error: dict[str, Any], path: list[Any]) -> str:
+    model = _model_at(path[:-1])
+    known = model.model_fields if model else ()
+    return unknown("field here", path[-1], known) + "; remove it or correct its name"
+
+
+def _missing(error: dict[str, Any], path: list[Any]) -> str:
+    return "is missing; add it"
+
+
+def _plain(error: dict[str, Any], path: list[Any]) -> str:
+    given = error.get("input")
+    message = str(error["msg"]).replace("Input should be", "must be")
+    return f"{given!r} ({_kind(given)}) {message[0].lower()}{message[1:]}"
+
+
+def _must_be(words: str) -> Callable[[dict[str, Any], list[Any]], str]:
+    def message(error: dict[str, Any], path: list[Any]) -> str:
+        given = error.get("input")
+        return f"{given!r} ({_kind(given)}) must be {words}"
+
+    return message
+
+
+_WORDS: dict[str, Callable[[dict[str, Any], list[Any]], str]] = {
+    "value_error": _own,
+    "extra_forbidden": _extra,
+    "missing": _missing,
+    "int_type": _must_be("a whole number"),
+    "int_from_float": _must_be("a whole number"),
+    "float_type": _must_be("a number"),
+    "bool_type": _must_be("true or false"),
+    "string_type": _must_be("text; put it in quotes if it is meant as text"),
+    "model_type": _must_be("a mapping of fields"),
+    "model_attributes_type": _must_be("a mapping of fields"),
+    "dict_type": _must_be("a mapping"),
+    "tuple_type": _must_be("a list"),
+    "too_short": _must_be("a list of at least one"),
+}
+
+
+def _model_at(path: list[Any]) -> type[BaseModel] | None:
+    """The model that a path of field names leads to."""
+    model: type[BaseModel] = SweepSpec
+    for part in path:
+        if part not in model.model_fields:  # a place in a list, or a key of a mapping
+            continue
+        inner = _models_in(model.model_fields[part].annotation)
+        if not inner:
+            return None
+        model = inner[0]
+    return model
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [m for part in getattr(annotation, "__args__", ()) for m in _models_in(part)]
+
+
+def _kind(value: object) -> str:
+    kinds = {dict: "a mapping", list: "a list", str: "text", bool: "true or false",
+             int: "a whole number", float: "a number"}  # fmt: skip
+    return "nothing" if value is None else kinds.get(type(value), f"a {type(value).__name__}")

@@ -1,0 +1,157 @@
+"""How far a sweep is, from what the tracking store knows of it: pure, for any screen.
+
+rate       lane epochs a second: epochs trained over the time in which something trained
+left       lane epochs still to be trained, taking a trial to last as long as those that ended
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from sweep.compare.records import TEACHER, SweepRecord, completed
+from sweep.plan.plan import Cell, Plan
+from sweep.referee.states import ENDED
+
+
+@dataclass(frozen=True)
+class StageProgress:
+    """Runs of a stage that ended, in whatever state, and those planned."""
+
+    done: int
+    planned: int
+
+
+@dataclass(frozen=True)
+class CellProgress:
+    """Trials of a cell's search by state; ``best``: the best validation value so far, if any.
+
+    ``asked`` counts all that were ever begun, ``running`` those that train now.
+    """
+
+    cell: str
+    planned: int
+    asked: int
+    running: int
+    complete: int
+    pruned: int
+    failed: int
+    best: float | None
+    confirmed: int
+
+
+@dataclass(frozen=True)
+class SweepProgress:
+    """How far a sweep is.
+
+    ``state``: running, complete, failed or interrupted. ``metric``: what ``best`` is of, on the
+    validation split. ``silent_s``: seconds since a run last began or ended, None before the first.
+    """
+
+    sweep: str
+    state: str
+    metric: str
+    stages: Mapping[str, StageProgress]
+    cells: tuple[CellProgress, ...]
+    epochs: int
+    epochs_left: float
+    epochs_per_second: float | None
+    silent_s: float | None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until all that is planned is trained, at the present rate; None where nobody trains."""
+        if self.state != "running" or not self.epochs_per_second:
+            return None
+        return self.epochs_left / self.epochs_per_second
+
+    def at_rate(self, epochs_per_second: float) -> "SweepProgress":
+        """The same, at a rate that was seen more closely."""
+        return replace(self, epochs_per_second=epochs_per_second)
+
+
+def progress_of(plan: Plan, record: SweepRecord, state: str, now: float) -> SweepProgress:
+    """How far a sweep is at ``now``, in seconds since 1970, given its runs."""
+    trials, budget = record.trials, plan.budget()
+    planned = {
+        "teachers": budget.teachers,
+        "search": budget.search_trials,
+        "confirm": budget.confirm_runs,
+    }
+    rows = {
+        "teachers": trials[trials["stage"] == TEACHER],
+        "search": trials[trials["stage"] == "search"],
+        "confirm": trials[trials["stage"] == "confirm"],
+    }
+    stages = {
+        stage: StageProgress(int(rows[stage]["state"].isin(ENDED).sum()), planned[stage])
+        for stage in planned
+    }
+    busy = _busy_seconds(trials, now)
+    epochs = int(trials["epochs_trained"].sum())
+    moments = pd.concat([trials["started"], trials["started"] + trials["wall_s"]]).dropna()
+    return SweepProgress(
+        sweep=record.name,
+        state=state,
+        metric=record.metric,
+        stages=stages,
+        cells=tuple(_cell(plan, cell, rows, record) for cell in plan.cells),
+        epochs=epochs,
+        epochs_left=_epochs_left(plan, rows, stages),
+        epochs_per_second=epochs / busy if busy else None,
+        silent_s=max(0.0, now - float(moments.max())) if len(moments) else None,
+    )
+
+
+def _cell(
+    plan: Plan, cell: Cell, rows: Mapping[str, pd.DataFrame], record: SweepRecord
+) -> CellProgress:
+    search, confirm = (rows[stage] for stage in ("search", "confirm"))
+    search, confirm = search[search["cell"] == cell.id], confirm[confirm["cell"] == cell.id]
+    states = search["state"].value_counts()
+    column = f"validation_{record.metric}"
+    values = completed(search, column)[column].astype(float)
+    best = values.max() if record.direction == "maximize" else values.min()
+    return CellProgress(
+        cell=cell.id,
+        planned=plan.trials_of(cell),
+        asked=len(search),
+        running=int(states.get("running", 0)),
+        complete=int(states.get("complete", 0)),
+        pruned=int(states.get("pruned", 0)),
+        failed=int(states.get("failed", 0)),
+        best=float(best) if len(values) else None,
+        confirmed=int((confirm["state"] == "complete").sum()),
+    )
+
+
+def _busy_seconds(trials: pd.DataFrame, now: float) -> float:
+    """The time in which at least one run was under way."""
+    begun = trials.dropna(subset=["started"]).sort_values("started")
+    ends = (begun["started"] + begun["wall_s"]).fillna(now).to_numpy()
+    starts = begun["started"].to_numpy()
+    if not len(starts):
+        return 0.0
+    # What a run adds to the time covered by those that began before it.
+    covered = np.maximum.accumulate(np.concatenate(([starts[0]], ends[:-1])))
+    return float(np.maximum(0.0, ends - np.maximum(starts, covered)).sum())
+
+
+def _epochs_left(
+    plan: Plan, rows: Mapping[str, pd.DataFrame], stages: Mapping[str, StageProgress]
+) -> float:
+    """Lane epochs still to be trained in all stages."""
+    student = float(plan.spec.student.training.epochs)
+    teachers = [job.network.training.epochs for job in plan.teachers]
+    ended = rows["search"][rows["search"]["state"].isin(("complete", "pruned"))]
+    each = {
+        "teachers": float(np.mean(teachers)) if teachers else 0.0,
+        "search": float(ended["epochs_trained"].mean()) if len(ended) else student,
+        "confirm": student,
+    }
+    left = 0.0
+    for stage, (frame, counts) in {s: (rows[s], stages[s]) for s in stages}.items():
+        under_way = frame[~frame["state"].isin(ENDED)]["epochs_trained"].sum()
+        left += max(0.0, (counts.planned - counts.done) * each[stage] - float(under_way))
+    return left

@@ -1,0 +1,67 @@
+"""How far a sweep is, as lines for a log and as a table for a screen."""
+
+from collections.abc import Sequence
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from sweep.status.progress import SweepProgress
+
+# What counts a cell's trials, in the order of the columns.
+COUNTS = ("asked", "running", "complete", "pruned", "failed")
+
+
+def line(progress: SweepProgress) -> str:
+    """Everything but the cells, in one line."""
+    stages = ", ".join(f"{name} {s.done}/{s.planned}" for name, s in progress.stages.items())
+    lost = [
+        f"{count} {state}"
+        for state in ("pruned", "failed")
+        if (count := sum(getattr(cell, state) for cell in progress.cells))
+    ]
+    counts = f"{stages} ({', '.join(lost)})" if lost else stages
+    return "; ".join([f"{progress.state}: {counts}", *_speed(progress)])
+
+
+def screen(progress: SweepProgress | None, jobs: Sequence[str]) -> Group:
+    """The whole picture: the job's lines, the stages, a row per cell."""
+    parts: list[Text | Table] = [Text(text) for text in jobs]
+    if progress is not None:
+        parts.append(Text(f"{progress.sweep}: {line(progress)}"))
+        parts.append(_cells(progress))
+    return Group(*parts)
+
+
+def _cells(progress: SweepProgress) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("cell")
+    for name in (*COUNTS, f"best {progress.metric}", "confirmed"):
+        table.add_column(name, justify="right")
+    for cell in progress.cells:
+        best = "–" if cell.best is None else f"{cell.best:.4g}"  # noqa: RUF001 - as in tables
+        asked, *others = (str(getattr(cell, name)) for name in COUNTS)
+        table.add_row(cell.cell, f"{asked}/{cell.planned}", *others, best, str(cell.confirmed))
+    return table
+
+
+def _speed(progress: SweepProgress) -> list[str]:
+    if progress.state != "running":
+        return [f"{progress.epochs} epochs"]
+    said = []
+    if progress.epochs_per_second:
+        said.append(f"{progress.epochs_per_second:.3g} epochs/s")
+    if progress.seconds_left is not None:
+        said.append(f"about {_duration(progress.seconds_left)} left")
+    # A run that trains for minutes is no silence; a launch that was killed is.
+    if progress.silent_s is not None and progress.silent_s > 300:
+        said.append(f"no run began or ended for {_duration(progress.silent_s)}")
+    return said
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

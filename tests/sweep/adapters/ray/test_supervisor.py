@@ -1,0 +1,101 @@
+"""A command that is run for another process: it ends with that one, and is given time to."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+# Tells its number, and when it was asked to end, how often.
+COMMAND = """
+import signal, sys, time
+from pathlib import Path
+asked = []
+signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
+print("begun", flush=True)
+while not asked:
+    time.sleep(0.01)
+Path(sys.argv[1]).write_text(str(len(asked)))
+sys.exit(130)
+"""
+HOUR, SOON = "3600", "0.1"  # seconds
+DEADLINE = 30.0  # seconds
+
+
+@contextmanager
+def _keeper(silence_s: str, *command: str) -> Iterator[subprocess.Popen[str]]:
+    """A supervisor as Ray's worker starts it, with SIGINT blocked."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "sweep.adapters.ray.supervisor", silence_s, *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[4])},
+            start_new_session=True,
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    with process:
+        yield process
+
+
+def _waiting(place: Path) -> tuple[str, ...]:
+    return (sys.executable, "-c", COMMAND, str(place / "asked"))
+
+
+def _begun(process: subprocess.Popen[str]) -> psutil.Process:
+    """The command, once it can be asked to end."""
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    return psutil.Process(process.pid).children(recursive=True)[-1]
+
+
+def test_a_command_is_ended_once_nobody_holds_its_input(tmp_path: Path) -> None:
+    with _keeper(HOUR, *_waiting(tmp_path)) as process:
+        _begun(process)
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(DEADLINE) == 130
+    assert (tmp_path / "asked").read_text() == "1"
+
+
+def test_a_command_is_ended_when_nothing_is_heard_any_more(tmp_path: Path) -> None:
+    with _keeper(SOON, *_waiting(tmp_path)) as process:
+        assert process.wait(DEADLINE) in (130, 128 + signal.SIGTERM)
+        assert process.stderr is not None
+        assert "nothing was heard from the client for 0.1 s" in process.stderr.read()
+
+
+def test_a_command_is_ended_truly_though_its_keeper_is_killed_first(tmp_path: Path) -> None:
+    with _keeper(HOUR, *_waiting(tmp_path)) as process:
+        command = _begun(process)
+        # As Ray does with what a worker started.
+        process.kill()
+        process.wait()
+        assert command.is_running()
+        assert process.stdin is not None
+        process.stdin.close()
+        command.wait(DEADLINE)
+    assert (tmp_path / "asked").read_text() == "1"
+
+
+def test_exit_codes_come_through_and_ctrl_c_can_be_heard(tmp_path: Path) -> None:
+    with _keeper(HOUR, sys.executable, "-c", "raise SystemExit(7)") as process:
+        assert process.wait(DEADLINE) == 7
+    with _keeper(HOUR, *_waiting(tmp_path)) as process:
+        _begun(process).send_signal(signal.SIGINT)
+        assert process.wait(DEADLINE) == 128 + signal.SIGINT
+
+
+def test_a_head_without_the_command_is_told(tmp_path: Path) -> None:
+    with _keeper(HOUR, str(tmp_path / "almkd"), "launch") as process:
+        assert process.wait(DEADLINE) == 2
+        assert process.stderr is not None
+        assert "cannot be started on the cluster's head (No such file" in process.stderr.read()

@@ -1,0 +1,71 @@
+"""Teachers on disk come back as they were, or not at all."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sweep.adapters.ray.teacher_store import TeacherStore
+
+LOGITS = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> TeacherStore:
+    return TeacherStore(tmp_path / "teachers")
+
+
+def _put(store: TeacherStore, key: str) -> None:
+    store.put(key, LOGITS, {"layers.0.weight": LOGITS.T})
+
+
+def _assert_reported_as_damaged(store: TeacherStore) -> None:
+    found, damaged = store.logits(["a", "b"])
+    assert found == {}
+    assert [line.split(":")[0] for line in damaged] == [str(store.path("a"))]
+    assert "trained again" in damaged[0]
+
+
+def test_teacher_comes_back_as_it_was(store: TeacherStore, tmp_path: Path) -> None:
+    _put(store, "a")
+    found = TeacherStore(tmp_path / "teachers").logits(["a", "b"])[0]
+    assert set(found) == {"a"}
+    assert found["a"].dtype == np.float32
+    assert np.array_equal(found["a"], LOGITS)
+
+
+def test_putting_leaves_nothing_beside_the_teacher(store: TeacherStore) -> None:
+    _put(store, "a")
+    _put(store, "a")
+    assert [path.name for path in store.path("a").parent.iterdir()] == [store.path("a").name]
+
+
+@pytest.mark.parametrize("part", [0, 1, 8, 60, 120])
+def test_half_a_file_is_no_teacher(store: TeacherStore, part: int) -> None:
+    _put(store, "a")
+    whole = store.path("a").read_bytes()
+    store.path("a").write_bytes(whole[:part])
+    _assert_reported_as_damaged(store)
+    _put(store, "a")
+    assert set(store.logits(["a"])[0]) == {"a"}
+
+
+def test_other_bytes_are_no_teacher(store: TeacherStore) -> None:
+    store.path("a").write_bytes(b"\xff" * 200)
+    _assert_reported_as_damaged(store)
+
+
+def test_file_without_logits_is_no_teacher(store: TeacherStore) -> None:
+    from safetensors.numpy import save_file
+
+    save_file({"something": LOGITS}, store.path("a"))
+    _assert_reported_as_damaged(store)
+
+
+@pytest.mark.parametrize("place", [-1, -30, 200])
+def test_one_changed_byte_is_noticed(store: TeacherStore, place: int) -> None:
+    _put(store, "a")
+    content = bytearray(store.path("a").read_bytes())
+    content[place] ^= 1
+    store.path("a").write_bytes(content)
+    _assert_reported_as_damaged(store)

@@ -1,0 +1,21 @@
+"""Label smoothing: L_i = CE((1 - eps) onehot(y_i) + eps / C, z_i).
+
+eps share of the label given to all C classes alike, in [0, 1].
+
+Source: Szegedy et al. 2016, arXiv 1512.00567.
+"""
+
+from torch import Tensor
+
+from trainers.classes.losses import cross_entropy, log_softmax
+from trainers.classification.data.lanes import Batch
+from trainers.method import Method
+
+
+class LabelSmoothing(Method):
+    """Cross-entropy with softened labels; the teacher is not read."""
+
+    def losses(self, batch: Batch, z: Tensor) -> Tensor:
+        eps = self.values.numbers["smoothing"].view(-1, 1)
+        uniform = -log_softmax(z).mean(-1)
+        return (1 - eps) * cross_entropy(z, batch.labels) + eps * uniform

@@ -1,0 +1,118 @@
+"""Loss weights from a small network, learned on clean data: what such methods share.
+
+L lanes, B examples of a batch, K losses per example, D inputs of the weighting net.
+
+u      what the net sees of each example                      (L, D, B)
+w      its weights, net(u)                                    (L, K, B)
+L_i    sum_k w_ik l_ik
+
+Before each step of the student, the net takes one step of Adam down the loss that a look-ahead step
+of the whole student would leave on a clean held-out mini-batch (`trainers.mixing.look_ahead`); then
+the student steps with the weights of the new net.
+
+Departure from the sources: the look-ahead runs in evaluation mode, where theirs takes the
+statistics of the batch.
+"""
+
+from abc import abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from trainers.classes.losses import cross_entropy
+from trainers.classification.data.lanes import Batch
+from trainers.classification.networks.classifier import LaneClassifier
+from trainers.lanes.adam import LaneAdam
+from trainers.lanes.layers import Linear
+from trainers.lanes.seeds import torch_generator
+from trainers.lanes.state import State
+from trainers.method import Method, Setup
+from trainers.mixing.held_out_batches import HeldOutBatches
+from trainers.mixing.look_ahead import Network, Parameters, evaluation_mode, look_ahead_gradient
+
+# Of the public code of arXiv 1902.07379.
+HIDDEN = 100
+NET_DECAY = 1e-4
+
+
+class WeightingNet(nn.Module):
+    """D inputs, one hidden layer with ReLU, K outputs: ``(L, D, B) -> (L, K, B)``."""
+
+    def __init__(self, inputs: int, outputs: int, seeds: tuple[int, ...], purpose: str) -> None:
+        super().__init__()
+        generators = [torch_generator(seed, purpose, "net") for seed in seeds]
+        self.hidden = Linear(inputs, HIDDEN, generators)
+        self.out = Linear(HIDDEN, outputs, generators)
+
+    def forward(self, u: Tensor) -> Tensor:
+        return _affine(self.out, torch.relu(_affine(self.hidden, u)))
+
+
+def _affine(layer: Linear, x: Tensor) -> Tensor:
+    """The layer without a matrix product: layers one wide get another kernel for another L."""
+    return (layer.weight.unsqueeze(-1) * x.unsqueeze(1)).sum(2) + layer.bias.unsqueeze(-1)
+
+
+class LearnedWeights(Method):
+    """Per-example losses weighted by a net that looks ahead."""
+
+    def __init__(self, setup: Setup, net: WeightingNet) -> None:
+        super().__init__(setup)
+        purpose = type(self).__name__
+        self.net = net.to(self.data.inputs.device)
+        self._adam = LaneAdam(list(net.parameters()), self.values.numbers["net_lr"], NET_DECAY)
+        self._held_out = HeldOutBatches(self.data, self.batch_size, setup.seeds, purpose)
+
+    @abstractmethod
+    def parts(self, batch: Batch, z: Tensor) -> Tensor:
+        """The losses to be weighted, (L, K, B), at logits ``z`` (L, B, C)."""
+
+    @abstractmethod
+    def weights(self, batch: Batch, z: Tensor) -> Tensor:
+        """w (L, K, B), with the graph that leads to the net and none that leads to ``z``."""
+
+    def losses(self, batch: Batch, z: Tensor) -> Tensor:
+        with torch.no_grad():
+            w = self.weights(batch, z)
+        return (w * self.parts(batch, z)).sum(1)
+
+    def begin_step(self, batch: Batch, student: LaneClassifier, lr: Tensor) -> None:
+        held_out = self._held_out.draw()
+        lanes = torch.arange(self.data.lanes, device=lr.device)
+        with evaluation_mode(student):
+            network = Network(student, lanes)
+
+            def parts(theta: Parameters) -> Tensor:
+                return self.parts(batch, network.logits(theta, batch.inputs))
+
+            def held_out_loss(theta: Parameters) -> Tensor:
+                z = network.logits(theta, held_out.inputs)
+                return cross_entropy(z, held_out.labels).mean(1)
+
+            theta = network.parameters
+            with torch.no_grad():
+                z = network.logits(theta, batch.inputs)
+            w = self.weights(batch, z)
+            step = lr / batch.labels.shape[1]
+            slope = look_ahead_gradient(theta, parts, w.detach(), step, held_out_loss)
+        self._adam.step(torch.autograd.grad(w, list(self.net.parameters()), slope))
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "net": dict(self.net.named_parameters()),
+            "adam": self._adam.state(),
+            "held_out": self._held_out.state(),
+        }
+
+    @torch.no_grad()
+    def load_state(self, state: State) -> None:
+        for name, p in self.net.named_parameters():
+            p.copy_(state["net"][name])
+        self._adam.load_state(state["adam"])
+        self._held_out.load_state(state["held_out"])
+
+    def keep(self, lanes: Tensor) -> None:
+        super().keep(lanes)
+        self._adam.keep(lanes)
+        self._held_out.keep(lanes)
