@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 HOLD ?= torch==2.13.0 ray==2.60.0 optuna==5.0.0 mlflow==3.17.2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv sweep check test rehearse chaos bench audit constraints
+.PHONY: help venv sweep check test rehearse chaos bench docs audit constraints
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -47,6 +47,9 @@ bench: $(INSTALLED) ## Measure speed and memory on this machine's CPU, in under 
 	$(BIN)/python bench/lanes.py --most 64 --seconds 0.5
 	$(BIN)/python bench/convolutions.py
 	$(BIN)/python bench/page.py
+
+docs: $(INSTALLED) ## Write the tables of docs/ from the rows that declare what they list
+	$(BIN)/python docs/write_tables.py
 
 audit: $(INSTALLED) ## Check the pins against known advisories, where their database can be reached
 	$(BIN)/python .ci/audit.py

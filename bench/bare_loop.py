@@ -31,7 +31,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 from machine import keep_median, options, say
 from numpy.typing import NDArray
@@ -42,16 +41,17 @@ from sweep.plan.tasks import NO_TRIAL, CohortTask, confirm_cohort, search_cohort
 from sweep.run import Places, open_store
 from sweep.spec.reader import check_spec
 
-Logits = dict[str, NDArray[np.float32]]
+# What is kept of every teacher: arrays by name.
+Outputs = dict[str, Mapping[str, NDArray[Any]]]
 # How long a start may take, in seconds.
 START_S = 15.0
 
 
 class Job(NamedTuple):
-    """A cohort, its teachers' logits, and after which epoch each lane was stopped."""
+    """A cohort, what is kept of its teachers, and after which epoch each lane was stopped."""
 
     task: CohortTask
-    logits: Logits
+    outputs: Outputs
     epochs: Mapping[str, int]
 
 
@@ -60,7 +60,7 @@ def warm(plan: Mapping[str, Any]) -> None:
     import torch
 
     from sweep import training
-    from trainers.classification.data.datasets import load_dataset
+    from trainers.loading import load_dataset
 
     torch.set_num_threads(1)
     spec = check_spec(dict(plan), "the sweep's spec")
@@ -71,8 +71,8 @@ def warm(plan: Mapping[str, Any]) -> None:
 KNOWN: dict[str, Any] = {}
 
 
-def train(job: Job) -> tuple[int, Logits]:
-    """Train a cohort, lanes stopping where they did in the sweep: lane epochs, teachers' logits."""
+def train(job: Job) -> tuple[int, Outputs]:
+    """Train a cohort, lanes stopping where they did in the sweep: lane epochs, kept outputs."""
     lane_epochs = 0
 
     def report(epoch: int, names: Sequence[str], rows: Sequence[Mapping[str, float]]) -> list[bool]:
@@ -80,8 +80,8 @@ def train(job: Job) -> tuple[int, Logits]:
         lane_epochs += len(names)
         return [job.epochs.get(name, epoch + 1) > epoch for name in names]
 
-    _, teachers = KNOWN["train"](job.task, KNOWN["dataset"], job.logits, report)
-    return lane_epochs, {key: teacher.logits for key, teacher in teachers.items()}
+    _, teachers = KNOWN["train"](job.task, KNOWN["dataset"], job.outputs, report)
+    return lane_epochs, {key: teacher.outputs for key, teacher in teachers.items()}
 
 
 def students(plan: Plan, trials: pd.DataFrame) -> tuple[list[CohortTask], dict[str, int]]:
@@ -115,11 +115,11 @@ def train_all(plan: Plan, trials: pd.DataFrame, processes: int) -> tuple[float, 
         # Every process is up once each of them has answered.
         pool.map(time.sleep, [0.5] * processes, chunksize=1)
         began = time.perf_counter()
-        logits: Logits = {}
+        outputs: Outputs = {}
         jobs = [Job(teacher_cohort(plan, jobs), {}, {}) for jobs in plan.teacher_cohorts]
         for _, found in pool.imap_unordered(train, jobs):
-            logits |= found
-        work = [Job(t, {key: logits[key] for key in t.teachers}, epochs) for t in tasks]
+            outputs |= found
+        work = [Job(t, {key: outputs[key] for key in t.teachers}, epochs) for t in tasks]
         lane_epochs = sum(count for count, _ in pool.imap_unordered(train, work))
         return time.perf_counter() - began, lane_epochs
 

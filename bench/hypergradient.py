@@ -31,9 +31,9 @@ from machine import keep, options, say
 from torch import Tensor
 from torch.nn import functional as F
 
+from trainers.classes.terms import ClassObjective
 from trainers.mixing.alm_kd.descent import Descent
 from trainers.mixing.alm_kd.variants import VARIANTS
-from trainers.mixing.held_out_loss import Goal
 from trainers.mixing.hypergradient import Evaluation, TrainingGroup
 
 BATCH, GROUP, REPEATS, LOSSES = 128, 3, 5, 2
@@ -79,7 +79,7 @@ def ours(problem: Problem) -> Tensor:
         some = Problem(*(t[part] for t in problem))
         J = len(some.lam)
         w = torch.full((J, BATCH), 1 / BATCH)
-        goal = Goal(some.onehot, w, torch.ones_like(w))
+        goal = ClassObjective(some.onehot, w, torch.ones_like(w))
         group = TrainingGroup(some.h, some.r, torch.full((J,), ETA), BATCH)
         return group, Evaluation(some.h_e, some.z_e, goal)
 

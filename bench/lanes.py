@@ -26,8 +26,9 @@ from machine import RESULTS, described, say
 
 from trainers.classes.losses import cross_entropy
 from trainers.classification.networks.build import build_model
+from trainers.classification.networks.table import NETWORKS
 from trainers.lanes.optim import LaneSGD
-from trainers.loop.cohort_size import lane_bytes, lanes_that_pay
+from trainers.loop.cohort_size import lanes_that_pay
 from trainers.loop.memory import keep_freed_memory
 from trainers.settings import ModelSpec
 
@@ -46,9 +47,9 @@ class Case:
 
 
 CASES = {
-    "mlp": Case(ModelSpec("mlp", (16,)), (1, 8, 8), 64),
-    "mlp_60": Case(ModelSpec("mlp", (60,)), (64,), 128),
-    "mlp_256": Case(ModelSpec("mlp", (256, 256)), (1, 8, 8), 64),
+    "mlp": Case(ModelSpec("mlp", {"hidden": (16,)}), (1, 8, 8), 64),
+    "mlp_60": Case(ModelSpec("mlp", {"hidden": (60,)}), (64,), 128),
+    "mlp_256": Case(ModelSpec("mlp", {"hidden": (256, 256)}), (1, 8, 8), 64),
     "resnet8": Case(ModelSpec("resnet8"), (3, 32, 32), 128),
     "resnet8_digits": Case(ModelSpec("resnet8"), (1, 8, 8), 64),
 }
@@ -87,8 +88,11 @@ def curve(
     case = CASES[name]
     kind = "cuda" if device.type == "cuda" else "cpu"
     memory = memory_of(device)
-    choice = lanes_that_pay(case.model, kind, memory, case.batch_size, case.shape)
-    lane = lane_bytes(case.model, case.batch_size, case.shape)
+    network = NETWORKS[case.model.name]
+    model = network.complete(case.model)
+    choice = lanes_that_pay(network, model, kind, memory, case.batch_size, case.shape)
+    assert network.lane_bytes is not None
+    lane = network.lane_bytes(model, case.batch_size, case.shape)
     wanted = sorted({*counts, choice})
     fitting = [lanes for lanes in wanted if lanes * lane <= memory]
     for lanes in wanted[len(fitting) :]:
@@ -105,7 +109,7 @@ def curve(
     best = max(points, key=lambda lanes: points[lanes])
     return {
         "model": case.model.name,
-        "hidden": case.model.hidden,
+        "hidden": case.model.sizes.get("hidden", ()),
         "shape": case.shape,
         "batch_size": case.batch_size,
         "lane_steps_per_second": points,

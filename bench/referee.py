@@ -77,7 +77,7 @@ def fill(journal: Path, plan: Plan, trials: int) -> None:
     study = optuna.create_study(
         storage=JournalStorage(backend),
         study_name=f"{plan.spec.name}/{cell.id}",
-        direction=plan.spec.objective.direction,
+        direction=plan.spec.objective_metric.direction,
     )
     for _ in range(trials):
         values = {name: draw.uniform(d.low, d.high) for name, d in space.items()}

@@ -43,7 +43,7 @@ from sklearn.model_selection import train_test_split
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-METHODS = ("alm_kd", "fixed_kd", "cross_entropy")
+METHODS = ("alm_kd", "fixed_kd", "labels_only")
 EPOCHS, BATCH, CLASSES, SEED = 30, 64, 10, 0
 MOMENTUM, WEIGHT_DECAY, TEACHER_LR = 0.9, 5e-4, 0.1
 WARM_UP, GRAD_FIT = 2, 3
@@ -83,7 +83,7 @@ def load(rate: float, epochs: int) -> Data:
     parts = [torch.as_tensor(a) for a in (x, y, held_x, held_y, val_x, val_y)]
     data = Data(*parts, teacher=torch.zeros(len(y), CLASSES))
     teacher = mlp(256, 256)
-    for _ in train(teacher, data, "cross_entropy", {"lr": TEACHER_LR}, epochs):
+    for _ in train(teacher, data, "labels_only", {"lr": TEACHER_LR}, epochs):
         pass
     with torch.no_grad():
         return data._replace(teacher=teacher(data.x))
@@ -125,7 +125,7 @@ def train(
         for index in torch.randperm(n).split(BATCH):
             z, y = model(data.x[index]), data.y[index]
             losses = lam[index, 0] * F.cross_entropy(z, y, reduction="none")
-            if method != "cross_entropy":
+            if method != "labels_only":
                 losses = losses + lam[index, 1] * distillation(data.teacher[index], z, tau)
             sgd.zero_grad()
             losses.mean().backward()
@@ -195,7 +195,7 @@ def trainable(config: dict[str, Any], data: Data, method: str, epochs: int) -> N
 def space(method: str) -> dict[str, Any]:
     """The ranges of the preset."""
     searched: dict[str, Any] = {"lr": tune.loguniform(0.02, 0.3)}
-    if method != "cross_entropy":
+    if method != "labels_only":
         searched["temperature"] = tune.loguniform(1, 8)
     if method == "fixed_kd":
         searched["alpha"] = tune.uniform(0, 1)

@@ -11,10 +11,14 @@ from search_spaces.domains import Choice, Domain, Float
 
 SHARED: Mapping[str, Domain] = {
     "lr": Float(0.01, 0.5, log=True),
+    "look_ahead_lr": Float(0.01, 1.0, log=True),
     "temperature": Float(1.0, 10.0, log=True),
     "alpha": Float(0.0, 1.0),
     "net_lr": Float(1e-4, 1e-2, log=True),
 }
+
+# Shared ranges of a task, where they are others.
+BY_TASK: Mapping[str, Mapping[str, Domain]] = {"classification": {}}
 
 OWN: Mapping[str, Mapping[str, Domain]] = {
     "alm_kd": {
@@ -22,7 +26,7 @@ OWN: Mapping[str, Mapping[str, Domain]] = {
         "meta_lr": Float(1e1, 1e5, log=True),
     },
     "fixed_kd": {},
-    "cross_entropy": {},
+    "labels_only": {},
     "label_smoothing": {"smoothing": Float(0.0, 0.9)},
     "wsld": {"kd_weight": Float(0.1, 10.0, log=True)},
     "superloss": {"regularization": Float(0.1, 10.0, log=True)},
@@ -42,4 +46,9 @@ OWN: Mapping[str, Mapping[str, Domain]] = {
     "ebkd": {},
     "ca_mkd": {},
     "ae_kd": {"cap": Float(0.3, 1.0)},
+}
+
+# Own ranges that hold once another hyperparameter has a certain value: (method, name, value).
+GIVEN: Mapping[tuple[str, str, str], Mapping[str, Domain]] = {
+    ("alm_kd", "meta_step", "normalised"): {"meta_lr": Float(0.01, 1.0, log=True)},
 }

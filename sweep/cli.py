@@ -14,6 +14,7 @@ from sweep.commands.launching import INTERRUPTED
 from sweep.errors import BadInput, SweepFailed
 from sweep.garbage_collection import collect_seldom
 from sweep.secrets import masked, refuse_in_arguments, take_up_files
+from trainers.registry import PROBLEMS
 
 # In the order of the help.
 COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
@@ -28,6 +29,8 @@ COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("compare", results.compare),
     ("export", results.export),
     ("ui", results.ui),
+    ("presets", catalogue.presets),
+    ("tasks", catalogue.tasks),
     ("methods", catalogue.methods),
     ("datasets", catalogue.datasets),
     ("networks", catalogue.networks),
@@ -43,6 +46,7 @@ def main() -> NoReturn:
     try:
         refuse_in_arguments(sys.argv[1:])
         take_up_files()
+        _refuse_broken_tasks()
         code = _app()(args=sys.argv[1:] or ["--help"], standalone_mode=False)
     except BadInput as error:
         _fail(str(error), 2)
@@ -75,6 +79,12 @@ def _app() -> typer.Typer:
     for name, command in COMMANDS:
         app.command(name)(command)
     return app
+
+
+def _refuse_broken_tasks() -> None:
+    """BadInput where an installed package brings a task that cannot be had."""
+    if PROBLEMS:
+        raise BadInput("\n".join(PROBLEMS))
 
 
 def _fail(message: str, code: int) -> NoReturn:

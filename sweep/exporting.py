@@ -8,19 +8,24 @@ from typing import BinaryIO
 from sweep.compare.export import TABLES, Source, write_long, write_wide
 from sweep.compare.formats import BINARY, WRITERS
 from sweep.compare.paper import Spread
+from sweep.compare.records import SweepRecord
 from sweep.errors import BadInput, unknown
 from sweep.run import Places, open_store
 
 
 @dataclass(frozen=True)
 class Excerpt:
-    """What is exported: which sweeps, which table, in which format, long or wide."""
+    """What is exported: which sweeps, which table, in which format, long or wide.
+
+    ``metric``: what the comparison is about; None for what was tested.
+    """
 
     sweeps: tuple[str, ...]
     table: str
     form: str
     wide: bool
     spread: Spread
+    metric: str | None = None
 
     def check(self, out: Path | None) -> None:
         """BadInput where it cannot be written to `out` (standard output if None)."""
@@ -29,6 +34,8 @@ class Excerpt:
         for option, value, known in (("table", self.table, TABLES), ("format", self.form, WRITERS)):
             if value not in known:
                 raise BadInput(f"--{option}: {unknown(option, value, known)}")
+        if self.metric and self.table != "comparison":
+            raise BadInput(f"--metric: {self.table} has every metric; drop it or take comparison")
         if self.wide and self.table != "comparison":
             raise BadInput(f"--wide: {self.table} has no wide form; drop it or take comparison")
         if out is not None and not out.parent.is_dir():
@@ -47,7 +54,8 @@ def export(excerpt: Excerpt, places: Places, out: Path | None) -> int:
     store = open_store(places, must_exist=True)
     histories = store.histories()
     sources = [
-        Source(store.record(name), store.spec(name).seed, histories) for name in excerpt.sweeps
+        Source(_about(store.record(name), excerpt.metric), store.spec(name).seed, histories)
+        for name in excerpt.sweeps
     ]
 
     def write(stream: BinaryIO) -> int:
@@ -65,3 +73,15 @@ def export(excerpt: Excerpt, places: Places, out: Path | None) -> int:
     finally:
         part.unlink(missing_ok=True)
     return rows
+
+
+def _about(record: SweepRecord, metric: str | None) -> SweepRecord:
+    """The record about a metric; BadInput where its runs have no such value."""
+    if metric is None or metric == record.metric:
+        return record
+    known = {other.name: other for other in record.others}
+    if metric not in known:
+        raise BadInput(
+            f"--metric: {unknown('test metric of ' + record.name, metric, [record.metric, *known])}"
+        )
+    return record.looking_at(known[metric])

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sweep.compare.records import SweepRecord
     from sweep.referee.referee import Progress
     from sweep.referee.time_spent import Work
-    from trainers.classification.data.datasets import Dataset
+    from trainers.data.dataset import Dataset
 
 
 # The page to read first, among a sweep's results.
@@ -182,7 +182,7 @@ def _tell_time(
 
 def refuse_missing_data(spec: SweepSpec) -> None:
     """BadInput, saying what to fetch, where the files of a sweep's data are not there."""
-    from trainers.classification.data.datasets import missing
+    from trainers.loading import missing
 
     if problem := missing(spec.data_settings()):
         raise BadInput(problem)
@@ -295,9 +295,8 @@ def _train(
 
 def _load(plan: Plan) -> "Dataset":
     """The data set, if the networks take it and every condition's noise can be had; or BadInput."""
-    from trainers.classification.data.datasets import load_dataset, unusable
-    from trainers.classification.networks.table import check_shape
     from trainers.data.errors import DataError
+    from trainers.loading import load_dataset, unusable
 
     settings = plan.spec.data_settings()
     try:
@@ -308,10 +307,9 @@ def _load(plan: Plan) -> "Dataset":
         if problem := unusable(dataset, settings, condition.labels):
             raise BadInput(problem)
     for model in (plan.spec.student.model, *(teacher.model for teacher in plan.spec.teacher)):
-        try:
-            check_shape(model.settings(), dataset.inputs.shape[1:])
-        except ValueError as error:
-            raise BadInput(str(error)) from None
+        network = plan.spec.task_entry.networks[model.name]
+        if problem := network.shape_problem(model.name, dataset.shape):
+            raise BadInput(problem)
     return dataset
 
 

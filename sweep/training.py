@@ -3,23 +3,20 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from sweep.plan.tasks import CohortTask, LaneOutcome
-from trainers.classification.data.datasets import Dataset
-from trainers.classification.data.lanes import LaneData
+from trainers.data.dataset import Dataset
 from trainers.loop.checkpoint import UnusableCheckpoint, from_bytes, to_bytes
 from trainers.loop.cohort import Cohort, LaneResult, Report
 from trainers.loop.live_teachers import LiveTeachers, Weights
 from trainers.loop.memory import keep_freed_memory
 from trainers.loop.stopwatch import Stopwatch
 from trainers.loop.teachers import Teacher, train_teachers
+from trainers.registry import TASKS
+from trainers.task import KeptOutputs, TaskData
 
-Logits = Mapping[str, NDArray[np.float32]]
 # Takes the names of the lanes that are left, the epoch that ended, and the state then.
 Save = Callable[[Sequence[str], int, bytes], None]
 
@@ -36,7 +33,7 @@ class Checkpoints:
 def train(  # noqa: PLR0913, PLR0917 - what a task is trained with, each apart
     task: CohortTask,
     dataset: Dataset,
-    teacher_logits: Logits,
+    teacher_outputs: Mapping[str, KeptOutputs],
     report: Report,
     teacher_weights: Mapping[str, Weights] | None = None,
     checkpoints: Checkpoints | None = None,
@@ -44,15 +41,14 @@ def train(  # noqa: PLR0913, PLR0917 - what a task is trained with, each apart
 ) -> tuple[dict[str, LaneOutcome], dict[str, Teacher]]:
     """Train a cohort; what its lanes leave, and for the teachers' stage the teachers, by name.
 
-    ``teacher_weights``: by teacher's name, needed where inputs are augmented. Lanes that ``report``
+    ``teacher_weights``: by teacher's name, needed where inputs are changed. Lanes that ``report``
     stopped leave no outcome. The test split is read in confirm alone, once.
     """
     keep_freed_memory()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     sources = [lane.source for lane in task.lanes]
-    data = LaneData(
-        dataset, task.data.fractions, sources, teacher_logits, device, task.data.treatment
-    )
+    kind = TASKS[task.spec.task].load()
+    data = kind.data(dataset, task.data, sources, teacher_outputs, device)
     live = _live(task, data, teacher_weights or {})
     cohort = Cohort(task.spec, [lane.lane for lane in task.lanes], data, live, stopwatch)
     # Snapshots are taken on the way, so that a training with them cannot begin in its middle.
@@ -66,23 +62,32 @@ def train(  # noqa: PLR0913, PLR0917 - what a task is trained with, each apart
         teachers = {key.rsplit("/", 1)[1]: teacher for key, teacher in trained.items()}
     else:
         results = cohort.train(report, between)
-    outcomes = {name: _outcome(results[name]) for name in cohort.names}
     if task.stage == "confirm":
         cohort.test()
-        outcomes = {
-            name: replace(_outcome(results[name]), examples=_examples(data, lane, results[name]))
-            for lane, name in enumerate(cohort.names)
-        }
-    return outcomes, teachers
+    return _outcomes(cohort, results, with_examples=task.stage == "confirm"), teachers
 
 
-def _live(task: CohortTask, data: LaneData, weights: Mapping[str, Weights]) -> LiveTeachers | None:
-    """The teachers themselves, where their logits cannot be kept."""
-    if not (data.augments and data.teachers):
+def _outcomes(
+    cohort: Cohort, results: Mapping[str, LaneResult], with_examples: bool
+) -> dict[str, LaneOutcome]:
+    """What the lanes that are left leave, by name."""
+    outcomes = {name: _outcome(results[name]) for name in cohort.names}
+    if with_examples:
+        for stack in cohort.stacks:
+            for lane, name in enumerate(stack.names):
+                tables = {k: t.cpu().numpy() for k, t in results[name].tables.items()}
+                known = {**stack.data.examples(lane), **tables}
+                outcomes[name] = replace(outcomes[name], examples=known)
+    return outcomes
+
+
+def _live(task: CohortTask, data: TaskData, weights: Mapping[str, Weights]) -> LiveTeachers | None:
+    """The teachers themselves, where their outputs cannot be kept."""
+    if not (task.changes_inputs and data.teachers):
         return None
     of_lanes = [[weights[name] for name in lane.source.teachers] for lane in task.lanes]
-    shape = tuple(data.inputs.shape[1:])
-    return LiveTeachers(task.teacher_networks, of_lanes, shape, data.classes, data.inputs.device)
+    entry = TASKS[task.spec.task]
+    return LiveTeachers(task.teacher_networks, of_lanes, data, entry.load(), entry)
 
 
 def _go_on(cohort: Cohort, state: bytes, report: Report) -> None:
@@ -114,10 +119,3 @@ def _saver(cohort: Cohort, checkpoints: Checkpoints) -> Callable[[], None]:
 
 def _outcome(result: LaneResult) -> LaneOutcome:
     return LaneOutcome(result.epochs, result.best_epoch, result.best, result.test)
-
-
-def _examples(data: LaneData, lane: int, result: LaneResult) -> dict[str, Any]:
-    """What is known of a lane's training examples, one array a column."""
-    labels = data.training_labels(lane)
-    tables = {name: table.cpu().numpy() for name, table in result.tables.items()}
-    return {"row": labels.rows, "label": labels.given, "true_label": labels.true, **tables}

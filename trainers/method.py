@@ -1,62 +1,43 @@
-"""What the training loop asks of a method, and what a method is given.
+"""What the training loop asks of a method, and what a method is given, whatever the task.
 
-L lanes, B examples of a batch, N of the training split, C classes, M teachers.
+L lanes, B examples of a batch, N of the training split, M teachers.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
-import torch
 from torch import Tensor
 
-from trainers.classification.data.lanes import Batch, LaneData
-from trainers.classification.networks.classifier import LaneClassifier
-from trainers.hyperparameters import Hyperparameter, Value
+from trainers.lanes.network import LaneNetwork, Output
 from trainers.lanes.state import State
-
-
-@dataclass(frozen=True)
-class LaneValues:
-    """The hyperparameters of every lane: numbers as tensors (L,), words as lists."""
-
-    numbers: Mapping[str, Tensor]
-    words: Mapping[str, tuple[Value, ...]]
-
-    def keep(self, lanes: Tensor) -> "LaneValues":
-        """The same for ``lanes`` (indices) alone."""
-        chosen = lanes.tolist()
-        return LaneValues(
-            {name: t[lanes] for name, t in self.numbers.items()},
-            {name: tuple(w[i] for i in chosen) for name, w in self.words.items()},
-        )
-
-
-def stack_values(
-    hyperparameters: Sequence[Hyperparameter],
-    lanes: Sequence[Mapping[str, Value]],
-    device: torch.device,
-) -> LaneValues:
-    """Each lane's values, the default where a lane names none."""
-    numbers, words = {}, {}
-    for h in hyperparameters:
-        values = tuple(lane.get(h.name, h.default) for lane in lanes)
-        if h.kind == "choice" or h.words:
-            words[h.name] = values
-        else:
-            numbers[h.name] = torch.tensor([float(v) for v in values], device=device)
-    return LaneValues(numbers, words)
+from trainers.lanes.values import LaneValues
+from trainers.task import Batch, TaskData, Terms
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What a method is built from: the cohort's data, hyperparameters, one seed per lane."""
+    """What a method is built from: the cohort's data, hyperparameters, one seed per lane.
 
-    data: LaneData
+    ``student``: as it starts; what is made of it (`Method.evaluated`) has to be a copy.
+    ``short_batch``: as `trainers.entries.TaskEntry` has it.
+    """
+
+    data: TaskData
     values: LaneValues
     seeds: tuple[int, ...]
     batch_size: int
+    student: LaneNetwork
+    short_batch: Literal["real", "nominal"] = "real"
+
+
+class Step(NamedTuple):
+    """One batch in training: what the student was shown, its output, and what it lost."""
+
+    batch: Batch
+    output: Output
+    terms: Terms
 
 
 class Method(ABC):
@@ -68,14 +49,29 @@ class Method(ABC):
         self.batch_size = setup.batch_size
 
     @abstractmethod
-    def losses(self, batch: Batch, z: Tensor) -> Tensor:
-        """Per-example losses (L, B) at student logits ``z`` (L, B, C); never reduced."""
+    def losses(self, step: Step) -> Tensor:
+        """Per-example losses (L, B) with the graph that leads to the student; never reduced."""
 
-    def begin_epoch(self, epoch: int, student: LaneClassifier, lr: Tensor) -> None:
-        """Called before epoch 1, 2, ... with the learning rates (L,) of that epoch."""
+    def show(self, batch: Batch) -> Batch:
+        """What the student is shown in place of a training batch: mixed, cropped, written anew.
 
-    def begin_step(self, batch: Batch, student: LaneClassifier, lr: Tensor) -> None:
-        """Called before each step, with its batch, the student as it is and the rates (L,)."""
+        ``changed`` has to be set where teachers are to be asked about what is shown.
+        """
+        return batch
+
+    def begin_epoch(self, epoch: int, student: LaneNetwork, lr: Tensor) -> None:
+        """Called before epoch 1, 2, ... with the size (L,) of a plain gradient step in that
+        epoch."""
+
+    def begin_step(self, batch: Batch, student: LaneNetwork, lr: Tensor) -> None:
+        """Called before each step, with its batch, the student as it is and that size (L,)."""
+
+    def end_step(self, student: LaneNetwork) -> None:
+        """Called after each step, with the student as it has become."""
+
+    def evaluated(self, student: LaneNetwork) -> LaneNetwork:
+        """What is evaluated and kept in place of the student, of its making: an average, say."""
+        return student
 
     def metrics(self) -> Mapping[str, Tensor]:
         """Diagnostics of the epoch that ended, each (L,); NaN where a lane has none."""

@@ -8,68 +8,81 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from trainers.data.splits import SplitFractions
-from trainers.hyperparameters import Value
+from trainers.fields import Value
 
 # What a data set can be told.
 Option = float | int | str
-# Which classes are taken for which: pairs (from, to).
-ClassMap = tuple[tuple[int, int], ...]
+Schedule = Literal["cosine", "linear", "constant", "steps"]
 
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A network by name and the sizes that it takes, e.g. ``ModelSpec("mlp", (256, 256))``.
+    """A network by name and the sizes that it is given, e.g. ``ModelSpec("mlp", {"hidden":
+    (16,)})``.
 
-    Which network takes which, and what the others are then, says
-    `trainers.classification.networks.table`; what is not given is empty or zero. ``hidden``: widths
-    of an MLP's layers; ``depth``, ``width``, ``growth``: the numbers in a network's name, as in
-    WRN-16-2; ``shortcut``: what leads past a residual block; ``path``, ``arguments``, ``head``: a
-    torch module of the user's, what its class is called with, and the name of its last layer.
+    Which network takes which, and what the others are then, says its row in `trainers.registry`.
     """
 
     name: str
-    hidden: tuple[int, ...] = ()
-    depth: int = 0
-    width: int = 0
-    growth: int = 0
-    shortcut: str = ""
-    path: str = ""
-    head: str = ""
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    sizes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Training:
-    """The settings that all lanes of a cohort share. Epochs and batch size are counts.
+    """The settings that all lanes of a cohort share.
 
-    ``schedule``: the learning rate falls along half a cosine, stays, or (``steps``) is multiplied
-    by ``factor`` after each of the epochs ``milestones``.
+    ``epochs``, ``batch_size``: counts. ``steps``: how many an epoch has; None: as many as the
+    training split has batches. ``momentum``, ``nesterov``: of SGD; ``beta1``, ``beta2``,
+    ``epsilon``: of AdamW.
+    ``schedule``: the learning rate falls along half a cosine or a line to nothing, stays, or
+    (``steps``) is multiplied by ``factor`` after each of the epochs ``milestones``; it changes from
+    epoch to epoch. ``warmup_steps``: over so many steps it rises in a line to what the schedule
+    says. ``clip_norm``: the length that a lane's gradient is cut to, None for none.
+    ``evaluate_every``: epochs from one evaluation to the next; the last epoch is always evaluated.
     """
 
     epochs: int
     batch_size: int
-    momentum: float
-    nesterov: bool
-    schedule: Literal["cosine", "constant", "steps"]
+    momentum: float = 0.9
+    nesterov: bool = True
+    schedule: Schedule = "cosine"
     milestones: tuple[int, ...] = ()
     factor: float = 0.1
+    steps: int | None = None
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    warmup_steps: int = 0
+    clip_norm: float | None = None
+    evaluate_every: int = 1
 
     def lr_factor(self, epoch: int) -> float:
-        """What the first learning rate is multiplied by in ``epoch`` (from 1)."""
+        """What the first learning rate is multiplied by in ``epoch`` (from 1), warm-up aside."""
         if self.schedule == "constant":
             return 1.0
         if self.schedule == "steps":
             return self.factor ** sum(epoch > milestone for milestone in self.milestones)
+        if self.schedule == "linear":
+            return 1 - (epoch - 1) / self.epochs
         return 0.5 * (1 + math.cos(math.pi * (epoch - 1) / self.epochs))
+
+    def warmup_factor(self, step: int) -> float:
+        """What the rate of ``step`` (from 1, over all epochs) is multiplied by besides."""
+        return min(1.0, step / self.warmup_steps) if self.warmup_steps else 1.0
+
+    def evaluates(self, epoch: int) -> bool:
+        """Whether the validation split is evaluated after ``epoch``."""
+        return epoch % self.evaluate_every == 0 or epoch == self.epochs
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which epoch counts: the first with the best value of a validation metric."""
+    """Which epoch counts: the first with the best value of a validation metric, or the last."""
 
     metric: str
     maximize: bool
+    epoch: Literal["best", "last"] = "best"
 
     def sign(self) -> float:
         return 1.0 if self.maximize else -1.0
@@ -85,9 +98,9 @@ class Labels:
 
 @dataclass(frozen=True)
 class LaneSource:
-    """What one lane trains on: the seed of its split and noise, and its teachers' logits.
+    """What one lane trains on: the seed of its split and noise, and its teachers' outputs.
 
-    ``teachers``: M names into the cohort's mapping of teacher logits, (N, C) each; may be empty.
+    ``teachers``: M names into the cohort's mapping of teachers' outputs; may be empty.
     ``train_on_meta``: the meta split, with its true labels, is part of the training split; lanes of
     one cohort agree on it.
     """
@@ -109,33 +122,52 @@ class Lane:
 
 @dataclass(frozen=True)
 class CohortSpec:
-    """A method, a network and the settings its lanes share."""
+    """A task, a method of it, a network and the settings its lanes share."""
 
     method: str
     model: ModelSpec
     training: Training
     selection: Selection
+    task: str = "classification"
+
+
+SPLITS = ("train", "meta", "validation", "test")
 
 
 @dataclass(frozen=True)
-class Treatment:
-    """What is done to examples on their way to a student.
+class SplitFractions:
+    """The share of all examples in each split; together at most 1.
 
-    ``augment``: how inputs of training batches are changed. ``noisy_splits``: where label noise
-    falls. ``class_map``: for asymmetric noise. ``noise_file``: the labels of noise from a file.
+    ``test`` None: the test split is the official test part of the data set, all of it, and the
+    shares are those of the other examples.
     """
 
-    augment: Literal["none", "crop_flip"] = "none"
-    noisy_splits: tuple[str, ...] = ("train",)
-    class_map: ClassMap = ()
-    noise_file: str = ""
+    train: float
+    meta: float
+    validation: float
+    test: float | None
+
+    def drawn(self) -> Mapping[str, float]:
+        """The splits that are drawn, with their shares."""
+        shares = {name: getattr(self, name) for name in SPLITS}
+        return {name: float(share) for name, share in shares.items() if share is not None}
+
+
+@dataclass(frozen=True)
+class NoiseSpec:
+    """Where label noise falls, and what the noise kinds are told beside kind and rate."""
+
+    splits: tuple[str, ...] = ("train",)
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class DataSpec:
-    """A data set by name with its options as given, the share of each split, the treatment."""
+    """A data set of a task, by name, with its options as given, the share of each split, the
+    noise."""
 
     dataset: str
     fractions: SplitFractions
     options: Mapping[str, Option] = field(default_factory=dict)
-    treatment: Treatment = Treatment()
+    noise: NoiseSpec = NoiseSpec()
+    task: str = "classification"

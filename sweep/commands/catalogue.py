@@ -1,66 +1,136 @@
-"""What there is to choose from: methods, data sets, networks, search spaces."""
+"""What there is to choose from: tasks, methods, data sets, networks, presets, search spaces."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated
+
+import typer
 
 from sweep.commands.printing import print_table
+from sweep.errors import BadInput, unknown
+
+FormatOption = Annotated[str, typer.Option("--format", help="text, markdown or json.")]
+TaskOption = Annotated[str | None, typer.Option("--task", metavar="TASK", help="Of one task only.")]
+TaskName = Annotated[
+    str | None, typer.Argument(metavar="[TASK]", help="Its metrics and noise kinds instead.")
+]
+Name = Annotated[
+    str | None, typer.Argument(metavar="[NAME]", help="Every field of this one instead.")
+]
+Row = Mapping[str, str]
 
 
-def methods() -> None:
-    """List the methods, with what each searches or can have pinned."""
-    from trainers.registry import METHODS
+def tasks(name: TaskName = None, form: FormatOption = "text") -> None:
+    """List the kinds of problem, and what each brings."""
+    from sweep.catalogue import metric_rows, noise_rows, task_rows
 
-    rows = [
-        {
-            "method": name,
-            "what it does": entry.summary,
-            "hyperparameters": ", ".join(h.name for h in entry.hyperparameters),
-            "source": entry.source,
-        }
-        for name, entry in METHODS.items()
-    ]
-    print_table(["method", "what it does", "hyperparameters", "source"], rows)
+    task = _known(name, "TASK")
+    if task is None:
+        _print(task_rows(), form)
+        return
+    _print_several({"metrics": metric_rows(task), "noise kinds": noise_rows(task)}, form)
 
 
-def datasets() -> None:
-    """List the data sets."""
-    from trainers.classification.data.datasets import DATASETS
+def methods(name: Name = None, task: TaskOption = None, form: FormatOption = "text") -> None:
+    """List the methods, or the hyperparameters of one."""
+    from sweep.catalogue import method_rows
 
-    rows = [
-        {"data set": name, "what it is": entry.summary, "source": entry.source}
-        for name, entry in DATASETS.items()
-    ]
-    print_table(["data set", "what it is", "source"], rows)
+    _list("methods", "method", name, _known(task), method_rows, form)
 
 
-def networks() -> None:
-    """List the networks that students and teachers can be."""
-    from trainers.classification.networks.table import NETWORKS
+def datasets(name: Name = None, task: TaskOption = None, form: FormatOption = "text") -> None:
+    """List the data sets, or the options of one."""
+    from sweep.catalogue import dataset_rows
 
-    rows = [
-        {"network": name, "what it is": network.summary, "source": network.source}
-        for name, network in NETWORKS.items()
-    ]
-    print_table(["network", "what it is", "source"], rows)
+    _list("datasets", "data set", name, _known(task), dataset_rows, form)
 
 
-def spaces() -> None:
+def networks(name: Name = None, task: TaskOption = None, form: FormatOption = "text") -> None:
+    """List the networks that students and teachers can be, or the sizes of one."""
+    from sweep.catalogue import network_rows
+
+    _list("networks", "network", name, _known(task), network_rows, form)
+
+
+def presets(form: FormatOption = "text") -> None:
+    """List the sweeps that come with almkd: what each asks, its size, about how long it takes."""
+    from sweep.catalogue import preset_rows
+
+    _print(preset_rows(), form)
+
+
+def spaces(task: TaskOption = None, form: FormatOption = "text") -> None:
     """List what each method searches by default, and where the default value comes from."""
-    from search_spaces.defaults import OWN, SHARED
-    from trainers.registry import METHODS
+    from sweep.catalogue import space_rows
 
-    def row(method: str, name: str, domain: object) -> dict[str, str]:
-        owners = [method] if method in METHODS else METHODS
-        known = [h for owner in owners for h in METHODS[owner].hyperparameters if h.name == name]
-        return {
-            "method": method,
-            "hyperparameter": name,
-            "domain": str(domain),
-            "default": str(known[0].default),
-            "source of the default": known[0].source,
-        }
+    _print(space_rows(_known(task)), form)
 
-    rows = [
-        row(method, name, domain)
-        for method, space in {"(shared)": SHARED, **OWN}.items()
-        for name, domain in space.items()
-    ]
-    columns = ["method", "hyperparameter", "domain", "default", "source of the default"]
-    print_table(columns, rows)
+
+def _list(
+    table: str,
+    what: str,
+    name: str | None,
+    task: str | None,
+    rows: Callable[[str | None], list[Row]],
+    form: str,
+) -> None:
+    from sweep.catalogue import fields_of, names_in
+    from trainers.registry import TASKS
+
+    if name is None:
+        _print(rows(task), form)
+        return
+    owners = [TASKS[task]] if task else list(TASKS.values())
+    known = [name for owner in owners for name in names_in(table, owner)]
+    if name not in known:
+        raise BadInput(unknown(what, name, known))
+    _print(fields_of(table, name, task), form)
+
+
+def _known(task: str | None, where: str = "--task") -> str | None:
+    from trainers.registry import TASKS
+
+    if task is not None and task not in TASKS:
+        raise BadInput(f"{where}: {unknown('task', task, TASKS)}")
+    return task
+
+
+def _print(rows: Sequence[Row], form: str) -> None:
+    _print_several({"": rows}, form)
+
+
+def _print_several(tables: Mapping[str, Sequence[Row]], form: str) -> None:
+    """Tables under their titles; in JSON a list, or a mapping of lists where they have titles."""
+    if form not in _PRINTERS:
+        raise BadInput(f"--format: {unknown('format', form, _PRINTERS)}")
+    _PRINTERS[form](tables)
+
+
+def _as_text(tables: Mapping[str, Sequence[Row]]) -> None:
+    for number, (title, rows) in enumerate(tables.items()):
+        if title:
+            typer.echo(f"{chr(10) if number else ''}{title}")
+        if rows:
+            columns = [column for column in rows[0] if any(row[column] for row in rows)]
+            print_table(columns, [{column: row[column] for column in columns} for row in rows])
+        else:
+            typer.echo("none")
+
+
+def _as_markdown(tables: Mapping[str, Sequence[Row]]) -> None:
+    from sweep.catalogue import to_markdown
+
+    texts = [f"**{title}**\n\n{to_markdown(rows)}" if title else to_markdown(rows)
+             for title, rows in tables.items()]  # fmt: skip
+    typer.echo("\n".join(texts), nl=False)
+
+
+def _as_json(tables: Mapping[str, Sequence[Row]]) -> None:
+    typer.echo(json.dumps(tables.get("", tables), indent=2, ensure_ascii=False))
+
+
+_PRINTERS: Mapping[str, Callable[[Mapping[str, Sequence[Row]]], None]] = {
+    "text": _as_text,
+    "markdown": _as_markdown,
+    "json": _as_json,
+}

@@ -5,6 +5,10 @@ from sweep.compare.records import SweepRecord
 from sweep.compare.statistics import smallest_reachable_p
 from sweep.plan.plan import Plan
 from sweep.spec.spec import SweepSpec
+from trainers.loading import counts
+
+# What is kept of a teacher is in single precision.
+BYTES, UNITS = 4, ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def describe(spec: SweepSpec, seen: SweepRecord | None = None) -> list[str]:
@@ -17,9 +21,10 @@ def describe(spec: SweepSpec, seen: SweepRecord | None = None) -> list[str]:
         f"sweep       {spec.name} on {spec.data.dataset}",
         f"cells       {len(plan.cells)}: {len(spec.methods)} methods x "
         f"{len(plan.conditions)} conditions",
-        f"teachers    {budget.teachers}",
+        f"teachers    {budget.teachers}{_kept_outputs(plan)}",
         f"search      {budget.search_trials} trials, {spec.search.trials} for each cell in "
-        f"generations of {spec.search.generation}, {spec.search.sampler.name} with "
+        f"generations of {plan.generation}{_why(spec, plan.generation)}, "
+        f"{spec.search.sampler.name} with "
         f"{spec.search.pruner.name} pruning, seed {plan.search_seed}",
         f"confirm     {budget.confirm_runs} runs, seeds {seeds[0]} to {seeds[-1]} for each cell",
         f"cohorts     {budget.cohorts} of at most {plan.lanes} lanes",
@@ -31,3 +36,23 @@ def describe(spec: SweepSpec, seen: SweepRecord | None = None) -> list[str]:
         space = ", ".join(f"{name} {domain}" for name, domain in cell.space.items())
         lines.append(f"space       {cell.use.label}: {space or 'nothing varies, no search'}")
     return [*lines, *seed_notes(plan, seen)]
+
+
+def _kept_outputs(plan: Plan) -> str:
+    """How much is kept of the teachers, where that is known before any file is read."""
+    found = counts(plan.spec.data_settings())
+    teachers = sum(len(job.names) for job in plan.teachers)
+    if not teachers or found is None:
+        return ""
+    examples, numbers = found
+    size, unit = float(BYTES * examples * numbers * teachers), 0
+    while size >= 1024 and unit < len(UNITS) - 1:
+        size, unit = size / 1024, unit + 1
+    return f", whose kept outputs take {size:.3g} {UNITS[unit]}"
+
+
+def _why(spec: SweepSpec, generation: int) -> str:
+    """Why trials are not asked for as the spec says."""
+    if generation == spec.search.generation:
+        return ""
+    return f" in place of {spec.search.generation}, as the device holds one lane"

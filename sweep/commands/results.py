@@ -53,6 +53,13 @@ def export(  # noqa: PLR0913, PLR0917 - an option each
     std: Annotated[
         bool, typer.Option("--std/--interval", help="Beside a mean in a wide table.")
     ] = False,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Compare another test metric than the one that was tested: no p, nothing called.",
+        ),
+    ] = None,
     runs_dir: RunsOption = DEFAULT_RUNS,
     tracking_uri: TrackingOption = None,
 ) -> None:
@@ -64,7 +71,7 @@ def export(  # noqa: PLR0913, PLR0917 - an option each
     from sweep.exporting import export as run
 
     sweeps = [*([sweep] if sweep else []), *(more or [])]
-    excerpt = Excerpt(tuple(sweeps), table, form, wide, "std" if std else "interval")
+    excerpt = Excerpt(tuple(sweeps), table, form, wide, "std" if std else "interval", metric)
     rows = run(excerpt, places(runs_dir, tracking_uri), out)
     if out is not None:
         typer.echo(f"wrote {rows} rows to {out}", err=True)

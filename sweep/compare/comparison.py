@@ -42,7 +42,8 @@ def comparison_table(record: SweepRecord, seed: int) -> pd.DataFrame:
 
     A method has a row for each baseline; a baseline has one, with no difference in it. A cell
     without a finished confirm run is there too, with NaN and `n_seeds` 0. Holm's adjustment runs
-    over all comparisons of the table. `seed`, a non-negative integer, fixes the resampling.
+    over all comparisons of the table. Of a metric that is looked at only there is no p. `seed`, a
+    non-negative integer, fixes the resampling.
     """
     rows = [
         _cell_row(record, condition, method, seed)
@@ -67,7 +68,7 @@ def trials_table(record: SweepRecord) -> pd.DataFrame:
 
     Columns as in TRIAL_COLUMNS, then any others the record brought.
     """
-    columns = trial_columns(record.metric)
+    columns = trial_columns(record.metric, record.objective.name)
     extra = [column for column in record.trials.columns if column not in columns]
     trials = record.trials[[*columns, *extra]].astype({"trial": "Int64"})
     order = pd.DataFrame(
@@ -145,9 +146,10 @@ def _difference_row(
         a, b = paired_scores(record, condition, method, baseline)
         names = (record.name, *_cell_names(condition, method), baseline)
         low, high = statistics.bca_interval(a - b, cell_rng(seed, *names, "difference"))
-        p = statistics.sign_flip_p(a - b, cell_rng(seed, *names, "sign flip"))
+        flips = cell_rng(seed, *names, "sign flip")
+        p = NAN if record.exploratory else statistics.sign_flip_p(a - b, flips).value
         prob = statistics.probability_of_improvement(a, b, record.direction)
-        figures = (statistics.mean(a - b), low, high, p.value, prob)
+        figures = (statistics.mean(a - b), low, high, p, prob)
     names_of_figures = ("delta", "delta_ci95_low", "delta_ci95_high", "p_value", "prob_better")
     return {"baseline": baseline, **dict(zip(names_of_figures, figures, strict=True))}
 

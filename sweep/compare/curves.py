@@ -67,7 +67,7 @@ class Curves:
 
 def read_curves(record: SweepRecord, histories: Histories) -> Curves:
     """The curves that figures show: the objective on the validation split, and weights."""
-    objective = f"validation_{record.metric}"
+    objective = record.validation_column
     shown = [m for m in record.curve_metrics if m == objective or m.startswith(WEIGHT)]
     run_ids = list(record.trials.loc[record.trials["stage"] != "teacher", "run_id"])
     pages = [

@@ -8,6 +8,7 @@ import pandas as pd
 
 from sweep.compare.answer import answer
 from sweep.compare.curves import Curves
+from sweep.compare.exploratory import exploratory_table
 from sweep.compare.fairness import failures_table, fairness_table
 from sweep.compare.origin import Origin
 from sweep.compare.paper import PaperTable, paper_table
@@ -40,6 +41,11 @@ class Findings:
     def wide(self) -> PaperTable:
         """The comparison table as papers print it."""
         return paper_table(self.record, self.table, self.origin.spec.seed)
+
+    @cached_property
+    def exploratory(self) -> pd.DataFrame:
+        """The metrics beside the one that is tested."""
+        return exploratory_table(self.record, self.origin.spec.seed)
 
     @cached_property
     def fairness(self) -> pd.DataFrame:

@@ -38,12 +38,12 @@ def rate_text(noise_rate: float) -> str:
 
 def axis_label(record: SweepRecord) -> str:
     """The test metric with its unit: "Test accuracy (%)"."""
-    return _with_unit("Test", record)
+    return _with_unit("Test", record.metric, record.unit)
 
 
 def objective_label(record: SweepRecord) -> str:
     """The metric that search improves, with its unit: "Validation accuracy (%)"."""
-    return _with_unit("Validation", record)
+    return _with_unit("Validation", record.objective.name, record.objective.unit)
 
 
 def better_text(record: SweepRecord) -> str:
@@ -87,7 +87,7 @@ def condition_text(condition: Condition, record: SweepRecord) -> str:
     return text
 
 
-def _with_unit(split: str, record: SweepRecord) -> str:
-    unit = AXIS_UNITS.get(record.unit, record.unit)
-    name = f"{split} {record.metric.replace('_', ' ')}"
+def _with_unit(split: str, metric: str, unit: str) -> str:
+    unit = AXIS_UNITS.get(unit, unit)
+    name = f"{split} {metric.replace('_', ' ')}"
     return f"{name} ({unit})" if unit else name

@@ -58,6 +58,7 @@ def _tables(findings: Findings) -> dict[str, str]:
         "comparison.md": to_markdown(findings.table),
         "comparison.tex": wide_latex(findings.wide, "interval"),
         "trials.csv": to_csv(trials_table(findings.record)),
+        "exploratory.csv": to_csv(findings.exploratory),
         "fairness.csv": to_csv(findings.fairness),
         "failures.csv": to_csv(findings.failures),
     }
@@ -97,7 +98,7 @@ def drawings(findings: Findings) -> Iterator[Drawing]:
 
 def _of_search(findings: Findings) -> Iterator[Drawing]:
     record, curves = findings.record, findings.curves
-    metric = record.metric.replace("_", " ")
+    metric = record.objective.title
     yield Drawing(
         "learning_curves",
         "Learning curves",

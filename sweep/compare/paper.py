@@ -70,6 +70,7 @@ class PaperTable:
     columns: tuple[Condition, ...]
     cells: Mapping[tuple[Row, Condition], Cell]
     digits: int
+    tested: bool = True
 
     @property
     def sweeps(self) -> tuple[str, ...]:
@@ -96,6 +97,7 @@ def paper_table(record: SweepRecord, table: pd.DataFrame, seed: int) -> PaperTab
         record.conditions,
         cells,
         decimals(float(np.median(spreads))) if len(spreads) else decimals(0.0),
+        not record.exploratory,
     )
 
 
@@ -109,6 +111,7 @@ def side_by_side(tables: Sequence[PaperTable]) -> PaperTable:
         tuple(columns),
         {place: cell for table in tables for place, cell in table.cells.items()},
         max(table.digits for table in tables),
+        all(table.tested for table in tables),
     )
 
 
@@ -211,7 +214,7 @@ def _mark(cells: dict[tuple[Row, Condition], Cell], record: SweepRecord, seed: i
             place = ((record.name, method), condition)
             if value == max(known.values()):
                 cells[place] = replace(cells[place], best=True)
-            else:
+            elif not record.exploratory:
                 best = max(known, key=known.__getitem__)
                 tests[place] = _test(record, condition, (method, best), seed)
     adjusted = statistics.holm(np.array([p for _, _, p in tests.values()], dtype=float))
@@ -255,7 +258,5 @@ def _grid(
 def _caption(table: PaperTable, spread: Spread) -> str:
     what = "mean ± standard deviation" if spread == "std" else "mean [95 % interval]"
     seeds = "; *: fewer seeds than planned" if table.lacks_seeds() else ""
-    return (
-        f"{table.title}, {what} over seeds. Bold: the best mean. Underlined: not significantly"
-        f" worse than the best{seeds}."
-    )
+    tests = "Underlined: not significantly worse than the best" if table.tested else "Not tested"
+    return f"{table.title}, {what} over seeds. Bold: the best mean. {tests}{seeds}."

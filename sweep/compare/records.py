@@ -5,7 +5,7 @@ as one `SweepRecord`. Statistics, tables, figures and the report are made from t
 """
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
@@ -14,6 +14,7 @@ import pandas as pd
 
 from search_spaces.domains import Domain
 from sweep.plan.plan import Condition
+from trainers.entries import Metric
 
 Direction = Literal["maximize", "minimize"]
 
@@ -22,7 +23,8 @@ STAGES = ("teacher", "search", "confirm")
 CELL_COLUMNS = ["method", "noise_kind", "noise_rate", "teacher_labels"]  # what makes a cell
 STATES = ("complete", "pruned", "failed", "running", "interrupted")
 
-# Column -> meaning. `{metric}` stands for the record's metric. One row per trial of any stage.
+# Column -> meaning. `{metric}` stands for the metric that is compared, `{objective}` for the one
+# that search improves. One row per trial of any stage.
 TRIAL_COLUMNS: Mapping[str, str] = {
     "sweep": "name of the sweep",
     "stage": "teacher, search or confirm",
@@ -35,7 +37,7 @@ TRIAL_COLUMNS: Mapping[str, str] = {
     "seed": "integer seed of split, noise, initial weights and batch order",
     "state": "complete, pruned, failed, running or interrupted",
     "reason": "why the trial did not complete; missing where it did",
-    "validation_{metric}": "best over epochs on the validation split, in the record's unit",
+    "validation_{objective}": "best over epochs on the validation split, in the objective's unit",
     "best_epoch": "epoch of the best validation value, from 1",
     "test_{metric}": "test value of the best epoch, in the record's unit; confirm stage only",
     "epochs_trained": "number of epochs run, whatever the state",
@@ -58,7 +60,7 @@ class SweepRecord:
 
     name: str
     dataset: str
-    metric: str  # such as "accuracy"; its columns are test_<metric> and validation_<metric>
+    metric: str  # that is compared, such as "accuracy"; its column is test_<metric>
     unit: str  # of the metric, such as "percent"; empty where it has none
     direction: Direction
     methods: tuple[str, ...]  # labels in the order of the spec
@@ -71,10 +73,13 @@ class SweepRecord:
     spaces: Mapping[str, Mapping[str, Domain]] = field(default_factory=dict)  # label -> searched
     device: Literal["CPU", "GPU"] = "CPU"
     devices: float = 1.0  # that a cohort takes
+    searched: Metric | None = None  # what search improves; None: the metric that is compared
+    others: tuple[Metric, ...] = ()  # test metrics beside, each a column test_<name> of the trials
+    exploratory: bool = False  # the metric is looked at, not tested: no p, and nothing is called
 
     def __post_init__(self) -> None:
         _check_plan(self)
-        _check_columns(self.trials, trial_columns(self.metric))
+        _check_columns(self.trials, trial_columns(self.metric, self.objective.name))
         _check_choices(self.trials, "stage", STAGES)
         _check_choices(self.trials, "state", STATES)
         _check_cells(self)
@@ -84,6 +89,28 @@ class SweepRecord:
     def test_column(self) -> str:
         """Name of the column of test values."""
         return f"test_{self.metric}"
+
+    @property
+    def objective(self) -> Metric:
+        """What search improves, on the validation split."""
+        return self.searched or Metric(self.metric, "", self.unit, self.direction)
+
+    @property
+    def validation_column(self) -> str:
+        """Name of the column of validation values."""
+        return f"validation_{self.objective.name}"
+
+    def looking_at(self, metric: Metric) -> "SweepRecord":
+        """The same about another metric, which is looked at and not tested."""
+        return replace(
+            self,
+            metric=metric.name,
+            unit=metric.unit,
+            direction=metric.direction,
+            searched=self.objective,
+            others=(),
+            exploratory=True,
+        )
 
     @property
     def challengers(self) -> tuple[str, ...]:
@@ -96,9 +123,9 @@ class SweepRecord:
         return dict(iter(self.trials.groupby(["stage", *CELL_COLUMNS], sort=False)))
 
 
-def trial_columns(metric: str) -> tuple[str, ...]:
-    """Columns of a frame of trials for this metric, in the order of TRIAL_COLUMNS."""
-    return tuple(column.format(metric=metric) for column in TRIAL_COLUMNS)
+def trial_columns(metric: str, objective: str) -> tuple[str, ...]:
+    """Columns of a frame of trials for these metrics, in the order of TRIAL_COLUMNS."""
+    return tuple(column.format(metric=metric, objective=objective) for column in TRIAL_COLUMNS)
 
 
 def trials_of(record: SweepRecord, stage: str, condition: Condition, method: str) -> pd.DataFrame:

@@ -63,6 +63,7 @@ def report(findings: Findings, pictures: Sequence[Picture]) -> str:
         limits=verdicts[_verdict_count(record) :],
         wide=Markup(wide_html_table(findings.wide, "interval")),
         differences=Markup(html_table(differences_table(record, table))),
+        exploratory=Markup(html_table(findings.exploratory)) if len(findings.exploratory) else "",
         comparison=Markup(html_table(table)),
         pictures=pictures,
         shared=shared_settings(origin.spec),
@@ -117,10 +118,18 @@ def shared_settings(spec: SweepSpec) -> dict[str, str]:
         "sampler": _named(search.sampler.name, search.sampler.parameters()),
         "pruner": _named(search.pruner.name, search.pruner.parameters()),
         "ranges of shared hyperparameters": ", ".join(ranges) or "none is shared",
-        "selection": f"best validation {spec.objective.metric}, trial and epoch",
+        "selection": _selection(spec),
         "confirm seeds": f"{spec.confirm.seeds}, the same for every method",
         "clean meta split": meta[spec.meta_split_for_baselines],
     }
+
+
+def _selection(spec: SweepSpec) -> str:
+    """Which trial is confirmed, and which epoch of a training counts."""
+    metric, epoch = spec.objective_metric.title, spec.selection().epoch
+    if epoch == "last":
+        return f"trial with the best validation {metric}, last epoch"
+    return f"best validation {metric}, trial and epoch"
 
 
 def _shared_ranges(spec: SweepSpec) -> dict[str, object]:

@@ -57,11 +57,11 @@ def _spent(rows: pd.DataFrame) -> Floats:
 
 def _values(rows: pd.DataFrame, record: SweepRecord) -> Floats:
     complete = (rows["state"] == "complete").to_numpy()
-    values = rows[f"validation_{record.metric}"].to_numpy(dtype=float)
+    values = rows[record.validation_column].to_numpy(dtype=float)
     return np.where(complete, values, np.nan)
 
 
 def _running_best(values: Floats, record: SweepRecord) -> Floats:
     """(R, T) -> (R, T); NaN until the first value."""
-    best = np.fmax if record.direction == "maximize" else np.fmin
+    best = np.fmax if record.objective.direction == "maximize" else np.fmin
     return best.accumulate(values, axis=1)

@@ -92,7 +92,7 @@ def _add_section(
             Text(row["method"]),
             *([Text(row["baseline"] or NOTHING)] * (len(record.baselines) > 1)),
             Text(_mean_text(row, mean, std, digits), style="bold" if mean == best else ""),
-            Text(_interval_text(row["ci95_low"], row["ci95_high"], digits)),
+            Text(interval_text(row["ci95_low"], row["ci95_high"], digits)),
             Text(delta_text(row, digits)),
             Text(NOTHING if np.isnan(row["p_holm"]) else p_text(row["p_holm"]).removeprefix("= ")),
             Text(row["called"], style="bold" if row["called"] else ""),
@@ -115,7 +115,8 @@ def _mean_text(row: Mapping[Any, Any], mean: float, std: float, digits: int) -> 
     return f"{mean:.{digits}f}" if np.isnan(std) else f"{mean:.{digits}f} ± {std:.{digits}f}"
 
 
-def _interval_text(low: float, high: float, digits: int) -> str:
+def interval_text(low: float, high: float, digits: int) -> str:
+    """An interval: "[94.9, 95.5]"."""
     return NOTHING if np.isnan(low) else f"[{low:z.{digits}f}, {high:z.{digits}f}]"
 
 
@@ -123,5 +124,5 @@ def delta_text(row: Mapping[Any, Any], digits: int) -> str:
     """A row's difference with its interval: "+2.9 [1.8, 4.5]"."""
     if np.isnan(row["delta"]):
         return NOTHING
-    interval = _interval_text(row["delta_ci95_low"], row["delta_ci95_high"], digits)
+    interval = interval_text(row["delta_ci95_low"], row["delta_ci95_high"], digits)
     return f"{row['delta']:+z.{digits}f} {interval}"

@@ -1,8 +1,9 @@
 """How many students, or teachers, train in one cohort of a sweep. Pure, and free of torch."""
 
-from sweep.spec.spec import Resources, SweepSpec
-from trainers.classification.data.datasets import input_shape
-from trainers.classification.networks.table import Device
+from sweep.spec.resources import Resources
+from sweep.spec.spec import SweepSpec
+from trainers.entries import Device
+from trainers.loading import input_shape
 from trainers.loop.cohort_size import lanes_that_pay
 from trainers.settings import ModelSpec
 
@@ -18,18 +19,39 @@ def device_of(resources: Resources) -> Device:
     return "cuda" if resources.gpus else "cpu"
 
 
+def memory_of(resources: Resources) -> int:
+    """Bytes that a cohort may take on its device."""
+    default = CPU_GIB if device_of(resources) == "cpu" else GPU_GIB * resources.gpus
+    return int((resources.memory_gib or default) * GIB)
+
+
 def most_lanes(spec: SweepSpec, model: ModelSpec, batch_size: int) -> int:
     """The most lanes of a network in one cohort: as many as the spec says, or as pay.
 
     The same on every machine, so that a plan can be made anywhere.
     """
-    resources = spec.resources
+    resources, network = spec.resources, spec.task_entry.networks[model.name]
     if resources.max_lanes != "auto":
         return resources.max_lanes
     shape = input_shape(spec.data_settings())
     if shape is None:
         return LANES_OF_UNKNOWN_INPUTS
-    device = device_of(resources)
-    default = CPU_GIB if device == "cpu" else GPU_GIB * resources.gpus
-    memory = int((resources.memory_gib or default) * GIB)
-    return lanes_that_pay(model, device, memory, batch_size, shape)
+    device, memory = device_of(resources), memory_of(resources)
+    return lanes_that_pay(network, network.complete(model), device, memory, batch_size, shape)
+
+
+def generation_of(spec: SweepSpec) -> int:
+    """How many trials of a cell are asked for, and trained, together.
+
+    As many as the spec says; one where the device holds no more than one lane.
+    """
+    student, shape = spec.student, input_shape(spec.data_settings())
+    network = spec.task_entry.networks[student.model.name]
+    if network.lane_bytes is None or shape is None or spec.resources.max_lanes != "auto":
+        return spec.search.generation
+    sizes = network.complete(student.model.settings())
+    one = network.lane_bytes(sizes, student.training.batch_size, shape)
+    # Lanes that train in turn hold their parameters all the time, the rest one after the other.
+    stacked = device_of(spec.resources) in network.together
+    another = one if stacked else network.lane_bytes(sizes, 0, shape)
+    return 1 if one + another > memory_of(spec.resources) else spec.search.generation

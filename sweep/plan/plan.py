@@ -8,7 +8,7 @@ from functools import cached_property
 
 from search_spaces.domains import Domain
 from sweep.errors import BadInput
-from sweep.plan.lanes import most_lanes
+from sweep.plan.lanes import generation_of, most_lanes
 from sweep.plan.teacher_jobs import (
     TeacherJob,
     chain,
@@ -18,8 +18,7 @@ from sweep.plan.teacher_jobs import (
     pays_together,
 )
 from sweep.spec.spec import MethodUse, SweepSpec
-from trainers.classification.networks.table import NETWORKS
-from trainers.registry import METHODS, MethodEntry
+from trainers.entries import MethodEntry
 from trainers.settings import Labels, ModelSpec
 
 
@@ -51,21 +50,20 @@ class Condition:
 
 @dataclass(frozen=True)
 class Cell:
-    """A method under a label, in a condition: one study. ``space`` is empty if all is pinned."""
+    """A method under a label, in a condition: one study.
+
+    ``space`` is empty if all is pinned; ``entry``: the method's row.
+    """
 
     use: MethodUse
     condition: Condition
     space: dict[str, Domain]
+    entry: MethodEntry
 
     @property
     def id(self) -> str:
         """The cell's name in studies and runs."""
         return f"{self.condition}/{self.use.label}"
-
-    @property
-    def entry(self) -> MethodEntry:
-        """The method's row in the registry."""
-        return METHODS[self.use.method]
 
 
 @dataclass(frozen=True)
@@ -83,6 +81,7 @@ class Plan:
 
     def __init__(self, spec: SweepSpec) -> None:
         self.spec = spec
+        self.generation = generation_of(spec)
         self.lanes = self._lanes()
         together = pays_together(spec.student.model.name, spec)
         # One by one they spread over a machine; only a generation has to stay together.
@@ -95,7 +94,7 @@ class Plan:
             for rate in kinds.noise_rate
         )
         self.cells = tuple(
-            Cell(use, condition, spec.space_of(use))
+            Cell(use, condition, spec.space_of(use), spec.entry_of(use))
             for condition in self.conditions
             for use in spec.methods
         )
@@ -147,21 +146,15 @@ class Plan:
 
     def _lanes(self) -> int:
         """The most students in one cohort; BadInput where a generation does not fit into one."""
-        search, name = self.spec.search, self.spec.student.model.name
-        alone = NETWORKS[name].alone or not all(METHODS[u.method].lanes for u in self.spec.methods)
-        if alone:
-            lanes, why = 1, f"{name} trains one to a cohort"
-        else:
-            student = self.spec.student
-            lanes = most_lanes(self.spec, student.model.settings(), student.training.batch_size)
-            why = f"resources.max_lanes is {lanes}"
-            if self.spec.resources.max_lanes == "auto":
-                # What a sampler proposes must not depend on what pays.
-                lanes = max(lanes, search.generation)
-        if search.generation > lanes:
+        student = self.spec.student
+        lanes = most_lanes(self.spec, student.model.settings(), student.training.batch_size)
+        if self.spec.resources.max_lanes == "auto":
+            # What a sampler proposes must not depend on what pays.
+            return max(lanes, self.generation)
+        if self.generation > lanes:
             raise BadInput(
-                f"search.generation: {search.generation} trials train in one cohort, but {why}; "
-                f"lower it to {lanes}{'' if alone else ' or raise the other'}"
+                f"search.generation: {self.generation} trials train in one cohort, but "
+                f"resources.max_lanes is {lanes}; lower it to {lanes} or raise the other"
             )
         return lanes
 
@@ -186,7 +179,7 @@ class Plan:
 
     def budget(self) -> Budget:
         """What running everything from nothing takes."""
-        generation = self.spec.search.generation
+        generation = self.generation
         trials = [self.trials_of(cell) for cell in self.cells]
         seeds = len(self.confirm_seeds)
         cohorts = (

@@ -6,8 +6,10 @@ from typing import Any, Literal
 
 from sweep.plan.plan import Cell, Plan
 from sweep.plan.teacher_jobs import TeacherJob
-from trainers.hyperparameters import Value
+from trainers.fields import Value
 from trainers.lanes.seeds import stream
+from trainers.loading import changing
+from trainers.registry import TASKS
 from trainers.settings import CohortSpec, DataSpec, Lane, LaneSource, ModelSpec
 
 # Stands for a trial's number where there is no search.
@@ -45,9 +47,10 @@ class CohortTask:
     teacher_networks: tuple[ModelSpec, ...] = ()
 
     @property
-    def augments(self) -> bool:
+    def changes_inputs(self) -> bool:
         """Whether its teachers have to see what the students see."""
-        return self.data.treatment.augment != "none"
+        method = TASKS[self.spec.task].methods[self.spec.method]
+        return method.changes_inputs or bool(changing(self.data))
 
     @property
     def teachers(self) -> tuple[str, ...]:
@@ -103,7 +106,8 @@ def teacher_cohort(plan: Plan, jobs: tuple[TeacherJob, ...]) -> CohortTask:
         jobs[0].method,
         network.model.settings(),
         network.training.settings(),
-        plan.spec.objective.settings(),
+        plan.spec.selection(),
+        plan.spec.task_entry.name,
     )
     return CohortTask(
         f"teachers/{jobs[0].key}",
@@ -160,7 +164,8 @@ def _student_cohort(
         cell.use.method,
         student.model.settings(),
         student.training.settings(),
-        plan.spec.objective.settings(),
+        plan.spec.selection(),
+        plan.spec.task_entry.name,
     )
     return CohortTask(
         name,

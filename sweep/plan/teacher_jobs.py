@@ -9,8 +9,8 @@ from typing import Any
 from sweep.plan.lanes import device_of, most_lanes
 from sweep.spec.spec import SweepSpec
 from sweep.spec.student import Teacher
-from trainers.classification.networks.table import NETWORKS
-from trainers.settings import Labels
+from trainers.loading import entry_of
+from trainers.settings import DataSpec, Labels, Selection
 
 # Raised when a change to training makes earlier teachers differ from what would be trained now.
 TEACHER_FORMAT = 2
@@ -39,7 +39,7 @@ class TeacherJob:
     @property
     def method(self) -> str:
         """The method that it trains by."""
-        return "born_again" if self.parent else "cross_entropy"
+        return "born_again" if self.parent else "labels_only"
 
 
 def chain(spec: SweepSpec, network: Teacher, labels: Labels, seed: int) -> tuple[TeacherJob, ...]:
@@ -65,7 +65,7 @@ def like_student(spec: SweepSpec) -> Teacher:
 
 def pays_together(network: str, spec: SweepSpec) -> bool:
     """Whether several lanes of a network in one cohort are faster than one after the other."""
-    return device_of(spec.resources) in NETWORKS[network].together
+    return device_of(spec.resources) in spec.task_entry.networks[network].together
 
 
 def cohorts(jobs: Iterable[TeacherJob], spec: SweepSpec) -> list[tuple[TeacherJob, ...]]:
@@ -102,15 +102,45 @@ def _key(spec: SweepSpec, network: Teacher, labels: Labels, seed: int, parent: s
     """A content key: what a teacher's weights depend on, hashed; then its generation."""
     content: Mapping[str, Any] = {
         "format": TEACHER_FORMAT,
-        "data": asdict(spec.data_settings()),
+        "data": _data_content(spec.data_settings()),
         "teacher": network.model_dump(mode="json", exclude={"generations"}),
-        "selection": asdict(spec.objective.settings()),
+        "selection": _selection_content(spec.selection()),
         "labels": asdict(labels) if labels.noise_rate else "clean",
         "seed": seed,
         "parent": parent,
     }
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
     return f"{digest}-{generation(parent) + 1 if parent else 1}"
+
+
+# The form of keys of 0.1.0 is kept, so that teachers of then are found again.
+
+
+def _data_content(data: DataSpec) -> dict[str, Any]:
+    changed = {field.name for field in entry_of(data).treatment}
+    treatment = {
+        "augment": "none",
+        "noisy_splits": data.noise.splits,
+        "class_map": (),
+        "noise_file": "",
+        **data.noise.options,
+        **{name: value for name, value in data.options.items() if name in changed},
+    }
+    options = {name: value for name, value in data.options.items() if name not in changed}
+    fractions = asdict(data.fractions)
+    return {
+        "dataset": data.dataset,
+        "fractions": fractions,
+        "options": options,
+        "treatment": treatment,
+    }
+
+
+def _selection_content(selection: Selection) -> dict[str, Any]:
+    content = asdict(selection)
+    if selection.epoch == "best":
+        del content["epoch"]
+    return content
 
 
 def generation(key: str) -> int:

@@ -29,7 +29,7 @@ from sweep.plan.tasks import (
 from sweep.plan.teacher_jobs import TeacherJob
 from sweep.referee.states import ENDED, State
 from sweep.referee.stores import Metrics, Outcome, PastTrial, Studies, Tracker
-from trainers.hyperparameters import Value
+from trainers.fields import Value
 
 
 @dataclass
@@ -165,16 +165,17 @@ class Referee:
         self._lane_epochs += len(by_key)
         self._tracker.log(epoch, by_key)
         for key, row in by_key.items():
-            bad = [f"{name} is {value}" for name, value in row.items() if not math.isfinite(value)]
+            bad = [f"{name} is {value}" for name, value in diverged(row, metric)]
             if bad:
                 reason = f"diverged in epoch {epoch}: {', '.join(bad)}"
                 ends[key] = Outcome(flight.live[key], "failed", reason=reason)
-            else:
+            elif metric in row:
                 values[flight.live[key]] = row[metric]
         if search:
             cell = flight.task.cell
             self._studies.report(cell, epoch, values)
-            if epoch < flight.task.spec.training.epochs:
+            # Where nothing was evaluated there is nothing to judge by.
+            if values and epoch < flight.task.spec.training.epochs:
                 for number in self._studies.judge(cell, epoch, list(values)):
                     ends[trial_run(cell, number)] = Outcome(number, "pruned")
         self._end(flight, ends)
@@ -295,7 +296,7 @@ class Referee:
 
     def _search(self, state: _CellState) -> CohortTask:
         """The next generation of a cell, or what is left of one that was broken off."""
-        size = self._plan.spec.search.generation
+        size = self._plan.generation
         room = size - state.asked % size if state.asked % size or not state.unfinished else 0
         count = min(room, self._plan.trials_of(state.cell) - state.asked)
         trials = dict(state.unfinished)
@@ -341,7 +342,7 @@ class Referee:
         """The configuration to confirm: the best complete trial, the earliest of equals."""
         if not state.cell.space:
             return PastTrial(NO_TRIAL, "complete", {}, None)
-        sign = 1.0 if self._plan.spec.objective.direction == "maximize" else -1.0
+        sign = 1.0 if self._plan.spec.objective_metric.direction == "maximize" else -1.0
         complete = [
             (sign * trial.value, -trial.number, trial)
             for trial in self._studies.history(state.cell.id)
@@ -406,6 +407,15 @@ class Referee:
         if flight.task.stage == "search":
             others = [f.task.cell for f in self._flights.values() if f.task.stage == "search"]
             self._cells[flight.task.cell].flying = flight.task.cell in others
+
+
+def diverged(row: Metrics, objective: str) -> list[tuple[str, float]]:
+    """What of a lane's metrics ends it: losses and the objective, where they are not finite."""
+    return [
+        (name, value)
+        for name, value in row.items()
+        if (name == objective or name.endswith("_loss")) and not math.isfinite(value)
+    ]
 
 
 def _number(task: CohortTask, key: str) -> int:

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from sweep.plan.tasks import CohortTask
 from sweep.referee.states import State
-from trainers.hyperparameters import Value
+from trainers.fields import Value
 
 Metrics = Mapping[str, float]
 

@@ -1,14 +1,15 @@
 """The parts of a spec that say what is trained on: the data set, its splits, the conditions."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
-from sweep.spec.fields import Sparing, Strict, distinct, one_of
-from trainers.classification.data.datasets import DATASETS
-from trainers.data.noise import NOISE_KINDS
-from trainers.data.splits import SplitFractions
-from trainers.settings import Option
+from sweep.spec.fields import Declared, Strict, distinct, one_of
+from trainers.entries import DatasetEntry
+from trainers.fields import FieldError, checked
+from trainers.loading import options_of
+from trainers.registry import TASKS
+from trainers.settings import SplitFractions
 
 
 def _test_share(value: object) -> float | str:
@@ -16,15 +17,6 @@ def _test_share(value: object) -> float | str:
     if value == "official" or (isinstance(value, float) and 0 < value < 1):
         return value if isinstance(value, float) else "official"
     raise ValueError(f"{value!r} must be a share in (0, 1), or official")
-
-
-def _file_name(value: str) -> str:
-    if not value or "\0" in value:
-        raise ValueError(f"{value!r} cannot be a path; name a file or folder, or drop the field")
-    return value
-
-
-FileName = Annotated[str, AfterValidator(_file_name)]
 
 
 class Splits(Strict):
@@ -51,69 +43,46 @@ class Splits(Strict):
         return SplitFractions(self.train, self.meta, self.validation, test)
 
 
-class Data(Sparing):
-    """Which data set, what it is told, how it is split, and how training inputs are changed.
+NAMES = tuple(dict.fromkeys(name for task in TASKS.values() for name in task.datasets))
 
-    Which of the fields from ``examples`` on a data set takes, stands in its row of the table.
-    """
 
-    dataset: Annotated[str, one_of("data set", tuple(DATASETS))]
+class Data(Declared):
+    """Which data set, how it is split, and what it is told, as its row declares it."""
+
+    dataset: Annotated[str, one_of("data set", NAMES)]
     splits: Splits = Splits()
-    augment: Literal["none", "crop_flip"] = "none"
-    examples: Annotated[int, Field(ge=1)] | None = None
-    folder: FileName | None = None
-    path: FileName | None = None
-    label: Annotated[str, Field(min_length=1)] | None = None
-    image_size: Annotated[int, Field(ge=1, le=1024)] | None = None
-    classes: Annotated[int, Field(ge=2, le=10_000)] | None = None
-    features: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    spread: Annotated[float, Field(gt=0)] | None = None
-    separation: Annotated[float, Field(gt=0)] | None = None
 
-    @model_validator(mode="after")
-    def _fit(self) -> "Data":
-        entry, given = DATASETS[self.dataset], self.options()
-        for name in given:
-            if name not in entry.takes:
-                raise ValueError(
-                    f"{name}: {self.dataset} does not take this field; remove it ({self.dataset} "
-                    f"takes {', '.join(entry.takes)})"
-                )
-        for name in entry.needs:
-            if name not in given:
-                raise ValueError(f"{name}: is missing; {self.dataset} needs it, add it")
-        if self.augment != "none" and not entry.images:
-            raise ValueError(f"augment: {self.dataset} holds no images to crop; use augment: none")
+    @model_validator(mode="before")
+    @classmethod
+    def _without_augmentation_there_is_none(cls, data: Any) -> Any:
+        # Specs of 0.1.0 say so for every data set, also where there is nothing to augment.
+        if isinstance(data, dict) and data.get("augment") == "none":
+            return {name: value for name, value in data.items() if name != "augment"}
+        return data
+
+    def check(self, entry: DatasetEntry) -> None:
+        """FieldError where the data set does not take what it is told; converts it."""
+        self.take(checked(options_of(entry), self.given, self.dataset))
         if self.splits.test == "official" and not entry.official_test:
-            raise ValueError(
-                f"splits.test: {self.dataset} has no official test part; give a share instead"
+            raise FieldError(
+                "splits.test", f"{self.dataset} has no official test part; give a share instead"
             )
-        return self
-
-    def options(self) -> dict[str, Option]:
-        """What the data set is told, as far as the spec says it."""
-        names = set(type(self).model_fields) - {"dataset", "splits", "augment"}
-        values = {name: getattr(self, name) for name in sorted(names)}
-        return {name: value for name, value in values.items() if value is not None}
 
 
 Rate = Annotated[float, Field(ge=0, lt=1)]
-Kind = Annotated[str, one_of("noise kind", tuple(NOISE_KINDS))]
 TeacherLabels = Literal["noisy", "clean"]
 NoisySplit = Literal["train", "meta", "validation"]
-Taken = Annotated[tuple[int, int], Field(strict=False)]
 
 
-class Conditions(Sparing):
+class Conditions(Declared):
     """The settings in which methods are compared: every combination of the first three lists.
 
-    ``noisy_splits``: where the noise falls; never on the test split. ``class_map``: for asymmetric
-    noise, pairs of a class and the one it is taken for. ``noise_file``: the labels of noise of the
-    kind ``file``.
+    ``noisy_splits``: where the noise falls; never on the test split. Further fields are those that
+    the noise kinds declare.
     """
 
     noise_kind: Annotated[
-        tuple[Kind, ...], Field(min_length=1, strict=False), AfterValidator(distinct)
+        tuple[str, ...], Field(min_length=1, strict=False), AfterValidator(distinct)
     ] = ("symmetric",)
     noise_rate: Annotated[
         tuple[Rate, ...], Field(min_length=1, strict=False), AfterValidator(distinct)
@@ -124,21 +93,3 @@ class Conditions(Sparing):
     noisy_splits: Annotated[
         tuple[NoisySplit, ...], Field(min_length=1, strict=False), AfterValidator(distinct)
     ] = ("train",)
-    class_map: Annotated[tuple[Taken, ...], Field(min_length=1, strict=False)] | None = None
-    noise_file: FileName | None = None
-
-    @model_validator(mode="after")
-    def _fit(self) -> "Conditions":
-        sources = [c for c, _ in self.class_map or ()]
-        for c, other in self.class_map or ():
-            if c == other or c < 0 or other < 0:
-                raise ValueError(f"class_map: [{c}, {other}] does not take one class for another")
-            if sources.count(c) > 1:
-                raise ValueError(f"class_map: class {c} is taken for two; keep one of them")
-        if self.class_map and "asymmetric" not in self.noise_kind:
-            raise ValueError("class_map: no noise kind is asymmetric; remove it or add the kind")
-        if self.noise_file and "file" not in self.noise_kind:
-            raise ValueError("noise_file: no noise kind is file; remove it or add the kind")
-        if "file" in self.noise_kind and not self.noise_file:
-            raise ValueError("noise_file: is missing; noise of the kind file needs it, add it")
-        return self

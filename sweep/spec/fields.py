@@ -1,7 +1,8 @@
 """What the parts of a spec are made of: strict models, safe names, checks of single fields."""
 
 import re
-from typing import Annotated, TypeVar
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -32,6 +33,27 @@ class Sparing(Strict):
         self, write: SerializerFunctionWrapHandler
     ) -> dict[str, object]:
         return {name: value for name, value in write(self).items() if value is not None}
+
+
+class Declared(Sparing):
+    """A part whose further fields are declared in the rows of the trainers' tables.
+
+    Whoever knows the row checks them: `given`, then `take`.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True, allow_inf_nan=False)
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The further fields, as given."""
+        return dict(self.model_extra or {})
+
+    def take(self, values: Mapping[str, Any]) -> None:
+        """Have these in their place, checked and as they are kept."""
+        extra = self.__pydantic_extra__
+        assert extra is not None
+        extra.clear()
+        extra.update(values)
 
 
 def _safe_name(value: str) -> str:

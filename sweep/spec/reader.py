@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from sweep.errors import BadInput, unknown
 from sweep.spec.spec import SweepSpec
+from trainers.fields import FieldError
 
 PRESETS = Path(__file__).resolve().parents[2] / "search_spaces" / "presets"
 
@@ -175,6 +176,9 @@ def _position(place: list[Any], part: str, override: str) -> int:
 def _line(source: str, data: object, error: dict[str, Any]) -> str:
     """One message of pydantic's, in our words."""
     path = [part for part in error["loc"] if part not in UNION_BRANCHES]
+    cause = error.get("ctx", {}).get("error")
+    if isinstance(cause, FieldError):
+        path.append(cause.field)
     if path[:1] == ["teacher"] and isinstance(data, dict) and _is_one(data.get("teacher")):
         del path[1:2]
     field = ".".join(str(part) for part in path)

@@ -1,16 +1,16 @@
 """The search space of one method in a sweep: defaults, what the spec says, less what is pinned."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import Field, model_validator
 
-from search_spaces.defaults import OWN, SHARED
+from search_spaces.defaults import BY_TASK, GIVEN, OWN, SHARED
 from search_spaces.domains import Choice, Domain, Float, Int
 from sweep.errors import unknown
 from sweep.spec.fields import Strict
-from trainers.hyperparameters import Value
-from trainers.registry import METHODS
+from trainers.entries import MethodEntry
+from trainers.fields import Value
 
 
 class DomainSpec(Strict):
@@ -34,51 +34,76 @@ class DomainSpec(Strict):
 SpaceSpec = dict[str, DomainSpec]
 
 
-def has_hyperparameter(method: str, name: str) -> bool:
-    """Whether ``method`` has a hyperparameter of that name."""
-    return any(h.name == name for h in METHODS[method].hyperparameters)
+class Searched(NamedTuple):
+    """A method under a label, with all that decides what of it is searched."""
 
+    task: str
+    method: str
+    entry: MethodEntry
+    label: str
+    pin: Mapping[str, Value]
+    optimizer: str
 
-def check_hyperparameter(method: str, name: str, value: Value | None, where: str) -> None:
-    """ValueError unless ``method`` has the hyperparameter and ``value`` (if any) is legal."""
-    if not has_hyperparameter(method, name):
-        known = [h.name for h in METHODS[method].hyperparameters]
-        raise ValueError(f"{where}: {unknown(f'hyperparameter of {method}', name, known)}")
-    if value is not None:
-        problem = METHODS[method].hyperparameter(name).problem(value)
-        if problem:
+    def takes(self, name: str) -> bool:
+        """Whether there is such a hyperparameter, and it means something with the optimizer."""
+        if not self.entry.has(name):
+            return False
+        return self.entry.hyperparameter(name).needs_optimizer in ("", self.optimizer)
+
+    def check(self, name: str, value: Value | None, where: str) -> None:
+        """ValueError unless the method has the hyperparameter and ``value`` (if any) is legal."""
+        if not self.entry.has(name):
+            known = [h.name for h in self.entry.hyperparameters]
+            raise ValueError(f"{where}: {unknown(f'hyperparameter of {self.method}', name, known)}")
+        h = self.entry.hyperparameter(name)
+        if h.needs_optimizer not in ("", self.optimizer):
+            raise ValueError(
+                f"{where}: means something with optimizer: {h.needs_optimizer} alone; drop it"
+            )
+        if value is not None and (problem := h.problem(value)):
             raise ValueError(f"{where}: {value!r} {problem}")
 
 
-def resolve_space(
-    method: str, label: str, pin: Mapping[str, Value], shared: SpaceSpec, own: SpaceSpec
-) -> dict[str, Domain]:
+def resolve_space(use: Searched, shared: SpaceSpec, own: SpaceSpec) -> dict[str, Domain]:
     """The domains searched for a method, by hyperparameter, in a fixed order.
 
     A range that the spec gives replaces the default one; pinned hyperparameters are left out.
     Raises ValueError where a domain is empty, out of order or holds a value that is not legal.
     """
-    domains: dict[str, Domain] = {}
-    for name, default in {**SHARED, **OWN[method]}.items():
-        if has_hyperparameter(method, name):
-            domains[name] = default
-    for where, space in (("search.shared", shared), (f"search.own.{label}", own)):
+    domains = {name: d for name, d in defaults(use, own).items() if use.takes(name)}
+    for where, space in (("search.shared", shared), (f"search.own.{use.label}", own)):
         for name, spec in space.items():
-            if has_hyperparameter(method, name):
-                domains[name] = to_domain(method, name, spec, f"{where}.{name}")
-    return {name: domain for name, domain in sorted(domains.items()) if name not in pin}
+            if use.takes(name):
+                domains[name] = to_domain(use, name, spec, f"{where}.{name}")
+    return {name: domain for name, domain in sorted(domains.items()) if name not in use.pin}
 
 
-def to_domain(method: str, name: str, spec: DomainSpec, where: str) -> Domain:
-    """The domain that a spec names for a hyperparameter of ``method``, every value of it legal."""
-    check_hyperparameter(method, name, None, where)
+def defaults(use: Searched, own: SpaceSpec) -> dict[str, Domain]:
+    """What is searched unless the spec says otherwise."""
+    found = {**SHARED, **BY_TASK.get(use.task, {}), **OWN.get(use.method, {})}
+    for (method, name, value), space in GIVEN.items():
+        if method != use.method or not use.entry.has(name):
+            continue
+        if name in own:
+            raise ValueError(
+                f"search.own.{use.label}.{name}: cannot be searched, for {', '.join(space)} means "
+                f"something else with each; pin it, in a row for each"
+            )
+        if use.pin.get(name, use.entry.hyperparameter(name).default) == value:
+            found.update(space)
+    return found
+
+
+def to_domain(use: Searched, name: str, spec: DomainSpec, where: str) -> Domain:
+    """The domain that a spec names for a hyperparameter of a method, every value of it legal."""
+    use.check(name, None, where)
     try:
-        domain = _domain(METHODS[method].hyperparameter(name).kind, spec)
+        domain = _domain(use.entry.hyperparameter(name).kind, spec)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
     values = domain.choices if isinstance(domain, Choice) else (domain.low, domain.high)
     for value in values:
-        check_hyperparameter(method, name, value, where)
+        use.check(name, value, where)
     return domain
 
 

@@ -1,63 +1,38 @@
 """The spec of a sweep: what a user writes in YAML, as models that check themselves.
 
 Every model is strict and frozen; a message of a failed check names the value and the remedy, the
-field is added by `sweep.spec.reader`.
+field is added by `sweep.spec.reader`. What a data set, a network, a noise kind or a method takes
+stands in its row of the trainers' tables, and is checked here, where the task is known.
 """
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    model_validator,
-)
+from pydantic import Field, model_validator
 
-from search_spaces.defaults import OWN
 from search_spaces.domains import Choice, Domain
 from sweep.errors import BadInput, unknown
 from sweep.spec.data import Conditions, Data
-from sweep.spec.fields import SafeName, Strict, one_of
-from sweep.spec.spaces import (
-    SpaceSpec,
-    check_hyperparameter,
-    has_hyperparameter,
-    resolve_space,
-)
-from sweep.spec.student import Student, Teachers
-from trainers.data.noise import CLASS_MAPS
-from trainers.hyperparameters import Value
-from trainers.registry import METHODS
-from trainers.settings import (
-    ClassMap,
-    DataSpec,
-    Selection,
-    Treatment,
-)
+from sweep.spec.fields import SafeName, Sparing, Strict
+from sweep.spec.noise import check_noise, noise_options, not_here
+from sweep.spec.resources import Resources
+from sweep.spec.search import Search
+from sweep.spec.spaces import Searched, SpaceSpec, defaults, resolve_space
+from sweep.spec.student import Model, Student, Teachers
+from trainers import registry
+from trainers.entries import DatasetEntry, MethodEntry, Metric, TaskEntry
+from trainers.fields import FieldError, Value, checked
+from trainers.registry import TASKS
+from trainers.settings import DataSpec, NoiseSpec, Selection
 
-# The names under which Optuna's samplers and pruners are known here; the classes are an adapter's.
-SAMPLERS = (
-    "tpe", "random", "cmaes", "gp", "qmc", "grid", "brute_force", "nsgaii", "nsgaiii",
-)  # fmt: skip
-PRUNERS = (
-    "median", "percentile", "successive_halving", "hyperband", "threshold", "patient",
-    "wilcoxon", "none",
-)  # fmt: skip
-# What a classifier reports on every split, and which way is better.
-METRICS: Mapping[str, Literal["maximize", "minimize"]] = {
-    "accuracy": "maximize",
-    "loss": "minimize",
-}
-# Resources that Ray gives every node by itself.
-RAYS_OWN = ("cpu", "gpu", "memory", "object_store_memory", "bundle")
-UNITS: Mapping[str, str] = {"accuracy": "percent", "loss": "nats"}
+# Names that methods had in 0.1.0. A row keeps its label, so that no cell changes its name.
+RENAMED: Mapping[str, str] = {"cross_entropy": "labels_only"}
 
 
 class MethodUse(Strict):
     """A method of the sweep under a label of its own, with some hyperparameters pinned."""
 
-    method: Annotated[str, one_of("method", tuple(METHODS))]
+    method: str
     label: SafeName = ""
     baseline: bool = False
     pin: dict[str, Value] = Field(default_factory=dict)
@@ -65,57 +40,17 @@ class MethodUse(Strict):
     @model_validator(mode="before")
     @classmethod
     def _label_defaults_to_method(cls, data: Any) -> Any:
-        if isinstance(data, dict) and "method" in data:
-            return {"label": data["method"], **data}
+        if isinstance(data, dict) and isinstance(method := data.get("method"), str):
+            return {"label": method, **data, "method": RENAMED.get(method, method)}
         return data
 
     @model_validator(mode="after")
-    def _pins_are_legal(self) -> "MethodUse":
-        for name, value in self.pin.items():
-            check_hyperparameter(self.method, name, value, f"pin.{name}")
+    def _label_is_free(self) -> "MethodUse":
         if self.label == "teacher":
             raise ValueError(
                 "the label 'teacher' is taken by the teachers' own runs; choose another"
             )
         return self
-
-
-class Named(BaseModel):
-    """An Optuna sampler or pruner by name, with its own parameters beside it."""
-
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True, allow_inf_nan=False)
-    name: str
-
-    def parameters(self) -> dict[str, Any]:
-        """Everything but the name."""
-        return dict(self.model_extra or {})
-
-
-class Sampler(Named):
-    """What proposes trials."""
-
-    name: Annotated[str, one_of("sampler", SAMPLERS)] = "tpe"
-
-
-class Pruner(Named):
-    """What stops weak trials."""
-
-    name: Annotated[str, one_of("pruner", PRUNERS)] = "median"
-
-
-class Search(Strict):
-    """The same budget, sampler, pruner and shared ranges for every cell.
-
-    ``trials`` per cell, asked and trained in generations of ``generation``; ``shared`` ranges hold
-    for every method that has the hyperparameter, ``own`` ranges for one label.
-    """
-
-    trials: Annotated[int, Field(ge=1)] = 24
-    generation: Annotated[int, Field(ge=1)] = 8
-    sampler: Sampler = Sampler()
-    pruner: Pruner = Pruner()
-    shared: SpaceSpec = Field(default_factory=dict)
-    own: dict[str, SpaceSpec] = Field(default_factory=dict)
 
 
 class Confirm(Strict):
@@ -124,75 +59,190 @@ class Confirm(Strict):
     seeds: Annotated[int, Field(ge=1, le=10_000)] = 10
 
 
-class Objective(Strict):
-    """The validation metric that search improves and that picks the epoch that counts."""
+class Objective(Sparing):
+    """The validation metric that search improves, and the epoch of a training that counts.
 
-    metric: Annotated[str, one_of("metric", tuple(METRICS))] = "accuracy"
-
-    @property
-    def direction(self) -> Literal["maximize", "minimize"]:
-        return METRICS[self.metric]
-
-    def settings(self) -> Selection:
-        return Selection(self.metric, self.direction == "maximize")
-
-
-class Resources(Strict):
-    """What a cohort takes (CPUs, GPUs or fractions of one), and how much trouble is put up with.
-
-    ``custom``: amounts of resources that nodes of a cluster were started with, by name.
-    ``max_lanes``: the most trials in one cohort; ``auto`` takes as many as pay for the network, in
-    ``memory_gib`` of the device (by default 2 on a CPU, 16 for each GPU).
-    ``retries``: how often a cohort whose process died is trained again. ``silence_s``: how long a
-    cohort may go without finishing an epoch before its process is ended and its halves are tried.
-    ``store_patience_s``: how long the tracking store may be away before the sweep stops.
-    ``checkpoint_every_s``: after how long a cohort that trains is saved, at an epoch's end.
+    ``selection``: the one with the best value of it, or the last; by default the task's.
     """
 
-    cpus: Annotated[float, Field(gt=0)] = 1.0
-    gpus: Annotated[float, Field(ge=0)] = 0.0
-    custom: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
-    max_lanes: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
-    memory_gib: Annotated[float, Field(gt=0)] | None = None
-    retries: Annotated[int, Field(ge=0)] = 2
-    silence_s: Annotated[float, Field(gt=0)] = 3600.0
-    store_patience_s: Annotated[float, Field(gt=0)] = 300.0
-    checkpoint_every_s: Annotated[float, Field(gt=0)] = 60.0
-
-    @model_validator(mode="after")
-    def _custom_is_custom(self) -> "Resources":
-        for name in self.custom:
-            if not name or name.lower() in RAYS_OWN:
-                raise ValueError(
-                    f"custom.{name}: is no custom resource of Ray's; CPUs and GPUs have fields of "
-                    "their own, and a cohort cannot ask for memory"
-                )
-        return self
+    metric: str
+    selection: Literal["best", "last"] | None = None
 
 
-class SweepSpec(Strict):
+class Compare(Sparing):
+    """What is compared. ``metric``: the test metric that is tested; by default the task's."""
+
+    metric: str | None = None
+
+
+class SweepSpec(Sparing):
     """One sweep: data, conditions, networks, methods, budgets, seeds.
 
-    ``meta_split_for_baselines``: whether methods that do not learn from the clean meta split have
-    it withheld, or train on it beside the training split.
+    ``task``: needed only where a data set is one of several tasks. ``meta_split_for_baselines``:
+    whether methods that do not learn from the clean meta split have it withheld, or train on it
+    beside the training split.
     """
 
     name: SafeName
     description: str = ""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    task: str | None = None
     data: Data
     conditions: Conditions = Conditions()
     teacher: Teachers
     student: Student
     methods: Annotated[tuple[MethodUse, ...], Field(min_length=1, strict=False)]
-    objective: Objective = Objective()
+    objective: Objective
+    compare: Compare | None = None
     meta_split_for_baselines: Literal["withhold", "train"] = "withhold"
     search: Search = Search()
     confirm: Confirm = Confirm()
     resources: Resources = Resources()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _tasks_have_their_defaults(cls, data: Any) -> Any:
+        task = _task_of(data)
+        return data if task is None else _with_defaults(data, task)
+
     @model_validator(mode="after")
     def _hangs_together(self) -> "SweepSpec":
+        self._check_task()
+        self._check_data()
+        self._check_metrics()
+        check_noise(self.conditions, self.task_entry, self._dataset)
+        for place, use in enumerate(self.methods):
+            self._check_method(place, use)
+        for where, model in self._models():
+            self._check_model(where, model)
+        self._check_rows()
+        for label, space in self.search.own.items():
+            self._check_own_space(label, space)
+        self._check_shared_space()
+        for use in self.methods:
+            self._check_teachers(use)
+            self.space_of(use)
+        return self
+
+    @property
+    def task_entry(self) -> TaskEntry:
+        """The task: the one that is named, or the only one that has the data set."""
+        return TASKS[self.task or registry.tasks_with_dataset(self.data.dataset)[0]]
+
+    @property
+    def _dataset(self) -> DatasetEntry:
+        return self.task_entry.datasets[self.data.dataset]
+
+    def entry_of(self, use: MethodUse) -> MethodEntry:
+        """The row of a method in the task's table."""
+        return self.task_entry.methods[use.method]
+
+    @property
+    def objective_metric(self) -> Metric:
+        """What search improves, on the validation split."""
+        return self.task_entry.metrics[self.objective.metric]
+
+    @property
+    def tested_metric(self) -> Metric:
+        """What is tested, on the test split."""
+        named = self.compare.metric if self.compare else None
+        return self.task_entry.metrics[named or self.task_entry.compared or self.objective.metric]
+
+    def selection(self) -> Selection:
+        """Which epoch of a training counts."""
+        metric = self.objective_metric
+        epoch = self.objective.selection or self.task_entry.selection
+        return Selection(metric.name, metric.direction == "maximize", epoch)
+
+    def searched(self, use: MethodUse) -> Searched:
+        """``use`` with all that decides what of it is searched."""
+        optimizer = self.student.training.optimizer_name
+        task, entry = self.task_entry.name, self.entry_of(use)
+        return Searched(task, use.method, entry, use.label, use.pin, optimizer)
+
+    def space_of(self, use: MethodUse) -> dict[str, Domain]:
+        """What is searched for ``use``: hyperparameters and their domains, in a fixed order."""
+        own = self.search.own.get(use.label, {})
+        space = resolve_space(self.searched(use), self.search.shared, own)
+        return {name: self._for_teachers(use, name, domain) for name, domain in space.items()}
+
+    def teachers_of(self, use: MethodUse) -> int:
+        """How many teachers a student of ``use`` hears."""
+        entry = self.entry_of(use)
+        if not entry.uses_teacher:
+            return 0
+        return 1 if entry.teacher_is_student else sum(teacher.count for teacher in self.teacher)
+
+    def data_settings(self) -> DataSpec:
+        """The data set, its splits, and the noise."""
+        options = noise_options(self.conditions, self.task_entry, self._dataset)
+        noise = NoiseSpec(self.conditions.noisy_splits, options)
+        splits, task = self.data.splits.settings(), self.task_entry.name
+        return DataSpec(self.data.dataset, splits, self.data.given, noise, task)
+
+    def _models(self) -> list[tuple[str, Model]]:
+        """The networks, each with its place."""
+        if len(self.teacher) == 1:
+            teachers = [("teacher.model", self.teacher[0].model)]
+        else:
+            teachers = [(f"teacher.{i}.model", t.model) for i, t in enumerate(self.teacher)]
+        return [*teachers, ("student.model", self.student.model)]
+
+    def _check_task(self) -> None:
+        theirs = registry.tasks_with_dataset(self.data.dataset)
+        if self.task is None and len(theirs) > 1:
+            raise FieldError(
+                "task", f"is missing; {self.data.dataset} is a data set of {' and '.join(theirs)}; "
+                f"add one of them, e.g. task: {theirs[0]}"
+            )  # fmt: skip
+        if self.task is None or self.task in theirs:
+            return
+        if self.task not in TASKS:
+            raise FieldError("task", unknown("task", self.task, TASKS))
+        fitting = ", ".join(TASKS[self.task].datasets)
+        raise FieldError(
+            "task",
+            f"{self.task!r} has no data set {self.data.dataset}, which is of "
+            f"{' and '.join(theirs)}; drop the task, or take one of its own: {fitting}",
+        )
+
+    def _check_data(self) -> None:
+        try:
+            self.data.check(self._dataset)
+        except FieldError as error:
+            raise FieldError(f"data.{error.field}", str(error)) from None
+
+    def _check_metrics(self) -> None:
+        named = {"objective.metric": self.objective.metric}
+        if self.compare and self.compare.metric is not None:
+            named["compare.metric"] = self.compare.metric
+        for field, metric in named.items():
+            if metric not in self.task_entry.metrics:
+                raise FieldError(field, unknown("metric", metric, self.task_entry.metrics))
+
+    def _check_method(self, place: int, use: MethodUse) -> None:
+        if use.method not in self.task_entry.methods:
+            theirs, known = registry.tasks_with_method(use.method), self.task_entry.methods
+            problem = not_here("method", use.method, self.task_entry, list(theirs), list(known))
+            raise FieldError(f"methods.{place}.method", problem)
+        for name, value in use.pin.items():
+            self.searched(use).check(name, value, f"methods.{place}: pin.{name}")
+
+    def _check_model(self, where: str, model: Model) -> None:
+        networks = self.task_entry.networks
+        if model.name not in networks:
+            theirs = registry.tasks_with_network(model.name)
+            problem = not_here("model", model.name, self.task_entry, list(theirs), list(networks))
+            raise FieldError(f"{where}.name", problem)
+        try:
+            model.take(checked(networks[model.name].every_field, model.given, model.name))
+            networks[model.name].complete(model.settings())
+        except FieldError as error:
+            raise FieldError(f"{where}.{error.field}", str(error)) from None
+        except ValueError as error:
+            raise FieldError(where, str(error)) from None
+
+    def _check_rows(self) -> None:
         labels = [use.label for use in self.methods]
         for label in labels:
             if labels.count(label) > 1:
@@ -204,32 +254,34 @@ class SweepSpec(Strict):
                 "methods: no baseline to compare with; add 'baseline: true' to one of "
                 + ", ".join(labels)
             )
-        for label, space in self.search.own.items():
-            self._check_own_space(label, space)
-        self._check_class_map()
-        self._check_shared_space()
+        if any(t.generations for t in self.teacher) and "born_again" not in self.task_entry.methods:
+            raise ValueError(
+                f"teacher: generations: {self.task_entry.name} has no method born_again to train "
+                "them by; drop the field"
+            )
         for use in self.methods:
-            self._check_teachers(use)
-            self.space_of(use)
-        return self
+            self._check_look_ahead(use)
 
-    def space_of(self, use: MethodUse) -> dict[str, Domain]:
-        """What is searched for ``use``: hyperparameters and their domains, in a fixed order."""
-        own = self.search.own.get(use.label, {})
-        space = resolve_space(use.method, use.label, use.pin, self.search.shared, own)
-        return {name: self._for_teachers(use, name, domain) for name, domain in space.items()}
-
-    def teachers_of(self, use: MethodUse) -> int:
-        """How many teachers a student of ``use`` hears."""
-        entry = METHODS[use.method]
-        if not entry.uses_teacher:
-            return 0
-        return 1 if entry.teacher_is_student else sum(teacher.count for teacher in self.teacher)
+    def _check_look_ahead(self, use: MethodUse) -> None:
+        """The last layer is looked ahead with only where it is all that terms depend on."""
+        entry, name = self.entry_of(use), "hypergradient"
+        if not entry.has(name):
+            return
+        chosen = use.pin.get(name, entry.hyperparameter(name).default)
+        network = self.task_entry.networks[self.student.model.name]
+        if chosen == "last_layer" and not (
+            network.last_layer and not self.task_entry.terms_read_features
+        ):
+            raise ValueError(
+                f"methods: {use.label}: {self.student.model.name} has no last linear layer that "
+                f"terms depend on alone; pin {name}: full"
+            )
 
     def _check_teachers(self, use: MethodUse) -> None:
         """What is fixed fits the number of teachers; what is searched, `_for_teachers` sees to."""
-        entry, own = METHODS[use.method], self.search.own.get(use.label, {})
-        searched = {*OWN[use.method], *self.search.shared, *own} - set(use.pin)
+        entry, own = self.entry_of(use), self.search.own.get(use.label, {})
+        usual = defaults(self.searched(use), own)
+        searched = {*usual, *self.search.shared, *own} - set(use.pin)
         fixed = {h.name: use.pin.get(h.name, h.default) for h in entry.hyperparameters}
         harmless = {
             name: next(c for c in entry.hyperparameter(name).choices if c not in words)
@@ -242,7 +294,7 @@ class SweepSpec(Strict):
 
     def _for_teachers(self, use: MethodUse, name: str, domain: Domain) -> Domain:
         """``domain`` without what several teachers rule out, unless the spec asks for it."""
-        words = METHODS[use.method].one_teacher_only.get(name, ())
+        words = self.entry_of(use).one_teacher_only.get(name, ())
         if self.teachers_of(use) < 2 or not isinstance(domain, Choice):
             return domain
         if name in self.search.own.get(use.label, {}) or name in self.search.shared:
@@ -254,29 +306,8 @@ class SweepSpec(Strict):
                 )
         return Choice(tuple(choice for choice in domain.choices if choice not in words))
 
-    def data_settings(self) -> DataSpec:
-        """The data set, its splits, and what is done to its examples."""
-        data, conditions = self.data, self.conditions
-        treatment = Treatment(
-            augment=data.augment,
-            noisy_splits=conditions.noisy_splits,
-            class_map=self._class_map() if "asymmetric" in conditions.noise_kind else (),
-            noise_file=conditions.noise_file or "",
-        )
-        return DataSpec(data.dataset, data.splits.settings(), data.options(), treatment)
-
-    def _class_map(self) -> ClassMap:
-        return self.conditions.class_map or CLASS_MAPS.get(self.data.dataset, ())
-
-    def _check_class_map(self) -> None:
-        if "asymmetric" in self.conditions.noise_kind and not self._class_map():
-            raise ValueError(
-                f"conditions.class_map: is missing; {self.data.dataset} has no usual one, add "
-                "pairs of a class and the one it is taken for, e.g. [[3, 5], [5, 3]]"
-            )
-
     def _check_shared_space(self) -> None:
-        known = {h.name for use in self.methods for h in METHODS[use.method].hyperparameters}
+        known = {h.name for use in self.methods for h in self.entry_of(use).hyperparameters}
         for name in self.search.shared:
             if name not in known:
                 raise ValueError(f"search.shared.{name}: {unknown('hyperparameter', name, known)}")
@@ -287,8 +318,8 @@ class SweepSpec(Strict):
             raise ValueError(f"search.own.{label}: {unknown('method of this sweep', label, uses)}")
         for name in space:
             where = f"search.own.{label}.{name}"
-            check_hyperparameter(uses[label].method, name, None, where)
-            users = [use.label for use in self.methods if has_hyperparameter(use.method, name)]
+            self.searched(uses[label]).check(name, None, where)
+            users = [use.label for use in self.methods if self.entry_of(use).has(name)]
             if len({uses[user].method for user in users}) > 1:
                 raise ValueError(
                     f"{where}: {', '.join(users)} share this hyperparameter and must search the "
@@ -301,7 +332,7 @@ class SweepSpec(Strict):
 def needs_code(spec: SweepSpec) -> tuple[str, ...]:
     """The paths of the user's own code that a sweep would load and run; usually none."""
     models = (*(teacher.model for teacher in spec.teacher), spec.student.model)
-    return tuple(dict.fromkeys(model.path for model in models if model.path))
+    return tuple(dict.fromkeys(m.given["path"] for m in models if m.name == "module"))
 
 
 def check_code_is_allowed(spec: SweepSpec, allowed: bool) -> None:
@@ -312,3 +343,53 @@ def check_code_is_allowed(spec: SweepSpec, allowed: bool) -> None:
             f"{spec.name}: runs the code of {', '.join(paths)}, which a spec alone may not do; if "
             "you trust it, give --allow-code"
         )
+
+
+def _task_of(data: object) -> TaskEntry | None:
+    """The task of a spec as it was written, if it can be told."""
+    named = data.get("data") if isinstance(data, dict) else None
+    dataset = named.get("dataset") if isinstance(named, dict) else None
+    task = data.get("task") if isinstance(data, dict) else None
+    if isinstance(task, str) and task in TASKS:
+        return TASKS[task]
+    if isinstance(dataset, str) and (theirs := registry.tasks_with_dataset(dataset)):
+        return TASKS[theirs[0]]
+    return next(iter(TASKS.values())) if isinstance(data, dict) else None
+
+
+def _with_defaults(data: Mapping[str, Any], task: TaskEntry) -> dict[str, Any]:
+    """A spec as it was written, with what the task says where it says nothing."""
+    objective = data.get("objective", {})
+    whole = dict(data)
+    if isinstance(objective, dict):
+        whole["objective"] = {"metric": task.objective, **objective}
+    plain = task.methods["labels_only"]
+    usual = {name: plain.hyperparameter(name).default for name in ("lr", "weight_decay")}
+    if task.optimizer == "sgd" and usual == _USUAL:
+        return whole
+    training = {"optimizer": task.optimizer} if task.optimizer != "sgd" else {}
+    if isinstance(student := data.get("student"), dict):
+        whole["student"] = _with_training(student, training)
+    teacher = data.get("teacher")
+    if isinstance(teacher, dict):
+        whole["teacher"] = {**usual, **_with_training(teacher, training)}
+    elif isinstance(teacher, list):
+        whole["teacher"] = [
+            {**usual, **_with_training(one, training)} if isinstance(one, dict) else one
+            for one in teacher
+        ]
+    return whole
+
+
+# What teachers are trained with where neither spec nor task says anything else.
+_USUAL = {
+    name: TASKS["classification"].methods["labels_only"].hyperparameter(name).default
+    for name in ("lr", "weight_decay")
+}
+
+
+def _with_training(network: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
+    training = network.get("training", {})
+    if not isinstance(training, dict):
+        return dict(network)
+    return {**network, "training": {**usual, **training}}

@@ -1,92 +1,82 @@
-"""The parts of a spec that say which network is trained, and how: checked against the trainers.
+"""The parts of a spec that say which network is trained, and how."""
 
-`trainers.classification.networks.table` has the networks and their sizes; a spec gives those that
-the network takes.
-"""
-
-import json
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     Field,
     WrapSerializer,
     model_validator,
 )
 
-from sweep.errors import unknown
-from sweep.spec.fields import Sparing, Strict
-from trainers.classification.networks.table import FIELDS, NETWORKS, complete
+from sweep.spec.fields import Declared, Sparing, Strict
 from trainers.hyperparameters import LR, WEIGHT_DECAY
-from trainers.settings import ModelSpec, Training
-
-MODEL_NAMES = tuple(NETWORKS)
+from trainers.settings import ModelSpec, Schedule, Training
 
 Size = Annotated[int, Field(ge=1)]
+# What each optimizer is told beside the hyperparameters, with its defaults.
+SGD: dict[str, Any] = {"momentum": 0.9, "nesterov": True}
+ADAMW: dict[str, Any] = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
 
 
-def _known(name: str) -> str:
-    if name not in NETWORKS:
-        raise ValueError(unknown("model", name, MODEL_NAMES))
-    return name
+class Model(Declared):
+    """A network by name and the sizes that it takes, as its row declares them."""
 
-
-class Model(Sparing):
-    """A network by name and the sizes that it takes, see
-    `trainers.classification.networks.table`."""
-
-    name: Annotated[str, AfterValidator(_known)]
-    hidden: Annotated[tuple[Size, ...], Field(min_length=1, strict=False)] | None = None
-    depth: Size | None = None
-    width: Size | None = None
-    growth: Size | None = None
-    shortcut: str | None = None
-    path: str | None = None
-    head: str | None = None
-    arguments: dict[str, Any] | None = None
-
-    @model_validator(mode="after")
-    def _sizes_are_the_networks(self) -> "Model":
-        _check_json(self.arguments or {})
-        complete(self.settings())
-        return self
+    name: str
 
     def settings(self) -> ModelSpec:
-        given = {name: getattr(self, name) for name in FIELDS}
-        return ModelSpec(self.name, **{k: v for k, v in given.items() if v is not None})
-
-
-def _check_json(arguments: Mapping[str, Any]) -> None:
-    for name, value in arguments.items():
-        try:
-            json.dumps(value, allow_nan=False)
-        except (TypeError, ValueError):
-            raise ValueError(
-                f"arguments.{name}: {value!r} must be made of numbers, texts, lists and mappings"
-            ) from None
+        return ModelSpec(self.name, self.given)
 
 
 class TrainingLoop(Sparing):
-    """What all trials of a network share: epochs, examples per batch, SGD's momentum, schedule.
+    """What all trials of a network share: epochs, examples per batch, the optimizer, the schedule.
 
-    ``milestones`` and ``factor``: with ``schedule: steps`` the learning rate is multiplied by the
-    factor (0.1 if not given) after each of these epochs.
+    ``steps``: how many an epoch has, instead of a pass over the training split. ``milestones`` and
+    ``factor``: with ``schedule: steps`` the learning rate is multiplied by the factor (0.1 if not
+    given) after each of these epochs. ``warmup_steps``: over so many steps the rate rises to what
+    the schedule says. ``clip_norm``: what the gradient of each trial is cut to. ``evaluate_every``:
+    epochs between evaluations.
     """
 
     epochs: Annotated[int, Field(ge=1)] = 30
     batch_size: Annotated[int, Field(ge=1)] = 64
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    nesterov: bool = True
-    schedule: Literal["cosine", "constant", "steps"] = "cosine"
+    momentum: Annotated[float, Field(ge=0, lt=1)] | None = None
+    nesterov: bool | None = None
+    schedule: Schedule = "cosine"
     milestones: Annotated[tuple[Size, ...], Field(min_length=1, strict=False)] | None = None
     factor: Annotated[float, Field(gt=0, lt=1)] | None = None
+    optimizer: Literal["sgd", "adamw"] | None = None
+    beta1: Annotated[float, Field(ge=0, lt=1)] | None = None
+    beta2: Annotated[float, Field(ge=0, lt=1)] | None = None
+    epsilon: Annotated[float, Field(gt=0)] | None = None
+    steps: Size | None = None
+    warmup_steps: Annotated[int, Field(ge=0)] | None = None
+    clip_norm: Annotated[float, Field(gt=0)] | None = None
+    evaluate_every: Size | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _optimizers_have_their_defaults(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {**(ADAMW if data.get("optimizer") == "adamw" else SGD), **data}
 
     @model_validator(mode="after")
-    def _nesterov_needs_momentum(self) -> "TrainingLoop":
+    def _is_the_optimizers(self) -> "TrainingLoop":
+        adamw = self.optimizer == "adamw"
+        for name in SGD if adamw else ADAMW:
+            if getattr(self, name) is not None:
+                mine, its = ("adamw", "sgd") if adamw else ("sgd", "adamw")
+                raise ValueError(
+                    f"optimizer: {mine} takes no {name}; drop it or set optimizer: {its}"
+                )
         if self.nesterov and self.momentum == 0:
             raise ValueError("Nesterov's step needs momentum; set momentum or nesterov: false")
+        if self.evaluate_every is not None and self.evaluate_every > self.epochs:
+            raise ValueError(
+                f"evaluate_every: {self.evaluate_every} is more than the {self.epochs} epochs; "
+                "lower it"
+            )
         return self
 
     @model_validator(mode="after")
@@ -112,6 +102,11 @@ class TrainingLoop(Sparing):
                 f"{self.epochs}; lower the milestone or raise epochs"
             )
 
+    @property
+    def optimizer_name(self) -> Literal["sgd", "adamw"]:
+        """The optimizer; SGD where none is named."""
+        return self.optimizer or "sgd"
+
     def settings(self) -> Training:
         return Training(**self.model_dump())
 
@@ -124,7 +119,7 @@ class Student(Strict):
 
 
 class Teacher(Sparing):
-    """A network that is trained by cross-entropy once per labels and seed, and then taught from.
+    """A network that is trained on labels alone once per labels and seed, and then taught from.
 
     ``generations``: so many are trained one after the other, each by the method ``born_again`` from
     the one before; the last is the teacher. ``snapshots``: instead of the best epoch, what the

@@ -94,7 +94,7 @@ def progress_of(plan: Plan, record: SweepRecord, state: str, now: float) -> Swee
     return SweepProgress(
         sweep=record.name,
         state=state,
-        metric=record.metric,
+        metric=record.objective.name,
         stages=stages,
         cells=tuple(_cell(plan, cell, rows, record) for cell in plan.cells),
         epochs=epochs,
@@ -110,9 +110,9 @@ def _cell(
     search, confirm = (rows[stage] for stage in ("search", "confirm"))
     search, confirm = search[search["cell"] == cell.id], confirm[confirm["cell"] == cell.id]
     states = search["state"].value_counts()
-    column = f"validation_{record.metric}"
+    column = record.validation_column
     values = completed(search, column)[column].astype(float)
-    best = values.max() if record.direction == "maximize" else values.min()
+    best = values.max() if record.objective.direction == "maximize" else values.min()
     return CellProgress(
         cell=cell.id,
         planned=plan.trials_of(cell),

@@ -5,12 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sweep.errors import BadInput
 from sweep.spec.data import Data
+from tests.sweep.specs import small_spec
 from tests.trainers.cases import CPU
 from tests.trainers.specimens import FRACTIONS, OFFICIAL, options_for, spec_of
 from trainers.classification.data.dataset import Dataset
-from trainers.classification.data.datasets import DATASETS, input_shape, load_dataset, missing
+from trainers.classification.data.datasets import DATASETS
 from trainers.classification.data.lanes import LaneData
+from trainers.fields import Field
+from trainers.loading import counts, input_shape, load_dataset, missing, options_of
 from trainers.loop.cohort import Cohort
 from trainers.settings import (
     CohortSpec,
@@ -35,6 +39,14 @@ def _spec(name: str, folder: Path, **more: Option) -> DataSpec:
     return spec
 
 
+def _some(field: Field) -> Option:
+    """A legal value of an option, another than the default where there are words to choose."""
+    if field.example is None and field.default is None:
+        return int(max(field.low, 1))
+    value: Option = field.default if field.example is None else field.example
+    return field.choices[-1] if field.choices else value
+
+
 @EVERY
 def test_row_says_what_it_is(name: str) -> None:
     assert DATASETS[name].summary
@@ -52,11 +64,13 @@ def test_row_is_what_it_says(name: str, tmp_path: Path) -> None:
     assert np.isfinite(dataset.inputs).all()
     assert 0 <= dataset.official_test < len(dataset.labels)
     assert not dataset.official_test or DATASETS[name].official_test
-    assert dataset.inputs.ndim in (
-        (2, 4) if name == "npz" else (4 if DATASETS[name].images else 2,)
-    )
+    # What can be augmented is images; an own array may be either.
+    images = any(field.name == "augment" for field in DATASETS[name].treatment)
+    assert dataset.inputs.ndim in ((2, 4) if name == "npz" else (4 if images else 2,))
     told = input_shape(spec)
-    assert told == (None if name in {"npz", "parquet"} else dataset.inputs.shape[1:])
+    assert told == (None if name in {"npz", "parquet"} else dataset.shape)
+    known = counts(spec)
+    assert known is None or known[1] == dataset.classes
 
 
 @EVERY
@@ -71,21 +85,33 @@ def test_row_loads_the_same_every_time(name: str, tmp_path: Path) -> None:
 @EVERY
 def test_row_names_its_missing_files(name: str, tmp_path: Path) -> None:
     absent = str(tmp_path / "absent")
-    for option in ("folder", "path"):
-        if option in DATASETS[name].takes:
-            assert absent in str(missing(spec_of(name, {option: absent})))
+    for field in options_of(DATASETS[name]):
+        if field.kind == "path":
+            assert absent in str(missing(spec_of(name, {field.name: absent})))
 
 
 @EVERY
-def test_spec_has_a_field_for_every_option(name: str) -> None:
-    entry = DATASETS[name]
-    assert set(entry.takes) <= set(Data.model_fields)
-    assert not set(entry.needs) & set(entry.options)
+def test_every_option_can_be_given_in_a_spec_and_is_legal_by_default(name: str) -> None:
+    fields = options_of(DATASETS[name])
+    assert len({field.name for field in fields}) == len(fields)
+    assert not {field.name for field in fields} & set(Data.model_fields)
+    given = {field.name: _some(field) for field in fields}
+    assert small_spec({"data": {"dataset": name, **given}}).data.given == given
+    for field in fields:
+        assert not (field.required and field.default is not None)
+        assert field.default is None or field.problem(field.default) is None
 
 
-def test_every_option_of_a_spec_is_one_of_some_data_set() -> None:
-    fields = set(Data.model_fields) - {"dataset", "splits", "augment"}
-    assert fields == {option for entry in DATASETS.values() for option in entry.takes}
+@EVERY
+def test_a_spec_takes_no_option_of_another_data_set(name: str) -> None:
+    own = {field.name for field in options_of(DATASETS[name])}
+    needed = {field.name: _some(field) for field in options_of(DATASETS[name]) if field.required}
+    for other in DATASETS.values():
+        for field in options_of(other):
+            if field.name not in own:
+                data = {"dataset": name, **needed, field.name: _some(field)}
+                with pytest.raises(BadInput, match=f"data.{field.name}: {name} does not take"):
+                    small_spec({"data": data})
 
 
 @EVERY
@@ -99,8 +125,8 @@ def _cohort(dataset: Dataset) -> Cohort:
     fractions = OFFICIAL if dataset.official_test else FRACTIONS
     sources = [LaneSource(1, Labels("symmetric", 0.4))]
     spec = CohortSpec(
-        "cross_entropy",
-        ModelSpec("mlp", (4,)),
+        "labels_only",
+        ModelSpec("mlp", {"hidden": (4,)}),
         Training(epochs=1, batch_size=8, momentum=0.9, nesterov=True, schedule="cosine"),
         Selection("accuracy", maximize=True),
     )

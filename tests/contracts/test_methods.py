@@ -10,22 +10,32 @@ import numpy as np
 import pytest
 import torch
 
-from trainers.classification.data.datasets import DATASETS, Dataset
+from tests.trainers.cases import only, step
+from trainers.classification.data.dataset import Dataset
+from trainers.classification.data.datasets import DATASETS
 from trainers.classification.data.lanes import LaneData
-from trainers.data.splits import SplitFractions
-from trainers.hyperparameters import Hyperparameter
+from trainers.classification.entry import CLASSIFICATION
+from trainers.entries import TEACHERS
+from trainers.fields import Field
 from trainers.loop.cohort import Cohort
 from trainers.method import Method
-from trainers.method_entry import TEACHERS
-from trainers.registry import METHODS
-from trainers.settings import CohortSpec, Labels, Lane, LaneSource, ModelSpec, Selection, Training
+from trainers.settings import (
+    CohortSpec,
+    Labels,
+    Lane,
+    LaneSource,
+    ModelSpec,
+    Selection,
+    SplitFractions,
+    Training,
+)
 
-EVERY = pytest.mark.parametrize("name", METHODS)
+EVERY = pytest.mark.parametrize("name", CLASSIFICATION.methods)
 EVERY_HYPERPARAMETER = pytest.mark.parametrize(
     "h",
     [
         pytest.param(h, id=f"{name}-{h.name}")
-        for name, entry in METHODS.items()
+        for name, entry in CLASSIFICATION.methods.items()
         for h in entry.hyperparameters
     ],
 )
@@ -42,7 +52,7 @@ def _cohort(name: str, digits: Dataset) -> Cohort:
     """Two lanes with every hyperparameter at its default and the fewest teachers it reads."""
     right = np.eye(digits.classes, dtype=np.float32)[digits.labels]
     teacher = {"right": right, "unsure": 0.1 * right}
-    used = tuple(teacher)[: int(TEACHERS[METHODS[name].teachers][0])]
+    used = tuple(teacher)[: int(TEACHERS[CLASSIFICATION.methods[name].teachers][0])]
     data = LaneData(
         digits,
         SplitFractions(0.5, 0.1, 0.2, 0.2),
@@ -52,7 +62,7 @@ def _cohort(name: str, digits: Dataset) -> Cohort:
     )
     spec = CohortSpec(
         name,
-        ModelSpec("mlp", (8,)),
+        ModelSpec("mlp", {"hidden": (8,)}),
         Training(epochs=2, batch_size=32, momentum=0.9, nesterov=True, schedule="cosine"),
         Selection("accuracy", maximize=True),
     )
@@ -61,7 +71,7 @@ def _cohort(name: str, digits: Dataset) -> Cohort:
 
 @EVERY
 def test_row_loads_a_method_and_says_what_it_is(name: str) -> None:
-    entry = METHODS[name]
+    entry = CLASSIFICATION.methods[name]
     assert issubclass(entry.load(), Method)
     assert entry.summary
     assert entry.source
@@ -72,21 +82,21 @@ def test_documentation_has_the_method_and_its_hyperparameters(name: str) -> None
     text = (Path(__file__).parents[2] / "docs" / "methods.md").read_text(encoding="utf-8")
     assert re.search(rf"^##+ {name}$", text, re.MULTILINE)
     assert f"| [`{name}`](#{name}) |" in text
-    assert all(f"`{h.name}`" in text for h in METHODS[name].hyperparameters)
+    assert all(f"`{h.name}`" in text for h in CLASSIFICATION.methods[name].hyperparameters)
 
 
 @EVERY
 def test_hyperparameters_are_named_once_with_lr_and_weight_decay(name: str) -> None:
-    names = [h.name for h in METHODS[name].hyperparameters]
+    names = [h.name for h in CLASSIFICATION.methods[name].hyperparameters]
     assert len(set(names)) == len(names)
     assert {"lr", "weight_decay"} <= set(names)
-    assert METHODS[name].hyperparameter("lr").name == "lr"
+    assert CLASSIFICATION.methods[name].hyperparameter("lr").name == "lr"
     with pytest.raises(KeyError):
-        METHODS[name].hyperparameter("no such name")
+        CLASSIFICATION.methods[name].hyperparameter("no such name")
 
 
 @EVERY_HYPERPARAMETER
-def test_hyperparameter_tells_legal_from_illegal(h: Hyperparameter) -> None:
+def test_hyperparameter_tells_legal_from_illegal(h: Field) -> None:
     assert h.problem(h.default) is None
     assert all(h.problem(word) is None for word in (*h.choices, *h.words))
     assert h.meaning
@@ -114,8 +124,11 @@ def test_method_trains_digits_to_finite_metrics(name: str, digits: Dataset) -> N
     assert [(epoch, names) for epoch, names, _ in reports] == [
         (epoch, ["lane-1", "lane-2"]) for epoch in (1, 2)
     ]
+    # Of ten classes the five likeliest say nothing.
+    defined = {f"test_{metric}" for metric in CLASSIFICATION.metrics} - {"test_top_5_accuracy"}
+    assert {"test_loss", "test_accuracy"} <= defined
     for result in results.values():
-        assert set(result.test) == {"test_loss", "test_accuracy"}
+        assert set(result.test) == defined
         for row in (*(row for _, _, rows in reports for row in rows), result.best, result.test):
             assert all(math.isfinite(value) for value in row.values()), row
     assert {"train_loss", "train_accuracy", "validation_loss", "validation_accuracy"} <= set(
@@ -131,9 +144,9 @@ def test_tables_have_a_row_per_training_example(name: str, digits: Dataset) -> N
 
 @EVERY
 def test_losses_are_one_per_example(name: str, digits: Dataset) -> None:
-    cohort = _cohort(name, digits)
-    batch = cohort.data.batch("train", torch.arange(5).expand(2, -1))
-    assert cohort.method.losses(batch, cohort.model(batch.inputs).logits).shape == (2, 5)
+    stack = only(_cohort(name, digits))
+    batch = stack.data.batch("train", torch.arange(5).expand(2, -1))
+    assert stack.method.losses(step(stack, batch)).shape == (2, 5)
 
 
 def test_what_a_spec_is_checked_against_loads_without_torch() -> None:

@@ -16,7 +16,7 @@ from sweep.spec.reader import check_spec, presets, read_spec
 from sweep.spec.spec import SweepSpec
 from tests.sweep.specs import put
 from tests.sweep.stage import MemoryTracker, studies, train_in_process
-from trainers.classification.data.datasets import load_dataset, missing
+from trainers.loading import load_dataset, missing
 
 EVERY = pytest.mark.parametrize("name", presets())
 # Of each network its smallest form.
@@ -35,8 +35,8 @@ def _shrunk(spec: SweepSpec) -> SweepSpec:
     """The same methods on some of the data in at most two noise rates, with tiny budgets."""
     data = spec.model_dump(mode="json")
     if missing(spec.data_settings()):
-        given = data["data"]
-        data["data"] = {**STAND_IN, "augment": given["augment"], "splits": SPLITS}
+        augment = data["data"].get("augment", "none")
+        data["data"] = {**STAND_IN, "augment": augment, "splits": SPLITS}
     data["data"]["examples"] = 200
     rates = data["conditions"]["noise_rate"]
     data["conditions"]["noise_rate"] = [*rates[:1], *rates[1:][-1:]]

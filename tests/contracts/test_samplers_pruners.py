@@ -13,7 +13,7 @@ from sweep.errors import BadInput
 from sweep.plan.plan import Plan
 from sweep.referee.referee import Referee
 from sweep.referee.stores import PastTrial
-from sweep.spec.spec import PRUNERS, SAMPLERS
+from sweep.spec.search import PRUNERS, SAMPLERS
 from tests.sweep.specs import small_spec
 from tests.sweep.stage import MemoryTracker, Theatre, studies
 

@@ -1,56 +1,103 @@
 """Search spaces and methods, which know nothing of each other, agree."""
 
+from collections.abc import Mapping
 from itertools import chain
 
 import pytest
 
-from search_spaces.defaults import OWN, SHARED
+from search_spaces.defaults import BY_TASK, GIVEN, OWN, SHARED
 from search_spaces.domains import Choice, Domain, Float, Int
-from sweep.spec.spaces import DomainSpec, resolve_space, to_domain
-from trainers.registry import METHODS
+from sweep.spec.spaces import DomainSpec, Searched, resolve_space, to_domain
+from trainers.entries import Optimizer
+from trainers.fields import Value
+from trainers.registry import TASKS
 
+# Shared ranges and those that a task has in their place.
+SHARED_OF: Mapping[str, Mapping[str, Domain]] = {
+    task: {**SHARED, **BY_TASK.get(task, {})} for task in TASKS
+}
+EVERY = pytest.mark.parametrize(
+    ("task", "method"), [(task.name, method) for task in TASKS.values() for method in task.methods]
+)
+# Whatever is searched by default: shared, own, or own where another hyperparameter has a value.
 DEFAULTS = [
-    pytest.param(method, name, domain, id=f"{method}-{name}")
-    for method, entry in METHODS.items()
-    for name, domain in {**SHARED, **OWN[method]}.items()
-    if name in {h.name for h in entry.hyperparameters}
+    pytest.param(task.name, method, name, domain, pin, id="-".join((method, name, *pin.values())))
+    for task in TASKS.values()
+    for method, entry in task.methods.items()
+    for pin, space in [
+        ({}, {**SHARED_OF[task.name], **OWN.get(method, {})}),
+        *(({other: value}, ranges) for (m, other, value), ranges in GIVEN.items() if m == method),
+    ]
+    for name, domain in space.items()
+    if entry.has(name)
 ]
 
 
+def _searched(
+    task: str, method: str, pin: Mapping[str, Value] | None = None, optimizer: Optimizer = "sgd"
+) -> Searched:
+    return Searched(task, method, TASKS[task].methods[method], method, pin or {}, optimizer)
+
+
+def _methods() -> set[str]:
+    return set(chain.from_iterable(task.methods for task in TASKS.values()))
+
+
 def test_every_method_has_a_space_and_every_space_a_method() -> None:
-    assert set(OWN) == set(METHODS)
+    assert set(OWN) == _methods()
+    assert {method for method, _, _ in GIVEN} <= _methods()
+    assert set(BY_TASK) <= set(TASKS)
 
 
 def test_spaces_name_hyperparameters_that_exist() -> None:
-    known = {method: {h.name for h in entry.hyperparameters} for method, entry in METHODS.items()}
-    assert all(set(OWN[method]) <= known[method] for method in METHODS)
-    assert set(SHARED) <= set(chain.from_iterable(known.values()))
+    for task in TASKS.values():
+        for method, entry in task.methods.items():
+            assert all(entry.has(name) for name in OWN[method])
+            for (m, other, value), space in GIVEN.items():
+                if m == method and entry.has(other):
+                    assert value in entry.hyperparameter(other).choices
+                    assert all(entry.has(name) for name in space)
+        for name in SHARED_OF[task.name]:
+            assert any(entry.has(name) for entry in task.methods.values()), name
 
 
 def test_what_methods_share_is_no_ones_own() -> None:
     owned = list(chain.from_iterable(OWN.values()))
     assert len(set(owned)) == len(owned)
     assert not set(owned) & set(SHARED)
-    for name in owned:
-        users = [m for m, e in METHODS.items() if name in {h.name for h in e.hyperparameters}]
-        assert len(users) == 1, f"{name} is searched by one method, but {users} have it"
+    for task in TASKS.values():
+        assert not set(owned) & set(BY_TASK.get(task.name, {}))
+        for name in owned:
+            users = [method for method, entry in task.methods.items() if entry.has(name)]
+            assert len(users) <= 1, f"{name} is searched by one method, but {users} have it"
 
 
-@pytest.mark.parametrize(("method", "name", "domain"), DEFAULTS)
-def test_default_domain_is_legal_for_its_method(method: str, name: str, domain: Domain) -> None:
-    kind = METHODS[method].hyperparameter(name).kind
+@pytest.mark.parametrize(("task", "method", "name", "domain", "pin"), DEFAULTS)
+def test_default_domain_is_legal_for_its_method(
+    task: str, method: str, name: str, domain: Domain, pin: Mapping[str, Value]
+) -> None:
+    h = TASKS[task].methods[method].hyperparameter(name)
     assert isinstance(
-        domain, {"float": Float | Choice, "int": Int | Choice, "choice": Choice}[kind]
+        domain, {"float": Float | Choice, "int": Int | Choice, "choice": Choice}[h.kind]
     )
     if isinstance(domain, Choice):
         spec = DomainSpec(choices=domain.choices)
     else:
         spec = DomainSpec(low=float(domain.low), high=float(domain.high), log=domain.log)
-    assert to_domain(method, name, spec, "") == domain
+    optimizer: Optimizer = "adamw" if h.needs_optimizer == "adamw" else "sgd"
+    use = _searched(task, method, pin, optimizer)
+    assert to_domain(use, name, spec, "") == domain
+    assert resolve_space(use, {}, {})[name] == domain
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_method_can_be_searched_with_nothing_said(method: str) -> None:
-    space = resolve_space(method, method, {}, {}, {})
-    assert list(space) == sorted(space)
-    assert set(OWN[method]) <= set(space)
+@EVERY
+def test_method_can_be_searched_with_nothing_said(task: str, method: str) -> None:
+    for optimizer in ("sgd", "adamw"):
+        space = resolve_space(_searched(task, method, optimizer=optimizer), {}, {})
+        assert list(space) == sorted(space)
+        entry = TASKS[task].methods[method]
+        assert set(space) == {
+            name
+            for name in (*SHARED_OF[task], *OWN[method])
+            if entry.has(name) and entry.hyperparameter(name).needs_optimizer in ("", optimizer)
+        }

@@ -20,7 +20,7 @@ from sweep.run import Comparison, Places, launch, open_store
 from sweep.spec.spec import SweepSpec
 from sweep.training import Checkpoints, train
 from tests.sweep.specs import SMALL, small_spec
-from trainers.classification.data.datasets import load_dataset
+from trainers.loading import load_dataset
 
 # Stands for the process that trains; no process has this number.
 NOBODY = Worker(actor=b"", node="", pid=2**22 + 1)
@@ -90,13 +90,13 @@ def train_in_process(
     outcomes, teachers = train(
         dispatch.task,
         dispatch.dataset[0],
-        dispatch.logits,
+        dispatch.outputs,
         reports.report,
         dispatch.weights,
         checkpoints,
     )
     arrays = {
-        key: (t.logits, {name: p.numpy() for name, p in t.parameters.items()})
+        key: (t.outputs, {name: p.numpy() for name, p in t.parameters.items()})
         for key, t in teachers.items()
     }
     actor.finish(cohort, outcomes, arrays, {})

@@ -49,13 +49,13 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
 def trained(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, int]]:
     """How often each lane was trained in each epoch."""
     counts: Counter[tuple[str, int]] = Counter()
-    train = Cohort._epoch
+    train = Cohort._train_epoch
 
     def counted(self: Cohort, epoch: int) -> Any:
         counts.update((name, epoch) for name in self.names)
         return train(self, epoch)
 
-    monkeypatch.setattr(Cohort, "_epoch", counted)
+    monkeypatch.setattr(Cohort, "_train_epoch", counted)
     return counts
 
 

@@ -218,7 +218,7 @@ def test_tables_are_read_back_from_the_store_alone(
         assert not stop.value.code
         tables[table] = pd.read_csv(StringIO(capsys.readouterr().out))
     assert len(tables["comparison"]) == 8
-    assert set(trial_columns("accuracy")) <= set(tables["trials"].columns)
+    assert set(trial_columns("accuracy", "accuracy")) <= set(tables["trials"].columns)
     assert Counter(tables["trials"]["stage"]) == {"teacher": 8, "search": 48, "confirm": 24}
     means = finished.shown.table["test_accuracy_mean"]
     assert tables["comparison"]["test_accuracy_mean"].tolist() == means.tolist()

@@ -5,11 +5,13 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
-from tests.trainers.cases import Diary, Trial, history, make_cohort
+from tests.trainers.cases import Diary, Trial, history, make_cohort, only
+from trainers.classification.entry import CLASSIFICATION
 from trainers.loop.cohort import Metrics
+from trainers.method import Step
 from trainers.mixing.alm_kd.variants import VARIANTS
-from trainers.registry import METHODS
 
 TRIAL = Trial("a", values={"lr": 0.1})
 
@@ -57,7 +59,7 @@ def test_weights_before_the_first_update_are_fixed_kd(variant: str) -> None:
 
 def test_no_weight_on_the_teacher_is_cross_entropy() -> None:
     fixed = replace(TRIAL, values={**TRIAL.values, "alpha": 0.0})
-    assert history("fixed_kd", fixed) == history("cross_entropy", TRIAL)
+    assert history("fixed_kd", fixed) == history("labels_only", TRIAL)
 
 
 def test_identical_teachers_are_one() -> None:
@@ -66,25 +68,27 @@ def test_identical_teachers_are_one() -> None:
     assert history("fixed_kd", two) == history("fixed_kd", one)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", CLASSIFICATION.methods)
 def test_a_seed_gives_every_method_the_same_student_and_batches(method: str) -> None:
     """Methods are paired by seed, whatever else they draw numbers for."""
-    watched = [_first_epoch(name) for name in (method, "cross_entropy")]
+    watched = [_first_epoch(name) for name in (method, "labels_only")]
     assert watched[0] == watched[1]
 
 
 def _first_epoch(method: str) -> tuple[list[list[float]], list[list[int]]]:
     """The first weights of a student, and which examples its batches of epoch 1 hold."""
-    teachers = ("strong", "weak") if METHODS[method].teachers == "several" else ("strong",)
+    teachers = (
+        ("strong", "weak") if CLASSIFICATION.methods[method].teachers == "several" else ("strong",)
+    )
     cohort = make_cohort(method, [Trial("a", teachers=teachers, values={"lr": 0.1})])
-    weights = [p.flatten().tolist() for p in cohort.model.parameters()]
+    weights = [p.flatten().tolist() for p in only(cohort).model.parameters()]
     places: list[list[int]] = []
-    losses = cohort.method.losses
+    losses = only(cohort).method.losses
 
-    def watch(batch, z):  # type: ignore[no-untyped-def]
-        places.append(batch.places[0].tolist())
-        return losses(batch, z)
+    def watch(step: Step) -> Tensor:
+        places.append(step.batch.places[0].tolist())
+        return losses(step)
 
-    cohort.method.losses = watch  # type: ignore[method-assign]
+    only(cohort).method.losses = watch  # type: ignore[method-assign]
     cohort.train(Diary({"a": 1}))
     return weights, places

@@ -17,7 +17,8 @@ from sweep.referee.referee import Referee
 from sweep.referee.states import State
 from sweep.referee.stores import Metrics, PastTrial
 from sweep.training import train
-from trainers.classification.data.datasets import Dataset
+from trainers.data.dataset import Dataset
+from trainers.task import KeptOutputs
 
 Curve = Callable[[str, Mapping[str, object], int], float]
 
@@ -182,7 +183,7 @@ def train_in_process(
     referee: Referee, dataset: Dataset
 ) -> Iterator[tuple[CohortTask, Mapping[str, LaneOutcome]]]:
     """Train whatever the referee names, one cohort after another, by the real trainers."""
-    logits: dict[str, np.ndarray] = {}
+    outputs: dict[str, KeptOutputs] = {}
     weights: dict[str, dict[str, np.ndarray]] = {}
     while not isinstance(task := referee.next_cohort(), str):
         named = task.id
@@ -192,9 +193,9 @@ def train_in_process(
         ) -> list[bool]:
             return referee.report(named, epoch, keys, rows)
 
-        outcomes, teachers = train(task, dataset, logits, report, weights)
+        outcomes, teachers = train(task, dataset, outputs, report, weights)
         for key, teacher in teachers.items():
-            logits[key] = teacher.logits
+            outputs[key] = teacher.outputs
             weights[key] = {name: t.numpy() for name, t in teacher.parameters.items()}
         referee.finish(task.id, outcomes, teachers)
         yield task, outcomes

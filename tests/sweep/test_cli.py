@@ -16,8 +16,8 @@ from sweep.errors import BadInput, SweepFailed
 from sweep.spec.reader import presets
 from tests.sweep.specs import SMALL, small_data
 from trainers.classification.data.datasets import DATASETS
+from trainers.classification.entry import CLASSIFICATION
 from trainers.classification.networks.table import NETWORKS
-from trainers.registry import METHODS
 
 Run = Callable[..., tuple[int, list[str], list[str]]]
 
@@ -48,6 +48,12 @@ BAD_SPECS: Sequence[Sequence[str]] = (
     ["digits", "--set", "search.generation=99", "--set", "resources.max_lanes=98"],
     ["digits", "--set", "name=../up"],
     ["digits", "--set", "nothing"],
+    ["digits", "--set", "task=sorting"],
+    ["digits", "--set", "compare.metric=f1"],
+    ["digits", "--set", "methods.0.method=seq_kd"],
+    ["digits", "--set", "student.model.name=gpt"],
+    ["digits", "--set", "conditions.noise_kind=[deletion]"],
+    ["digits", "--set", "student.training.evaluate_every=31"],
 )
 
 
@@ -121,6 +127,17 @@ CLIENT = ("--address", "ray://127.0.0.1:1")
         (["ui", "--port", "0"], "Invalid value for '--port'"),
         (["ui", "--host", "0.0.0.0"], "--host 0.0.0.0: the dashboard asks for no password"),
         (["ui", "--host", "example.org"], "served to this machine alone"),
+        (["tasks", "--format", "yaml"], "--format: 'yaml' is no format; known: json, markdown"),
+        (["methods", "--format", "jsn"], "--format: 'jsn' is no format; did you mean 'json'?"),
+        (["methods", "--task", "classify"], "--task: 'classify' is no task"),
+        (["spaces", "--task", ""], "--task: '' is no task"),
+        (["tasks", "classify"], "TASK: 'classify' is no task; did you mean 'classification'?"),
+        (["methods", "almkd"], "'almkd' is no method; did you mean 'alm_kd'?"),
+        (["networks", "resnet9"], "'resnet9' is no "),
+        (["datasets", "digit"], "'digit' is no data set; did you mean 'digits'?"),
+        (["presets", "--task", "classification"], "No such option"),
+        (["export", "digits", "--metric", "loss", "--table", "trials"], "trials has every metric"),
+        (["check", "digits", "--set", "compare.metric=f1"], "compare.metric: 'f1' is no metric"),
         (["list", "--tracking-uri", "http://me:s3cret@h"], "http://me:***@h: holds a password"),
     ],
 )
@@ -199,10 +216,38 @@ def test_good_spec_is_checked_and_planned(run: Run, tmp_path: Path) -> None:
     assert (code, err) == (0, [])
     plan = dict(line.split(maxsplit=1) for line in out)
     assert plan["cells"].startswith("6:")
-    assert plan["teachers"] == "18"
+    # 1797 examples of 10 classes each, in single precision.
+    assert plan["teachers"] == "18, whose kept outputs take 1.23 MiB"
     assert plan["search"].startswith("36 trials, 6 for each cell in generations of 3")
     assert plan["confirm"].startswith("48 runs, seeds 1 to 8")
     assert [path.name for path in tmp_path.iterdir()] == ["small.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "teachers"),
+    [
+        (["teacher.snapshots=[1, 3]", "methods.0.pin={variant: box}"],
+         "8, whose kept outputs take 1.1 MiB"),
+        (["data.examples=100"], "8, whose kept outputs take 31.2 KiB"),
+        (["data={dataset: npz, path: mine.npz}"], "8"),
+        (["methods=[{method: labels_only, baseline: true}]"], "0"),
+    ],
+)  # fmt: skip
+def test_plan_tells_what_is_kept_of_teachers_where_it_is_known(
+    run: Run, tmp_path: Path, changes: Sequence[str], teachers: str
+) -> None:
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(dict(SMALL)), encoding="utf-8")
+    words = [word for change in changes for word in ("--set", change)]
+    code, out, err = run("plan", "small.yaml", *words)
+    assert (code, err) == (0, [])
+    assert dict(line.split(maxsplit=1) for line in out)["teachers"] == teachers
+
+
+def test_plan_says_why_a_generation_is_one_trial(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(dict(SMALL)), encoding="utf-8")
+    out = run("plan", "small.yaml", "--set", "resources.memory_gib=0.00001")[1]
+    said = "in generations of 1 in place of 3, as the device holds one lane"
+    assert any(said in line for line in out)
 
 
 def test_plan_warns_where_the_seeds_cannot_show_anything(run: Run, tmp_path: Path) -> None:
@@ -213,6 +258,8 @@ def test_plan_warns_where_the_seeds_cannot_show_anything(run: Run, tmp_path: Pat
 @pytest.mark.parametrize(
     ("words", "shown"),
     [
+        (["tasks"], "classification"),
+        (["presets"], "digits"),
         (["methods"], "alm_kd"),
         (["datasets"], "digits"),
         (["spaces"], "temperature"),
@@ -228,7 +275,8 @@ def test_what_there_is_is_shown(run: Run, words: Sequence[str], shown: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("command", "table"), [("methods", METHODS), ("datasets", DATASETS), ("networks", NETWORKS)]
+    ("command", "table"),
+    [("methods", CLASSIFICATION.methods), ("datasets", DATASETS), ("networks", NETWORKS)],
 )
 def test_a_list_that_is_piped_has_a_line_for_each_with_its_source(
     run: Run, command: str, table: Mapping[str, Any]

@@ -10,7 +10,7 @@ from sweep.plan.tasks import teacher_cohort
 from sweep.training import train
 from tests.sweep.specs import small_spec
 from tests.trainers.cases import Diary
-from trainers.classification.data.datasets import load_dataset
+from trainers.loading import load_dataset
 from trainers.loop.cohort import Metrics
 
 BASE: Mapping[str, Any] = {

@@ -6,13 +6,24 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from trainers.classification.data.datasets import Dataset
+from trainers.classification.data.dataset import Dataset
 from trainers.classification.data.lanes import LaneData
-from trainers.data.splits import SplitFractions
-from trainers.hyperparameters import Value
+from trainers.classification.entry import CLASSIFICATION
+from trainers.fields import Value
 from trainers.loop.cohort import Cohort, Metrics
-from trainers.registry import METHODS
-from trainers.settings import CohortSpec, Labels, Lane, LaneSource, ModelSpec, Selection, Training
+from trainers.loop.stack import Stack
+from trainers.method import Step
+from trainers.settings import (
+    CohortSpec,
+    Labels,
+    Lane,
+    LaneSource,
+    ModelSpec,
+    Selection,
+    SplitFractions,
+    Training,
+)
+from trainers.task import Batch
 
 EXAMPLES, INPUTS, CLASSES = 211, 7, 5
 FRACTIONS = SplitFractions(train=0.5, meta=0.13, validation=0.17, test=0.2)
@@ -99,7 +110,7 @@ def make_cohort(method: str, trials: Sequence[Trial], shape: Shape | None = None
     sources = [LaneSource(t.seed, Labels("symmetric", t.noise_rate), t.teachers) for t in trials]
     spec = CohortSpec(
         method,
-        ModelSpec("mlp", shape.hidden),
+        ModelSpec("mlp", {"hidden": shape.hidden}),
         Training(shape.epochs, shape.batch_size, momentum=0.9, nesterov=True, schedule="cosine"),
         Selection(shape.metric, maximize=shape.metric == "accuracy"),
     )
@@ -111,7 +122,7 @@ def lively_trials(method: str, count: int) -> list[Trial]:
     """Trials that differ in seed, noise, teacher and values."""
     values = LIVELY.get(method, ({},))
     teachers = (("strong",), ("weak",))
-    if METHODS[method].teachers == "several" or method in {"aver", "ae_kd"}:
+    if CLASSIFICATION.methods[method].teachers == "several" or method in {"aver", "ae_kd"}:
         teachers = (("strong", "weak"), ("weak", "strong"))
     return [
         Trial(
@@ -123,6 +134,24 @@ def lively_trials(method: str, count: int) -> list[Trial]:
         )
         for i in range(count)
     ]
+
+
+def only(cohort: Cohort) -> Stack:
+    """The one stack of a cohort whose lanes train together."""
+    (stack,) = cohort.stacks
+    return stack
+
+
+def weights(cohort: Cohort, name: str) -> dict[str, torch.Tensor]:
+    """Parameters and buffers of one lane, wherever it trains."""
+    stack = next(stack for stack in cohort.stacks if name in stack.names)
+    return stack.weights(stack.names.index(name))
+
+
+def step(stack: Stack, batch: Batch) -> Step:
+    """What the student of a stack makes of a batch, and loses on it."""
+    output = stack.model(batch.inputs)
+    return Step(batch, output, stack.data.terms(batch.targets, output, stack.method.values))
 
 
 class Diary:

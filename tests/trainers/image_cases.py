@@ -6,10 +6,11 @@ import numpy as np
 import torch
 
 from tests.trainers.cases import CPU, Trial
-from trainers.classification.data.datasets import Dataset
-from trainers.classification.data.lanes import LaneData
+from trainers.classification.data.dataset import Dataset
+from trainers.classification.data.lanes import LaneData, Treatment
+from trainers.classification.entry import CLASSIFICATION
 from trainers.classification.networks.build import build_model
-from trainers.data.splits import SplitFractions
+from trainers.classification.task import Classification
 from trainers.loop.cohort import Cohort
 from trainers.loop.live_teachers import LiveTeachers
 from trainers.settings import (
@@ -19,14 +20,14 @@ from trainers.settings import (
     LaneSource,
     ModelSpec,
     Selection,
+    SplitFractions,
     Training,
-    Treatment,
 )
 
 EXAMPLES, CLASSES, SIDE = 60, 3, 8
 FRACTIONS = SplitFractions(train=0.5, meta=0.1, validation=0.2, test=0.2)
-SMALL_CNN = ModelSpec("plain_cnn", depth=2, width=4)
-TEACHER = ModelSpec("mlp", (5,))
+SMALL_CNN = ModelSpec("plain_cnn", {"depth": 2, "width": 4})
+TEACHER = ModelSpec("mlp", {"hidden": (5,)})
 
 
 def made_up_images() -> Dataset:
@@ -41,7 +42,7 @@ def made_up_images() -> Dataset:
 def image_cohort(
     trials: Sequence[Trial],
     epochs: int = 3,
-    method: str = "cross_entropy",
+    method: str = "labels_only",
     model: ModelSpec = SMALL_CNN,
     treatment: Treatment | None = None,
 ) -> Cohort:
@@ -56,15 +57,15 @@ def image_cohort(
         Selection("loss", maximize=False),
     )
     data = LaneData(dataset, FRACTIONS, sources, logits, CPU, treatment)
-    live = _live_teachers(trials) if data.augments else None
+    live = _live_teachers(trials, data) if data.changes_inputs else None
     return Cohort(spec, [Lane(t.name, t.seed, t.values) for t in trials], data, live)
 
 
-def _live_teachers(trials: Sequence[Trial]) -> LiveTeachers:
+def _live_teachers(trials: Sequence[Trial], data: LaneData) -> LiveTeachers:
     """Of every lane one teacher, untrained, another one for every seed."""
     weights = []
     for trial in trials:
         drawn = torch.Generator().manual_seed(trial.seed)
         model = build_model(TEACHER, (1, SIDE, SIDE), CLASSES, [drawn])
         weights.append([{name: t[0].numpy() for name, t in model.state_dict().items()}])
-    return LiveTeachers([TEACHER], weights, (1, SIDE, SIDE), CLASSES, CPU)
+    return LiveTeachers([TEACHER], weights, data, Classification(), CLASSIFICATION)

@@ -18,9 +18,8 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from trainers.classification.data.cifar import Archive
-from trainers.data.idx import TEST, TRAIN
-from trainers.data.splits import SplitFractions
-from trainers.settings import DataSpec, Option, Treatment
+from trainers.classification.data.fashion_mnist import TEST, TRAIN
+from trainers.settings import DataSpec, NoiseSpec, Option, SplitFractions
 
 FRACTIONS = SplitFractions(0.5, 0.1, 0.2, 0.2)
 OFFICIAL = SplitFractions(0.6, 0.2, 0.2, None)
@@ -30,9 +29,9 @@ def spec_of(
     name: str,
     options: Mapping[str, Option] | None = None,
     fractions: SplitFractions = FRACTIONS,
-    **treatment: Any,
+    noise: NoiseSpec | None = None,
 ) -> DataSpec:
-    return DataSpec(name, fractions, options or {}, Treatment(**treatment))
+    return DataSpec(name, fractions, options or {}, noise or NoiseSpec())
 
 
 def options_for(name: str, folder: Path) -> dict[str, Option]:

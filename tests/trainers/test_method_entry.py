@@ -3,29 +3,30 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
 import trainers.loop.cohort
-from tests.trainers.cases import Trial, make_cohort
-from trainers.registry import METHODS
+from tests.trainers.cases import Diary, lively_trials, make_cohort
+from trainers.classification.entry import CLASSIFICATION
 
 
 @pytest.mark.parametrize(
     ("name", "counts"),
     [
-        ("cross_entropy", {0, 1, 2, 3}),
+        ("labels_only", {0, 1, 2, 3}),
         ("dkd", {1}),
         ("fixed_kd", {1, 2, 3}),
         ("ca_mkd", {2, 3}),
     ],
 )
 def test_as_many_teachers_as_a_method_reads(name: str, counts: set[int]) -> None:
-    entry = METHODS[name]
+    entry = CLASSIFICATION.methods[name]
     assert {n for n in range(4) if entry.teacher_problem(n, {}) is None} == counts
     assert entry.uses_teacher == (0 not in counts)
 
 
 def test_a_choice_for_one_teacher_alone_is_refused_with_the_others_named() -> None:
-    entry = METHODS["alm_kd"]
+    entry = CLASSIFICATION.methods["alm_kd"]
     assert entry.teacher_problem(1, {"variant": "convex"}) is None
     assert entry.teacher_problem(3, {"variant": "box"}) is None
     assert entry.teacher_problem(3, {}) is None
@@ -36,15 +37,25 @@ def test_a_choice_for_one_teacher_alone_is_refused_with_the_others_named() -> No
 
 
 def test_only_born_again_wants_a_teacher_like_its_student() -> None:
-    assert [name for name, entry in METHODS.items() if entry.teacher_is_student] == ["born_again"]
+    assert [name for name, entry in CLASSIFICATION.methods.items() if entry.teacher_is_student] == [
+        "born_again"
+    ]
 
 
-def test_a_method_without_lanes_trains_one_trial_to_a_cohort(
+def test_lanes_of_a_method_that_does_not_stack_train_in_turn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    alone = replace(METHODS["cross_entropy"], lanes=False)
-    monkeypatch.setattr(trainers.loop.cohort, "METHODS", {"cross_entropy": alone})
-    trials = [Trial("a", teachers=()), Trial("b", teachers=())]
-    make_cohort("cross_entropy", trials[:1])
-    with pytest.raises(ValueError, match="cross_entropy trains one trial to a cohort, not 2"):
-        make_cohort("cross_entropy", trials)
+    trials = lively_trials("alm_kd", 3)
+    expected, found = Diary({"trial-1": 2}), Diary({"trial-1": 2})
+    stacked = make_cohort("alm_kd", trials)
+    assert [stack.names for stack in stacked.stacks] == [["trial-0", "trial-1", "trial-2"]]
+    in_turn = replace(CLASSIFICATION.methods["alm_kd"], stacks=False)
+    task = replace(CLASSIFICATION, methods={"alm_kd": in_turn})
+    monkeypatch.setattr(trainers.loop.cohort, "TASKS", {"classification": task})
+    alone = make_cohort("alm_kd", trials)
+    assert [stack.names for stack in alone.stacks] == [["trial-0"], ["trial-1"], ["trial-2"]]
+    results = [cohort.train(diary) for cohort, diary in ((stacked, expected), (alone, found))]
+    assert found.rows == expected.rows
+    assert alone.names == stacked.names == ("trial-0", "trial-2")
+    for name in alone.names:
+        assert torch.equal(*(result[name].tables["lambda"] for result in results))

@@ -1,9 +1,8 @@
-"""Fashion-MNIST, from the IDX files in which it is published.
+"""IDX files: arrays of bytes, compressed.
 
 An IDX file: two zero bytes, the type of its numbers (8: unsigned byte), the number of dimensions,
 each dimension as four bytes (the most significant first), then the numbers, the last dimension
-fastest. The published MD5 sums are of the compressed files, which Debian packs anew; what is
-checked instead is gzip's own checksum and every size.
+fastest.
 """
 
 import gzip
@@ -14,37 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.classification.data.dataset import Dataset, Images, Standard, of_images
 from trainers.data.errors import DataError
-from trainers.data.files import holding, not_found, places
 
 UNSIGNED_BYTE = 8
-DEBIAN = "/usr/share/datasets/fashion-mnist"
-TRAIN = ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz")
-TEST = ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz")
-CLASSES = 10
-# Of the 60,000 training images.
-STANDARD = Standard(mean=(0.2860,), std=(0.3530,))
-
-
-def fashion_mnist(folder: str | None) -> Dataset:
-    """Grey images (N, 1, 28, 28), standardised; the official test part last."""
-    found = holding([*TRAIN, *TEST], places(folder, "fashion-mnist", DEBIAN))
-    if found is None:
-        raise DataError(missing_fashion_mnist(folder) or "")
-    return of_images([_part(found, *TRAIN)], [_part(found, *TEST)], CLASSES, STANDARD)
-
-
-def missing_fashion_mnist(folder: str | None) -> str | None:
-    """What to fetch and where to put it, or None if all files are there."""
-    folders = places(folder, "fashion-mnist", DEBIAN)
-    if holding([*TRAIN, *TEST], folders):
-        return None
-    remedy = (
-        "install Debian's package dataset-fashion-mnist; or fetch the files from "
-        "https://github.com/zalandoresearch/fashion-mnist"
-    )
-    return not_found([*TRAIN, *TEST], folders, remedy)
 
 
 def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
@@ -66,15 +37,3 @@ def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
             f"{' x '.join(map(str, shape))}; fetch it again"
         )
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
-
-
-def _part(folder: Path, images: str, labels: str) -> Images:
-    pixels, y = read_idx(folder / images, 3), read_idx(folder / labels, 1)
-    if len(pixels) != len(y):
-        raise DataError(
-            f"{folder}: {images} holds {len(pixels)} images, {labels} {len(y)} labels; fetch both "
-            "again"
-        )
-    if len(y) and y.max() >= CLASSES:
-        raise DataError(f"{folder / labels}: holds the label {y.max()}, the classes are 0 to 9")
-    return Images(pixels[:, None], y.astype(np.int64))

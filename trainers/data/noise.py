@@ -5,29 +5,33 @@ the examples and returns new labels; the draw is an argument.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.settings import ClassMap, Labels
+from trainers.entries import NoiseEntry
+from trainers.fields import Field
+from trainers.settings import Labels
 
 GivenLabels = NDArray[np.int64]
+# Which classes are taken for which: pairs (from, to).
+ClassMap = tuple[tuple[int, int], ...]
 
 # The standard deviation of the flip rates of single examples in instance-dependent noise.
 INSTANCE_STD = 0.1
 # How far the rate of a spec may be from that of a file: half of the last digit that is shown.
 RATE_TOLERANCE = 0.005
 
-# Which classes are taken for which in asymmetric noise, where a data set has a usual map: Patrini
-# et al. 2017, arXiv 1609.03683. Digits: 2 for 7, 3 for 8, 5 and 6 for each other, 7 for 1 (theirs
-# are MNIST's). CIFAR-10: truck for automobile, bird for aeroplane, deer for horse, cat and dog for
-# each other.
-CLASS_MAPS: Mapping[str, ClassMap] = {
-    "digits": ((2, 7), (3, 8), (5, 6), (6, 5), (7, 1)),
-    "cifar10": ((9, 1), (2, 0), (4, 7), (3, 5), (5, 3)),
-}
+CLASS_MAP = Field(
+    "class_map", "pairs", None, "pairs of a class and the one it is taken for; by default that of "
+    "the data set, where it has a usual one", "Patrini et al. 2017, arXiv 1609.03683",
+    example=[[3, 5], [5, 3]],
+)  # fmt: skip
+NOISE_FILE = Field(
+    "noise_file", "path", None, "an .npy of one whole number per example, or an .npz of one array",
+    "the user's", required=True, example="labels.npy",
+)  # fmt: skip
 
 
 class Examples(NamedTuple):
@@ -48,22 +52,14 @@ class Examples(NamedTuple):
 Corruption = Callable[[Examples, float, np.random.Generator], GivenLabels]
 
 
-@dataclass(frozen=True)
-class NoiseKind:
-    """One row of the table of noise kinds."""
-
-    corrupt: Corruption
-    summary: str
-    source: str
-
-
 def corrupt_labels(
     examples: Examples, kind: str, rate: float, rng: np.random.Generator
 ) -> GivenLabels:
     """New labels (n,); at rate 0 the true ones, whatever the kind."""
     if rate == 0:
         return examples.y.copy()
-    return NOISE_KINDS[kind].corrupt(examples, rate, rng)
+    given: GivenLabels = NOISE_KINDS[kind].corrupt(examples, rate, rng)
+    return given
 
 
 def realised_rate(y: GivenLabels, given: GivenLabels) -> float:
@@ -134,6 +130,17 @@ def _asymmetric(y: GivenLabels, examples: Examples, rng: np.random.Generator) ->
     return to[y]
 
 
+def _class_map_problem(options: Mapping[str, Any]) -> str | None:
+    pairs = options.get(CLASS_MAP.name, ())
+    sources = [c for c, _ in pairs]
+    for c, other in pairs:
+        if c == other or c < 0 or other < 0:
+            return f"class_map: [{c}, {other}] does not take one class for another"
+        if sources.count(c) > 1:
+            return f"class_map: class {c} is taken for two; keep one of them"
+    return None
+
+
 def _instance(examples: Examples, rate: float, rng: np.random.Generator) -> GivenLabels:
     """Noise that depends on the input, as Xia et al. 2020 (arXiv 2006.07836) draw it.
 
@@ -179,31 +186,38 @@ def _file(examples: Examples, rate: float, rng: np.random.Generator) -> GivenLab
     return examples.given.copy()
 
 
-NOISE_KINDS: Mapping[str, NoiseKind] = {
-    "symmetric": NoiseKind(
+NOISE_KINDS: Mapping[str, NoiseEntry] = {
+    "symmetric": NoiseEntry(
         _on_chosen(_symmetric),
-        "any class but the true one, each as likely; the rate is the rate of errors",
+        "any class but the true one, each as likely; the rate is that of errors",
         "standard",
     ),
-    "uniform": NoiseKind(
+    "uniform": NoiseEntry(
         _on_chosen(_uniform),
         "any class, the true one too; of C classes, rate (1 - 1/C) are errors",
         "ALM-KD's authors' code",
     ),
-    "pair": NoiseKind(
+    "pair": NoiseEntry(
         _on_chosen(_pair),
-        "the next class, the first after the last",
+        "the next class, the first after the last; the rate is that of errors",
         "Han et al. 2018, arXiv 1804.06872",
     ),
-    "asymmetric": NoiseKind(
+    "asymmetric": NoiseEntry(
         _on_chosen(_asymmetric),
         "the class that conditions.class_map names; the rate is that within the classes it names",
         "Patrini et al. 2017, arXiv 1609.03683",
+        (CLASS_MAP,),
+        _class_map_problem,
     ),
-    "instance": NoiseKind(
-        _instance, "a wrong class that depends on the input", "Xia et al. 2020, arXiv 2006.07836"
+    "instance": NoiseEntry(
+        _instance,
+        "a wrong class that depends on the input; the rate is that of errors",
+        "Xia et al. 2020, arXiv 2006.07836",
     ),
-    "file": NoiseKind(
-        _file, "the labels of conditions.noise_file, such as people gave", "the user's"
+    "file": NoiseEntry(
+        _file,
+        "the labels of conditions.noise_file, such as people gave; the rate is what it is",
+        "the user's",
+        (NOISE_FILE,),
     ),
 }

@@ -1,33 +1,11 @@
 """Train / meta / validation / test, disjoint and with the classes' shares kept."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from trainers.settings import SplitFractions
+
 Rows = NDArray[np.int64]
-
-SPLITS = ("train", "meta", "validation", "test")
-
-
-@dataclass(frozen=True)
-class SplitFractions:
-    """The share of all examples in each split; together at most 1.
-
-    ``test`` None: the test split is the official test part of the data set, all of it, and the
-    shares are those of the other examples.
-    """
-
-    train: float
-    meta: float
-    validation: float
-    test: float | None
-
-    def drawn(self) -> Mapping[str, float]:
-        """The splits that are drawn, with their shares."""
-        shares = {name: getattr(self, name) for name in SPLITS}
-        return {name: float(share) for name, share in shares.items() if share is not None}
 
 
 def split_rows(

@@ -1,4 +1,5 @@
-"""SGD with a learning rate and a weight decay per lane, over one flat buffer of all parameters.
+"""SGD and AdamW with a learning rate and a weight decay per lane, over one flat buffer of all
+parameters.
 
 L lanes, P parameters of one lane (padded so that each parameter starts on a cache line).
 
@@ -7,6 +8,7 @@ operations however many layers there are, and cutting lanes out is one index.
 """
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from trainers.lanes.state import State, numbered
+from trainers.settings import Training
 
 FLOATS_PER_CACHE_LINE = 16
 
@@ -47,42 +50,42 @@ class LaneState:
         return (self.parameters, *self.buffers)
 
 
-class LaneSGD:
-    """Stochastic gradient descent as in `torch.optim.SGD`, lane by lane.
+class LaneOptimizer(ABC):
+    """What lane by lane steps have in common: the flat buffers, their states, cutting lanes out.
 
-    d <- g + weight_decay * p;  v <- momentum * v + d;  p <- p - lr * (d + momentum * v) with
-    Nesterov momentum, p <- p - lr * v without.
+    ``clip_norm``: the length that the gradient of each lane is cut to, on its own; None for none.
     """
 
-    def __init__(
-        self, model: nn.Module, weight_decay: Tensor, momentum: float, nesterov: bool
-    ) -> None:
+    def __init__(self, model: nn.Module, weight_decay: Tensor, clip_norm: float | None) -> None:
         self._model = model
-        self._parameters = [p for p in model.parameters() if p.requires_grad]
-        self._momentum = momentum
-        self._nesterov = nesterov
+        self._parameters = _learning(model)
         self._weight_decay = weight_decay.unsqueeze(1)
+        self._clip_norm = clip_norm
         self._flat = _flatten(self._parameters)
-        self._velocity = torch.zeros_like(self._flat)
         self._bind()
 
     def step(self, losses: Tensor, lr: Tensor) -> None:
         """One update of every lane down the mean of its ``losses`` (L, B), rates ``lr`` (L,)."""
         # Of one number: told where to begin from several, torch would load sympy first.
-        gradients = torch.autograd.grad(losses.mean(1).sum(), self._parameters)
+        gradients = torch.autograd.grad(
+            losses.mean(1).sum(), self._parameters, allow_unused=True, materialize_grads=True
+        )
         torch._foreach_copy_(self._gradients, gradients)
-        # In the place of the gradient, which nobody reads again.
-        update = self._gradient.addcmul_(self._flat, self._weight_decay)
-        self._velocity.mul_(self._momentum).add_(update)
-        if self._nesterov:
-            update.add_(self._velocity, alpha=self._momentum)
-        else:
-            update = self._velocity
-        self._flat.addcmul_(update, lr.unsqueeze(1), value=-1.0)
+        if self._clip_norm is not None:
+            lengths = torch.linalg.vector_norm(self._gradient, dim=1, keepdim=True)
+            # As torch.nn.utils.clip_grad_norm_ has it, margin and all.
+            self._gradient.mul_((self._clip_norm / (lengths + 1e-6)).clamp(max=1.0))
+        self._update(lr.unsqueeze(1))
 
-    def state(self) -> LaneState:
-        """A copy of all parameters and buffers of all lanes."""
-        return LaneState(self._flat.clone(), tuple(b.clone() for b in self._model.buffers()))
+    @abstractmethod
+    def _update(self, lr: Tensor) -> None:
+        """Move the flat parameters by their gradient, which nobody reads again; rates (L, 1)."""
+
+    def state(self, of: nn.Module | None = None) -> LaneState:
+        """A copy of all parameters and buffers of all lanes, or of another model of that making."""
+        model = of or self._model
+        flat = self._flat.clone() if model is self._model else _flatten(_learning(model))
+        return LaneState(flat, tuple(b.clone() for b in model.buffers()))
 
     def load(self, state: LaneState) -> None:
         """Put back what `state` gave."""
@@ -91,20 +94,28 @@ class LaneSGD:
             buffer.copy_(kept)
 
     @property
-    def velocity(self) -> Tensor:
-        """v of all lanes, (L, P)."""
-        return self._velocity
+    @abstractmethod
+    def memory(self) -> dict[str, Any]:
+        """What it remembers of earlier steps, as `trainers.lanes.state` has it."""
 
-    def go_on(self, state: LaneState, velocity: Tensor) -> None:
-        """Take up parameters and buffers as `state` gave them, and the velocity of then."""
+    @abstractmethod
+    def _remember(self, memory: State) -> None:
+        """Put back what `memory` gave."""
+
+    @abstractmethod
+    def _keep_memory(self, lanes: Tensor) -> None:
+        """Cut it down to ``lanes`` (indices)."""
+
+    def go_on(self, state: LaneState, memory: State) -> None:
+        """Take up parameters and buffers as `state` gave them, and the memory of then."""
         self.load(state)
-        self._velocity.copy_(velocity)
+        self._remember(memory)
 
     def keep(self, lanes: Tensor) -> None:
         """Cut the stack down to ``lanes`` (indices), the model's buffers too."""
         self._flat = self._flat[lanes]
-        self._velocity = self._velocity[lanes]
         self._weight_decay = self._weight_decay[lanes]
+        self._keep_memory(lanes)
         for tensor in [*self._model.buffers(), *self._frozen()]:
             tensor.data = tensor.data[lanes]
         self._bind()
@@ -123,6 +134,104 @@ class LaneSGD:
             p.data = _view(self._flat, start, shape)
             self._gradients.append(_view(self._gradient, start, shape))
             start += _padded(size)
+
+
+class LaneSGD(LaneOptimizer):
+    """Stochastic gradient descent as in `torch.optim.SGD`, lane by lane.
+
+    d <- g + weight_decay * p;  v <- momentum * v + d;  p <- p - lr * (d + momentum * v) with
+    Nesterov momentum, p <- p - lr * v without.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        weight_decay: Tensor,
+        momentum: float,
+        nesterov: bool,
+        clip_norm: float | None = None,
+    ) -> None:
+        super().__init__(model, weight_decay, clip_norm)
+        self._momentum = momentum
+        self._nesterov = nesterov
+        self._velocity = torch.zeros_like(self._flat)
+
+    def _update(self, lr: Tensor) -> None:
+        # In the place of the gradient, which nobody reads again.
+        update = self._gradient.addcmul_(self._flat, self._weight_decay)
+        self._velocity.mul_(self._momentum).add_(update)
+        if self._nesterov:
+            update.add_(self._velocity, alpha=self._momentum)
+        else:
+            update = self._velocity
+        self._flat.addcmul_(update, lr, value=-1.0)
+
+    @property
+    def memory(self) -> dict[str, Any]:
+        return {"velocity": self._velocity}
+
+    def _remember(self, memory: State) -> None:
+        self._velocity.copy_(memory["velocity"])
+
+    def _keep_memory(self, lanes: Tensor) -> None:
+        self._velocity = self._velocity[lanes]
+
+
+class LaneAdamW(LaneOptimizer):
+    """Adam with decoupled weight decay as in `torch.optim.AdamW`, lane by lane.
+
+    p <- p - lr * weight_decay * p;  m and v the running mean and mean square of g, t steps so far;
+    p <- p - lr * m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps).
+
+    Source: Loshchilov and Hutter 2019, arXiv 1711.05101; Kingma and Ba 2015, arXiv 1412.6980.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        weight_decay: Tensor,
+        betas: tuple[float, float],
+        epsilon: float,
+        clip_norm: float | None = None,
+    ) -> None:
+        super().__init__(model, weight_decay, clip_norm)
+        self._betas = betas
+        self._epsilon = epsilon
+        self._steps = 0
+        self._m, self._v = torch.zeros_like(self._flat), torch.zeros_like(self._flat)
+
+    def _update(self, lr: Tensor) -> None:
+        b1, b2 = self._betas
+        self._steps += 1
+        self._flat.addcmul_(self._flat * self._weight_decay, lr, value=-1.0)
+        self._m.mul_(b1).add_(self._gradient, alpha=1 - b1)
+        self._v.mul_(b2).addcmul_(self._gradient, self._gradient, value=1 - b2)
+        size = (self._v / (1 - b2**self._steps)).sqrt_().add_(self._epsilon)
+        self._flat.addcmul_(self._m / size, lr, value=-1.0 / (1 - b1**self._steps))
+
+    @property
+    def memory(self) -> dict[str, Any]:
+        return {"steps": self._steps, "m": self._m, "v": self._v}
+
+    def _remember(self, memory: State) -> None:
+        self._steps = memory["steps"]
+        self._m.copy_(memory["m"])
+        self._v.copy_(memory["v"])
+
+    def _keep_memory(self, lanes: Tensor) -> None:
+        self._m, self._v = self._m[lanes], self._v[lanes]
+
+
+def lane_optimizer(model: nn.Module, weight_decay: Tensor, training: Training) -> LaneOptimizer:
+    """The optimizer that ``training`` names."""
+    if training.optimizer == "adamw":
+        betas = (training.beta1, training.beta2)
+        return LaneAdamW(model, weight_decay, betas, training.epsilon, training.clip_norm)
+    return LaneSGD(model, weight_decay, training.momentum, training.nesterov, training.clip_norm)
+
+
+def _learning(model: nn.Module) -> list[nn.Parameter]:
+    return [p for p in model.parameters() if p.requires_grad]
 
 
 def _padded(size: int) -> int:

@@ -27,6 +27,21 @@ def pick(state: State, lanes: Tensor, device: torch.device) -> dict[str, Any]:
     }
 
 
+def merged(states: Sequence[State]) -> dict[str, Any]:
+    """The states of several lanes, or stacks of them, as one; plain numbers are those of all."""
+    first = states[0]
+    if len(states) == 1:
+        return dict(first)
+    return {
+        name: merged([state[name] for state in states])
+        if isinstance(leaf, Mapping)
+        else torch.cat([state[name] for state in states])
+        if isinstance(leaf, Tensor)
+        else leaf
+        for name, leaf in first.items()
+    }
+
+
 def same_names(a: State, b: State) -> bool:
     """Whether two states are of the same things, down to the last mapping."""
     return a.keys() == b.keys() and all(

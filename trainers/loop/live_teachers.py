@@ -1,21 +1,25 @@
 """Teachers that look at what the student sees, where that changes from batch to batch.
 
-L lanes, B examples of a batch, C classes, M teachers of a lane.
+L lanes, B examples of a batch, M teachers of a lane.
 
-Where inputs are as they are, a teacher's logits are computed once and kept; where they are cropped
-and flipped, the teachers go along and are asked anew.
+Where inputs are as they are, a teacher's outputs are computed once and kept; where they are
+changed, the teachers go along and are asked anew.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import nn
+from torch.utils._pytree import tree_map
 
-from trainers.classification.networks.build import build_model
-from trainers.classification.networks.classifier import LaneClassifier
+from trainers.entries import TaskEntry
+from trainers.evaluation import joined
+from trainers.lanes.network import LaneNetwork, Output
 from trainers.settings import ModelSpec
+from trainers.task import Task, TaskData
 
 # Parameters and buffers of one network, by name.
 Weights = Mapping[str, NDArray[np.float32]]
@@ -28,35 +32,84 @@ class LiveTeachers:
         self,
         networks: Sequence[ModelSpec],
         weights: Sequence[Sequence[Weights]],
-        shape: tuple[int, ...],
-        classes: int,
-        device: torch.device,
+        data: TaskData,
+        task: Task,
+        entry: TaskEntry,
     ) -> None:
         """``networks``: M architectures, the same in every lane; ``weights``: per lane, M of them.
 
-        ``shape`` is that of one input. KeyError where weights lack a parameter of the network.
+        KeyError where weights lack a parameter of the network.
         """
-        self._models: list[LaneClassifier] = []
-        for m, network in enumerate(networks):
-            generators = [torch.Generator() for _ in weights]
-            model = build_model(network, shape, classes, generators).to(device).eval()
-            stacked = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-            with torch.no_grad():
-                for name, tensor in stacked.items():
-                    given = np.stack([lane[m][name] for lane in weights])
-                    tensor.copy_(torch.as_tensor(given, device=device))
-            self._models.append(model)
+        self._teachers = [
+            _Teacher(network, [lane[m] for lane in weights], data, task, entry)
+            for m, network in enumerate(networks)
+        ]
 
     @torch.no_grad()
-    def logits(self, inputs: Tensor) -> Tensor:
-        """What they make of inputs (L, B, ...): ``(L, M, B, C)``."""
-        return torch.stack([model(inputs).logits for model in self._models], dim=1)
+    def outputs(self, inputs: Any) -> list[Output]:
+        """What the M teachers of every lane make of inputs."""
+        return [teacher.output(inputs) for teacher in self._teachers]
 
-    def keep(self, lanes: Tensor) -> None:
+    def keep(self, lanes: torch.Tensor) -> None:
         """Cut the stack down to ``lanes`` (indices)."""
-        for model in self._models:
-            for parameter in model.parameters():
-                parameter.data = parameter.data[lanes]
-            for module in model.modules():
-                for name, buffer in module.named_buffers(recurse=False):
-                    setattr(module, name, buffer[lanes])
+        for teacher in self._teachers:
+            teacher.keep(lanes)
+
+
+class _Teacher:
+    """One teacher of every lane: stacked where that is how the network trains, else one by one."""
+
+    def __init__(
+        self,
+        network: ModelSpec,
+        weights: Sequence[Weights],
+        data: TaskData,
+        task: Task,
+        entry: TaskEntry,
+    ) -> None:
+        row = entry.networks[network.name]
+        network = row.complete(network)
+        self._stacked = data.device.type in row.together
+        groups = [list(weights)] if self._stacked else [[lane] for lane in weights]
+        self._models = [_built(network, group, data, task) for group in groups]
+
+    def output(self, inputs: Any) -> Output:
+        if self._stacked or len(self._models) == 1:
+            return self._models[0](inputs)
+        parts = [
+            model(tree_map(lambda t, i=i: t[i : i + 1], inputs))
+            for i, model in enumerate(self._models)
+        ]
+        return _stacked(parts)
+
+    def keep(self, lanes: torch.Tensor) -> None:
+        if not self._stacked:
+            self._models = [self._models[i] for i in lanes.tolist()]
+            return
+        for parameter in self._models[0].parameters():
+            parameter.data = parameter.data[lanes]
+        for module in self._models[0].modules():
+            for name, buffer in module.named_buffers(recurse=False):
+                setattr(module, name, buffer[lanes])
+
+
+def _built(
+    network: ModelSpec, weights: Sequence[Weights], data: TaskData, task: Task
+) -> LaneNetwork:
+    generators = [torch.Generator() for _ in weights]
+    model = task.network(network, data, generators).to(data.device).eval()
+    with torch.no_grad():
+        for name, tensor in _named(model).items():
+            given = np.stack([lane[name] for lane in weights])
+            tensor.copy_(torch.as_tensor(given, device=data.device))
+    return model
+
+
+def _named(model: nn.Module) -> dict[str, torch.Tensor]:
+    return {**dict(model.named_parameters()), **dict(model.named_buffers())}
+
+
+def _stacked(parts: Sequence[Output]) -> Output:
+    """Outputs of single lanes as one."""
+    turned = [part.each(lambda t: t.transpose(0, 1)) for part in parts]
+    return joined(turned).each(lambda t: t.transpose(0, 1))

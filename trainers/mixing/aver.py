@@ -9,13 +9,13 @@ CA-MKD.
 import torch
 from torch import Tensor
 
-from trainers.classification.data.lanes import Batch
+from trainers.method import Step
 from trainers.mixing.several_teachers import SeveralTeachers
 
 
 class Aver(SeveralTeachers):
     """The mean of the teachers' losses."""
 
-    def teacher_weights(self, batch: Batch, z: Tensor) -> Tensor:
-        teachers = batch.teachers
-        return torch.full_like(teachers[:, :, :, 0], 1 / teachers.shape[1])
+    def teacher_weights(self, step: Step) -> Tensor:
+        teachers = step.terms.teachers
+        return torch.full_like(teachers, 1 / teachers.shape[1])

@@ -1,24 +1,19 @@
-"""Fixed-alpha distillation: L_i = (1 - alpha) CE(y_i, z_i) + alpha tau^2 KL(t_i || z_i).
+"""Fixed-alpha distillation: L_i = (1 - alpha) l_i0 + alpha mean_m l_im.
 
-alpha weight of the teacher in [0, 1], tau temperature, t_i teacher logits, z_i student logits; with
-M teachers the second term is their mean.
+l_i0 the label's term, l_im those of M teachers; alpha the weight of the teachers in [0, 1]. In
+classification l_i0 = CE(y_i, z_i) and l_im = tau^2 KL(t_im || z_i).
 
 Source: Hinton, Vinyals and Dean 2015, arXiv 1503.02531.
 """
 
 from torch import Tensor
 
-from trainers.classes.losses import cross_entropy, distillation
-from trainers.classification.data.lanes import Batch
-from trainers.method import Method
+from trainers.method import Method, Step
 
 
 class FixedKd(Method):
     """The same mix for every example, all through training."""
 
-    def losses(self, batch: Batch, z: Tensor) -> Tensor:
+    def losses(self, step: Step) -> Tensor:
         alpha = self.values.numbers["alpha"].view(-1, 1)
-        tau = self.values.numbers["temperature"].view(-1, 1, 1)
-        label = cross_entropy(z, batch.labels)
-        teacher = distillation(batch.teachers, z.unsqueeze(1), tau).mean(1)
-        return (1 - alpha) * label + alpha * teacher
+        return (1 - alpha) * step.terms.label + alpha * step.terms.teachers.mean(1)

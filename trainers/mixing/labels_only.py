@@ -1,14 +1,12 @@
-"""Training on the given labels alone: L_i = CE(y_i, z_i)."""
+"""Training on the given labels alone: L_i = l_i0, the label's term."""
 
 from torch import Tensor
 
-from trainers.classes.losses import cross_entropy
-from trainers.classification.data.lanes import Batch
-from trainers.method import Method
+from trainers.method import Method, Step
 
 
-class CrossEntropy(Method):
-    """Cross-entropy with the given labels; the teacher is not read."""
+class LabelsOnly(Method):
+    """The label's term; teachers are not read."""
 
-    def losses(self, batch: Batch, z: Tensor) -> Tensor:
-        return cross_entropy(z, batch.labels)
+    def losses(self, step: Step) -> Tensor:
+        return step.terms.label

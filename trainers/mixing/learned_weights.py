@@ -1,6 +1,6 @@
 """Loss weights from a small network, learned on clean data: what such methods share.
 
-L lanes, B examples of a batch, K losses per example, D inputs of the weighting net.
+L lanes, B examples of a batch, K weighted terms per example, D inputs of the weighting net.
 
 u      what the net sees of each example                      (L, D, B)
 w      its weights, net(u)                                    (L, K, B)
@@ -15,21 +15,22 @@ statistics of the batch.
 """
 
 from abc import abstractmethod
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from trainers.classes.losses import cross_entropy
-from trainers.classification.data.lanes import Batch
-from trainers.classification.networks.classifier import LaneClassifier
+from trainers.evaluation import evaluation_mode
 from trainers.lanes.adam import LaneAdam
 from trainers.lanes.layers import Linear
+from trainers.lanes.network import LaneNetwork, Output
 from trainers.lanes.seeds import torch_generator
 from trainers.lanes.state import State
-from trainers.method import Method, Setup
+from trainers.method import Method, Setup, Step
 from trainers.mixing.held_out_batches import HeldOutBatches
-from trainers.mixing.look_ahead import Network, Parameters, evaluation_mode, look_ahead_gradient
+from trainers.mixing.look_ahead import Group, Network, Parameters, look_ahead_gradient
+from trainers.task import Batch, Terms
 
 # Of the public code of arXiv 1902.07379.
 HIDDEN = 100
@@ -55,47 +56,61 @@ def _affine(layer: Linear, x: Tensor) -> Tensor:
 
 
 class LearnedWeights(Method):
-    """Per-example losses weighted by a net that looks ahead."""
+    """Per-example losses weighted by a net that looks ahead.
+
+    ``weighted``: how many of the terms, the label's first.
+    """
+
+    weighted: int
+    # Names the random streams of its own.
+    purpose: str
 
     def __init__(self, setup: Setup, net: WeightingNet) -> None:
         super().__init__(setup)
-        purpose = type(self).__name__
-        self.net = net.to(self.data.inputs.device)
+        self.net = net.to(self.data.device)
         self._adam = LaneAdam(list(net.parameters()), self.values.numbers["net_lr"], NET_DECAY)
-        self._held_out = HeldOutBatches(self.data, self.batch_size, setup.seeds, purpose)
+        self._held_out = HeldOutBatches(self.data, self.batch_size, setup.seeds, self.purpose)
 
     @abstractmethod
-    def parts(self, batch: Batch, z: Tensor) -> Tensor:
-        """The losses to be weighted, (L, K, B), at logits ``z`` (L, B, C)."""
+    def weights(self, terms: Terms) -> Tensor:
+        """w (L, K, B), with the graph that leads to the net and none that leads to ``terms``."""
 
-    @abstractmethod
-    def weights(self, batch: Batch, z: Tensor) -> Tensor:
-        """w (L, K, B), with the graph that leads to the net and none that leads to ``z``."""
-
-    def losses(self, batch: Batch, z: Tensor) -> Tensor:
+    def losses(self, step: Step) -> Tensor:
         with torch.no_grad():
-            w = self.weights(batch, z)
-        return (w * self.parts(batch, z)).sum(1)
+            w = self.weights(step.terms)
+        return (w * step.terms.first(self.weighted)).sum(1)
 
-    def begin_step(self, batch: Batch, student: LaneClassifier, lr: Tensor) -> None:
+    def begin_step(self, batch: Batch, student: LaneNetwork, lr: Tensor) -> None:
         held_out = self._held_out.draw()
         lanes = torch.arange(self.data.lanes, device=lr.device)
         with evaluation_mode(student):
             network = Network(student, lanes)
 
-            def parts(theta: Parameters) -> Tensor:
-                return self.parts(batch, network.logits(theta, batch.inputs))
+            def terms(output: Output) -> Tensor:
+                return self.data.terms(batch.targets, output, self.values).first(self.weighted)
+
+            def along(output: Output, tangent: Output) -> Tensor:
+                return self.data.terms_along(
+                    batch.targets, output, tangent, self.values, self.weighted
+                )
 
             def held_out_loss(theta: Parameters) -> Tensor:
-                z = network.logits(theta, held_out.inputs)
-                return cross_entropy(z, held_out.labels).mean(1)
+                output = network.output(theta, held_out.inputs)
+                return self.data.terms(held_out.targets, output, self.values).label.mean(1)
 
             theta = network.parameters
             with torch.no_grad():
-                z = network.logits(theta, batch.inputs)
-            w = self.weights(batch, z)
-            step = lr / batch.labels.shape[1]
-            slope = look_ahead_gradient(theta, parts, w.detach(), step, held_out_loss)
+                output = network.output(theta, batch.inputs)
+            w = self.weights(self.data.terms(batch.targets, output, self.values))
+            group = Group(
+                partial(network.output, x=batch.inputs),
+                terms,
+                along,
+                torch.ones_like(w[:, 0]).detach(),
+            )
+            slope = look_ahead_gradient(
+                theta, group, w.detach(), lr / batch.places.shape[1], held_out_loss
+            )
         self._adam.step(torch.autograd.grad(w, list(self.net.parameters()), slope))
 
     def state(self) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """SuperLoss on top of fixed-alpha distillation: examples whose loss is large count less.
 
-l_i     (1 - alpha) CE(y_i, z_i) + alpha tau^2 KL(t_i || z_i)
-x_i     (l_i - log C) / reg, reg > 0 the strength of the regularization
+l_i     the fixed mix, (1 - alpha) l_i0 + alpha mean_m l_im
+c       the label's loss of a guess that knows nothing; log C with C classes
+x_i     (l_i - c) / reg, reg > 0 the strength of the regularization
 sigma_i exp(-W(max(-2/e, x_i) / 2)), the confidence that minimises L_i; W Lambert's function
-L_i     (l_i - log C) sigma_i + reg (log sigma_i)^2
+L_i     (l_i - c) sigma_i + reg (log sigma_i)^2
 
 No gradient flows through sigma, which is at its minimum.
 
@@ -16,7 +17,7 @@ import math
 import torch
 from torch import Tensor
 
-from trainers.classification.data.lanes import Batch
+from trainers.method import Step
 from trainers.mixing.fixed_kd import FixedKd
 
 # Halley's iteration triples the correct digits each time; from these starts, enough for float64.
@@ -38,17 +39,18 @@ def lambert_w(x: Tensor) -> Tensor:
     return w
 
 
-def confidence(loss: Tensor, classes: int, reg: Tensor) -> Tensor:
-    """sigma for losses of any shape; ``reg`` broadcasts."""
-    x = (loss - math.log(classes)) / reg
+def confidence(loss: Tensor, usual: float, reg: Tensor) -> Tensor:
+    """sigma for losses of any shape; ``usual``: that of a guess that knows nothing; ``reg``
+    broadcasts."""
+    x = (loss - usual) / reg
     return torch.exp(-lambert_w(0.5 * x.clamp(min=-2 / math.e)))
 
 
 class SuperLoss(FixedKd):
     """One fixed mix, and less of it for examples that are hard."""
 
-    def losses(self, batch: Batch, z: Tensor) -> Tensor:
-        loss = super().losses(batch, z)
+    def losses(self, step: Step) -> Tensor:
+        loss, usual = super().losses(step), step.terms.uninformed
         reg = self.values.numbers["regularization"].view(-1, 1)
-        sigma = confidence(loss.detach(), self.data.classes, reg)
-        return (loss - math.log(self.data.classes)) * sigma + reg * sigma.log().square()
+        sigma = confidence(loss.detach(), usual, reg)
+        return (loss - usual) * sigma + reg * sigma.log().square()

@@ -13,11 +13,13 @@ import numpy as np
 import pandas as pd
 
 from sweep.atomic_files import replaced
-from trainers.data.noise import realised_rate, transition_matrix
+from trainers.data.noise import transition_matrix
 from trainers.mixing.weight_histogram import EDGES, weight_histogram
 
 EXAMPLES_FILE = "examples.parquet"
 LABELS_FILE = "labels.json"
+# Columns of examples that have one class each.
+GIVEN, TRUE = "label", "true_label"
 # The table of a method's learned weights, (N, K).
 WEIGHTS = "lambda"
 
@@ -26,19 +28,25 @@ def write_examples(directory: Path, examples: Mapping[str, Any]) -> list[Path]:
     """Write the files of one run into ``directory``.
 
     ``examples.parquet``: a row per training example with ``row`` (its place in the data set),
-    ``label`` (given), ``true_label``, ``corrupted``, and the learned weights where there are any.
-    ``labels.json``: the realised noise rate, the transition matrix (C, C) with true classes as
-    rows, and histograms of the weights of clean and of corrupted examples.
+    ``corrupted``, whatever else the task knows of each (of classes ``label``, as given, and
+    ``true_label``), and the learned weights where there are any. ``labels.json``: the realised
+    noise rate; of classes the transition matrix (C, C) with true classes as rows; histograms of the
+    weights of clean and of corrupted examples.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    given, true = np.asarray(examples["label"]), np.asarray(examples["true_label"])
-    corrupted = given != true
-    columns = {"row": examples["row"], "label": given, "true_label": true, "corrupted": corrupted}
-    classes = int(max(given.max(), true.max())) + 1
-    summary: dict[str, Any] = {
-        "realised_noise_rate": realised_rate(true, given),
-        "transition_matrix": transition_matrix(true, given, classes).tolist(),
+    corrupted = np.asarray(examples["corrupted"])
+    columns = {
+        name: column
+        for name, column in ((name, np.asarray(array)) for name, array in examples.items())
+        if column.ndim == 1
     }
+    summary: dict[str, Any] = {
+        "realised_noise_rate": float(corrupted.mean()) if len(corrupted) else 0.0
+    }
+    if TRUE in columns:
+        given, true = columns[GIVEN], columns[TRUE]
+        classes = int(max(given.max(), true.max())) + 1
+        summary["transition_matrix"] = transition_matrix(true, given, classes).tolist()
     if WEIGHTS in examples:
         lam = np.asarray(examples[WEIGHTS])
         columns |= {name: lam[:, k] for k, name in enumerate(_weight_names(lam.shape[1]))}

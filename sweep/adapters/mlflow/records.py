@@ -13,32 +13,40 @@ from sweep.adapters.mlflow.runs import StoredRun
 from sweep.compare.records import SweepRecord, trial_columns
 from sweep.plan.plan import Plan
 from sweep.plan.tasks import NO_TRIAL
-from sweep.spec.spec import UNITS
+from trainers.entries import Metric
 
 
 def to_record(plan: Plan, runs: Iterable[StoredRun]) -> SweepRecord:
     """A sweep as planned and as its child runs say it went; runs are read once, one by one."""
-    spec, metric = plan.spec, plan.spec.objective.metric
+    spec, objective, tested = plan.spec, plan.spec.objective_metric, plan.spec.tested_metric
+    metrics = spec.task_entry.metrics
     rows, logged = [], set[str]()
     for run in runs:
-        rows.append(_row(run, metric))
+        rows.append(_row(run, objective.name, metrics))
         logged.update(run.metrics)
+    others = tuple(
+        metric
+        for metric in metrics.values()
+        if f"test_{metric.name}" in logged and metric != tested
+    )
     return SweepRecord(
         name=spec.name,
         dataset=spec.data.dataset,
-        metric=metric,
-        unit=UNITS[metric],
-        direction=spec.objective.direction,
+        metric=tested.name,
+        unit=tested.unit,
+        direction=tested.direction,
         methods=tuple(use.label for use in spec.methods),
         baselines=plan.baselines,
         conditions=plan.conditions,
         confirm_seeds=plan.confirm_seeds,
         planned_trials={cell.use.label: plan.trials_of(cell) for cell in plan.cells},
-        trials=_frame(_counted(rows, plan), metric),
+        trials=_frame(_counted(rows, plan), objective.name, [tested, *others]),
         curve_metrics=tuple(sorted(name for name in logged if is_curve(name))),
         spaces={use.label: spec.space_of(use) for use in spec.methods},
         device="GPU" if spec.resources.gpus else "CPU",
         devices=spec.resources.gpus or spec.resources.cpus,
+        searched=objective,
+        others=others,
     )
 
 
@@ -52,7 +60,7 @@ def _value(text: str) -> str | int | float:
     return text
 
 
-def _row(run: StoredRun, metric: str) -> dict[str, Any]:
+def _row(run: StoredRun, objective: str, known: Iterable[str]) -> dict[str, Any]:
     tags, metrics = run.tags, run.metrics
     end = run.end
     params = {k: _value(v) for k, v in run.params.items() if k != "method"}
@@ -68,9 +76,8 @@ def _row(run: StoredRun, metric: str) -> dict[str, Any]:
         "seed": int(tags["seed"]),
         "state": tags["state"],
         "reason": tags.get("reason"),
-        f"validation_{metric}": metrics.get(f"best_validation_{metric}", math.nan),
+        f"validation_{objective}": metrics.get(f"best_validation_{objective}", math.nan),
         "best_epoch": int(metrics["best_epoch"]) if "best_epoch" in metrics else None,
-        f"test_{metric}": metrics.get(f"test_{metric}", math.nan),
         "epochs_trained": int(metrics.get(EPOCHS, 0)),
         "started": run.start / 1000,
         "wall_s": (end - run.start) / 1000 if end else math.nan,
@@ -78,13 +85,14 @@ def _row(run: StoredRun, metric: str) -> dict[str, Any]:
         "params": json.dumps(params, sort_keys=True),
         "won_as": _won_as(tags),
         "run_id": run.run_id,
+        **{f"test_{name}": metrics.get(f"test_{name}", math.nan) for name in known},
     }
 
 
 def _counted(rows: list[dict[str, Any]], plan: Plan) -> list[dict[str, Any]]:
     """The rows without confirm runs of a configuration that is no longer its cell's best."""
     metric = f"validation_{plan.spec.objective.metric}"
-    sign = 1.0 if plan.spec.objective.direction == "maximize" else -1.0
+    sign = 1.0 if plan.spec.objective_metric.direction == "maximize" else -1.0
     best: dict[str, tuple[float, int]] = {}
     for row in rows:
         if row["stage"] == "search" and row["state"] == "complete":
@@ -105,6 +113,10 @@ def _won_as(tags: dict[str, str]) -> int:
     return int(parts[0]) if tags["stage"] == "confirm" and len(parts) > 1 else NO_TRIAL
 
 
-def _frame(rows: list[dict[str, Any]], metric: str) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=list(trial_columns(metric)))
+def _frame(rows: list[dict[str, Any]], objective: str, tests: list[Metric]) -> pd.DataFrame:
+    """``tests``: the metric that is compared, then the others."""
+    compared, *others = tests
+    names = [f"test_{metric.name}" for metric in others]
+    columns = [*trial_columns(compared.name, objective), *names]
+    frame = pd.DataFrame(rows, columns=columns)
     return frame.astype({"trial": "Int64", "best_epoch": "Int64"})

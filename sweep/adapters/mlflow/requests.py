@@ -54,16 +54,20 @@ class Requests:
                 self._close(record)
 
     def _open(self, record: Record) -> None:
-        key = record["key"]
+        key, there = record["key"], set[str]()
         if key in self._ids:
             self._client.update_run(self._ids[key], status="RUNNING")
             self._client.set_tag(self._ids[key], "state", "running")
+            # A server refuses another value for a parameter; an earlier version may have had one.
+            there = set(self._client.get_run(self._ids[key]).data.params)
         else:
             run = self._client.create_run(
                 self._experiment, start_time=record["at"], run_name=key, tags=record["tags"]
             )
             self._ids[key] = run.info.run_id
-        params = [Param(name, value) for name, value in record["params"].items()]
+        params = [
+            Param(name, value) for name, value in record["params"].items() if name not in there
+        ]
         self._client.log_batch(self._ids[key], params=params)
 
     def _hold(self, record: Record) -> None:

@@ -41,11 +41,11 @@ def _of_cell(
     record: SweepRecord, condition: Condition, method: str, seed: int
 ) -> list[tuple[str, str, str, float, int]]:
     space = to_distributions(record.spaces.get(method, {}))
-    column = f"validation_{record.metric}"
+    column = record.validation_column
     done = completed(trials_of(record, "search", condition, method), column)
     if len(space) < 2 or len(done) < FEWEST_TRIALS or done[column].nunique() < 2:
         return []
-    study = optuna.create_study(direction=record.direction)
+    study = optuna.create_study(direction=record.objective.direction)
     for row in done.sort_values("trial").to_dict("records"):
         given = json.loads(row["params"])
         study.add_trial(

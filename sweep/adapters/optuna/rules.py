@@ -23,7 +23,8 @@ from pydantic import ValidationError
 
 from search_spaces.domains import Choice, Domain, Float
 from sweep.errors import BadInput, unknown
-from sweep.spec.spec import Named, Pruner, Sampler, SweepSpec
+from sweep.spec.search import Named, Pruner, Sampler
+from sweep.spec.spec import SweepSpec
 from trainers.lanes.seeds import stream
 
 Space = Mapping[str, BaseDistribution]

@@ -28,7 +28,7 @@ from sweep.adapters.optuna.rules import (
 from sweep.plan.plan import Plan
 from sweep.referee.states import State
 from sweep.referee.stores import Outcome, PastTrial
-from trainers.hyperparameters import Value
+from trainers.fields import Value
 
 _STATES: Mapping[TrialState, State] = {
     TrialState.RUNNING: "running",
@@ -94,8 +94,9 @@ class _CellStudy:
         self._seed = plan.spec.seed
         self._cell = cell
         self._search = plan.spec.search
+        self._generation = plan.generation
         name = f"{plan.spec.name}/{cell}"
-        direction = plan.spec.objective.direction
+        direction = plan.spec.objective_metric.direction
         pruner = build_pruner(plan.spec.search.pruner)
         self._kept = optuna.create_study(
             storage=storage, study_name=name, direction=direction, load_if_exists=True
@@ -120,7 +121,7 @@ class _CellStudy:
         epoch, so that the pruner sees for the others what it would have seen without the break.
         """
         open_numbers = [t.number for t in trials if not t.state.is_finished()]
-        size = self._search.generation
+        size = self._generation
         broken = min(open_numbers) // size if open_numbers else len(trials)
         for trial in trials:
             self._kept_ids[trial.number] = trial._trial_id

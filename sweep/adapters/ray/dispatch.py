@@ -9,16 +9,16 @@ from sweep.plan.tasks import CohortTask
 
 @dataclass(frozen=True)
 class Dispatch:
-    """What a cohort needs: its task, and references to the data and the teachers' logits.
+    """What a cohort needs: its task, and references to the data and what is kept of the teachers.
 
-    ``weights``: references to the teachers' weights, where logits cannot be kept.
+    ``weights``: references to the teachers' weights, where their outputs cannot be kept.
     ``checkpoint``: the state to go on from, empty if there is none; ``save_every_s``: after how
     many seconds of training it is saved again. ``judged_from``: as `Referee.judged_from`.
     """
 
     task: CohortTask
     dataset: list[Any]
-    logits: Mapping[str, Any]
+    outputs: Mapping[str, Any]
     weights: Mapping[str, Any]
     checkpoint: bytes
     save_every_s: float

@@ -40,8 +40,8 @@ WAIT = "wait"
 
 
 T = TypeVar("T")
-# A teacher on its way to the store: logits (N, C) and parameters by name.
-Graduate = tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]
+# A teacher on its way to the store: what is kept of it, and its weights, arrays by name.
+Graduate = tuple[Mapping[str, NDArray[Any]], dict[str, NDArray[np.float32]]]
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,9 @@ class RefereeActor:
         self._dataset = dataset
         self._teacher_store = TeacherStore(stores.teachers)
         names = [name for job in plan.teachers for name in job.names]
-        kept, self._notices = self._teacher_store.logits(names)
+        kept, self._notices = self._teacher_store.outputs(names)
         self._weights: dict[str, Any] = {}
-        self._logits = {key: ray.put(array) for key, array in kept.items()}
+        self._outputs = {key: ray.put(arrays) for key, arrays in kept.items()}
         self._checkpoints = CheckpointStore(stores.checkpoints)
         self._notices += self._checkpoints.notices
         self._tracker = MlflowTracker(plan, stores.runs, stores.spool)
@@ -113,13 +113,13 @@ class RefereeActor:
         self._heartbeats.begin(cohort, worker)
         if math.isnan(self._first_cohort):
             self._first_cohort = time.time()
-        logits = {key: self._logits[key] for key in task.teachers}
-        weights = {key: self._weights_of(key) for key in task.teachers if task.augments}
+        outputs = {key: self._outputs[key] for key in task.teachers}
+        weights = {key: self._weights_of(key) for key in task.teachers if task.changes_inputs}
         state, judged_from = self._guard(
             lambda: (self._checkpoints.find(task), self._referee.judged_from(cohort)), (b"", 1.0)
         )
         return Dispatch(
-            task, self._dataset, logits, weights, state, self._save_every_s, judged_from
+            task, self._dataset, outputs, weights, state, self._save_every_s, judged_from
         )
 
     def report(self, cohort: str, reports: Sequence[Reported]) -> list[bool]:
@@ -153,9 +153,9 @@ class RefereeActor:
         """
 
         def store_and_finish() -> None:
-            for key, (logits, parameters) in teachers.items():
-                self._teacher_store.put(key, logits, parameters)
-                self._logits[key] = ray.put(logits)
+            for key, (outputs, parameters) in teachers.items():
+                self._teacher_store.put(key, outputs, parameters)
+                self._outputs[key] = ray.put(outputs)
             self._referee.finish(cohort, outcomes, teachers)
 
         task = self._tasks[cohort]

@@ -4,14 +4,15 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-Array = NDArray[np.float32]
-LOGITS = "logits"
+Array = NDArray[Any]
+Outputs = Mapping[str, Array]
 PARAMETER = "parameter."
 # Names the digest of all tensors in a file's own header.
 DIGEST = "sha256"
@@ -22,7 +23,7 @@ class DamagedTeacher(Exception):
 
 
 class TeacherStore:
-    """A directory of teachers: ``logits`` (N, C) on all examples, beside the parameters."""
+    """A directory of teachers: what their task keeps of them, beside their weights."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -32,24 +33,28 @@ class TeacherStore:
         """Where the teacher of that key is kept."""
         return self._directory / f"{key}.safetensors"
 
-    def put(self, key: str, logits: Array, parameters: Mapping[str, Array]) -> None:
+    def put(self, key: str, outputs: Outputs, parameters: Mapping[str, Array]) -> None:
         """Keep a teacher: written beside its place and renamed, so never seen half written."""
-        named = {LOGITS: logits, **{f"{PARAMETER}{k}": p for k, p in parameters.items()}}
+        named = {**outputs, **{f"{PARAMETER}{k}": p for k, p in parameters.items()}}
         tensors = {k: np.ascontiguousarray(t) for k, t in named.items()}
         beside = self._directory / f".{key}.{os.getpid()}"
         save_file(tensors, beside, metadata={DIGEST: _digest(tensors)})
         os.replace(beside, self.path(key))
 
-    def logits(self, keys: Iterable[str]) -> tuple[dict[str, Array], list[str]]:
-        """The logits of those teachers that are kept, and a line on each file that is damaged.
+    def outputs(self, keys: Iterable[str]) -> tuple[dict[str, Outputs], list[str]]:
+        """What is kept of those teachers that are there, and a line on each damaged file.
 
         A damaged teacher counts as not kept: it is trained and put here again.
         """
-        found, damaged = {}, []
+        found: dict[str, Outputs] = {}
+        damaged = []
         for key in keys:
             if self.path(key).exists():
                 try:
-                    found[key] = _read(self.path(key))[LOGITS]
+                    tensors = _read(self.path(key))
+                    found[key] = {
+                        name: t for name, t in tensors.items() if not name.startswith(PARAMETER)
+                    }
                 except DamagedTeacher as error:
                     damaged.append(f"{self.path(key)}: {error}; this teacher is trained again")
         return found, damaged
@@ -57,7 +62,7 @@ class TeacherStore:
     def weights(self, key: str) -> dict[str, Array]:
         """Parameters and buffers of a teacher that is kept; DamagedTeacher if it cannot be read."""
         tensors = _read(self.path(key))
-        return {k.removeprefix(PARAMETER): t for k, t in tensors.items() if k != LOGITS}
+        return {k.removeprefix(PARAMETER): t for k, t in tensors.items() if k.startswith(PARAMETER)}
 
 
 def _read(path: Path) -> dict[str, Array]:
@@ -68,7 +73,7 @@ def _read(path: Path) -> dict[str, Array]:
             written = (file.metadata() or {}).get(DIGEST)
     except (SafetensorError, OSError) as error:
         raise DamagedTeacher(f"cannot be read ({error})") from None
-    if written != _digest(tensors) or LOGITS not in tensors:
+    if written != _digest(tensors):
         raise DamagedTeacher("does not hold what was written (its checksum differs)")
     return tensors
 

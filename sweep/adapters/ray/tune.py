@@ -31,7 +31,7 @@ from sweep.errors import SweepFailed
 from sweep.referee.referee import Progress
 from sweep.referee.time_spent import Work
 from sweep.spec.spec import SweepSpec
-from trainers.classification.data.datasets import Dataset
+from trainers.data.dataset import Dataset
 
 
 class RefereeLost(Exception):

@@ -15,7 +15,7 @@ from ray import cloudpickle, tune
 from sweep.adapters.ray.dispatch import Dispatch, Worker
 from sweep.garbage_collection import loading
 from sweep.referee.reports import Reported, Reports
-from trainers.classification.data.datasets import Dataset
+from trainers.data.dataset import Dataset
 
 # How much of a traceback is kept as the reason of a failure, in characters.
 REASON_LENGTH = 2000
@@ -66,18 +66,18 @@ class CohortTrainable(tune.Trainable):
         try:
             checkpoints = Checkpoints(dispatch.checkpoint, save, dispatch.save_every_s)
             dataset: Dataset = ray.get(dispatch.dataset[0])
-            logits = {key: ray.get(ref) for key, ref in dispatch.logits.items()}
+            kept = {key: ray.get(ref) for key, ref in dispatch.outputs.items()}
             weights = {key: ray.get(ref) for key, ref in dispatch.weights.items()}
             stopwatch.lap("waiting")
             outcomes, teachers = train(
-                dispatch.task, dataset, logits, reports.report, weights, checkpoints, stopwatch
+                dispatch.task, dataset, kept, reports.report, weights, checkpoints, stopwatch
             )
         except Exception:  # noqa: BLE001 - whatever it raised is the reason on record
             reports.flush()
             ray.get(referee.failed.remote(cohort, traceback.format_exc()[-REASON_LENGTH:]))
             return {"done": True, "lanes": lanes}
         arrays = {
-            key: (t.logits, {name: p.numpy() for name, p in t.parameters.items()})
+            key: (t.outputs, {name: p.numpy() for name, p in t.parameters.items()})
             for key, t in teachers.items()
         }
         ray.get(referee.finish.remote(cohort, outcomes, arrays, stopwatch.seconds))

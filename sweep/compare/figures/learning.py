@@ -73,7 +73,7 @@ def draw_range(axes: Axes, epochs: Floats, values: Floats, **line: Any) -> None:
 def _draw_cell(
     axes: Axes, record: SweepRecord, curves: Curves, condition: Condition, method: str
 ) -> None:
-    metric = f"validation_{record.metric}"
+    metric = record.validation_column
     search = trials_of(record, "search", condition, method)
     confirm = trials_of(record, "confirm", condition, method)
     _draw_trials(axes, curves, search, metric)

@@ -112,10 +112,10 @@ def _tried(record: SweepRecord, curves: Curves, condition: Condition, method: st
     """Search trials of a cell: state, value, whether confirmed, one column per hyperparameter."""
     search = trials_of(record, "search", condition, method)
     confirmed = set(trials_of(record, "confirm", condition, method)["params"])
-    best = np.nanmax if record.direction == "maximize" else np.nanmin
+    best = np.nanmax if record.objective.direction == "maximize" else np.nanmin
     rows = []
     for row in search.to_dict("records"):
-        _, values = curves.of(row["run_id"], f"validation_{record.metric}")
+        _, values = curves.of(row["run_id"], record.validation_column)
         if len(values):
             chosen = row["params"] in confirmed and row["state"] == "complete"
             shown = {"state": row["state"], "value": best(values), "chosen": chosen}

@@ -69,7 +69,7 @@ def _trials(fields: Mapping[str, Any], values: Callable[[int, str, int], float])
                 )
     frame = pd.DataFrame(rows)
     frame["run_id"] = [f"run{number:04d}" for number in range(len(frame))]
-    return frame.astype({"trial": "Int64"})[list(trial_columns(metric))]
+    return frame.astype({"trial": "Int64"})[list(trial_columns(metric, metric))]
 
 
 def _seeded_values(gains: Mapping[str, tuple[float, ...]]) -> Callable[[int, str, int], float]:

@@ -23,9 +23,14 @@ def replaced(column: str, value: Any) -> Callable[[pd.DataFrame], pd.DataFrame]:
 
 
 def test_columns_carry_the_metric(record: SweepRecord) -> None:
-    assert len(trial_columns("wer")) == len(TRIAL_COLUMNS)
-    assert {"test_wer", "validation_wer"} <= set(trial_columns("wer"))
-    assert record.test_column == "test_accuracy"
+    columns = trial_columns("wer", "loss")
+    assert len(columns) == len(TRIAL_COLUMNS)
+    assert {"test_wer", "validation_loss"} <= set(columns)
+    assert not {"test_loss", "validation_wer"} & set(columns)
+    assert (record.test_column, record.validation_column) == (
+        "test_accuracy",
+        "validation_accuracy",
+    )
     assert record.challengers == ("alm_kd",)
 
 

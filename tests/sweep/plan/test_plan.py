@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from search_spaces.defaults import OWN, SHARED
+from sweep.errors import BadInput
 from sweep.plan.lanes import LANES_OF_UNKNOWN_INPUTS
 from sweep.plan.plan import Plan, spec_hash
 from sweep.plan.tasks import confirm_cohort, search_cohort, teacher_cohort
@@ -105,9 +106,20 @@ def test_space_is_the_defaults_less_the_pins(label: str) -> None:
     ]
     plan = _plan({"methods": uses})
     cell = next(cell for cell in plan.cells if cell.use.label == label)
-    shared = {h.name for h in cell.entry.hyperparameters} & set(SHARED) - {"lr"}
-    assert set(cell.space) == shared | set(OWN[label])
+    # What only AdamW reads is not searched with SGD.
+    has = {h.name for h in cell.entry.hyperparameters if not h.needs_optimizer}
+    assert set(cell.space) == (has & set(SHARED) - {"lr"}) | set(OWN[cell.use.method])
     assert plan.trials_of(cell) == (0 if label == "cross_entropy" else 6)
+
+
+def test_what_one_optimizer_alone_reads_is_searched_with_it_alone() -> None:
+    adamw = {"student.training.optimizer": "adamw"}
+    for changes, searched in ((adamw, True), ({}, False)):
+        alm, fixed, _ = (set(cell.space) for cell in _plan(changes).cells[:3])
+        assert ("look_ahead_lr" in alm) == searched
+        assert "look_ahead_lr" not in fixed
+    with pytest.raises(BadInput, match=r"look_ahead_lr: means something with optimizer: adamw"):
+        _plan({"methods.0.pin": {"look_ahead_lr": 0.1}})
 
 
 def test_shared_range_holds_for_every_method_that_has_it() -> None:
@@ -184,8 +196,8 @@ def test_teachers_of_the_search_train_first_and_cohorts_hold_each_once() -> None
     flat = [job for jobs in (first, *others) for job in jobs]
     assert sorted(job.key for job in flat) == sorted(job.key for job in plan.teachers)
     task = teacher_cohort(plan, first)
-    assert task.spec.method == "cross_entropy"
-    assert task.spec.model.hidden == (24,)
+    assert task.spec.method == "labels_only"
+    assert task.spec.model.sizes == {"hidden": (24,)}
 
 
 def test_comparisons_are_counted_per_condition_method_and_baseline() -> None:

@@ -13,7 +13,7 @@ from sweep.plan.tasks import CohortTask, LaneOutcome, search_cohort, teacher_coh
 from sweep.referee.referee import Referee
 from tests.sweep.specs import SMALL, small_spec
 from tests.sweep.stage import MemoryTracker, Theatre, studies, train_in_process
-from trainers.classification.data.datasets import load_dataset
+from trainers.loading import load_dataset
 
 SMALLER = {**SMALL["teacher"], "model": {"name": "mlp", "hidden": [12]}}
 KD = [{"method": "alm_kd"}, {"method": "fixed_kd", "baseline": True}]
@@ -41,11 +41,11 @@ def test_one_teacher_is_written_as_it_was_given() -> None:
 def test_students_read_several_teachers_in_the_order_of_the_spec() -> None:
     plan = _plan({"teacher": [SMALL["teacher"], SMALLER]})
     names = plan.teachers_of(plan.cells[0], plan.search_seed)
-    networks = {job.key: job.network.model.hidden for job in plan.teachers}
+    networks = {job.key: job.network.model.given["hidden"] for job in plan.teachers}
     assert [networks[name] for name in names] == [(24,), (12,)]
-    assert [m.hidden for m in plan.teacher_networks(plan.cells[0])] == [(24,), (12,)]
+    assert [m.sizes["hidden"] for m in plan.teacher_networks(plan.cells[0])] == [(24,), (12,)]
     assert len(plan.teachers) == 2 * 2 * 4
-    shapes = [{job.network.model.hidden for job in jobs} for jobs in plan.teacher_cohorts]
+    shapes = [{job.network.model.given["hidden"] for job in jobs} for jobs in plan.teacher_cohorts]
     assert all(len(shape) == 1 for shape in shapes)
 
 
@@ -65,14 +65,14 @@ def test_generations_come_one_after_the_other() -> None:
     assert plan.teachers_of(plan.cells[0], 0) == (chain[2].key,)
     for number, jobs in enumerate(plan.teacher_cohorts[:3]):
         task = teacher_cohort(plan, jobs)
-        assert task.spec.method == ("born_again" if number else "cross_entropy")
+        assert task.spec.method == ("born_again" if number else "labels_only")
         assert all(bool(lane.source.teachers) == bool(number) for lane in task.lanes)
 
 
 def test_born_again_has_a_teacher_like_the_student() -> None:
     methods = [{"method": "born_again"}, {"method": "fixed_kd", "baseline": True}]
     plan = _plan({"methods": methods, "teacher": [SMALL["teacher"]]})
-    born, fixed = (plan.teacher_networks(cell)[0].hidden for cell in plan.cells[:2])
+    born, fixed = (plan.teacher_networks(cell)[0].sizes["hidden"] for cell in plan.cells[:2])
     assert (born, fixed) == ((8,), (24,))
 
 

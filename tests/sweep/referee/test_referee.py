@@ -18,7 +18,7 @@ from sweep.referee.referee import Referee
 from sweep.referee.stores import Outcome, PastTrial
 from tests.sweep.specs import small_spec
 from tests.sweep.stage import MemoryTracker, Theatre, histories, made_up, studies
-from trainers.hyperparameters import Value
+from trainers.fields import Value
 
 ONE_CELL = {
     "conditions.noise_rate": [0.4],

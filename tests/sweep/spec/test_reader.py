@@ -14,8 +14,8 @@ from sweep.plan.plan import Plan
 from sweep.spec.reader import MOST_BYTES, check_spec, read_spec
 from sweep.spec.spec import SweepSpec
 from tests.sweep.specs import SMALL, small_data, small_spec
-from trainers.data.splits import SplitFractions
-from trainers.settings import Treatment
+from trainers.classification.data.lanes import Treatment
+from trainers.settings import NoiseSpec, Selection, SplitFractions
 
 # What is changed in a good spec, to what, and the words that the message must hold.
 WRONG: Sequence[tuple[str, Any, Sequence[str]]] = (
@@ -46,7 +46,7 @@ WRONG: Sequence[tuple[str, Any, Sequence[str]]] = (
     ("conditions.noise_rate", [float("nan")], ["conditions.noise_rate.0: nan", "finite"]),
     ("resources.cpus", float("inf"), ["resources.cpus: inf", "finite"]),
     ("search.trials", 0, ["search.trials: 0", "greater than or equal to 1"]),
-    ("student.model.hidden", [0], ["student.model.hidden.0: 0", "greater than or equal to 1"]),
+    ("student.model.hidden", [0], ["student.model.hidden: [0]", "0 at place 0", "[1, inf)"]),
     ("data.splits.train", 0.9, ["data.splits", "add up to 1.45", "lower them"]),
     ("student.training.momentum", 0.0, ["student.training", "Nesterov", "nesterov: false"]),
     # empty lists, and things named twice
@@ -63,15 +63,15 @@ WRONG: Sequence[tuple[str, Any, Sequence[str]]] = (
     ("student.model.name", "mpl", ["student.model.name: 'mpl'", "did you mean 'mlp'?"]),
     ("conditions.noise_kind", ["symetric"], ["noise_kind.0: 'symetric'", "'symmetric'?"]),
     ("conditions.teacher_labels", ["noise"], ["teacher_labels.0: 'noise'", "'noisy' or 'clean'"]),
-    ("student.training.schedule", "cosin", ["'cosin'", "'cosine', 'constant' or 'steps'"]),
+    ("student.training.schedule", "cosin", ["'cosin'", "'linear', 'constant' or 'steps'"]),
     # the data set and what it is told
-    ("data.image_size", 32, ["data: image_size: digits does not take", "takes examples"]),
-    ("data", {"dataset": "npz"}, ["data: path: is missing; npz needs it"]),
+    ("data.image_size", 32, ["data.image_size: digits does not take", "takes examples"]),
+    ("data", {"dataset": "npz"}, ["data.path: is missing; npz needs it", "add it"]),
     ("data", {"dataset": "image_folder", "image_size": 0}, ["data.image_size: 0"]),
-    ("data", {"dataset": "blobs", "augment": "crop_flip"}, ["augment: blobs", "augment: none"]),
-    ("data", {"dataset": "blobs", "spread": 0.0}, ["data.spread: 0.0", "greater than 0"]),
-    ("data.augment", "flip", ["data.augment: 'flip'", "'none' or 'crop_flip'"]),
-    ("data.examples", 0, ["data.examples: 0", "greater than or equal to 1"]),
+    ("data", {"dataset": "blobs", "augment": "crop_flip"}, ["augment: blobs does", "remove it"]),
+    ("data", {"dataset": "blobs", "spread": 0.0}, ["data.spread: 0.0", "(0, inf)"]),
+    ("data.augment", "flip", ["data.augment: 'flip'", "none, crop_flip"]),
+    ("data.examples", 0, ["data.examples: 0", "[1, inf)"]),
     ("data", {"dataset": "npz", "path": ""}, ["data.path: ''", "name a file"]),
     ("data", {"dataset": "npz", "path": "a\0"}, ["data.path", "cannot be a path"]),
     ("data.splits.test", "official", ["splits.test: digits has no official", "a share instead"]),
@@ -87,7 +87,7 @@ WRONG: Sequence[tuple[str, Any, Sequence[str]]] = (
     # noise kinds and what they need
     ("conditions.noisy_splits", ["test"], ["noisy_splits.0: 'test'", "'meta' or 'validation'"]),
     ("conditions.noisy_splits", [], ["noisy_splits: []", "at least one"]),
-    ("conditions.noise_kind", ["file"], ["conditions: noise_file: is missing"]),
+    ("conditions.noise_kind", ["file"], ["noise_file: is missing; noise of the kind file"]),
     ("conditions.noise_file", "a.npy", ["noise_file: no noise kind is file"]),
     ("conditions.class_map", [[1, 2]], ["class_map: no noise kind is asymmetric"]),
     *(
@@ -96,11 +96,22 @@ WRONG: Sequence[tuple[str, Any, Sequence[str]]] = (
             ([[1, 1]], ["class_map: [1, 1] does not take"]),
             ([[1, -2]], ["class_map: [1, -2] does not take"]),
             ([[1, 2], [1, 3]], ["class_map: class 1 is taken for two"]),
-            ([[1, 2, 3]], ["class_map.0"]),
-            ([["1", 2]], ["class_map.0.0: '1' (text)", "whole number"]),
+            ([[1, 2, 3]], ["class_map: [[1, 2, 3]] holds [1, 2, 3]", "a pair"]),
+            ([["1", 2]], ["holds ['1', 2]", "a pair of whole numbers"]),
             ([], ["class_map: []", "at least one"]),
         )
     ),
+    # what the task has not
+    ("task", "clasification", ["task: 'clasification' is no task", "'classification'?"]),
+    ("task", 3, ["task: 3 (a whole number)", "text"]),
+    ("compare", {"metric": "acuracy"}, ["compare.metric: 'acuracy'", "'accuracy'?", "macro_f1"]),
+    ("compare", {"metrics": "loss"}, ["compare.metrics", "did you mean 'metric'?"]),
+    ("objective.selection", "first", ["objective.selection: 'first'", "'best' or 'last'"]),
+    ("methods.0.method", "seq_kd", ["methods.0.method: 'seq_kd' is no method", "fixed_kd"]),
+    ("student.model.name", "gpt", ["student.model.name: 'gpt' is no model", "resnet8"]),
+    ("teacher.model.name", "gpt", ["teacher.model.name: 'gpt' is no model", "resnet8"]),
+    ("conditions.noise_kind", ["deletion"], ["noise_kind.0: 'deletion' is no noise kind", "pair"]),
+    ("conditions.corpus", "c", ["conditions.corpus: 'corpus' is no field here", "noise_file"]),
     # names that are no safe path
     *(
         ("name", bad, ["name: ", repr(bad), "letters, digits"])
@@ -113,8 +124,8 @@ WRONG: Sequence[tuple[str, Any, Sequence[str]]] = (
     ("methods.0.pin", {"meta_lr": -1.0}, ["pin.meta_lr: -1.0", "[0, inf)"]),
     ("methods.1.pin", {"alpha": 1.5}, ["pin.alpha: 1.5", "[0, 1]"]),
     ("methods.1.pin", {"alpa": 0.5}, ["pin.alpa", "'alpa'", "did you mean 'alpha'?"]),
-    ("methods.2.pin", {"alpha": 0.5}, ["pin.alpha", "hyperparameter of cross_entropy"]),
-    ("methods.0.pin", {"update_every": 1.5}, ["pin.update_every: 1.5", "integer"]),
+    ("methods.2.pin", {"alpha": 0.5}, ["pin.alpha", "hyperparameter of labels_only"]),
+    ("methods.0.pin", {"update_every": 1.5}, ["pin.update_every: 1.5", "whole number"]),
     # search spaces
     ("search.shared.lr", {}, ["search.shared.lr", "low and high, or choices"]),
     ("search.shared.lr", {"low": 0.1}, ["search.shared.lr", "low and high"]),
@@ -170,13 +181,13 @@ def test_wrong_field_is_named_with_value_and_remedy(
 
 def test_asymmetric_noise_needs_a_map_where_there_is_no_usual_one() -> None:
     asymmetric = {"conditions.noise_kind": ["asymmetric"]}
-    with pytest.raises(BadInput, match=r"conditions\.class_map: is missing; blobs has no"):
+    with pytest.raises(BadInput, match=r"conditions\.class_map: is missing; .*asymmetric needs it"):
         small_spec({**asymmetric, "data.dataset": "blobs"})
     own = {**asymmetric, "data.dataset": "blobs", "conditions.class_map": [[1, 2]]}
-    assert small_spec(own).data_settings().treatment.class_map == ((1, 2),)
-    usual = small_spec(asymmetric).data_settings().treatment.class_map
+    assert small_spec(own).data_settings().noise.options == {"class_map": ((1, 2),)}
+    usual = small_spec(asymmetric).data_settings().noise.options["class_map"]
     assert (5, 6) in usual
-    assert small_spec().data_settings().treatment.class_map == ()
+    assert small_spec().data_settings().noise.options == {}
 
 
 def test_data_of_a_spec_are_handed_on() -> None:
@@ -187,9 +198,10 @@ def test_data_of_a_spec_are_handed_on() -> None:
     conditions["noisy_splits"] = ["train", "meta"]
     spec = small_spec({"data": data, "conditions": conditions})
     settings = spec.data_settings()
-    assert settings.options == {"folder": "~/f", "examples": 500}
+    assert settings.options == {"folder": "~/f", "examples": 500, "augment": "crop_flip"}
     assert settings.fractions == SplitFractions(0.9, 0.02, 0.08, None)
-    assert settings.treatment == Treatment("crop_flip", ("train", "meta"), (), "n.npy")
+    assert settings.noise == NoiseSpec(("train", "meta"), {"noise_file": "n.npy"})
+    assert Treatment.of(settings) == Treatment("crop_flip", ("train", "meta"))
     again = yaml.safe_load(yaml.safe_dump(spec.model_dump(mode="json")))
     assert check_spec(again, "again") == spec
 
@@ -384,6 +396,30 @@ def test_own_range_holds_for_its_label_alone() -> None:
     )
     alphas = [spec.space_of(use)["alpha"] for use in spec.methods]
     assert [str(domain) for domain in alphas] == ["[0, 1]", "[0.8, 1]"]
+
+
+def test_a_method_that_was_renamed_is_read_by_either_name_and_keeps_its_label() -> None:
+    label, own = {"method": "cross_entropy", "label": "plain"}, {"method": "labels_only"}
+    old, labelled, new = small_spec({"methods": [*SMALL["methods"][1:], label, own]}).methods[1:]
+    assert [use.method for use in (old, labelled, new)] == ["labels_only"] * 3
+    assert [use.label for use in (old, labelled, new)] == ["cross_entropy", "plain", "labels_only"]
+
+
+def test_what_a_task_says_holds_unless_the_spec_says_otherwise() -> None:
+    plain = small_spec()
+    assert plain.task_entry.name == "classification"
+    assert (plain.objective_metric.name, plain.tested_metric.name) == ("accuracy", "accuracy")
+    assert plain.selection() == Selection("accuracy", maximize=True, epoch="best")
+    changes = {"objective": {"metric": "loss", "selection": "last"}}
+    told = small_spec({**changes, "task": "classification", "compare.metric": "macro_f1"})
+    assert told.selection() == Selection("loss", maximize=False, epoch="last")
+    assert (told.objective_metric.name, told.tested_metric.name) == ("loss", "macro_f1")
+    assert small_spec(changes).tested_metric.name == "loss"
+    written = yaml.safe_load(yaml.safe_dump(told.model_dump(mode="json")))
+    assert written["objective"] == changes["objective"]
+    assert written["compare"] == {"metric": "macro_f1"}
+    assert check_spec(written, "again") == told
+    assert not {"task", "compare"} & set(plain.model_dump(mode="json"))
 
 
 def test_several_baselines_are_accepted() -> None:

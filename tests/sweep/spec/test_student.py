@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,21 +19,21 @@ from trainers.settings import ModelSpec, Training
 STEPS = {"epochs": 20, "schedule": "steps", "milestones": [10, 15]}
 # A model or a training section, and the words that the message must hold.
 WRONG_MODELS: Sequence[tuple[Mapping[str, Any], Sequence[str]]] = (
-    ({"name": "resnet8", "hidden": [16]}, ["resnet8 takes no hidden; drop it"]),
+    ({"name": "resnet8", "hidden": [16]}, ["model.hidden: resnet8 does not take", "remove it"]),
     ({"name": "resnet9"}, ["model.name: 'resnet9' is no model", "did you mean 'resnet"]),
-    ({"name": "mlp"}, ["mlp needs hidden; add it, e.g. hidden: [16]"]),
-    ({"name": "mlp", "hidden": [4], "widht": 2}, ["widht", "did you mean 'width'?"]),
+    ({"name": "mlp"}, ["model.hidden: is missing; mlp needs it, add it, e.g. hidden: [16]"]),
+    ({"name": "wrn", "depth": 16, "widht": 2}, ["model.widht", "did you mean 'width'?"]),
     ({"name": "wrn", "depth": 15, "width": 1}, ["wrn: depth is 15", "10 or 16"]),
-    ({"name": "wrn", "depth": 16, "width": 0}, ["model.width: 0", "greater than or equal to 1"]),
+    ({"name": "wrn", "depth": 16, "width": 0}, ["model.width: 0", "[1, inf)"]),
     ({"name": "wrn", "depth": 16.0, "width": 1}, ["model.depth: 16.0", "whole number"]),
-    ({"name": "densenet", "hidden": [3]}, ["takes no hidden", "depth, growth"]),
+    ({"name": "densenet", "hidden": [3]}, ["hidden: densenet does not take", "depth, growth"]),
     ({"name": "module", "path": "a.b"}, ["'a.b'", "package.module:Class"]),
     ({"name": "module", "path": "a:B", "arguments": [1]}, ["model.arguments: [1]", "a mapping"]),
     (
         {"name": "module", "path": "a:B", "arguments": {"x": float("nan")}},
-        ["arguments.x: nan", "must be made of numbers"],
+        ["model.arguments", "x: nan", "must be made of numbers"],
     ),
-    ({"name": "module", "path": "a:B", "arguments": {"x": b"y"}}, ["arguments.x: b'y'"]),
+    ({"name": "module", "path": "a:B", "arguments": {"x": b"y"}}, ["model.arguments", "x: b'y'"]),
 )
 WRONG_LOOPS: Sequence[tuple[Mapping[str, Any], Sequence[str]]] = (
     ({"schedule": "steps"}, ["needs milestones", "milestones: [15, 25]"]),
@@ -43,6 +44,16 @@ WRONG_LOOPS: Sequence[tuple[Mapping[str, Any], Sequence[str]]] = (
     ({**STEPS, "milestones": [0, 10]}, ["milestones.0: 0"]),
     ({**STEPS, "milestones": 10}, ["training.milestones: 10", "a list"]),
     ({**STEPS, "factor": 1.0}, ["training.factor: 1.0", "less than 1"]),
+    ({"epochs": 4, "evaluate_every": 0}, ["training.evaluate_every: 0", "equal to 1"]),
+    ({"epochs": 4, "evaluate_every": 5}, ["evaluate_every: 5", "more than the 4 epochs; lower it"]),
+    ({"evaluate_every": 1.0}, ["training.evaluate_every: 1.0", "whole number"]),
+    ({"steps": 0}, ["training.steps: 0", "equal to 1"]),
+    ({"warmup_steps": -1}, ["training.warmup_steps: -1", "equal to 0"]),
+    ({"clip_norm": 0.0}, ["training.clip_norm: 0.0", "greater than 0"]),
+    ({"optimizer": "adam"}, ["training.optimizer: 'adam'", "'sgd' or 'adamw'"]),
+    ({"optimizer": "adamw", "momentum": 0.9}, ["adamw takes no momentum", "optimizer: sgd"]),
+    ({"beta1": 0.9}, ["optimizer: sgd takes no beta1", "optimizer: adamw"]),
+    ({"optimizer": "adamw", "beta2": 1.0}, ["training.beta2: 1.0", "less than 1"]),
     ({"milestones": [10]}, ["schedule: cosine takes no milestones", "schedule: steps"]),
     ({"schedule": "constant", "factor": 0.1}, ["schedule: constant takes no factor"]),
 )
@@ -75,7 +86,7 @@ def test_wrong_schedule_is_named_with_the_remedy(
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_can_be_asked_for_and_is_written_with_its_own_fields(name: str) -> None:
     network = NETWORKS[name]
-    examples = {"path": "my.code:Net"} if name == "module" else dict(network.needs)
+    examples = {field.name: field.example for field in network.fields if field.required}
     spec = _with_student({"name": name, **examples})
     assert spec.student.model.settings().name == name
     written = spec.model_dump(mode="json")
@@ -85,10 +96,10 @@ def test_every_network_can_be_asked_for_and_is_written_with_its_own_fields(name:
 
 def test_settings_carry_what_was_given() -> None:
     spec = _with_student({"name": "wrn", "depth": 16, "width": 3})
-    assert spec.student.model.settings() == ModelSpec("wrn", depth=16, width=3)
+    assert spec.student.model.settings() == ModelSpec("wrn", {"depth": 16, "width": 3})
     module = {"name": "module", "path": "a.b:C.d", "head": "fc", "arguments": {"n": [1, {"x": 2}]}}
     assert _with_student(module).student.model.settings() == ModelSpec(
-        "module", path="a.b:C.d", head="fc", arguments={"n": [1, {"x": 2}]}
+        "module", {"path": "a.b:C.d", "head": "fc", "arguments": {"n": [1, {"x": 2}]}}
     )
 
 
@@ -98,6 +109,21 @@ def test_steps_reach_the_training() -> None:
     loop = small_spec({"student.training": {**STEPS, "factor": 0.2}}).student.training
     assert loop.settings().factor == 0.2
     assert loop.model_dump(mode="json")["milestones"] == [10, 15]
+
+
+def test_every_setting_reaches_the_training() -> None:
+    given = {
+        "epochs": 6, "batch_size": 16, "optimizer": "adamw", "beta1": 0.8, "epsilon": 1e-6,
+        "schedule": "linear", "steps": 40, "warmup_steps": 5, "clip_norm": 1.0, "evaluate_every": 6,
+    }  # fmt: skip
+    loop = small_spec({"student.training": given}).student.training
+    written = loop.model_dump(mode="json")
+    assert written == {**given, "beta2": 0.999}
+    usual = Training(6, 16)
+    assert loop.settings() == replace(
+        usual, optimizer="adamw", beta1=0.8, epsilon=1e-6, schedule="linear", steps=40,
+        warmup_steps=5, clip_norm=1.0, evaluate_every=6,
+    )  # fmt: skip
 
 
 def test_a_cosine_is_written_as_ever() -> None:

@@ -54,7 +54,7 @@ ROWS = [
 
 def _progress(rows: list[dict[str, object]], state: str = "running") -> SweepProgress:
     spec = PLAN.spec
-    frame = pd.DataFrame(rows, columns=list(trial_columns("accuracy")))
+    frame = pd.DataFrame(rows, columns=list(trial_columns("accuracy", "accuracy")))
     record = SweepRecord(
         name="small",
         dataset="digits",

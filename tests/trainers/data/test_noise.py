@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.trainers.cases import CPU, FRACTIONS, made_up_dataset
-from trainers.classification.data.lanes import LaneData
+from trainers.classification.data.datasets import DATASETS
+from trainers.classification.data.lanes import LaneData, Treatment
 from trainers.data.noise import (
-    CLASS_MAPS,
     NOISE_KINDS,
     Examples,
     corrupt_labels,
@@ -19,9 +19,9 @@ from trainers.data.noise import (
     realised_rate,
     transition_matrix,
 )
-from trainers.data.splits import SPLITS, split_rows
+from trainers.data.splits import split_rows
 from trainers.lanes.seeds import numpy_generator
-from trainers.settings import Labels, LaneSource, Treatment
+from trainers.settings import SPLITS, Labels, LaneSource
 
 SHARES = (0.5, 0.3, 0.2)
 # Kinds that give a share of the examples a wrong label each.
@@ -112,7 +112,7 @@ def test_asymmetric_noise_is_the_map_at_the_rate_within_its_classes() -> None:
 def test_usual_map_of_cifar10_is_of_classes_that_look_alike() -> None:
     names = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship",
              "truck")  # fmt: skip
-    assert {(names[a], names[b]) for a, b in CLASS_MAPS["cifar10"]} == {
+    assert {(names[a], names[b]) for a, b in DATASETS["cifar10"].noise_defaults["class_map"]} == {
         ("truck", "automobile"), ("bird", "airplane"), ("deer", "horse"), ("cat", "dog"),
         ("dog", "cat"),
     }  # fmt: skip

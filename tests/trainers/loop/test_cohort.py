@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from tests.trainers.cases import Diary, Shape, Trial, lively_trials, make_cohort
-from trainers.classification.networks.evaluation import frozen_output
+from tests.trainers.cases import Diary, Shape, Trial, lively_trials, make_cohort, only
+from trainers.classification.data.lanes import LaneData
+from trainers.classification.task import LOGITS
+from trainers.evaluation import frozen_output
 from trainers.loop.cohort import Cohort
 from trainers.loop.teachers import train_teachers
 from trainers.settings import Training
@@ -40,8 +42,8 @@ def test_a_constant_rate_stays() -> None:
 
 @pytest.mark.parametrize("metric", ["accuracy", "loss"])
 def test_best_epoch_is_the_first_with_the_best_validation_metric(metric: str) -> None:
-    trials, diary = lively_trials("cross_entropy", 3), Diary()
-    results = make_cohort("cross_entropy", trials, Shape(epochs=6, metric=metric)).train(diary)
+    trials, diary = lively_trials("labels_only", 3), Diary()
+    results = make_cohort("labels_only", trials, Shape(epochs=6, metric=metric)).train(diary)
     for name, result in results.items():
         values = [row[f"validation_{metric}"] for row in diary.rows[name]]
         best = max(values) if metric == "accuracy" else min(values)
@@ -52,11 +54,11 @@ def test_best_epoch_is_the_first_with_the_best_validation_metric(metric: str) ->
 
 def test_test_metrics_belong_to_the_best_epoch() -> None:
     trial = Trial("a", noise_rate=0.6, values={"lr": 0.1})
-    cohort = make_cohort("cross_entropy", [trial], Shape(epochs=9, metric="loss"))
+    cohort = make_cohort("labels_only", [trial], Shape(epochs=9, metric="loss"))
     tested: list[float] = []
 
     def watch(*_: object) -> list[bool]:
-        tested.append(cohort.evaluate("test")["test_loss"].item())
+        tested.append(only(cohort).evaluate("test", ())["test_loss"].item())
         return [True]
 
     result = cohort.train(watch)["a"]
@@ -66,8 +68,8 @@ def test_test_metrics_belong_to_the_best_epoch() -> None:
 
 
 def test_stopped_lanes_keep_what_was_known_of_them() -> None:
-    trials, diary = lively_trials("cross_entropy", 3), Diary({"trial-1": 1})
-    cohort = make_cohort("cross_entropy", trials)
+    trials, diary = lively_trials("labels_only", 3), Diary({"trial-1": 1})
+    cohort = make_cohort("labels_only", trials)
     results = cohort.train(diary)
     cohort.test()
     assert cohort.names == ("trial-0", "trial-2")
@@ -77,7 +79,7 @@ def test_stopped_lanes_keep_what_was_known_of_them() -> None:
     assert results["trial-0"].test
 
 
-@pytest.mark.parametrize("method", ["alm_kd", "cross_entropy"])
+@pytest.mark.parametrize("method", ["alm_kd", "labels_only"])
 def test_a_cohort_whose_lanes_all_stop_ends(method: str) -> None:
     trials = lively_trials(method, 2)
     diary = Diary({t.name: 2 for t in trials})
@@ -90,31 +92,34 @@ def test_a_cohort_whose_lanes_all_stop_ends(method: str) -> None:
 
 def test_training_learns_the_blobs() -> None:
     trial, diary = Trial("a", noise_rate=0.0, values={"lr": 0.1}), Diary()
-    make_cohort("cross_entropy", [trial], Shape(epochs=10)).train(diary)
+    make_cohort("labels_only", [trial], Shape(epochs=10)).train(diary)
     assert diary.rows["a"][-1]["validation_accuracy"] > 80
     assert diary.rows["a"][-1]["train_loss"] < diary.rows["a"][0]["train_loss"] / 2
 
 
 def test_teachers_graduate_at_their_best_epoch_with_logits_on_every_example() -> None:
-    cohort = make_cohort("cross_entropy", lively_trials("cross_entropy", 2))
+    cohort = make_cohort("labels_only", lively_trials("labels_only", 2))
     results, teachers = train_teachers(cohort, Diary())
     assert list(teachers) == ["trial-0", "trial-1"]
-    validation = frozen_output(cohort.model, cohort.data, "validation").logits
+    data = only(cohort).data
+    assert isinstance(data, LaneData)
+    validation = frozen_output(only(cohort).model, data, "validation").logits
     for lane, (name, teacher) in enumerate(teachers.items()):
-        assert teacher.logits.shape == (len(cohort.data.inputs), cohort.data.classes)
-        assert np.isfinite(teacher.logits).all()
-        hits = (validation[lane].argmax(-1) == cohort.data.labels("validation")[lane]).float()
+        logits = teacher.outputs[LOGITS]
+        assert logits.shape == (len(data.inputs), data.classes)
+        assert np.isfinite(logits).all()
+        hits = (validation[lane].argmax(-1) == data.labels("validation")[lane]).float()
         assert 100 * hits.mean().item() == pytest.approx(results[name].best["validation_accuracy"])
-        weights = dict(cohort.model.named_parameters())
+        weights = dict(only(cohort).model.named_parameters())
         assert all(torch.equal(p, weights[k][lane]) for k, p in teacher.parameters.items())
 
 
 def test_snapshots_are_what_the_network_was_after_those_epochs() -> None:
-    trials = lively_trials("cross_entropy", 2)
-    _, teachers = train_teachers(make_cohort("cross_entropy", trials), Diary(), snapshots=(1, 3))
+    trials = lively_trials("labels_only", 2)
+    _, teachers = train_teachers(make_cohort("labels_only", trials), Diary(), snapshots=(1, 3))
     assert list(teachers) == [f"trial-{i}@{epoch}" for i in (0, 1) for epoch in (1, 3)]
     for epoch in (1, 3):
-        short = make_cohort("cross_entropy", trials)
+        short = make_cohort("labels_only", trials)
         seen = _weights_after(short, epoch)
         for lane in (0, 1):
             found = teachers[f"trial-{lane}@{epoch}"].parameters
@@ -126,7 +131,7 @@ def _weights_after(cohort: Cohort, last: int) -> dict[str, torch.Tensor]:
 
     def look(epoch: int, names: Sequence[str], rows: object) -> list[bool]:
         if epoch == last:
-            seen.update({k: p.detach().clone() for k, p in cohort.model.named_parameters()})
+            seen.update({k: p.detach().clone() for k, p in only(cohort).model.named_parameters()})
         return [epoch < last] * len(names)
 
     cohort.train(look)
@@ -134,14 +139,14 @@ def _weights_after(cohort: Cohort, last: int) -> dict[str, torch.Tensor]:
 
 
 def test_a_teacher_that_was_stopped_leaves_nothing() -> None:
-    trials = lively_trials("cross_entropy", 2)
+    trials = lively_trials("labels_only", 2)
     for snapshots in ((), (1,)):
-        cohort = make_cohort("cross_entropy", trials)
+        cohort = make_cohort("labels_only", trials)
         _, teachers = train_teachers(cohort, Diary({"trial-0": 2}), snapshots)
         assert {name.partition("@")[0] for name in teachers} == {"trial-1"}
 
 
-@pytest.mark.parametrize("method", ["cross_entropy", "alm_kd"])
+@pytest.mark.parametrize("method", ["labels_only", "alm_kd"])
 def test_lanes_of_one_seed_are_the_same_trials_alone(method: str) -> None:
     """They share their inputs in memory; to the last bit nothing else."""
     trials = [Trial(str(i), seed=4, values={"lr": 0.1 * (i + 1)}) for i in range(3)]

@@ -1,16 +1,31 @@
 import pytest
 
 from trainers.classification.networks.table import NETWORKS
-from trainers.loop.cohort_size import lane_bytes, lanes_that_pay
+from trainers.entries import Device, Shape
+from trainers.loop import cohort_size
 from trainers.settings import ModelSpec
 
 GIB = 2**30
-MLP, RESNET = ModelSpec("mlp", (16,)), ModelSpec("resnet8")
+MLP, RESNET = ModelSpec("mlp", {"hidden": (16,)}), ModelSpec("resnet8")
+
+
+def lanes_that_pay(
+    spec: ModelSpec, device: Device, memory: int, batch_size: int, shape: Shape
+) -> int:
+    network = NETWORKS[spec.name]
+    model = network.complete(spec)
+    return cohort_size.lanes_that_pay(network, model, device, memory, batch_size, shape)
+
+
+def lane_bytes(spec: ModelSpec, batch_size: int, shape: Shape) -> int:
+    network = NETWORKS[spec.name]
+    assert network.lane_bytes is not None
+    return network.lane_bytes(network.complete(spec), batch_size, shape)
 
 
 def test_small_students_share_a_cpu_and_large_ones_less() -> None:
     sizes = [
-        lanes_that_pay(ModelSpec("mlp", hidden), "cpu", 4 * GIB, 64, (64,))
+        lanes_that_pay(ModelSpec("mlp", {"hidden": hidden}), "cpu", 4 * GIB, 64, (64,))
         for hidden in ((16,), (60,), (256, 256), (4000, 4000))
     ]
     assert sizes == sorted(sizes, reverse=True)
@@ -22,10 +37,10 @@ def test_small_students_share_a_cpu_and_large_ones_less() -> None:
     "spec",
     [
         RESNET,
-        ModelSpec("wrn", depth=16, width=1),
-        ModelSpec("plain_cnn", depth=2),
+        ModelSpec("wrn", {"depth": 16, "width": 1}),
+        ModelSpec("plain_cnn", {"depth": 2}),
         ModelSpec("densenet"),
-        ModelSpec("module", path="a:B"),
+        ModelSpec("module", {"path": "a:B"}),
     ],
 )
 def test_convolutions_train_alone_on_a_cpu(spec: ModelSpec) -> None:
@@ -33,8 +48,9 @@ def test_convolutions_train_alone_on_a_cpu(spec: ModelSpec) -> None:
 
 
 def test_a_module_of_the_users_trains_alone_everywhere() -> None:
-    assert NETWORKS["module"].alone
-    assert lanes_that_pay(ModelSpec("module", path="a:B"), "cuda", 1000 * GIB, 1, (3, 8, 8)) == 1
+    assert NETWORKS["module"].together == ()
+    module = ModelSpec("module", {"path": "a:B"})
+    assert lanes_that_pay(module, "cuda", 1000 * GIB, 1, (3, 8, 8)) == 1
 
 
 def test_a_gpu_holds_as_many_as_half_its_memory() -> None:
@@ -47,7 +63,7 @@ def test_a_gpu_holds_as_many_as_half_its_memory() -> None:
 def test_bytes_of_a_lane_by_hand() -> None:
     parameters = 64 * 16 + 16
     assert lane_bytes(MLP, 10, (1, 8, 8)) == 4 * (5 * parameters + 10 * (64 + 3 * 16))
-    cnn = ModelSpec("plain_cnn", depth=2, width=4)
+    cnn = ModelSpec("plain_cnn", {"depth": 2, "width": 4})
     weights = 9 * (1 * 4 + 4 * 4)
     given = 4 * 64 + 4 * 16
     assert lane_bytes(cnn, 10, (1, 8, 8)) == 4 * (5 * weights + 10 * (64 + 3 * given))

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from tests.trainers.cases import Diary, Trial
-from tests.trainers.image_cases import image_cohort
-from trainers.classification.networks import evaluation
-from trainers.classification.networks.evaluation import evaluation_rows, frozen_output
+from tests.trainers.cases import Diary, Trial, only, weights
+from tests.trainers.image_cases import TEACHER, image_cohort
+from trainers import evaluation
+from trainers.evaluation import evaluation_rows, frozen_output
 from trainers.loop.teachers import train_teachers
 
 TRIALS = tuple(
@@ -15,7 +15,14 @@ TRIALS = tuple(
 )
 
 
-@pytest.mark.parametrize("method", ["cross_entropy", "alm_kd"])
+def test_lanes_train_in_turn_where_stacking_does_not_pay() -> None:
+    cohort = image_cohort(TRIALS)
+    assert [stack.names for stack in cohort.stacks] == [[t.name] for t in TRIALS]
+    stacked = image_cohort(TRIALS, model=TEACHER)
+    assert [stack.names for stack in stacked.stacks] == [[t.name for t in TRIALS]]
+
+
+@pytest.mark.parametrize("method", ["labels_only", "alm_kd"])
 def test_a_lane_is_the_trial_alone_though_others_leave(method: str) -> None:
     together = Diary({"trial-0": 1})
     cohort = image_cohort(TRIALS, method=method)
@@ -26,9 +33,10 @@ def test_a_lane_is_the_trial_alone_though_others_leave(method: str) -> None:
         expected = alone.train(diary)[trial.name]
         alone.test()
         assert together.rows[trial.name] == diary.rows[trial.name]
-        lane = cohort.names.index(trial.name)
-        for name, tensor in alone.model.state_dict().items():
-            assert torch.equal(cohort.model.state_dict()[name][lane], tensor[0]), name
+        found, its_own = weights(cohort, trial.name), weights(alone, trial.name)
+        assert list(found) == list(its_own)
+        for name, tensor in its_own.items():
+            assert torch.equal(found[name], tensor), name
         assert expected.test
 
 
@@ -39,8 +47,8 @@ def test_the_best_epoch_has_its_own_running_statistics() -> None:
     means: list[torch.Tensor] = []
 
     def watch(*_: object) -> list[bool]:
-        tested.append(cohort.evaluate("test")["test_loss"].item())
-        means.append(next(cohort.model.buffers()).clone())
+        tested.append(only(cohort).evaluate("test", ())["test_loss"].item())
+        means.append(next(only(cohort).model.buffers()).clone())
         return [True]
 
     result = cohort.train(watch)["a"]
@@ -48,24 +56,24 @@ def test_the_best_epoch_has_its_own_running_statistics() -> None:
     best = result.best_epoch - 1
     assert best < 6
     assert not torch.equal(means[best], means[-1])
-    assert torch.equal(next(cohort.model.buffers()), means[best])
+    assert torch.equal(next(only(cohort).model.buffers()), means[best])
     assert result.test["test_loss"] == tested[best]
 
 
 def test_evaluation_moves_no_running_statistics_and_goes_back_to_training() -> None:
     cohort = image_cohort(TRIALS[:1])
-    before = [b.clone() for b in cohort.model.buffers()]
-    frozen_output(cohort.model, cohort.data, "train")
-    assert all(torch.equal(a, b) for a, b in zip(before, cohort.model.buffers(), strict=True))
-    assert cohort.model.training
+    before = [b.clone() for b in only(cohort).model.buffers()]
+    frozen_output(only(cohort).model, only(cohort).data, "train")
+    assert all(torch.equal(a, b) for a, b in zip(before, only(cohort).model.buffers(), strict=True))
+    assert only(cohort).model.training
 
 
 def test_evaluation_in_small_batches_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    cohort = image_cohort(TRIALS)
-    whole = frozen_output(cohort.model, cohort.data, "train")
-    monkeypatch.setattr(evaluation, "ELEMENTS", 7 * cohort.model.widest)
-    parts = frozen_output(cohort.model, cohort.data, "train")
-    assert evaluation_rows(cohort.model, 3, torch.device("cpu")) == 7
+    stacks = image_cohort(TRIALS).stacks
+    whole = [frozen_output(stack.model, stack.data, "train") for stack in stacks]
+    monkeypatch.setattr(evaluation, "ELEMENTS", 7 * stacks[0].model.widest)
+    parts = [frozen_output(stack.model, stack.data, "train") for stack in stacks]
+    assert evaluation_rows(stacks[0].model, 3, torch.device("cpu")) == 7
     torch.testing.assert_close(parts, whole)
 
 
@@ -84,7 +92,7 @@ def test_rows_of_an_evaluation_are_bounded_by_the_widest_layer(
     widest: int, lanes: int, device: str, rows: int
 ) -> None:
     """On a CPU whatever the number of lanes, so that a lane's batches are those it has alone."""
-    model = image_cohort(TRIALS[:1]).model
+    model = only(image_cohort(TRIALS[:1])).model
     model.widest = widest
     assert evaluation_rows(model, lanes, torch.device(device)) == rows
 
@@ -100,6 +108,6 @@ def test_teachers_keep_their_running_statistics() -> None:
     cohort = image_cohort(TRIALS[:2])
     _, teachers = train_teachers(cohort, Diary())
     state = teachers["trial-1"].parameters
-    expected = cohort.model.state_dict()
-    assert set(state) == set(expected)
-    assert all(torch.equal(tensor, expected[name][1]) for name, tensor in state.items())
+    expected = weights(cohort, "trial-1")
+    assert set(state) == set(expected) == set(cohort.stacks[1].model.state_dict())
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in state.items())

@@ -8,9 +8,9 @@ import torch
 
 from tests.trainers.cases import Diary, Shape, Trial, lively_trials, make_cohort
 from tests.trainers.image_cases import image_cohort
+from trainers.classification.data.lanes import Treatment
+from trainers.classification.entry import CLASSIFICATION
 from trainers.loop.cohort import Cohort, LaneResult, Metrics
-from trainers.registry import METHODS
-from trainers.settings import Treatment
 
 EPOCHS = 5
 
@@ -56,7 +56,9 @@ def _assert_same(make: Callable[[], Cohort], last_epochs: dict[str, int], looks:
 
 
 @pytest.mark.parametrize("looks", [0, 1, 2, 1000])
-@pytest.mark.parametrize("method", [name for name, entry in METHODS.items() if entry.lanes])
+@pytest.mark.parametrize(
+    "method", [name for name, entry in CLASSIFICATION.methods.items() if entry.stacks]
+)
 def test_lanes_are_cut_in_the_middle_of_an_epoch_without_a_trace(method: str, looks: int) -> None:
     trials = lively_trials(method, 4)
     last_epochs = {"trial-0": 3, "trial-2": 1, "trial-3": EPOCHS}
@@ -81,9 +83,9 @@ def test_all_lanes_may_be_stopped_so(looks: int) -> None:
 
 @pytest.mark.parametrize("others_end", [EPOCHS, 3])
 def test_what_is_saved_knows_the_answer(others_end: int) -> None:
-    trials = lively_trials("cross_entropy", 3)
+    trials = lively_trials("labels_only", 3)
     last_epochs = {"trial-0": others_end, "trial-1": 2, "trial-2": others_end}
-    diary, cohort = Diary(last_epochs), make_cohort("cross_entropy", trials, Shape(EPOCHS))
+    diary, cohort = Diary(last_epochs), make_cohort("labels_only", trials, Shape(EPOCHS))
     saved: dict[int, list[str]] = {}
 
     def report(epoch: int, names: Sequence[str], rows: Sequence[Metrics]) -> Later:

@@ -6,10 +6,9 @@ import torch
 from sweep.plan.plan import Plan
 from sweep.plan.tasks import search_cohort
 from sweep.spec.reader import read_spec
-from trainers.classification.data.datasets import load_dataset
 from trainers.classification.data.lanes import LaneData
-from trainers.data.splits import SPLITS, SplitFractions
-from trainers.settings import DataSpec, Labels, LaneSource
+from trainers.loading import load_dataset
+from trainers.settings import SPLITS, DataSpec, Labels, LaneSource, SplitFractions
 
 FRACTIONS = SplitFractions(0.45, 0.1, 0.2, 0.25)
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from tests.trainers.cases import Diary, Shape, Trial, make_cohort
-from trainers.hyperparameters import Value
+from tests.trainers.cases import Diary, Shape, Trial, make_cohort, only, step
+from trainers.fields import Value
 from trainers.lanes.seeds import torch_generator
 from trainers.loop.cohort import Cohort
 from trainers.mixing.alm_kd.rule import AlmKd
@@ -38,9 +38,10 @@ class _LongWay:
     """One update of one lane, group after group, repeat after repeat, example after example."""
 
     def __init__(self, cohort: Cohort, variant: str, eta: float) -> None:
-        self._data, self._variant, self._eta = cohort.data, variant, eta
+        self._data, self._variant, self._eta = only(cohort).data, variant, eta
         self._W, self._b = (
-            p[0].detach().clone() for p in (cohort.model.head.weight, cohort.model.head.bias)
+            p[0].detach().clone()
+            for p in (only(cohort).model.head.weight, only(cohort).model.head.bias)
         )
         self._train = self._split(cohort, "train")
         self._meta = self._split(cohort, "meta")
@@ -49,8 +50,9 @@ class _LongWay:
         """Features, label and teachers' logits (M, C) of every example."""
         batch = self._data.batch(name, torch.arange(self._data.size(name)).unsqueeze(0))
         with torch.no_grad():
-            h = cohort.model(batch.inputs).features[0]
-        return list(zip(h, batch.labels[0], batch.teachers[0].unbind(1), strict=True))
+            h = only(cohort).model(batch.inputs).features[0]
+        y, teachers = batch.targets
+        return list(zip(h, y[0], teachers[0].unbind(1), strict=True))
 
     def update(self, lam: Tensor, seed: int, grad_fit: int, repeats: int) -> Tensor:
         order = torch_generator(seed, "alm_kd", "order")
@@ -134,11 +136,11 @@ def _assert_update_is_the_long_way(trial: Trial, grad_fit: int, inner_repeats: i
         trial, values={**trial.values, "grad_fit": grad_fit, "inner_repeats": inner_repeats}
     )
     cohort = make_cohort("alm_kd", [trial], Shape(hidden=(4,)))
-    before = cohort.method.lam.clone()
+    before = only(cohort).method.lam.clone()
     slow = _LongWay(cohort, variant, eta=0.3)
     expected = slow.update(before[0], trial.seed, grad_fit, inner_repeats or REPEATS[variant])
-    cohort.method.begin_epoch(1, cohort.model, torch.tensor([0.3]))
-    torch.testing.assert_close(cohort.method.lam[0], expected, rtol=1e-9, atol=1e-12)
+    only(cohort).method.begin_epoch(1, only(cohort).model, torch.tensor([0.3]))
+    torch.testing.assert_close(only(cohort).method.lam[0], expected, rtol=1e-9, atol=1e-12)
     assert ((expected - before[0]).abs().amax(-1) > 0).all()
     inside = (expected > 0) & (expected < VARIANTS[variant].constraint.high)
     assert inside.any(), "a test in which every weight hits its bound proves little"
@@ -170,8 +172,8 @@ def test_held_out_share_and_loss_replace_the_variants() -> None:
 def _updated(trial: Trial) -> Tensor:
     """The weights after one update."""
     cohort = make_cohort("alm_kd", [trial])
-    cohort.method.begin_epoch(1, cohort.model, torch.tensor([0.3]))
-    return cohort.method.lam[0]
+    only(cohort).method.begin_epoch(1, only(cohort).model, torch.tensor([0.3]))
+    return only(cohort).method.lam[0]
 
 
 @pytest.mark.parametrize("hypergradient", ["last_layer", "full"])
@@ -180,26 +182,26 @@ def test_identical_teachers_are_one_with_the_summed_weight(hypergradient: str) -
     """The same losses, the same look-ahead, so the same step for the label and every teacher."""
     base = _trial("box", start=0.4, meta_lr=0.1, inner_repeats=1, hypergradient=hypergradient)
     one, two = (
-        make_cohort("alm_kd", [replace(base, teachers=names)])
+        only(make_cohort("alm_kd", [replace(base, teachers=names)]))
         for names in (("strong",), ("strong", "strong"))
     )
     label, teacher = one.method.lam.unbind(-1)
     apart = torch.stack([label, 0.25 * teacher, 0.75 * teacher], dim=-1)
     for weights in (two.method.lam, two.method._coordinates):
         weights.copy_(apart)
-    batches = [c.data.batch("train", torch.arange(9).unsqueeze(0)) for c in (one, two)]
-    z = one.model(batches[0].inputs).logits
-    torch.testing.assert_close(two.method.losses(batches[1], z), one.method.losses(batches[0], z))
+    index = torch.arange(9).unsqueeze(0)
+    found, expected = (s.method.losses(step(s, s.data.batch("train", index))) for s in (two, one))
+    torch.testing.assert_close(found, expected)
     before = one.method.lam.clone()
-    for cohort in (one, two):
-        cohort.method.begin_epoch(1, cohort.model, torch.tensor([0.3]))
+    for stack in (one, two):
+        stack.method.begin_epoch(1, stack.model, torch.tensor([0.3]))
     moved = one.method.lam - before
     assert (moved.abs() > 0).all()
     torch.testing.assert_close(two.method.lam - apart, moved[..., [0, 1, 1]])
 
 
 def _lam(trial: Trial) -> Tensor:
-    method = make_cohort("alm_kd", [trial]).method
+    method = only(make_cohort("alm_kd", [trial])).method
     assert isinstance(method, AlmKd)
     return method.lam[0]
 
@@ -238,14 +240,14 @@ def test_convex_mixes_the_label_with_one_teacher_alone() -> None:
 
 def test_metrics_name_each_of_several_teachers() -> None:
     trial = replace(_trial("max"), teachers=SEVERAL)
-    method = make_cohort("alm_kd", [trial]).method
+    method = only(make_cohort("alm_kd", [trial])).method
     assert isinstance(method, AlmKd)
     metrics = method.metrics()
     means = method.lam[0].mean(0)
     for m in (1, 2, 3):
         torch.testing.assert_close(metrics[f"lambda_teacher_{m}"][0], means[m])
     torch.testing.assert_close(metrics["lambda_teacher"][0], means[1:].mean())
-    assert "lambda_teacher_1" not in make_cohort("alm_kd", [_trial("max")]).method.metrics()
+    assert "lambda_teacher_1" not in only(make_cohort("alm_kd", [_trial("max")])).method.metrics()
 
 
 @pytest.mark.parametrize(
@@ -255,10 +257,10 @@ def test_weights_are_updated_when_due(warmup: int, every: int, due: set[int]) ->
     cohort = make_cohort(
         "alm_kd", [_trial("box", warmup_epochs=warmup, update_every=every)], Shape(epochs=6)
     )
-    seen = [cohort.method.lam.clone()]
+    seen = [only(cohort).method.lam.clone()]
 
     def watch(epoch: int, *_: object) -> list[bool]:
-        seen.append(cohort.method.lam.clone())
+        seen.append(only(cohort).method.lam.clone())
         return [True]
 
     cohort.train(watch)

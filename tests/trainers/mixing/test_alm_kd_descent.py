@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from trainers.classes.terms import ClassObjective
 from trainers.mixing.alm_kd import descent as alm_kd_descent
 from trainers.mixing.alm_kd.descent import Descent, groups_at_once
 from trainers.mixing.alm_kd.variants import VARIANTS
-from trainers.mixing.held_out_loss import Goal
 from trainers.mixing.hypergradient import Evaluation, TrainingGroup
 
 J, K, C, G, H, V, BATCH = 7, 3, 5, 24, 6, 9, 12
@@ -28,7 +28,7 @@ def _down(variant: str) -> tuple[Tensor, list[int]]:
 
     def sides(part: slice) -> tuple[TrainingGroup, Evaluation]:
         taken.append(len(h[part]))
-        goal = Goal(p[part], w[part], torch.ones_like(w[part]))
+        goal = ClassObjective(p[part], w[part], torch.ones_like(w[part]))
         group = TrainingGroup(h[part], r[part], eta[part], BATCH)
         return group, Evaluation(h_e[part], z_e[part], goal)
 
@@ -50,5 +50,5 @@ def test_some_groups_at_a_time_end_where_all_do(
 
 
 def test_few_groups_go_side_by_side_where_their_gradients_are_many() -> None:
-    assert groups_at_once(torch.zeros(118, 2, 384), classes=100) == 6
-    assert groups_at_once(torch.zeros(2, 2, 384), classes=100_000) == 1
+    assert groups_at_once(torch.zeros(118, 2, 384), numbers=100) == 6
+    assert groups_at_once(torch.zeros(2, 2, 384), numbers=100_000) == 1

@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from trainers.classes.losses import cross_entropy_gradient, distillation_gradient
-from trainers.mixing.held_out_loss import Goal
+from trainers.classes.terms import ClassObjective
+from trainers.lanes.network import Output
 from trainers.mixing.hypergradient import (
     Evaluation,
     TrainingGroup,
@@ -37,8 +38,8 @@ class Problem:
     held_out_s: Tensor
     lam: Tensor
 
-    def goal(self) -> Goal:
-        return Goal(self.held_out_p.mT, self.held_out_w, self.held_out_s)
+    def goal(self) -> ClassObjective:
+        return ClassObjective(self.held_out_p.mT, self.held_out_w, self.held_out_s)
 
     def closed_form_inputs(self, eta: Tensor) -> tuple[TrainingGroup, Evaluation]:
         z = torch.stack([head(h) for head, h in zip(self.heads, self.h, strict=True)]).detach()
@@ -100,6 +101,11 @@ def _held_out_loss(problem: Problem, lane: int, lam: Tensor, eta: float) -> Tens
     return (problem.held_out_w[lane] * rows).sum()
 
 
+def _look_ahead_loss(lam: Tensor, group: TrainingGroup, evaluation: Evaluation) -> Tensor:
+    """The held-out loss after the step in closed form, (L,)."""
+    return evaluation.goal.loss(Output(None, look_ahead_logits(lam, group, evaluation).mT))
+
+
 def test_closed_form_is_the_derivative_of_the_written_out_look_ahead(problem: Problem) -> None:
     group, evaluation = problem.closed_form_inputs(torch.tensor(ETA))
     found = last_layer_hypergradient(problem.lam, group, evaluation)
@@ -112,7 +118,7 @@ def test_closed_form_is_the_derivative_of_the_written_out_look_ahead(problem: Pr
 
 def test_look_ahead_loss_is_the_written_out_one(problem: Problem) -> None:
     group, evaluation = problem.closed_form_inputs(torch.tensor(ETA))
-    found = evaluation.goal.loss(look_ahead_logits(problem.lam, group, evaluation))
+    found = _look_ahead_loss(problem.lam, group, evaluation)
     expected = [
         _held_out_loss(problem, lane, problem.lam[lane], eta) for lane, eta in enumerate(ETA)
     ]
@@ -127,7 +133,7 @@ def test_closed_form_passes_gradcheck(problem: Problem) -> None:
         @staticmethod
         def forward(ctx: torch.autograd.function.FunctionCtx, lam: Tensor) -> Tensor:
             ctx.save_for_backward(lam)
-            return evaluation.goal.loss(look_ahead_logits(lam, group, evaluation))
+            return _look_ahead_loss(lam, group, evaluation)
 
         @staticmethod
         def backward(ctx: torch.autograd.function.FunctionCtx, upstream: Tensor) -> Tensor:
@@ -155,7 +161,7 @@ def test_hypergradient_per_step_tends_to_the_inner_product_of_gradients(problem:
 def test_lanes_together_are_lanes_one_by_one(problem: Problem) -> None:
     group, evaluation = problem.closed_form_inputs(torch.tensor(ETA))
     together = last_layer_hypergradient(problem.lam, group, evaluation)
-    goal = evaluation.goal
+    goal = problem.goal()
     for i in range(L):
         lane = slice(i, i + 1)
         alone = last_layer_hypergradient(
@@ -164,7 +170,7 @@ def test_lanes_together_are_lanes_one_by_one(problem: Problem) -> None:
             Evaluation(
                 evaluation.h[lane],
                 evaluation.z[lane],
-                Goal(*(t[lane] for t in (goal.p, goal.w, goal.s))),
+                ClassObjective(*(t[lane] for t in (goal.p, goal.w, goal.s))),
             ),
         )
         torch.testing.assert_close(together[lane], alone)

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tests.trainers.cases import Diary, Shape, Trial, history, make_cohort
+from tests.trainers.cases import Diary, Shape, Trial, history, make_cohort, only, step
 from trainers.lanes.adam import LaneAdam
 from trainers.loop.cohort import Cohort
 from trainers.mixing.learned_weights import NET_DECAY, LearnedWeights
@@ -27,11 +27,13 @@ class _LongWay:
     """One step of the net of one lane, with a backward pass through the look-ahead."""
 
     def __init__(self, name: str, cohort: Cohort, lane: int) -> None:
-        assert isinstance(cohort.method, LearnedWeights)
+        assert isinstance(only(cohort).method, LearnedWeights)
         self._name = name
-        net = cohort.method.net
+        net = only(cohort).method.net
         self.net = nn.Sequential(_copy(net.hidden, lane), nn.ReLU(), _copy(net.out, lane))
-        self._student = [_copy(layer, lane) for layer in (*cohort.model.body, cohort.model.head)]
+        self._student = [
+            _copy(layer, lane) for layer in (*only(cohort).model.body, only(cohort).model.head)
+        ]
 
     def weights(self, z: Tensor, y: Tensor, t: Tensor) -> Tensor:
         """(K, B)."""
@@ -71,10 +73,10 @@ def test_step_of_the_net_is_the_long_way(name: str) -> None:
     values = {"net_lr": NET_LR, "temperature": TAU}
     trials = [Trial(f"{i}", seed=i, values=values, teachers=("weak",)) for i in range(2)]
     cohort = make_cohort(name, trials, Shape(hidden=(6,)))
-    method = cohort.method
+    method = only(cohort).method
     assert isinstance(method, LearnedWeights)
     slow = [_LongWay(name, cohort, lane) for lane in range(2)]
-    batch = cohort.data.batch("train", torch.arange(13).expand(2, -1))
+    batch = only(cohort).data.batch("train", torch.arange(13).expand(2, -1))
     drawn = []
     draw = method._held_out.draw
 
@@ -84,20 +86,21 @@ def test_step_of_the_net_is_the_long_way(name: str) -> None:
 
     method._held_out.draw = watch  # type: ignore[method-assign]
     before = method.net.out.weight.detach().clone()
-    method.begin_step(batch, cohort.model, torch.tensor([LR, LR]))
+    method.begin_step(batch, only(cohort).model, torch.tensor([LR, LR]))
     assert (method.net.out.weight != before).any()
     for lane, long_way in enumerate(slow):
-        y, t = batch.labels[lane], batch.teachers[lane, 0]
-        held_out = drawn[0].inputs[lane], drawn[0].labels[lane]
+        y, t = batch.targets.labels[lane], batch.targets.teachers[lane, 0]
+        held_out = drawn[0].inputs[lane], drawn[0].targets.labels[lane]
         long_way.step(batch.inputs[lane], y, t, held_out)
         for ours, theirs in ((method.net.hidden, 0), (method.net.out, 2)):
             expected = long_way.net[theirs]
             torch.testing.assert_close(ours.weight[lane].detach(), expected.weight.detach())
             torch.testing.assert_close(ours.bias[lane].detach(), expected.bias.detach())
-        z = cohort.model(batch.inputs).logits
+        taken = step(only(cohort), batch)
+        z = taken.output.logits
         w = long_way.weights(z[lane], y, t)
         expected_loss = long_way.loss(z[lane], y, t, w.detach())
-        found = method.losses(batch, z)[lane].mean()
+        found = method.losses(taken)[lane].mean()
         torch.testing.assert_close(found, expected_loss)
         slopes = [torch.autograd.grad(x, z, retain_graph=True)[0] for x in (found, expected_loss)]
         torch.testing.assert_close(*slopes)
@@ -105,9 +108,9 @@ def test_step_of_the_net_is_the_long_way(name: str) -> None:
 
 def test_held_out_batches_go_through_the_meta_split() -> None:
     cohort = make_cohort("meta_weight_net", [Trial("a"), Trial("b", seed=4)], Shape(batch_size=8))
-    method = cohort.method
+    method = only(cohort).method
     assert isinstance(method, LearnedWeights)
-    n = cohort.data.size("meta")
+    n = only(cohort).data.size("meta")
     places = [method._held_out.draw().places for _ in range(2 * (n // 8))]
     assert {p.shape[1] for p in places} == {8}
     for lane in range(2):
@@ -142,8 +145,8 @@ def test_a_net_that_stays_as_it_is_at_one_weighs_as_the_sum_of_both_losses() -> 
     """With its last layer at zero BiKD is half of fixed_kd at 0.5, which another rate makes up."""
     trial = Trial("a", values={"net_lr": 0.0, "lr": 0.05, "weight_decay": 0.0})
     cohort = make_cohort("bikd", [trial])
-    assert isinstance(cohort.method, LearnedWeights)
-    for p in cohort.method.net.out.parameters():
+    assert isinstance(only(cohort).method, LearnedWeights)
+    for p in only(cohort).method.net.out.parameters():
         p.data.zero_()
     diary = Diary()
     cohort.train(diary)

@@ -3,14 +3,16 @@
 import pytest
 import torch
 from torch import Tensor
+from torch.func import jvp
 
-from tests.trainers.cases import Shape, Trial, make_cohort
+from tests.trainers.cases import Shape, Trial, make_cohort, only
 from trainers.classes.losses import cross_entropy, distillation
-from trainers.classification.networks.classifier import LaneClassifier, Output
+from trainers.evaluation import evaluation_mode
 from trainers.lanes.layers import Linear
+from trainers.lanes.network import LaneNetwork, Output
 from trainers.mixing.alm_kd.rule import AlmKd
 from trainers.mixing.alm_kd.variants import VARIANTS
-from trainers.mixing.look_ahead import Network, Parameters, evaluation_mode, look_ahead_gradient
+from trainers.mixing.look_ahead import Group, Network, Parameters, look_ahead_gradient
 
 L, B, V, D, H, C, K = 2, 5, 4, 3, 6, 4, 2
 STEP = torch.tensor([0.2, 0.05], dtype=torch.float64)
@@ -18,7 +20,7 @@ STEP = torch.tensor([0.2, 0.05], dtype=torch.float64)
 pytestmark = pytest.mark.usefixtures("double_precision")
 
 
-class Student(LaneClassifier):
+class Student(LaneNetwork):
     """Two layers, a curve between them, and a scale kept as a buffer."""
 
     def __init__(self) -> None:
@@ -44,24 +46,41 @@ class Problem:
         self._y, self._y_held_out = (torch.randint(C, (L, n), generator=g) for n in (B, V))
         self._t = torch.randn(L, B, C, generator=g)
         self.lam = 2 * torch.rand(L, K, B, generator=g)
+        # As from batches of other sizes.
+        self.scale = 0.5 + torch.rand(L, B, generator=g)
         # Lanes 2 and 0 of three: parameters and buffers follow.
         self.network = Network(Student(), torch.tensor([2, 0]))
 
-    def losses(self, theta: Parameters) -> Tensor:
-        z = self.network.logits(theta, self._x)
-        tau = torch.tensor(3.0).expand(L, 1)
+    def group(self) -> Group:
+        """The training side of the look-ahead."""
+        return Group(self.output, self.terms, self.along, self.scale)
+
+    def output(self, theta: Parameters) -> Output:
+        return self.network.output(theta, self._x)
+
+    def terms(self, output: Output) -> Tensor:
+        z, tau = output.logits, torch.tensor(3.0).expand(L, 1)
         return torch.stack([cross_entropy(z, self._y), distillation(self._t, z, tau)], dim=1)
 
+    def along(self, output: Output, tangent: Output) -> Tensor:
+        along: Tensor = jvp(
+            lambda z: self.terms(Output(None, z)), (output.logits,), (tangent.logits,)
+        )[1]
+        return along
+
     def held_out(self, theta: Parameters) -> Tensor:
-        return cross_entropy(self.network.logits(theta, self._x_held_out), self._y_held_out).mean(1)
+        z = self.network.output(theta, self._x_held_out).logits
+        return cross_entropy(z, self._y_held_out).mean(1)
 
     def gradient(self, lam: Tensor) -> Tensor:
-        return look_ahead_gradient(self.network.parameters, self.losses, lam, STEP, self.held_out)
+        theta, group = self.network.parameters, self.group()
+        return look_ahead_gradient(theta, group, lam, STEP, self.held_out)
 
     def through_the_step(self, lam: Tensor) -> Tensor:
         """The held-out losses (L,) after the step, with the graph that leads back to ``lam``."""
         theta = {k: p.clone().requires_grad_() for k, p in self.network.parameters.items()}
-        total = (lam * self.losses(theta)).sum()
+        losses = self.scale.unsqueeze(1) * self.terms(self.output(theta))
+        total = (lam * losses).sum()
         gradients = torch.autograd.grad(total, list(theta.values()), create_graph=True)
         moved = {
             k: p - STEP.view(-1, *[1] * (p.dim() - 1)) * g
@@ -98,9 +117,8 @@ def test_gradient_passes_gradcheck() -> None:
 
 def test_nothing_changes_without_a_step() -> None:
     problem = Problem()
-    still = look_ahead_gradient(
-        problem.network.parameters, problem.losses, problem.lam, 0 * STEP, problem.held_out
-    )
+    theta, group = problem.network.parameters, problem.group()
+    still = look_ahead_gradient(theta, group, problem.lam, 0 * STEP, problem.held_out)
     assert (still == 0).all()
 
 
@@ -120,12 +138,12 @@ def _updated(variant: str, frozen: bool) -> dict[str, Tensor]:
         own = {"variant": variant, "meta_lr": 20.0, "warmup_epochs": 0, "grad_fit": 2}
         trial = Trial("a", teachers=("strong", "weak"), values={**own, "hypergradient": kind})
         cohort = make_cohort("alm_kd", [trial], Shape(hidden=(6,)))
-        for p in cohort.model.body.parameters():
+        for p in only(cohort).model.body.parameters():
             p.requires_grad_(not frozen)
-        assert isinstance(cohort.method, AlmKd)
-        before = cohort.method.lam.clone()
-        cohort.method.begin_epoch(1, cohort.model, torch.tensor([0.3]))
-        found[kind] = cohort.method.lam[0]
+        assert isinstance(only(cohort).method, AlmKd)
+        before = only(cohort).method.lam.clone()
+        only(cohort).method.begin_epoch(1, only(cohort).model, torch.tensor([0.3]))
+        found[kind] = only(cohort).method.lam[0]
         assert (found[kind] != before[0]).any()
     return found
 

@@ -69,7 +69,7 @@ CIFAR100 = Archive(
 )
 
 
-def load_cifar(archive: Archive, folder: str | None) -> Dataset:
+def load_cifar(archive: Archive, folder: str | None = None) -> Dataset:
     """Colour images (N, 3, 32, 32), standardised; the official test part last."""
     found = holding([archive.file], places(folder, "cifar"))
     if found is None:
@@ -82,7 +82,7 @@ def load_cifar(archive: Archive, folder: str | None) -> Dataset:
     return of_images(train, [test], archive.classes, archive.standard)
 
 
-def missing_cifar(archive: Archive, folder: str | None) -> str | None:
+def missing_cifar(archive: Archive, folder: str | None = None) -> str | None:
     """What to fetch and where to put it, or None if the archive is there."""
     folders = places(folder, "cifar")
     if holding([archive.file], folders):

@@ -1,20 +1,24 @@
-"""A data set in memory."""
+"""A data set of examples with one class each, in memory."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trainers.data import dataset
+from trainers.data.arrays import read_labels
+from trainers.data.errors import DataError
+from trainers.settings import DataSpec
+
 
 @dataclass(frozen=True)
-class Dataset:
+class Dataset(dataset.Dataset):
     """N examples: ``inputs`` (N, ...) float32, ``labels`` (N,) int64 in [0, classes).
 
-    Inputs of images are (N, channels, height, width). ``official_test``: how many examples, the
-    last ones, form the test part as published; 0 where there is none. ``file_labels``: labels (N,)
-    from a file of the user's, for noise of the kind ``file``.
+    Inputs of images are (N, channels, height, width). ``file_labels``: labels (N,) from a file of
+    the user's, for noise of the kind ``file``.
     """
 
     inputs: NDArray[np.float32]
@@ -22,6 +26,65 @@ class Dataset:
     classes: int
     official_test: int = 0
     file_labels: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def strata(self) -> NDArray[np.int64]:
+        return self.labels
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.inputs.shape[1:])
+
+    def take(self, rows: NDArray[np.int64], official_test: int) -> "Dataset":
+        given = None if self.file_labels is None else self.file_labels[rows]
+        return Dataset(self.inputs[rows], self.labels[rows], self.classes, official_test, given)
+
+    def problem(self, spec: DataSpec) -> str | None:
+        if not len(self.labels) or self.classes < 2:
+            return (
+                f"{len(self.labels)} examples of {self.classes} classes; at least two classes with "
+                "examples are needed"
+            )
+        empty = np.flatnonzero(np.bincount(self.labels, minlength=self.classes) == 0)
+        if len(empty):
+            return (
+                f"{len(self.labels)} examples leave class {empty[0]} with none; use more examples "
+                "or fewer classes"
+            )
+        if not np.isfinite(self.inputs).all():
+            return "its inputs hold NaN or infinity; remove or fill them"
+        if spec.options.get("augment", "none") != "none" and self.inputs.ndim != 4:
+            return (
+                f"its inputs are of the shape {self.shape}; data.augment needs images (channels, "
+                "height, width)"
+            )
+        return None
+
+    def with_noise_options(self, spec: DataSpec) -> "Dataset":
+        file = spec.noise.options.get("noise_file")
+        return replace(self, file_labels=self._labels_of(file, spec)) if file else self
+
+    def _labels_of(self, file: str, spec: DataSpec) -> NDArray[np.int64]:
+        """The labels of a file for every example; for an official test part the true ones."""
+        labels = read_labels(file)
+        total, train = len(self.labels), len(self.labels) - self.official_test
+        if len(labels) == train and spec.fractions.test is None:
+            labels = np.concatenate([labels, self.labels[train:]])
+        if len(labels) != total:
+            hint = " (or splits.test: official, if they are those of the training part)"
+            raise DataError(
+                f"{file}: holds {len(labels)} labels; {spec.dataset} has {total} examples and "
+                f"needs as many{hint if len(labels) == train else ''}"
+            )
+        if ((labels < 0) | (labels >= self.classes)).any():
+            raise DataError(
+                f"{file}: holds labels from {labels.min()} to {labels.max()}; classes are 0 to "
+                f"{self.classes - 1}"
+            )
+        return labels
 
 
 class Images(NamedTuple):

@@ -9,33 +9,55 @@ same rows, too: where they are also asked for at the same places, their inputs a
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.func import jvp
 
+from trainers.classes.metrics import MEASURES, guesses, is_defined
+from trainers.classes.terms import (
+    ClassObjective,
+    ClassTargets,
+    ClassTerms,
+    class_objective,
+    class_term_gradients,
+    temperature,
+)
 from trainers.classification.data.augment import crop_and_flip
-from trainers.classification.data.datasets import Dataset
-from trainers.data.noise import Examples, corrupt_labels
-from trainers.data.splits import SPLITS, SplitFractions, split_rows
+from trainers.classification.data.dataset import Dataset
+from trainers.data.noise import ClassMap, Examples, corrupt_labels
+from trainers.data.splits import split_rows
+from trainers.evaluation import frozen_output
+from trainers.lanes.network import LaneNetwork, Output
 from trainers.lanes.seeds import numpy_generator, torch_generator
-from trainers.lanes.state import places, wind
-from trainers.settings import LaneSource, Treatment
+from trainers.lanes.shared import is_once, once
+from trainers.lanes.state import State, places, wind
+from trainers.lanes.values import LaneValues
+from trainers.settings import SPLITS, DataSpec, LaneSource, SplitFractions
+from trainers.task import Batch, Part, TaskData
 
 
-class Batch(NamedTuple):
-    """Examples of one split: ``places`` in it (L, B), ``teachers`` (L, M, B, C).
+@dataclass(frozen=True)
+class Treatment:
+    """What is done to examples on their way to a student.
 
-    ``augmented``: the inputs are not those that the teachers' logits were computed from.
+    ``augment``: how inputs of training batches are changed. ``noisy_splits``: where label noise
+    falls. ``class_map``: for asymmetric noise.
     """
 
-    places: Tensor
-    inputs: Tensor
-    labels: Tensor
-    teachers: Tensor
-    augmented: bool = False
+    augment: Literal["none", "crop_flip"] = "none"
+    noisy_splits: tuple[str, ...] = ("train",)
+    class_map: ClassMap = ()
+
+    @staticmethod
+    def of(spec: DataSpec) -> "Treatment":
+        """As a spec has it."""
+        augment: Any = spec.options.get("augment", "none")
+        return Treatment(augment, spec.noise.splits, spec.noise.options.get("class_map", ()))
 
 
 class TrainingLabels(NamedTuple):
@@ -46,7 +68,7 @@ class TrainingLabels(NamedTuple):
     true: NDArray[np.int64]
 
 
-class LaneData:
+class LaneData(TaskData):
     """The examples of every lane, on one device."""
 
     def __init__(
@@ -88,50 +110,81 @@ class LaneData:
 
     @property
     def lanes(self) -> int:
-        """How many lanes are left."""
         return len(self._teachers)
 
     @property
-    def augments(self) -> bool:
-        """Whether training batches hold changed inputs."""
+    def device(self) -> torch.device:
+        return self.inputs.device
+
+    @property
+    def changes_inputs(self) -> bool:
         return self._augment
 
     @property
     def teachers(self) -> int:
-        """How many teachers each lane has, M."""
         return self._teachers.shape[1]
 
     def size(self, split: str) -> int:
-        """How many examples a lane has in ``split``."""
         return self._rows[split].shape[1]
 
     def labels(self, split: str) -> Tensor:
         """The given labels (L, N_s): corrupted ones where the noise falls."""
         return self._labels[split]
 
-    def inputs_of(self, split: str, index: Tensor) -> Tensor:
-        """The inputs (L, B, ...) at places ``index`` (L, B) of ``split``, not to be written to."""
-        return self._inputs_at(self._rows_at(split, index))
+    def inputs_of(self, split: str, index: Tensor, lanes: Tensor | None = None) -> Tensor:
+        """The inputs (L, B, ...), not to be written to."""
+        return self._inputs_at(self._rows_at(split, index, lanes))
 
-    def teachers_of(self, split: str) -> Tensor:
-        """The teachers' logits (L, M, N_s, C) for a whole split, as its examples are."""
-        return self._teachers_at(self._rows[split])
+    def targets_of(self, split: str, index: Tensor, lanes: Tensor | None = None) -> ClassTargets:
+        return self._targets_at(split, index, self._rows_at(split, index, lanes), lanes)
 
-    def batch(self, split: str, index: Tensor) -> Batch:
-        """The examples at places ``index`` (L, B) of ``split``, as they are."""
-        rows = self._rows_at(split, index)
-        labels = self._labels[split].gather(1, index)
-        return Batch(index, self._inputs_at(rows), labels, self._teachers_at(rows))
+    def batch(self, split: str, index: Tensor, lanes: Tensor | None = None) -> Batch:
+        rows = self._rows_at(split, index, lanes)
+        targets = self._targets_at(split, index, rows, lanes)
+        return Batch(index, self._inputs_at(rows), targets)
 
     def training_batch(self, index: Tensor) -> Batch:
-        """The training examples at places ``index`` (L, B) as a step of training sees them.
-
-        Where inputs are augmented, each call draws anew from every lane's own generator.
-        """
+        """Where inputs are augmented, each call draws anew from every lane's own generator."""
         batch = self.batch("train", index)
         if not self._augment:
             return batch
-        return batch._replace(inputs=crop_and_flip(batch.inputs, self._shakes), augmented=True)
+        return batch._replace(inputs=crop_and_flip(batch.inputs, self._shakes), changed=True)
+
+    def taught(self, batch: Batch, outputs: Sequence[Output]) -> Batch:
+        logits = torch.stack([output.logits for output in outputs], dim=1)
+        return batch._replace(targets=batch.targets._replace(teachers=logits))
+
+    def terms(self, targets: ClassTargets, output: Output, values: LaneValues) -> ClassTerms:
+        return ClassTerms(targets, output.logits, temperature(values, output.logits))
+
+    def term_gradients(self, targets: ClassTargets, output: Output, values: LaneValues) -> Output:
+        z = output.logits
+        return Output(None, class_term_gradients(targets, z, temperature(values, z)))
+
+    def terms_along(
+        self, targets: ClassTargets, output: Output, tangent: Output, values: LaneValues, count: int
+    ) -> Tensor:
+        tau = temperature(values, output.logits)
+
+        def terms(z: Tensor) -> Tensor:
+            return ClassTerms(targets, z, tau).first(count)
+
+        along: Tensor = jvp(terms, (output.logits,), (tangent.logits,))[1]
+        return along
+
+    def held_out(self, parts: Sequence[Part], values: LaneValues) -> ClassObjective:
+        weight = parts[0].weight
+        return class_objective(parts, self.classes, temperature(values, weight), weight.dtype)
+
+    def evaluate(
+        self, student: LaneNetwork, split: str, metrics: Sequence[str]
+    ) -> dict[str, Tensor]:
+        z, y = frozen_output(student, self, split).logits, self.labels(split)
+        names = dict.fromkeys(["loss", *metrics])
+        return {name: MEASURES[name](z, y) for name in names if is_defined(name, self.classes)}
+
+    def tally(self, targets: ClassTargets, output: Output) -> dict[str, Tensor]:
+        return {"accuracy": (guesses(output.logits) == targets.labels).sum(1)}
 
     def training_labels(self, lane: int) -> TrainingLabels:
         """What one lane was told of its training examples, and what is true."""
@@ -141,17 +194,22 @@ class LaneData:
             self._true[lane].cpu().numpy(),
         )
 
-    @property
-    def draws(self) -> Tensor:
-        """How far every lane is in what it draws to change inputs, (L, bytes)."""
-        return places(self._shakes)
+    def examples(self, lane: int) -> dict[str, NDArray[Any]]:
+        known = self.training_labels(lane)
+        return {
+            "row": known.rows,
+            "label": known.given,
+            "true_label": known.true,
+            "corrupted": known.given != known.true,
+        }
 
-    def go_on(self, draws: Tensor) -> None:
-        """Draw from there on."""
-        wind(self._shakes, draws)
+    def draws(self) -> dict[str, Any]:
+        return {"augment": places(self._shakes)}
+
+    def go_on(self, draws: State) -> None:
+        wind(self._shakes, draws["augment"])
 
     def keep(self, lanes: Tensor) -> None:
-        """Cut the stack down to ``lanes`` (indices)."""
         self._rows = {s: once(t[lanes]) for s, t in self._rows.items()}
         self._labels = {s: t[lanes] for s, t in self._labels.items()}
         self._true = self._true[lanes]
@@ -161,33 +219,33 @@ class LaneData:
 
     # By one flat index, which is several times faster than by the rows as they are shaped.
 
-    def _rows_at(self, split: str, index: Tensor) -> Tensor:
+    def _rows_at(self, split: str, index: Tensor, lanes: Tensor | None) -> Tensor:
         rows = self._rows[split]
-        if _is_once(rows) and _is_once(index):
-            return rows[0, index[0]].expand(self.lanes, -1)
+        if lanes is not None:
+            return rows[lanes].gather(1, index)
+        if is_once(rows) and is_once(index):
+            return rows[0, index[0]].expand(len(rows), -1)
         return rows.gather(1, index)
 
+    def _targets_at(
+        self, split: str, index: Tensor, rows: Tensor, lanes: Tensor | None
+    ) -> ClassTargets:
+        labels = self._labels[split]
+        labels = labels if lanes is None else labels[lanes]
+        return ClassTargets(labels.gather(1, index), self._teachers_at(rows, lanes))
+
     def _inputs_at(self, rows: Tensor) -> Tensor:
-        if _is_once(rows):
+        if is_once(rows):
             some = self.inputs.index_select(0, rows[0])
             return some.expand(len(rows), *some.shape)
         flat = self.inputs.index_select(0, rows.flatten())
         return flat.view(*rows.shape, *self.inputs.shape[1:])
 
-    def _teachers_at(self, rows: Tensor) -> Tensor:
-        places = self._teachers.unsqueeze(2) * self._logits.shape[1] + rows.unsqueeze(1)
+    def _teachers_at(self, rows: Tensor, lanes: Tensor | None) -> Tensor:
+        teachers = self._teachers if lanes is None else self._teachers[lanes]
+        places = teachers.unsqueeze(2) * self._logits.shape[1] + rows.unsqueeze(1)
         flat = self._logits.flatten(0, 1).index_select(0, places.flatten())
         return flat.view(*places.shape, self.classes)
-
-
-def once(x: Tensor) -> Tensor:
-    """x (L, ...), its one row in memory once where all lanes have the same."""
-    return x[:1].expand_as(x) if bool((x == x[:1]).all()) else x
-
-
-def _is_once(x: Tensor) -> bool:
-    """Whether all lanes of x (L, ...) share the memory of one row."""
-    return len(x) > 1 and x.stride(0) == 0
 
 
 class _Drawn(NamedTuple):

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from trainers.classes.losses import distillation_gradient
-from trainers.classification.data.lanes import Batch
+from trainers.method import Step
 from trainers.mixing.several_teachers import SeveralTeachers
 
 # Sweeps over all pairs; for two teachers the first is exact.
@@ -49,7 +49,8 @@ def least_norm_weights(g: Tensor, cap: Tensor) -> Tensor:
 class AeKd(SeveralTeachers):
     """The convex combination of the teachers whose gradient is shortest."""
 
-    def teacher_weights(self, batch: Batch, z: Tensor) -> Tensor:
+    def teacher_weights(self, step: Step) -> Tensor:
         tau = self.values.numbers["temperature"].view(-1, 1, 1)
-        g = distillation_gradient(batch.teachers, z.unsqueeze(1), tau).mean(2)
+        t, z = step.batch.targets.teachers, step.output.logits.detach()
+        g = distillation_gradient(t, z.unsqueeze(1), tau).mean(2)
         return least_norm_weights(g, self.values.numbers["cap"]).unsqueeze(-1)

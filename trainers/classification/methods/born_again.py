@@ -8,18 +8,15 @@ the default, is the teacher alone.
 Source: Furlanello et al. 2018, arXiv 1805.04770.
 """
 
-import torch
 from torch import Tensor
 
-from trainers.classes.losses import cross_entropy, distillation
-from trainers.classification.data.lanes import Batch
-from trainers.method import Method
+from trainers.method import Method, Step
 
 
 class BornAgain(Method):
     """Fixed-alpha distillation at temperature 1, from a teacher that is like the student."""
 
-    def losses(self, batch: Batch, z: Tensor) -> Tensor:
+    def losses(self, step: Step) -> Tensor:
         alpha = self.values.numbers["alpha"].view(-1, 1)
-        teacher = distillation(batch.teachers[:, 0], z, torch.ones_like(alpha))
-        return (1 - alpha) * cross_entropy(z, batch.labels) + alpha * teacher
+        # The method has no temperature, so that the teacher's term is at temperature 1.
+        return (1 - alpha) * step.terms.label + alpha * step.terms.teacher(0)

@@ -10,19 +10,17 @@ further division by M, a constant factor that alpha would have to make up for.
 import torch
 from torch import Tensor
 
-from trainers.classes.losses import cross_entropy
-from trainers.classification.data.lanes import Batch
+from trainers.method import Step
 from trainers.mixing.several_teachers import SeveralTeachers
 
 
-def label_weights(t: Tensor, y: Tensor) -> Tensor:
-    """w (L, M, B) from teacher logits (L, M, B, C), M at least 2, and labels (L, B)."""
-    loss = cross_entropy(t, y.unsqueeze(1).expand(t.shape[:-1]))
-    return (1 - torch.softmax(loss, dim=1)) / (t.shape[1] - 1)
+def label_weights(loss: Tensor) -> Tensor:
+    """w (L, M, B) from the cross-entropies of the teachers with the label, M at least 2."""
+    return (1 - torch.softmax(loss, dim=1)) / (loss.shape[1] - 1)
 
 
 class CaMkd(SeveralTeachers):
     """A teacher counts the more, the closer it is to the label."""
 
-    def teacher_weights(self, batch: Batch, z: Tensor) -> Tensor:
-        return label_weights(batch.teachers, batch.labels)
+    def teacher_weights(self, step: Step) -> Tensor:
+        return label_weights(step.terms.label_at_teachers)

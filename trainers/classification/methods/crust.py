@@ -27,11 +27,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from trainers.classes.losses import cross_entropy, cross_entropy_gradient
-from trainers.classification.data.lanes import Batch
-from trainers.classification.networks.classifier import LaneClassifier, Output
-from trainers.classification.networks.evaluation import frozen_output
-from trainers.method import Method, Setup
+from trainers.classes.losses import cross_entropy_gradient
+from trainers.classification.data.lanes import LaneData
+from trainers.evaluation import frozen_output
+from trainers.lanes.network import LaneNetwork, Output
+from trainers.method import Method, Setup, Step
 
 
 def squared_distances(r: Tensor, h: Tensor) -> Tensor:
@@ -65,6 +65,7 @@ def facility_location(d: Tensor, size: Tensor, chosen: Tensor) -> Tensor:
 
 def coreset_weights(output: Output, y: Tensor, ratio: float, radius: float) -> Tensor:
     """w (N,) for one lane: features (N, H), logits (N, C), labels (N,)."""
+    assert output.features is not None
     r = cross_entropy_gradient(output.logits, y)
     members = [(y == c).nonzero().squeeze(1) for c in torch.unique(y)]
     size = torch.tensor([len(m) for m in members], device=y.device)
@@ -85,22 +86,24 @@ def coreset_weights(output: Output, y: Tensor, ratio: float, radius: float) -> T
 class Crust(Method):
     """Cross-entropy on weighted coresets."""
 
+    data: LaneData
+
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
         y = self.data.labels("train")
         self._weights = torch.ones(y.shape, device=y.device)
 
-    def losses(self, batch: Batch, z: Tensor) -> Tensor:
-        return self._weights.gather(1, batch.places) * cross_entropy(z, batch.labels)
+    def losses(self, step: Step) -> Tensor:
+        return self._weights.gather(1, step.batch.places) * step.terms.label
 
-    def begin_epoch(self, epoch: int, student: LaneClassifier, lr: Tensor) -> None:
+    def begin_epoch(self, epoch: int, student: LaneNetwork, lr: Tensor) -> None:
         numbers = self.values.numbers
         due = [i for i, after in enumerate(numbers["coreset_after"].tolist()) if epoch > after]
         if not due:
             return
         output, y = frozen_output(student, self.data, "train"), self.data.labels("train")
         for i in due:
-            lane = Output(output.features[i], output.logits[i])
+            lane = output.each(lambda t, i=i: t[i])  # type: ignore[misc]
             ratio, radius = (float(numbers[f"coreset_{x}"][i]) for x in ("ratio", "radius"))
             self._weights[i] = coreset_weights(lane, y[i], ratio, radius)
 

@@ -13,9 +13,8 @@ Source: Huang et al. 2022, arXiv 2205.10536, and its authors' public code.
 import torch
 from torch import Tensor
 
-from trainers.classes.losses import cross_entropy, softmax
-from trainers.classification.data.lanes import Batch
-from trainers.method import Method
+from trainers.classes.losses import softmax
+from trainers.method import Method, Step
 
 # Keeps the correlation of constant vectors at zero.
 MARGIN = 1e-8
@@ -32,12 +31,12 @@ def pearson(a: Tensor, b: Tensor, dim: int) -> Tensor:
 class Dist(Method):
     """Distillation of relations between predictions instead of the predictions."""
 
-    def losses(self, batch: Batch, z: Tensor) -> Tensor:
+    def losses(self, step: Step) -> Tensor:
         numbers = self.values.numbers
         tau = numbers["temperature"].view(-1, 1)
-        p, q = (softmax(x / tau.unsqueeze(-1)) for x in (batch.teachers[:, 0], z))
+        both = (step.batch.targets.teachers[:, 0], step.output.logits)
+        p, q = (softmax(x / tau.unsqueeze(-1)) for x in both)
         inter = 1 - pearson(q, p, dim=-1)
         intra = 1 - pearson(q, p, dim=-2).mean(-1, keepdim=True)
         beta, gamma = numbers["inter_weight"].view(-1, 1), numbers["intra_weight"].view(-1, 1)
-        label = cross_entropy(z, batch.labels)
-        return label + tau.square() * (beta * inter + gamma * intra)
+        return step.terms.label + tau.square() * (beta * inter + gamma * intra)

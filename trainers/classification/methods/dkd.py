@@ -14,10 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from trainers.classes.losses import cross_entropy, log_softmax
-from trainers.classification.data.lanes import Batch
-from trainers.classification.networks.classifier import LaneClassifier
-from trainers.method import Method, Setup
+from trainers.classes.losses import log_softmax
+from trainers.lanes.network import LaneNetwork
+from trainers.method import Method, Setup, Step
 
 # In place of a logit, so low that its class is out of the softmax, yet finite.
 OUT = -1e9
@@ -49,13 +48,13 @@ class Dkd(Method):
         super().__init__(setup)
         self._epoch = 1
 
-    def begin_epoch(self, epoch: int, student: LaneClassifier, lr: Tensor) -> None:
+    def begin_epoch(self, epoch: int, student: LaneNetwork, lr: Tensor) -> None:
         self._epoch = epoch
 
-    def losses(self, batch: Batch, z: Tensor) -> Tensor:
-        numbers = self.values.numbers
+    def losses(self, step: Step) -> Tensor:
+        numbers, y = self.values.numbers, step.batch.targets
         tau = numbers["temperature"].view(-1, 1)
-        target, other = decoupled(batch.teachers[:, 0], z, batch.labels, tau)
+        target, other = decoupled(y.teachers[:, 0], step.output.logits, y.labels, tau)
         alpha, beta = numbers["target_weight"].view(-1, 1), numbers["other_weight"].view(-1, 1)
         ramp = (self._epoch / numbers["ramp_epochs"]).clamp(max=1.0).view(-1, 1)
-        return cross_entropy(z, batch.labels) + ramp * (alpha * target + beta * other)
+        return step.terms.label + ramp * (alpha * target + beta * other)

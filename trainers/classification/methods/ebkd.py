@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from trainers.classes.losses import log_softmax
-from trainers.classification.data.lanes import Batch
+from trainers.method import Step
 from trainers.mixing.several_teachers import SeveralTeachers
 
 
@@ -28,5 +28,5 @@ def entropy_weights(t: Tensor) -> Tensor:
 class Ebkd(SeveralTeachers):
     """A teacher counts the more, the lower the entropy of its prediction."""
 
-    def teacher_weights(self, batch: Batch, z: Tensor) -> Tensor:
-        return entropy_weights(batch.teachers)
+    def teacher_weights(self, step: Step) -> Tensor:
+        return entropy_weights(step.batch.targets.teachers)

@@ -7,15 +7,14 @@ Source: Szegedy et al. 2016, arXiv 1512.00567.
 
 from torch import Tensor
 
-from trainers.classes.losses import cross_entropy, log_softmax
-from trainers.classification.data.lanes import Batch
-from trainers.method import Method
+from trainers.classes.losses import log_softmax
+from trainers.method import Method, Step
 
 
 class LabelSmoothing(Method):
     """Cross-entropy with softened labels; the teacher is not read."""
 
-    def losses(self, batch: Batch, z: Tensor) -> Tensor:
+    def losses(self, step: Step) -> Tensor:
         eps = self.values.numbers["smoothing"].view(-1, 1)
-        uniform = -log_softmax(z).mean(-1)
-        return (1 - eps) * cross_entropy(z, batch.labels) + eps * uniform
+        uniform = -log_softmax(step.output.logits).mean(-1)
+        return (1 - eps) * step.terms.label + eps * uniform

@@ -11,9 +11,7 @@ teacher; their gradients are the same.
 import torch
 from torch import Tensor
 
-from trainers.classes.losses import cross_entropy, distillation
-from trainers.classification.data.lanes import Batch
-from trainers.method import Method
+from trainers.method import Method, Step
 
 MARGIN = 1e-7
 
@@ -26,10 +24,8 @@ def soft_label_weights(student: Tensor, teacher: Tensor) -> Tensor:
 class Wsld(Method):
     """Distillation weighted per example by who knows the label better."""
 
-    def losses(self, batch: Batch, z: Tensor) -> Tensor:
-        tau = self.values.numbers["temperature"].view(-1, 1)
+    def losses(self, step: Step) -> Tensor:
         gamma = self.values.numbers["kd_weight"].view(-1, 1)
-        t = batch.teachers[:, 0]
-        label = cross_entropy(z, batch.labels)
-        w = soft_label_weights(label.detach(), cross_entropy(t, batch.labels))
-        return label + gamma * w * distillation(t, z, tau)
+        label = step.terms.label
+        w = soft_label_weights(label.detach(), step.terms.label_at_teachers[:, 0])
+        return label + gamma * w * step.terms.teacher(0)

@@ -1,13 +1,13 @@
 """From a network's name and sizes to the network."""
 
-import importlib
 from collections.abc import Sequence
 from typing import Protocol, cast
 
 import torch
 
-from trainers.classification.networks.classifier import LaneClassifier
-from trainers.classification.networks.table import NETWORKS, complete
+from trainers.classification.networks.table import NETWORKS
+from trainers.entries import load
+from trainers.lanes.network import LaneNetwork
 from trainers.settings import ModelSpec
 
 
@@ -18,7 +18,7 @@ class _Builder(Protocol):
         shape: tuple[int, ...],
         classes: int,
         generators: Sequence[torch.Generator],
-    ) -> LaneClassifier: ...
+    ) -> LaneNetwork: ...
 
 
 def build_model(
@@ -26,12 +26,11 @@ def build_model(
     shape: tuple[int, ...],
     classes: int,
     generators: Sequence[torch.Generator],
-) -> LaneClassifier:
+) -> LaneNetwork:
     """The network over ``len(generators)`` lanes for inputs of ``shape`` (without examples).
 
     Each lane starts from its own generator. ValueError where the network has not these sizes, or
     cannot take such inputs.
     """
-    module, _, name = NETWORKS[spec.name].implementation.partition(":")
-    builder = cast(_Builder, getattr(importlib.import_module(module), name))
-    return builder(complete(spec), shape, classes, generators)
+    builder = cast(_Builder, load(NETWORKS[spec.name].implementation))
+    return builder(NETWORKS[spec.name].complete(spec), shape, classes, generators)

@@ -35,8 +35,8 @@ class DenseNet(ImageClassifier):
     ) -> None:
         super().__init__()
         image, height, width = image_shape(spec.name, shape)
-        layers = (spec.depth - 4) // BLOCKS
-        self.widest = max(image, FIRST + layers * spec.growth) * height * width
+        layers = (spec.sizes["depth"] - 4) // BLOCKS
+        self.widest = max(image, FIRST + layers * spec.sizes["growth"]) * height * width
         self.first = Conv2d(image, FIRST, 3, generators)
         self.blocks = nn.ModuleList()
         self.transitions = nn.ModuleList()
@@ -44,8 +44,8 @@ class DenseNet(ImageClassifier):
         for block in range(BLOCKS):
             if block:
                 self.transitions.append(_NormConv(channels, channels, 1, generators))
-            self.blocks.append(_Block(channels, layers, spec.growth, generators))
-            channels += layers * spec.growth
+            self.blocks.append(_Block(channels, layers, spec.sizes["growth"], generators))
+            channels += layers * spec.sizes["growth"]
         self.last_norm = BatchNorm2d(channels, len(generators))
         self.head = Linear(channels, classes, generators, zero_bias=True)
 

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from trainers.classification.networks.classifier import LaneClassifier, Output
 from trainers.lanes.layers import Linear
+from trainers.lanes.network import LaneNetwork, Output
 from trainers.settings import ModelSpec
 
 
-class Mlp(LaneClassifier):
+class Mlp(LaneNetwork):
     """Fully connected layers, ReLU between them: sizes D, hidden..., C. Images are flattened."""
 
     def __init__(
@@ -26,7 +26,7 @@ class Mlp(LaneClassifier):
         generators: Sequence[torch.Generator],
     ) -> None:
         super().__init__()
-        sizes = [math.prod(shape), *spec.hidden]
+        sizes = [math.prod(shape), *spec.sizes["hidden"]]
         self.widest = max(*sizes, classes)
         self.body = nn.ModuleList(Linear(a, b, generators) for a, b in itertools.pairwise(sizes))
         self.head = Linear(sizes[-1], classes, generators)

@@ -17,14 +17,14 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from trainers.classification.networks.classifier import LaneClassifier, Output
+from trainers.lanes.network import LaneNetwork, Output
 from trainers.lanes.state import State
 from trainers.settings import ModelSpec
 
 CHECKED = 2  # examples in the batch that a module is tried on
 
 
-class OwnModule(LaneClassifier):
+class OwnModule(LaneNetwork):
     """One lane of the module at ``spec.path``; parameters and buffers get a lane dimension of 1."""
 
     def __init__(
@@ -37,7 +37,7 @@ class OwnModule(LaneClassifier):
         super().__init__()
         if len(generators) != 1:
             raise ValueError(
-                f"{spec.path} trains one lane in a cohort, not {len(generators)}; "
+                f"{spec.sizes['path']} trains one lane in a cohort, not {len(generators)}; "
                 "set resources.max_lanes: 1"
             )
         seed = int(torch.randint(2**62, (), generator=generators[0]))
@@ -88,7 +88,9 @@ class OwnModule(LaneClassifier):
             logits = self.module(x)
         except Exception as error:
             size = "x".join(map(str, shape))
-            raise ValueError(f"{spec.path} cannot take inputs of {size}: {error}") from error
+            raise ValueError(
+                f"{spec.sizes['path']} cannot take inputs of {size}: {error}"
+            ) from error
         finally:
             self.module.train()
             for hook in hooks:
@@ -107,7 +109,7 @@ class OwnModule(LaneClassifier):
         idle = [name for (name, _), g in zip(named, gradients, strict=True) if g is None]
         if idle:
             raise ValueError(
-                f"{spec.path}: its logits do not depend on {', '.join(idle)}; drop these "
+                f"{spec.sizes['path']}: its logits do not depend on {', '.join(idle)}; drop these "
                 "parameters or set requires_grad to False on them"
             )
 
@@ -124,38 +126,39 @@ class OwnModule(LaneClassifier):
 
 
 def _load(spec: ModelSpec) -> nn.Module:
-    where, _, name = spec.path.partition(":")
+    where, _, name = spec.sizes["path"].partition(":")
     try:
         found = importlib.import_module(where)
         for part in name.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError) as error:
         raise ValueError(
-            f"{spec.path} cannot be loaded: {error}; it must be importable where training runs"
+            f"{spec.sizes['path']} cannot be loaded: {error}; it must be importable where "
+            "training runs"
         ) from error
     if not callable(found):
-        raise ValueError(f"{spec.path} is no class; name a torch.nn.Module's class")
+        raise ValueError(f"{spec.sizes['path']} is no class; name a torch.nn.Module's class")
     try:
-        module = found(**spec.arguments)
+        module = found(**spec.sizes["arguments"])
     except TypeError as error:
-        raise ValueError(f"{spec.path}: {error}; correct model.arguments") from error
+        raise ValueError(f"{spec.sizes['path']}: {error}; correct model.arguments") from error
     if not isinstance(module, nn.Module):
         raise ValueError(
-            f"{spec.path} gives a {type(module).__name__}; it must give a torch.nn.Module"
+            f"{spec.sizes['path']} gives a {type(module).__name__}; it must give a torch.nn.Module"
         )
     return module
 
 
 def _head(module: nn.Module, spec: ModelSpec) -> nn.Linear:
     layers = dict(module.named_modules())
-    layer = layers.get(spec.head)
+    layer = layers.get(spec.sizes["head"])
     if isinstance(layer, nn.Linear):
         return layer
     linear = [name for name, m in layers.items() if isinstance(m, nn.Linear)]
     known = f"it has {', '.join(linear)}" if linear else "it has none"
     raise ValueError(
-        f"{spec.path} has no torch.nn.Linear called {spec.head!r} as its last layer; name it in "
-        f"model.head ({known})"
+        f"{spec.sizes['path']} has no torch.nn.Linear called {spec.sizes['head']!r} as its "
+        f"last layer; name it in model.head ({known})"
     )
 
 
@@ -164,7 +167,7 @@ def _check_logits(spec: ModelSpec, logits: object, classes: int) -> None:
         return
     found = tuple(logits.shape) if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
     raise ValueError(
-        f"{spec.path} gives {found} for {CHECKED} examples; it must give logits "
+        f"{spec.sizes['path']} gives {found} for {CHECKED} examples; it must give logits "
         f"({CHECKED}, {classes}), one for each class: see model.arguments"
     )
 
@@ -172,8 +175,8 @@ def _check_logits(spec: ModelSpec, logits: object, classes: int) -> None:
 def _check_features(spec: ModelSpec, logits: Tensor, read: list[Tensor], head: nn.Linear) -> None:
     if len(read) != 1 or read[0].dim() != 2 or not torch.allclose(head(read.pop()), logits):
         raise ValueError(
-            f"{spec.path}: its logits are not what the layer {spec.head!r} makes of features "
-            "(B, H), read once; name the last layer in model.head"
+            f"{spec.sizes['path']}: its logits are not what the layer {spec.sizes['head']!r} makes "
+            "of features (B, H), read once; name the last layer in model.head"
         )
 
 

@@ -54,16 +54,16 @@ class PlainCnn(ImageClassifier):
     ) -> None:
         super().__init__()
         channels, height, width = image_shape(spec.name, shape)
-        self.widest = max(channels, spec.width) * height * width
+        self.widest = max(channels, spec.sizes["width"]) * height * width
         self.stages = nn.ModuleList()
         inputs = channels
-        for stage, convolutions in enumerate(STAGES[spec.depth]):
-            outputs = spec.width * (1 if spec.depth == 2 else 2**stage)
+        for stage, convolutions in enumerate(STAGES[spec.sizes["depth"]]):
+            outputs = spec.sizes["width"] * (1 if spec.sizes["depth"] == 2 else 2**stage)
             self.stages.append(_Stage(inputs, outputs, convolutions, generators))
             inputs = outputs
             if min(height, width) > 1:
                 height, width = height // 2, width // 2
-        sizes = [inputs * height * width, *filter(None, [HIDDEN.get(spec.depth)])]
+        sizes = [inputs * height * width, *filter(None, [HIDDEN.get(spec.sizes["depth"])])]
         self.hidden = nn.ModuleList(Linear(a, b, generators) for a, b in itertools.pairwise(sizes))
         self.head = Linear(sizes[-1], classes, generators)
 

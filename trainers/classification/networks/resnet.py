@@ -43,7 +43,7 @@ class CifarResNet(ImageClassifier):
     ) -> None:
         super().__init__()
         channels, height, width = image_shape(spec.name, shape)
-        blocks = (spec.depth - 2) // 6
+        blocks = (spec.sizes["depth"] - 2) // 6
         self.widest = max(channels, WIDTHS[0]) * height * width
         self.first = Conv2d(channels, WIDTHS[0], 3, generators)
         self.first_norm = BatchNorm2d(WIDTHS[0], len(generators))
@@ -52,7 +52,7 @@ class CifarResNet(ImageClassifier):
         for stage, outputs in enumerate(WIDTHS):
             for place in range(blocks):
                 stride = 2 if stage and not place else 1
-                projects = spec.shortcut == "projection"
+                projects = spec.sizes["shortcut"] == "projection"
                 self.body.append(_Block(inputs, outputs, stride, projects, generators))
                 inputs = outputs
         self.head = Linear(inputs, classes, generators, zero_bias=True)

@@ -6,15 +6,11 @@ and loaded where it trains.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
-from trainers.settings import ModelSpec
-
-Device = Literal["cpu", "cuda"]
-
-# Sizes that a network may take. What is not given is empty or zero.
-FIELDS = ("hidden", "depth", "width", "growth", "shortcut", "path", "head", "arguments")
+from trainers.classification.networks.bytes import convolutional_bytes, mlp_bytes
+from trainers.entries import NetworkEntry
+from trainers.fields import Field
 
 RESNET_DEPTHS = (8, 14, 20, 32, 44, 56, 110)
 PLAIN_DEPTHS = (2, 4, 6, 8, 10)
@@ -23,170 +19,146 @@ LEAST_SIDE = 8  # pixels of the smallest images that the convolutional networks 
 DOTTED_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
-@dataclass(frozen=True)
-class Network:
-    """One row of the table.
-
-    ``fixed``: sizes that the name stands for; ``needs``: sizes to be given, with an example;
-    ``defaults``: sizes that may be given. ``together``: devices on which several lanes of it gain
-    from being computed side by side; elsewhere they take turns, or (``alone``) may not meet in one
-    cohort at all. ``images``: it takes nothing but images. ``problem`` says what is wrong with
-    sizes, or None.
-    """
-
-    implementation: str
-    summary: str
-    source: str
-    together: tuple[Device, ...]
-    alone: bool = False
-    images: bool = False
-    fixed: Mapping[str, Any] = field(default_factory=dict)
-    needs: Mapping[str, Any] = field(default_factory=dict)
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-    problem: Callable[[ModelSpec], str | None] = lambda spec: None
-
-    @property
-    def takes(self) -> tuple[str, ...]:
-        """The sizes that a spec may give, in the order of `FIELDS`."""
-        return tuple(name for name in FIELDS if name in self.needs or name in self.defaults)
-
-
-def complete(spec: ModelSpec) -> ModelSpec:
-    """``spec`` with every size that its network has; ValueError where it cannot be."""
-    network = NETWORKS[spec.name]
-    for name in FIELDS:
-        if getattr(spec, name) and name in network.fixed:
-            if getattr(spec, name) != network.fixed[name]:
-                raise ValueError(f"{spec.name} has {name} {network.fixed[name]}; drop {name}")
-        elif getattr(spec, name) and name not in network.takes:
-            takes = f"it takes {', '.join(network.takes)}" if network.takes else "it takes none"
-            raise ValueError(f"{spec.name} takes no {name}; drop it ({takes})")
-    for name, example in network.needs.items():
-        if not getattr(spec, name):
-            raise ValueError(f"{spec.name} needs {name}; add it, e.g. {name}: {example}")
-    given = {name: getattr(spec, name) for name in network.takes if getattr(spec, name)}
-    whole = replace(spec, **{**network.defaults, **given, **network.fixed})
-    problem = network.problem(whole)
-    if problem:
-        raise ValueError(f"{spec.name}: {problem}")
-    return _with_plain_width(whole)
-
-
-def check_shape(spec: ModelSpec, shape: tuple[int, ...]) -> None:
-    """ValueError where a network cannot take inputs of ``shape`` (that of one example)."""
-    if NETWORKS[spec.name].images:
-        image_shape(spec.name, shape)
+def image_problem(name: str, shape: tuple[int, ...]) -> str | None:
+    """Why ``shape`` is not that of an image (channels, height, width), 8x8 or more; or None."""
+    if len(shape) == 3 and min(shape[1:]) >= LEAST_SIDE:
+        return None
+    size = "x".join(map(str, shape))
+    return (
+        f"{name} takes images (channels, height, width) of at least {LEAST_SIDE}x{LEAST_SIDE} "
+        f"pixels, and these inputs are {size}; take mlp, or another data set"
+    )
 
 
 def image_shape(name: str, shape: tuple[int, ...]) -> tuple[int, int, int]:
     """Channels, height and width; ValueError unless ``shape`` is that of an image, 8x8 or more."""
-    if len(shape) != 3 or min(shape[1:]) < LEAST_SIDE:
-        size = "x".join(map(str, shape))
-        raise ValueError(
-            f"{name} takes images (channels, height, width) of at least {LEAST_SIDE}x{LEAST_SIDE} "
-            f"pixels, and these inputs are {size}; take mlp, or another data set"
-        )
+    if problem := image_problem(name, shape):
+        raise ValueError(problem)
     channels, height, width = shape
     return channels, height, width
 
 
-def _with_plain_width(spec: ModelSpec) -> ModelSpec:
+def _plain_width(sizes: Mapping[str, Any]) -> Mapping[str, Any]:
     """The plain networks' first stage is as wide as their authors made it for that depth."""
-    if spec.name != "plain_cnn" or spec.width:
-        return spec
-    return replace(spec, width=32 if spec.depth == 10 else 16)
+    return {"width": 32 if sizes["depth"] == 10 else 16}
 
 
-def _shortcut_problem(spec: ModelSpec) -> str | None:
-    if spec.shortcut in {"pad", "projection"}:
-        return None
-    return f"shortcut is {spec.shortcut!r}; it must be pad or projection"
-
-
-def _depth_in_steps(step: int, least: int) -> Callable[[ModelSpec], str | None]:
+def _depth_in_steps(step: int, least: int) -> Callable[[Mapping[str, Any]], str | None]:
     """Depths least, least + step, least + 2 step, ..."""
 
-    def problem(spec: ModelSpec) -> str | None:
-        if spec.depth >= least and (spec.depth - least) % step == 0:
+    def problem(sizes: Mapping[str, Any]) -> str | None:
+        depth = sizes["depth"]
+        if depth >= least and (depth - least) % step == 0:
             return None
-        near = max(least, spec.depth - (spec.depth - least) % step)
+        near = max(least, depth - (depth - least) % step)
         return (
-            f"depth is {spec.depth}; it must be {least} or a multiple of {step} more, "
+            f"depth is {depth}; it must be {least} or a multiple of {step} more, "
             f"e.g. {near} or {near + step}"
         )
 
     return problem
 
 
-def _plain_problem(spec: ModelSpec) -> str | None:
-    if spec.depth in PLAIN_DEPTHS:
+def _plain_problem(sizes: Mapping[str, Any]) -> str | None:
+    if sizes["depth"] in PLAIN_DEPTHS:
         return None
-    return f"depth is {spec.depth}; it must be one of {', '.join(map(str, PLAIN_DEPTHS))}"
+    known = ", ".join(map(str, PLAIN_DEPTHS))
+    return f"depth is {sizes['depth']}; it must be one of {known}"
 
 
-def _path_problem(spec: ModelSpec) -> str | None:
-    if DOTTED_PATH.fullmatch(spec.path):
+def _path_problem(sizes: Mapping[str, Any]) -> str | None:
+    if DOTTED_PATH.fullmatch(sizes["path"]):
         return None
-    return f"path is {spec.path!r}; write it as package.module:Class"
+    return f"path is {sizes['path']!r}; write it as package.module:Class"
 
 
-NETWORKS: Mapping[str, Network] = {
-    "mlp": Network(
+def _size(name: str, meaning: str, source: str, default: Any = None, **more: Any) -> Field:
+    return Field(name, "int", default, meaning, source, low=1, **more)
+
+
+NETWORKS: Mapping[str, NetworkEntry] = {
+    "mlp": NetworkEntry(
         implementation="trainers.classification.networks.mlp:Mlp",
         summary="fully connected layers with ReLU, as wide as hidden says",
         source="standard",
         together=("cpu", "cuda"),
-        needs={"hidden": [16]},
+        fields=(
+            Field("hidden", "sizes", None, "widths of the hidden layers", "standard",
+                  unit="units", low=1, required=True, example=[16]),
+        ),
+        lane_bytes=mlp_bytes,
     ),
     **{
-        f"resnet{depth}": Network(
+        f"resnet{depth}": NetworkEntry(
             implementation="trainers.classification.networks.resnet:CifarResNet",
             summary=f"residual network of {depth} layers for small images, 16-32-64 channels",
             source="He et al. 2016, arXiv 1512.03385",
             together=("cuda",),
-            images=True,
+            shape_problem=image_problem,
             fixed={"depth": depth},
-            defaults={"shortcut": "pad"},
-            problem=_shortcut_problem,
+            fields=(
+                Field("shortcut", "choice", "pad", "what leads past a block where a stage begins",
+                      "He et al. 2016, options A and B", choices=("pad", "projection")),
+            ),
+            lane_bytes=convolutional_bytes,
         )
         for depth in RESNET_DEPTHS
     },
-    "wrn": Network(
+    "wrn": NetworkEntry(
         implementation="trainers.classification.networks.wide_resnet:WideResNet",
         summary="wide residual network WRN-depth-width; depth 6n + 4",
         source="Zagoruyko and Komodakis 2016, arXiv 1605.07146",
         together=("cuda",),
-        images=True,
-        needs={"depth": 16, "width": 1},
+        shape_problem=image_problem,
+        fields=(
+            _size("depth", "layers: 10, 16, 22, …", "Zagoruyko and Komodakis 2016", unit="layers",
+                  required=True, example=16),
+            _size("width", "times as wide as ResNet", "Zagoruyko and Komodakis 2016",
+                  required=True, example=1),
+        ),
         problem=_depth_in_steps(6, least=10),
+        lane_bytes=convolutional_bytes,
     ),
-    "plain_cnn": Network(
+    "plain_cnn": NetworkEntry(
         implementation="trainers.classification.networks.plain_cnn:PlainCnn",
         summary="2, 4, 6, 8 or 10 convolutions with max pooling, no shortcuts",
         source="Mirzadeh et al. 2019, arXiv 1902.03393, and its authors' public code",
         together=("cuda",),
-        images=True,
-        needs={"depth": 2},
-        defaults={"width": 0},
+        shape_problem=image_problem,
+        fields=(
+            _size("depth", "convolutions: 2, 4, 6, 8 or 10", "Mirzadeh et al. 2019",
+                  unit="layers", required=True, example=2),
+            _size("width", "channels of the first stage; by default 16, for depth 10 it is 32",
+                  "authors' code, CIFAR-10", unit="channels"),
+        ),
+        implied=_plain_width,
         problem=_plain_problem,
+        lane_bytes=convolutional_bytes,
     ),
-    "densenet": Network(
+    "densenet": NetworkEntry(
         implementation="trainers.classification.networks.densenet:DenseNet",
         summary="densely connected network DenseNet-depth-growth; depth 3n + 4",
         source="Huang et al. 2017, arXiv 1608.06993",
         together=("cuda",),
-        images=True,
-        defaults={"depth": 40, "growth": 12},
+        shape_problem=image_problem,
+        fields=(
+            _size("depth", "layers: 7, 10, …", "Huang et al. 2017", 40, unit="layers"),
+            _size("growth", "channels that a layer adds", "Huang et al. 2017", 12,
+                  unit="channels"),
+        ),
         problem=_depth_in_steps(3, least=7),
+        lane_bytes=convolutional_bytes,
     ),
-    "module": Network(
+    "module": NetworkEntry(
         implementation="trainers.classification.networks.own_module:OwnModule",
-        summary="your own torch.nn.Module by path; has to be allowed, trains one lane a cohort",
+        summary="your own torch.nn.Module by path; has to be allowed, its lanes train in turn",
         source="yours",
-        together=(),
-        alone=True,
-        needs={"path": "package.module:Class"},
-        defaults={"arguments": {}, "head": "head"},
+        fields=(
+            Field("path", "path", None, "the class, or a function that gives the module", "yours",
+                  required=True, example="package.module:Class"),
+            Field("arguments", "mapping", {}, "what it is called with", "yours"),
+            Field("head", "text", "head", "the name of its last layer, a torch.nn.Linear", "own"),
+        ),
         problem=_path_problem,
     ),
-}
+}  # fmt: skip

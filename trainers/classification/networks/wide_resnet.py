@@ -35,13 +35,13 @@ class WideResNet(ImageClassifier):
     ) -> None:
         super().__init__()
         channels, height, width = image_shape(spec.name, shape)
-        blocks = (spec.depth - 4) // 6
-        self.widest = max(channels, WIDTHS[0] * spec.width) * height * width
+        blocks = (spec.sizes["depth"] - 4) // 6
+        self.widest = max(channels, WIDTHS[0] * spec.sizes["width"]) * height * width
         self.first = Conv2d(channels, FIRST, 3, generators)
         self.body = nn.ModuleList()
         inputs = FIRST
         for stage, narrow in enumerate(WIDTHS):
-            outputs = narrow * spec.width
+            outputs = narrow * spec.sizes["width"]
             for place in range(blocks):
                 stride = 2 if stage and not place else 1
                 self.body.append(_Block(inputs, outputs, stride, generators))

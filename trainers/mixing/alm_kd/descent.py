@@ -32,34 +32,57 @@ ELEMENTS = 2**19
 
 @dataclass(frozen=True)
 class Descent:
-    """How many steps, of which size (broadcast over (J, K, G)), under which constraint."""
+    """How many steps, of which size (broadcast over (J, K, G)), under which constraint.
+
+    ``real``: for a normalised step, which examples are more than filling, 1 or 0, broadcast over
+    (J, K, G); None for the raw one. Normalised, the gradients of a group are divided by their root
+    mean square over examples and losses at its first step, so that ``meta_lr`` is how far a typical
+    weight moves in that step, on every task.
+    """
 
     constraint: Constraint
     repeats: int
     meta_lr: Tensor
+    real: Tensor | None = None
 
     def down(self, s: Tensor, slope: Slope) -> Tensor:
         """Where all steps lead from ``s``, every group at once."""
+        size: Tensor | None = None
         for _ in range(self.repeats):
             lam = self.constraint.weights(s)
-            s = self.constraint.descend(s, lam, slope(lam), self.meta_lr)
+            g = slope(lam)
+            if self.real is not None:
+                size = root_mean_square(g, self.real) if size is None else size
+                g = g / size
+            s = self.constraint.descend(s, lam, g, self.meta_lr)
         return s
 
-    def down_by_last_layer(self, s: Tensor, classes: int, sides: Sides) -> Tensor:
-        """The same by the look-ahead of the last layer, some groups after the others."""
-        size = groups_at_once(s, classes)
+    def down_by_last_layer(self, s: Tensor, numbers: int, sides: Sides) -> Tensor:
+        """The same by the look-ahead of the last layer, some groups after the others.
+
+        ``numbers``: how many gradients a loss of an example has, over its rows and their outputs.
+        """
+        size = groups_at_once(s, numbers)
         parts = [slice(j, j + size) for j in range(0, len(s), size)]
         return torch.cat([self._part(part).down(s[part], _slope(*sides(part))) for part in parts])
 
     def _part(self, part: slice) -> "Descent":
-        return Descent(self.constraint, self.repeats, self.meta_lr[part])
+        real = None if self.real is None else self.real[part]
+        return Descent(self.constraint, self.repeats, self.meta_lr[part], real)
 
 
-def groups_at_once(s: Tensor, classes: int) -> int:
-    """How many groups of ``s`` (J, K, G) go side by side."""
+def root_mean_square(g: Tensor, real: Tensor) -> Tensor:
+    """Of gradients (J, K, G) over the real examples of each group, (J, 1, 1); 1 where it is 0."""
+    count = real.expand_as(g).sum((1, 2), keepdim=True)
+    size = ((g.square() * real).sum((1, 2), keepdim=True) / count).sqrt()
+    return torch.where(size > 0, size, torch.ones_like(size))
+
+
+def groups_at_once(s: Tensor, numbers: int) -> int:
+    """How many groups of ``s`` (J, K, G) go side by side; ``numbers`` as in `Descent`."""
     if s.device.type != "cpu":
         return len(s)
-    return max(1, ELEMENTS // (classes * s[0].numel()))
+    return max(1, ELEMENTS // (numbers * s[0].numel()))
 
 
 def _slope(group: TrainingGroup, evaluation: Evaluation) -> Slope:

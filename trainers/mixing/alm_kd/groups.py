@@ -10,7 +10,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from trainers.classification.data.lanes import LaneData
+from trainers.lanes.batches import batch_sizes
+from trainers.task import TaskData
 
 EVERY = slice(None)
 
@@ -21,20 +22,25 @@ class Deal:
 
     ``at``: the lanes. ``train_index`` (len(at), J, G), ``meta_index`` (len(at), J, V): places in
     the splits. The last group of a lane is filled up with repeated examples, marked by ``filled``
-    0 (len(at) * J, G).
+    0 (len(at) * J, G). ``scale``: the same, times the batch size over the examples in the batch
+    that an example was dealt in.
     """
 
     at: Tensor
     train_index: Tensor
     meta_index: Tensor
     filled: Tensor
+    scale: Tensor
 
     @staticmethod
     def draw(
         generators: list[torch.Generator], at: Tensor, batch_size: int, grad_fit: int,
-        data: LaneData,
+        data: TaskData, real_sizes: bool = True,
     ) -> "Deal":  # fmt: skip
-        """Groups of ``grad_fit`` batches in random order, held-out batches drawn in turn."""
+        """Groups of ``grad_fit`` batches in random order, held-out batches drawn in turn.
+
+        ``real_sizes``: whether a batch that is not ``batch_size`` large counts as what it is.
+        """
         n, n_meta, g = data.size("train"), data.size("meta"), grad_fit * batch_size
         groups = math.ceil(n / g)
         v = min(batch_size, n_meta)
@@ -43,12 +49,19 @@ class Deal:
         train = torch.stack([torch.randperm(n, generator=x) for x in generators])[:, fill % n]
         meta = torch.stack([torch.randperm(n_meta, generator=x) for x in generators])[:, window]
         filled = (fill < n).view(groups, g).repeat(len(generators), 1)
-        device = at.device
+        ratio = torch.ones(groups * g)
+        if real_sizes:
+            sizes = torch.tensor(batch_sizes(n, batch_size))
+            ratio[:n] = batch_size / sizes.repeat_interleave(sizes)
+        device, dtype = at.device, torch.get_default_dtype()
+        filled = filled.to(device, dtype)
+        ratio = ratio.view(groups, g).repeat(len(generators), 1)
         return Deal(
             at,
             train.view(-1, groups, g).to(device),
             meta.view(-1, groups, v).to(device),
-            filled.to(device, torch.get_default_dtype()),
+            filled,
+            filled * ratio.to(device, dtype),
         )
 
     @property
@@ -61,17 +74,22 @@ class Deal:
         """The lane of each group, (len(at) * J,)."""
         return self.at.repeat_interleave(self.groups)
 
+    def index(self, split: str, part: slice = EVERY) -> Tensor:
+        """Places in ``split`` of the examples of the part's groups, (groups, G or V)."""
+        every = self.train_index if split == "train" else self.meta_index
+        return every.flatten(0, 1)[part]
+
     def train(self, x: Tensor, part: slice = EVERY) -> Tensor:
         """(L, N, ...) to (groups of the part, G, ...)."""
-        return self._take(x, self.train_index, part)
+        return self._take(x, self.index("train", part), part)
 
     def meta(self, x: Tensor, part: slice = EVERY) -> Tensor:
         """(L, N_meta, ...) to (groups of the part, V, ...)."""
-        return self._take(x, self.meta_index, part)
+        return self._take(x, self.index("meta", part), part)
 
     def _take(self, x: Tensor, index: Tensor, part: slice) -> Tensor:
         """Whole rows by one flat index, which is several times faster than by two."""
-        places = index.flatten(0, 1)[part] + (self.lane[part] * x.shape[1]).unsqueeze(1)
+        places = index + (self.lane[part] * x.shape[1]).unsqueeze(1)
         return x.flatten(0, 1).index_select(0, places.flatten()).view(*places.shape, *x.shape[2:])
 
     def per_group(self, x: Tensor) -> Tensor:
@@ -81,6 +99,16 @@ class Deal:
     def group(self, j: int, x: Tensor) -> Tensor:
         """Group ``j`` alone: (len(at) * J, ...) to (len(at), ...)."""
         return x.view(-1, self.groups, *x.shape[1:])[:, j]
+
+    def only(self, j: int) -> "Deal":
+        """Group ``j`` of every lane as a deal of its own."""
+        return Deal(
+            self.at,
+            self.train_index[:, j : j + 1],
+            self.meta_index[:, j : j + 1],
+            self.group(j, self.filled),
+            self.group(j, self.scale),
+        )
 
     def put_back(self, x: Tensor, everyone: Tensor) -> None:
         """Write what `train` took, now changed, to its places in (L, N, ...)."""

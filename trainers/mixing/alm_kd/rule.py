@@ -1,10 +1,9 @@
 """ALM-KD: how far each training example trusts its label and its teachers, learned.
 
-L lanes, N training examples, C classes, H features of the student's last layer, M teachers,
-K = 1 + M losses per example.
+L lanes, N training examples, M teachers, K = 1 + M terms per example.
 
 lam   weights of the label's loss (column 0) and the teachers' (columns 1 to M)     (L, N, K)
-L_i   lam_i0 CE(y_i, z_i) + sum_m lam_im tau^2 KL(t_im || z_i)
+L_i   lam_i0 l_i0 + sum_m lam_im l_im, the label's term and the teachers'
 
 Before every ``update_every``-th epoch after the warm-up, with the student frozen, the weights of
 each group of ``grad_fit`` training batches take ``inner_repeats`` projected gradient steps of size
@@ -18,28 +17,31 @@ variant of `trainers.mixing.alm_kd.variants` says what holds. Departure: as the 
 during an update, all groups take their steps side by side, which changes no number.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from trainers.classes.losses import cross_entropy, distillation
-from trainers.classification.data.lanes import Batch
-from trainers.classification.networks.classifier import LaneClassifier
+from trainers.evaluation import evaluation_mode, joined
+from trainers.lanes.network import LaneNetwork, Output
 from trainers.lanes.seeds import torch_generator
 from trainers.lanes.state import State, places, wind
-from trainers.method import Method, Setup
+from trainers.lanes.values import LaneValues
+from trainers.method import Method, Setup, Step
 from trainers.mixing.alm_kd.descent import Descent, Slope
 from trainers.mixing.alm_kd.groups import Deal
 from trainers.mixing.alm_kd.sides import HeldOut, LastLayer, Seen
 from trainers.mixing.alm_kd.variants import VARIANTS, Constraint
 from trainers.mixing.detector import auroc
-from trainers.mixing.held_out_loss import Goal
-from trainers.mixing.look_ahead import Network, Parameters, evaluation_mode, look_ahead_gradient
+from trainers.mixing.look_ahead import Group, Network, look_ahead_gradient
+from trainers.task import Batch, Goal
 
 LABEL = 0
+# The step size of the weights where none is given, by what becomes of the gradient.
+META_LR: Mapping[str, float] = {"raw": 1500.0, "normalised": 0.1}
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class _Walk:
     grad_fit: int
     held_out: HeldOut
     hypergradient: str
+    normalised: bool
 
 
 class AlmKd(Method):
@@ -58,6 +61,7 @@ class AlmKd(Method):
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
+        self._real_sizes = setup.short_batch == "real"
         n, words = self.data.size("train"), self.values.words
         variants = [VARIANTS[str(name)] for name in words["variant"]]
         starts = [
@@ -65,20 +69,21 @@ class AlmKd(Method):
             for variant, start, seed in zip(variants, words["start"], setup.seeds, strict=True)
         ]
         free = [v.constraint.coordinates(lam) for v, lam in zip(variants, starts, strict=True)]
-        self.lam = torch.stack(starts).to(self.data.inputs.device)
-        self._coordinates = torch.stack(free).to(self.data.inputs.device)
+        self.lam = torch.stack(starts).to(self.data.device)
+        self._coordinates = torch.stack(free).to(self.data.device)
+        self._meta_lr = _meta_lr(self.values, self.lam)
         self._order = [torch_generator(seed, "alm_kd", "order") for seed in setup.seeds]
         self._diagnostics = self._diagnose()
 
-    def losses(self, batch: Batch, z: Tensor) -> Tensor:
-        lam = self.lam.gather(1, batch.places.unsqueeze(-1).expand(-1, -1, self.lam.shape[2]))
-        tau = self.values.numbers["temperature"].view(-1, 1)
-        loss = lam[..., LABEL] * cross_entropy(z, batch.labels)
-        for m in range(batch.teachers.shape[1]):
-            loss = loss + lam[..., 1 + m] * distillation(batch.teachers[:, m], z, tau)
+    def losses(self, step: Step) -> Tensor:
+        at = step.batch.places.unsqueeze(-1).expand(-1, -1, self.lam.shape[2])
+        lam = self.lam.gather(1, at)
+        loss = lam[..., LABEL] * step.terms.label
+        for m in range(self.data.teachers):
+            loss = loss + lam[..., 1 + m] * step.terms.teacher(m)
         return loss
 
-    def begin_epoch(self, epoch: int, student: LaneClassifier, lr: Tensor) -> None:
+    def begin_epoch(self, epoch: int, student: LaneNetwork, lr: Tensor) -> None:
         due = [lane for lane in range(len(self._order)) if self._is_due(lane, epoch)]
         if due:
             self._update(due, student, lr)
@@ -107,6 +112,7 @@ class AlmKd(Method):
         super().keep(lanes)
         self.lam = self.lam[lanes]
         self._coordinates = self._coordinates[lanes]
+        self._meta_lr = self._meta_lr[lanes]
         self._order = [self._order[i] for i in lanes.tolist()]
         self._diagnostics = {name: t[lanes] for name, t in self._diagnostics.items()}
 
@@ -129,24 +135,26 @@ class AlmKd(Method):
         since = epoch - 1 - int(numbers["warmup_epochs"][lane])
         return since >= 0 and since % int(numbers["update_every"][lane]) == 0
 
-    def _update(self, due: list[int], student: LaneClassifier, lr: Tensor) -> None:
+    def _update(self, due: list[int], student: LaneNetwork, lr: Tensor) -> None:
         seen: Seen | None = None
-        tau = self.values.numbers["temperature"]
         for walk, lanes in self._walks(due).items():
             at = torch.tensor(lanes, device=self.lam.device)
             order = [self._order[lane] for lane in lanes]
-            deal = Deal.draw(order, at, self.batch_size, walk.grad_fit, self.data)
-            held_out = walk.held_out.targets(self.data, tau)
-            meta_lr = deal.per_group(self.values.numbers["meta_lr"]).view(-1, 1, 1)
-            descent = Descent(walk.constraint, walk.repeats, meta_lr)
+            deal = Deal.draw(order, at, self.batch_size, walk.grad_fit, self.data, self._real_sizes)
+            meta_lr = deal.per_group(self._meta_lr).view(-1, 1, 1)
+            real = deal.filled.unsqueeze(1) if walk.normalised else None
+            descent = Descent(walk.constraint, walk.repeats, meta_lr, real)
             s = deal.train(self._coordinates).mT.contiguous()
             if walk.hypergradient == "full":
-                s = descent.down(s, self._whole_network(student, deal, held_out.goal(deal), lr))
+                s = descent.down(s, self._whole_network(student, deal, walk.held_out, lr))
             else:
-                seen = seen or Seen.by(student, self.data, tau)
+                seen = seen or Seen.by(student, self.data, self.values)
                 eta = deal.per_group(lr)
-                last_layer = LastLayer(deal, seen, held_out, eta, self.batch_size)
-                s = descent.down_by_last_layer(s, self.data.classes, last_layer.sides)
+                last_layer = LastLayer(
+                    self.data, deal, seen, walk.held_out, eta, self.batch_size, self.values
+                )
+                numbers = seen.r[0, 0].numel() // seen.r.shape[2]
+                s = descent.down_by_last_layer(s, numbers, last_layer.sides)
             deal.put_back(s.mT, self._coordinates)
             deal.put_back(walk.constraint.weights(s).mT, self.lam)
 
@@ -156,10 +164,10 @@ class AlmKd(Method):
         walks: dict[_Walk, list[int]] = {}
         for lane in due:
             variant = VARIANTS[str(words["variant"][lane])]
-            share, loss = words["held_out"][lane], str(words["held_out_loss"][lane])
+            share, goal = words["held_out"][lane], str(words["held_out_loss"][lane])
             held_out = HeldOut(
                 variant.held_out if share == "default" else float(share),
-                variant.held_out_loss if loss == "default" else loss,
+                cast(Goal, variant.held_out_loss if goal == "default" else goal),
             )
             walk = _Walk(
                 variant.constraint,
@@ -167,59 +175,69 @@ class AlmKd(Method):
                 int(numbers["grad_fit"][lane]),
                 held_out,
                 str(words["hypergradient"][lane]),
+                words["meta_step"][lane] == "normalised",
             )
             walks.setdefault(walk, []).append(lane)
         return walks
 
-    def _whole_network(self, student: LaneClassifier, deal: Deal, goal: Goal, lr: Tensor) -> Slope:
+    def _whole_network(
+        self, student: LaneNetwork, deal: Deal, held_out: HeldOut, lr: Tensor
+    ) -> Slope:
         """The gradient through a step of all layers, one group after the other."""
-        network = Network(student, deal.at)
-        groups = [self._group(network, deal, goal, j) for j in range(deal.groups)]
+        network, values = Network(student, deal.at), self.values.keep(deal.at)
         step = lr[deal.at] / self.batch_size
+        with evaluation_mode(student):
+            groups = [self._group(network, deal, values, j) for j in range(deal.groups)]
 
         def slope(lam: Tensor) -> Tensor:
+            gradients = []
             with evaluation_mode(student):
-                gradients = [
-                    look_ahead_gradient(
-                        network.parameters, losses, deal.group(j, lam), step, held_out
+                for j, (group, batch) in enumerate(groups):
+                    alone = deal.only(j)
+                    objective = held_out.objective(self.data, values, alone)
+                    x = self.data.inputs_of("meta", alone.index("meta"), deal.at)
+
+                    def lower(theta: Mapping[str, Tensor], x: Any = x, batch: Batch = batch,
+                              objective: Any = objective) -> Tensor:  # fmt: skip
+                        shown = network.output(theta, x)
+                        if held_out.share < 1:
+                            shown = joined([shown, network.output(theta, batch.inputs)])
+                        loss: Tensor = objective.loss(shown)
+                        return loss
+
+                    gradients.append(
+                        look_ahead_gradient(
+                            network.parameters, group, deal.group(j, lam), step, lower
+                        )
                     )
-                    for j, (losses, held_out) in enumerate(groups)
-                ]
             return torch.stack(gradients, dim=1).flatten(0, 1)
 
         return slope
 
     def _group(
-        self, network: Network, deal: Deal, goal: Goal, j: int
-    ) -> tuple[Callable[[Parameters], Tensor], Callable[[Parameters], Tensor]]:
-        """The weighted losses (len(at), K, G) and the held-out loss (len(at),) of group ``j``."""
-        batch = _rows(self._batch("train", deal.train_index[:, j], deal), deal.at)
-        x = self._batch("meta", deal.meta_index[:, j], deal).inputs[deal.at]
-        p, w, s = (deal.group(j, t) for t in (goal.p, goal.w, goal.s))
-        if w.shape[1] > x.shape[1]:
-            x = torch.cat([x, batch.inputs], dim=1)
-        tau = self.values.numbers["temperature"][deal.at].view(-1, 1)
-        filled = deal.group(j, deal.filled).unsqueeze(1)
+        self, network: Network, deal: Deal, values: LaneValues, j: int
+    ) -> tuple[Group, Batch]:
+        """The training side of group ``j``, and its examples."""
+        batch = self.data.batch("train", deal.train_index[:, j], deal.at)
+        count = 1 + self.data.teachers
 
-        def losses(theta: Parameters) -> Tensor:
-            z = network.logits(theta, batch.inputs)
-            teachers = [distillation(t, z, tau) for t in batch.teachers.unbind(1)]
-            return filled * torch.stack([cross_entropy(z, batch.labels), *teachers], dim=1)
+        def terms(shown: Output) -> Tensor:
+            return self.data.terms(batch.targets, shown, values).first(count)
 
-        return losses, lambda theta: Goal(p, w, s).loss(network.logits(theta, x).mT)
+        def along(shown: Output, tangent: Output) -> Tensor:
+            return self.data.terms_along(batch.targets, shown, tangent, values, count)
 
-    def _batch(self, split: str, index: Tensor, deal: Deal) -> Batch:
-        """The examples at ``index`` (len(at), G) of the lanes of the deal, in their rows of L."""
-        places = index.new_zeros(self.data.lanes, index.shape[1])
-        places[deal.at] = index
-        return self.data.batch(split, places)
+        shown = partial(network.output, x=batch.inputs)
+        return Group(shown, terms, along, deal.group(j, deal.scale)), batch
 
 
-def _rows(batch: Batch, lanes: Tensor) -> Batch:
-    """The same examples of ``lanes`` (indices) alone."""
-    places, inputs = batch.places[lanes], batch.inputs[lanes]
-    labels, teachers = batch.labels[lanes], batch.teachers[lanes]
-    return batch._replace(places=places, inputs=inputs, labels=labels, teachers=teachers)
+def _meta_lr(values: LaneValues, like: Tensor) -> Tensor:
+    """The step size of every lane, (L,)."""
+    given = zip(values.words["meta_lr"], values.words["meta_step"], strict=True)
+    return torch.tensor(
+        [META_LR[str(step)] if lr == "default" else float(lr) for lr, step in given],
+        device=like.device,
+    )
 
 
 def _mean_where(x: Tensor, chosen: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
 """Both sides of the look-aheads of ALM-KD: what groups lose, and the loss they should lower.
 
 L lanes, N training examples, N_meta held-out ones, J groups of G training examples in all lanes, V
-held-out examples for each group, K = 1 + M losses per example, C classes, H features.
+held-out examples for each group, K = 1 + M terms per example, T rows of an example where there are
+several, C outputs, H features.
 """
 
 from dataclasses import dataclass
@@ -10,93 +11,106 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from trainers.classes.losses import cross_entropy_gradient, distillation_gradient
-from trainers.classification.data.lanes import LaneData
-from trainers.classification.networks.classifier import LaneClassifier, Output
-from trainers.classification.networks.evaluation import frozen_output
+from trainers.evaluation import frozen_output, joined
+from trainers.lanes.network import LaneNetwork, Output
+from trainers.lanes.values import LaneValues
 from trainers.mixing.alm_kd.groups import EVERY, Deal
-from trainers.mixing.held_out_loss import Goal, Targets, targets
 from trainers.mixing.hypergradient import Evaluation, TrainingGroup
-
-
-class Seen(NamedTuple):
-    """What a student that stands still makes of all examples; ``r``: dl_ik/dz (L, N, K, C)."""
-
-    train: Output
-    meta: Output
-    r: Tensor
-
-    @staticmethod
-    def by(student: LaneClassifier, data: LaneData, tau: Tensor) -> "Seen":
-        """By ``student`` as it is now; ``tau`` (L,)."""
-        train, meta = (frozen_output(student, data, split) for split in ("train", "meta"))
-        z = train.logits.mT.contiguous().mT
-        r = torch.stack(
-            [
-                cross_entropy_gradient(z, data.labels("train")),
-                *(
-                    distillation_gradient(t, z, tau.view(-1, 1))
-                    for t in data.teachers_of("train").unbind(1)
-                ),
-            ],
-            dim=2,
-        )
-        return Seen(train, meta, r)
+from trainers.task import Goal, Objective, Part, TaskData
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """The loss to be lowered (`held_out_loss`), its ``share`` of held-out examples."""
+    """The loss to be lowered, and its ``share`` of held-out examples; the rest is the group's own.
+
+    With the goal ``teacher`` held-out examples should meet the last teacher, the group's own their
+    labels.
+    """
 
     share: float
-    loss: str
+    goal: Goal
 
-    def targets(self, data: LaneData, tau: Tensor) -> "HeldOutTargets":
-        """What it asks of all examples; ``tau`` (L,)."""
-        own = targets(data, "train", self.loss, tau) if self.share < 1 else None
-        return HeldOutTargets(self.share, targets(data, "meta", self.loss, tau), own)
+    def objective(
+        self, data: TaskData, values: LaneValues, deal: Deal, part: slice = EVERY
+    ) -> Objective:
+        """The mean over a held-out mini-batch, and over the group's own; ``values``: by group."""
+        lanes, filled = deal.lane[part], deal.filled[part]
+        index = deal.index("meta", part)
+        weight = filled.new_full(index.shape, self.share / index.shape[1])
+        parts = [Part("meta", data.targets_of("meta", index, lanes), self.goal, weight)]
+        if self.share < 1:
+            own = (1 - self.share) * filled / filled.sum(-1, keepdim=True)
+            targets = data.targets_of("train", deal.index("train", part), lanes)
+            parts.append(Part("train", targets, self.goal, own))
+        return data.held_out(parts, values)
 
 
-@dataclass(frozen=True)
-class HeldOutTargets:
-    """Of held-out examples, and of the training groups' own where these count."""
+class Seen(NamedTuple):
+    """What a student that stands still makes of all examples; ``r``: dl_ik/dz (L, N, K[, T], C).
 
-    share: float
-    meta: Targets
-    own: Targets | None
+    ``bias``: whether its last layer has one.
+    """
 
-    def goal(self, deal: Deal, part: slice = EVERY) -> Goal:
-        """The mean over a held-out mini-batch, and over the group's own."""
-        p, s = (deal.meta(x, part) for x in self.meta)
-        w = torch.full_like(s, self.share / s.shape[1])
-        if self.own:
-            own_p, own_s = (deal.train(x, part) for x in self.own)
-            filled = deal.filled[part]
-            own_w = (1 - self.share) * filled / filled.sum(-1, keepdim=True)
-            p, w, s = (torch.cat(ab, dim=1) for ab in ((p, own_p), (w, own_w), (s, own_s)))
-        return Goal(p.mT.contiguous(), w, s)
+    train: Output
+    meta: Output
+    r: Tensor
+    bias: bool
+
+    @staticmethod
+    def by(student: LaneNetwork, data: TaskData, values: LaneValues) -> "Seen":
+        """By ``student`` as it is now; ValueError where its last layer is not all there is."""
+        train, meta = (frozen_output(student, data, split) for split in ("train", "meta"))
+        if train.features is None or meta.features is None:
+            raise ValueError("the student does not end in a linear layer; take hypergradient: full")
+        everything = torch.arange(data.size("train"), device=data.device).expand(data.lanes, -1)
+        r = data.term_gradients(data.targets_of("train", everything), train, values)
+        if r.features is not None:
+            raise ValueError("a term depends on more than the last layer; take hypergradient: full")
+        return Seen(train, meta, r.logits, student.last_layer_has_bias)
 
 
 @dataclass(frozen=True)
 class LastLayer:
-    """The look-aheads of a deal through a step of the last layer; ``eta`` of every group, (J,)."""
+    """The look-aheads of a deal through a step of the last layer; ``eta`` of every group, (J,).
 
+    ``values``: of every lane of ``data``.
+    """
+
+    data: TaskData
     deal: Deal
     seen: Seen
-    held_out: HeldOutTargets
+    held_out: HeldOut
     eta: Tensor
     batch_size: int
+    values: LaneValues
 
     def sides(self, part: slice) -> tuple[TrainingGroup, Evaluation]:
         """Of some groups."""
         deal, seen = self.deal, self.seen
+        assert seen.train.features is not None
         h = deal.train(seen.train.features, part)
-        r = deal.train(seen.r, part).permute(0, 2, 3, 1).contiguous()
-        r *= deal.filled[part].view(len(r), 1, 1, -1)
-        group = TrainingGroup(h.mT, r, self.eta[part], self.batch_size)
-        h_e, z_e = (deal.meta(x, part) for x in seen.meta)
-        if self.held_out.own:
-            h_e = torch.cat([h_e, h], dim=1)
-            z_e = torch.cat([z_e, deal.train(seen.train.logits, part)], dim=1)
-        evaluation = Evaluation(h_e.mT, z_e.mT.contiguous(), self.held_out.goal(deal, part))
-        return group, evaluation
+        r = deal.train(seen.r, part)
+        several = r.dim() == 5
+        r = r.permute(0, 2, 4, 1, 3).flatten(3) if several else r.permute(0, 2, 3, 1)
+        r, scale = r.contiguous(), deal.scale[part]
+        owner = None
+        if several:
+            of_row = torch.arange(h.shape[1], device=h.device).repeat_interleave(h.shape[2])
+            owner = of_row.expand(len(h), -1)
+            scale = scale.gather(1, owner)
+        r *= scale.view(len(r), 1, 1, -1)
+        group = TrainingGroup(_rows(h).mT, r, self.eta[part], self.batch_size, owner, seen.bias)
+        held_out = seen.meta.each(lambda t: deal.meta(t, part))
+        if self.held_out.share < 1:
+            own = Output(h, deal.train(seen.train.logits, part))
+            held_out = joined([held_out, own])
+        h_e, z_e = held_out
+        assert h_e is not None
+        values = self.values.keep(deal.lane[part])
+        objective = self.held_out.objective(self.data, values, deal, part)
+        return group, Evaluation(_rows(h_e).mT, _rows(z_e).mT.contiguous(), objective)
+
+
+def _rows(x: Tensor) -> Tensor:
+    """(J, G, X), or (J, G, T, X) as (J, G * T, X)."""
+    return x.flatten(1, 2) if x.dim() == 4 else x

@@ -20,7 +20,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from trainers.hyperparameters import Value
+from trainers.fields import Value
 from trainers.lanes.seeds import torch_generator
 
 # Where a weight that starts at zero lies as a logit; the margin of the authors' code.
@@ -129,7 +129,7 @@ class Variant:
     ``start``: a teacher's weight before the first update; "uniform" draws it from U(0, 1) for each
     example and teacher, "equal" gives label and teachers the same. ``held_out``: share of the
     held-out mini-batch in the loss to be lowered, the rest is the training group's own.
-    ``held_out_loss``: that loss, see `trainers.mixing.held_out_loss`.
+    ``held_out_loss``: that loss, a `trainers.task.Goal`.
     """
 
     constraint: Constraint

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
+from sweep.adapters.mlflow.example_files import write_examples
 from sweep.adapters.mlflow.store import MlflowStore
 from sweep.adapters.mlflow.tracking import MlflowTracker
 from sweep.errors import BadInput
@@ -272,6 +273,7 @@ def test_confirm_run_keeps_its_labels_and_weights(
         "row": np.array([7, 3, 9, 1]),
         "label": np.array([0, 1, 2, 0]),
         "true_label": np.array([0, 1, 1, 1]),
+        "corrupted": np.array([False, False, True, True]),
         "lambda": np.array([[0.9, 0.1], [1.0, 0.0], [0.2, 0.8], [0.0, 2.0]]),
     }
     with _tracking(store, places) as tracker:
@@ -280,6 +282,9 @@ def test_confirm_run_keeps_its_labels_and_weights(
         tracker.close(key, "complete", {})
     place = _artifacts(store, key, tmp_path)
     table = pd.read_parquet(place / "examples.parquet")
+    assert table.columns.tolist() == [
+        "row", "label", "true_label", "corrupted", "lambda_label", "lambda_teacher",
+    ]  # fmt: skip
     assert table["row"].tolist() == [7, 3, 9, 1]
     assert table["corrupted"].tolist() == [False, False, True, True]
     assert table["lambda_label"].tolist() == [0.9, 1.0, 0.2, 0.0]
@@ -303,11 +308,35 @@ def test_files_on_their_way_are_sent_by_the_next_launch(
     task = confirm_cohort(PLAN, CELL, 0, VALUES, (1,))
     key = task.lanes[0].key
     label = np.array([0, 1])
+    clean = np.array([False, False])
+    examples = {"row": label, "label": label, "true_label": label, "corrupted": clean}
     with _tracking(store, places) as tracker:
         tracker.open(task)
-        tracker.attach(key, {"row": label, "label": label, "true_label": label})
+        tracker.attach(key, examples)
         spooled = (places.runs_dir / "spool").read_bytes()
     (places.runs_dir / "spool").write_bytes(spooled)  # as if it had been killed before
     with _tracking(store, places):
         pass
     assert (_artifacts(store, key, tmp_path) / "labels.json").exists()
+
+
+def test_examples_without_classes_leave_what_their_task_knows(tmp_path: Path) -> None:
+    """Of pairs of texts, say: no transition matrix, and every column that the task gives."""
+    examples = {
+        "row": np.array([4, 2, 0]),
+        "corrupted": np.array([True, False, True]),
+        "similarity": np.array([0.5, 4.0, 1.0]),
+        "lambda": np.array([[0.9, 0.1, 0.0], [1.0, 0.0, 0.5], [0.2, 0.8, 2.0]]),
+    }
+    paths = write_examples(tmp_path / "outbox", examples)
+    assert [path.name for path in paths] == ["examples.parquet", "labels.json"]
+    table = pd.read_parquet(paths[0])
+    assert table.columns.tolist() == [
+        "row", "corrupted", "similarity", "lambda_label", "lambda_teacher_1", "lambda_teacher_2",
+    ]  # fmt: skip
+    assert table["similarity"].tolist() == [0.5, 4.0, 1.0]
+    assert table["lambda_teacher_2"].tolist() == [0.0, 0.5, 2.0]
+    summary = json.loads(paths[1].read_text(encoding="utf-8"))
+    assert set(summary) == {"realised_noise_rate", "weight_histogram"}
+    assert summary["realised_noise_rate"] == pytest.approx(2 / 3)
+    assert sum(summary["weight_histogram"]["corrupted"]["lambda_label"]) == 2

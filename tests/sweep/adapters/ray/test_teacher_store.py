@@ -8,6 +8,7 @@ import pytest
 from sweep.adapters.ray.teacher_store import TeacherStore
 
 LOGITS = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
+WEIGHTS = {"layers.0.weight": LOGITS.T}
 
 
 @pytest.fixture
@@ -16,11 +17,11 @@ def store(tmp_path: Path) -> TeacherStore:
 
 
 def _put(store: TeacherStore, key: str) -> None:
-    store.put(key, LOGITS, {"layers.0.weight": LOGITS.T})
+    store.put(key, {"logits": LOGITS}, WEIGHTS)
 
 
 def _assert_reported_as_damaged(store: TeacherStore) -> None:
-    found, damaged = store.logits(["a", "b"])
+    found, damaged = store.outputs(["a", "b"])
     assert found == {}
     assert [line.split(":")[0] for line in damaged] == [str(store.path("a"))]
     assert "trained again" in damaged[0]
@@ -28,10 +29,28 @@ def _assert_reported_as_damaged(store: TeacherStore) -> None:
 
 def test_teacher_comes_back_as_it_was(store: TeacherStore, tmp_path: Path) -> None:
     _put(store, "a")
-    found = TeacherStore(tmp_path / "teachers").logits(["a", "b"])[0]
+    found = TeacherStore(tmp_path / "teachers").outputs(["a", "b"])[0]
     assert set(found) == {"a"}
-    assert found["a"].dtype == np.float32
-    assert np.array_equal(found["a"], LOGITS)
+    assert list(found["a"]) == ["logits"]
+    assert found["a"]["logits"].dtype == np.float32
+    assert np.array_equal(found["a"]["logits"], LOGITS)
+    weights = store.weights("a")
+    assert list(weights) == list(WEIGHTS)
+    assert np.array_equal(weights["layers.0.weight"], LOGITS.T)
+
+
+def test_whatever_a_task_keeps_comes_back_in_its_own_type(store: TeacherStore) -> None:
+    kept = {
+        "top_values": LOGITS.astype(np.float16),
+        "top_places": np.arange(6, dtype=np.uint16).reshape(3, 2),
+        "sizes": np.array([3, 4], dtype=np.int64),
+    }
+    store.put("a", kept, WEIGHTS)
+    found = store.outputs(["a"])[0]["a"]
+    assert set(found) == set(kept)
+    for name, array in kept.items():
+        assert found[name].dtype == array.dtype
+        assert np.array_equal(found[name], array)
 
 
 def test_putting_leaves_nothing_beside_the_teacher(store: TeacherStore) -> None:
@@ -47,7 +66,7 @@ def test_half_a_file_is_no_teacher(store: TeacherStore, part: int) -> None:
     store.path("a").write_bytes(whole[:part])
     _assert_reported_as_damaged(store)
     _put(store, "a")
-    assert set(store.logits(["a"])[0]) == {"a"}
+    assert set(store.outputs(["a"])[0]) == {"a"}
 
 
 def test_other_bytes_are_no_teacher(store: TeacherStore) -> None:
@@ -55,7 +74,7 @@ def test_other_bytes_are_no_teacher(store: TeacherStore) -> None:
     _assert_reported_as_damaged(store)
 
 
-def test_file_without_logits_is_no_teacher(store: TeacherStore) -> None:
+def test_file_without_a_checksum_is_no_teacher(store: TeacherStore) -> None:
     from safetensors.numpy import save_file
 
     save_file({"something": LOGITS}, store.path("a"))

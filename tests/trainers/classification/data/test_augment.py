@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from tests.trainers.cases import CPU, FRACTIONS, Diary
+from tests.trainers.cases import CPU, FRACTIONS, Diary, only, weights
 from trainers.classification.data.augment import PADDING, crop_and_flip
 from trainers.classification.data.dataset import Dataset
-from trainers.classification.data.lanes import LaneData
+from trainers.classification.data.lanes import LaneData, Treatment
 from trainers.lanes.seeds import torch_generator
 from trainers.loop.cohort import Cohort
+from trainers.method import Step
 from trainers.settings import (
     CohortSpec,
     Labels,
@@ -20,7 +21,6 @@ from trainers.settings import (
     ModelSpec,
     Selection,
     Training,
-    Treatment,
 )
 
 CHANNELS, HEIGHT, WIDTH = 2, 6, 5
@@ -86,14 +86,14 @@ def _places(lanes: int) -> torch.Tensor:
 def test_training_batches_alone_are_changed() -> None:
     data = _data(1)
     plain, shaken = data.batch("train", _places(1)), data.training_batch(_places(1))
-    assert shaken.augmented
-    assert not plain.augmented
+    assert shaken.changed
+    assert not plain.changed
     assert (shaken.inputs != plain.inputs).any()
-    assert torch.equal(shaken.labels, plain.labels)
+    assert torch.equal(shaken.targets.labels, plain.targets.labels)
     assert torch.equal(plain.inputs, data.inputs_of("train", _places(1)))
     quiet = _data(1, treatment=Treatment())
     assert torch.equal(quiet.training_batch(_places(1)).inputs, plain.inputs)
-    assert not quiet.training_batch(_places(1)).augmented
+    assert not quiet.training_batch(_places(1)).changed
 
 
 def test_looking_at_plain_examples_takes_nothing_from_the_draw() -> None:
@@ -116,8 +116,8 @@ def test_lane_draws_the_same_in_any_company_and_after_others_were_cut() -> None:
 
 def _cohort(*seeds: int, treatment: Treatment = CROP_FLIP) -> Cohort:
     spec = CohortSpec(
-        "cross_entropy",
-        ModelSpec("mlp", (9,)),
+        "labels_only",
+        ModelSpec("mlp", {"hidden": (9,)}),
         Training(epochs=4, batch_size=12, momentum=0.9, nesterov=True, schedule="cosine"),
         Selection("accuracy", maximize=True),
     )
@@ -132,24 +132,27 @@ def test_augmented_trial_alone_is_the_same_lane_bit_for_bit() -> None:
     solo = _cohort(5)
     solo.train(alone)
     assert diary.rows["lane-5"] == alone.rows["lane-5"]
-    for p, q in zip(together.model.parameters(), solo.model.parameters(), strict=True):
-        assert torch.equal(p, q)
+    found, expected = weights(together, "lane-5"), weights(solo, "lane-5")
+    assert list(found) == list(expected)
+    assert all(torch.equal(found[name], p) for name, p in expected.items())
 
 
 def test_training_sees_what_was_drawn_and_evaluation_does_not() -> None:
     cohort = _cohort(5)
     seen = []
-    losses = cohort.method.losses
+    losses = only(cohort).method.losses
 
-    def watch(batch, z):  # type: ignore[no-untyped-def]
-        seen.append(batch.augmented)
-        return losses(batch, z)
+    def watch(step: Step) -> torch.Tensor:
+        seen.append(step.batch.changed)
+        return losses(step)
 
-    cohort.method.losses = watch  # type: ignore[method-assign]
+    only(cohort).method.losses = watch  # type: ignore[method-assign]
     shaken, plain = Diary(), Diary()
     cohort.train(shaken)
     _cohort(5, treatment=Treatment()).train(plain)
     assert seen
     assert all(seen)
     assert shaken.rows["lane-5"] != plain.rows["lane-5"]
-    assert torch.equal(*(cohort.evaluate("validation")["validation_loss"] for _ in range(2)))
+    stack = only(cohort)
+    losses_twice = [stack.evaluate("validation", ())["validation_loss"] for _ in range(2)]
+    assert torch.equal(*losses_twice)

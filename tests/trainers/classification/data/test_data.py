@@ -4,9 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.trainers.cases import CPU, FRACTIONS, made_up_dataset
-from trainers.classification.data.lanes import LaneData, once
-from trainers.data.splits import SPLITS, SplitFractions, split_rows
-from trainers.settings import Labels, LaneSource
+from trainers.classification.data.lanes import LaneData
+from trainers.data.splits import split_rows
+from trainers.lanes.shared import once
+from trainers.settings import SPLITS, Labels, LaneSource, SplitFractions
 
 SHARES = (0.5, 0.3, 0.2)
 
@@ -91,7 +92,7 @@ def test_lanes_of_one_seed_have_their_inputs_once_and_the_values_of_each_alone()
         shared = data.batch("train", places.expand(2, -1))
         assert shared.inputs.stride(0) == 0
         assert torch.equal(shared.inputs, apart.inputs[1:])
-        assert torch.equal(shared.labels, apart.labels[1:])
+        assert torch.equal(shared.targets.labels, apart.targets.labels[1:])
         index = torch.stack([places, places.flip(0)])
         turned = data.batch("train", index).inputs
         assert torch.equal(turned[0], apart.inputs[1])

@@ -9,10 +9,11 @@ import torch
 from tests.trainers import specimens
 from tests.trainers.cases import CPU
 from tests.trainers.specimens import OFFICIAL, spec_of
-from trainers.classification.data.datasets import DATASETS, load_dataset, missing
+from trainers.classification.data.datasets import DATASETS
 from trainers.classification.data.lanes import LaneData
 from trainers.data.errors import DataError
-from trainers.settings import Labels, LaneSource
+from trainers.loading import load_dataset, missing
+from trainers.settings import Labels, LaneSource, NoiseSpec
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -34,7 +35,7 @@ def test_official_test_part_and_crops_are_refused_where_there_are_none(tmp_path:
     with pytest.raises(DataError, match=r"no official test part; give data\.splits\.test a share"):
         load_dataset(spec_of("npz", own, OFFICIAL))
     with pytest.raises(DataError, match=r"data\.augment needs images"):
-        load_dataset(spec_of("npz", own, augment="crop_flip"))
+        load_dataset(spec_of("npz", {**own, "augment": "crop_flip"}))
 
 
 def test_part_of_a_data_set_keeps_its_classes_and_its_test_part(tmp_path: Path) -> None:
@@ -82,7 +83,8 @@ def test_missing_files_are_named_with_what_to_do(
     assert all(w in said for w in ("dataset-fashion-mnist", absent, "ALMKD_DATA"))
     assert "class>/<image>" in str(missing(spec_of("image_folder", {"folder": absent})))
     assert f"no file {absent}" in str(missing(spec_of("npz", {"path": absent})))
-    assert "conditions.noise_file" in str(missing(spec_of("digits", noise_file=absent)))
+    noise = NoiseSpec(options={"noise_file": absent})
+    assert "conditions.noise_file" in str(missing(spec_of("digits", noise=noise)))
     assert missing(spec_of("digits")) is None
 
 
@@ -102,7 +104,7 @@ def test_gaussians_need_as_many_corners_as_classes() -> None:
 @pytest.mark.parametrize("name", ["synthetic_gmm", "spiral", "blobs"])
 def test_made_up_data_is_of_the_size_that_was_asked_for(name: str) -> None:
     options = {"examples": 120, "classes": 3}
-    if "features" in DATASETS[name].takes:
+    if "features" in {field.name for field in DATASETS[name].fields}:
         options["features"] = 5
     dataset = load_dataset(spec_of(name, options))
     assert dataset.inputs.shape == (120, options.get("features", 2))

@@ -15,10 +15,10 @@ from PIL import Image
 from tests.trainers import specimens
 from tests.trainers.specimens import OFFICIAL, Evil, spec_of
 from trainers.classification.data.cifar import CIFAR10, CIFAR100, PlainUnpickler, load_cifar
-from trainers.classification.data.datasets import load_dataset, missing
+from trainers.classification.data.fashion_mnist import TEST, TRAIN, fashion_mnist
 from trainers.classification.data.image_folder import image_folder
 from trainers.data.errors import DataError
-from trainers.data.idx import TEST, TRAIN, fashion_mnist
+from trainers.loading import load_dataset, missing
 
 
 def test_digits_are_images_of_their_sixty_four_grey_levels() -> None:

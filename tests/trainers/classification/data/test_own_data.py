@@ -10,11 +10,12 @@ import pytest
 
 from tests.trainers import specimens
 from tests.trainers.specimens import FRACTIONS, OFFICIAL, Evil, spec_of
-from trainers.classification.data.datasets import load_dataset, unusable
-from trainers.data.arrays import npz, parquet, read_labels
+from trainers.classification.data.fashion_mnist import fashion_mnist
+from trainers.classification.data.own import npz, parquet
+from trainers.data.arrays import read_labels
 from trainers.data.errors import DataError
-from trainers.data.idx import fashion_mnist
-from trainers.settings import Labels
+from trainers.loading import load_dataset, unusable
+from trainers.settings import Labels, NoiseSpec
 
 
 def test_npz_is_its_arrays_with_classes_in_ascending_order(tmp_path: Path) -> None:
@@ -126,20 +127,24 @@ def _noise_file(tmp_path: Path, labels: np.ndarray) -> str:
     return str(tmp_path / "labels.npy")
 
 
+def _noise(file: str) -> NoiseSpec:
+    return NoiseSpec(options={"noise_file": file})
+
+
 def test_noise_file_of_all_examples_or_of_the_training_part(tmp_path: Path) -> None:
     specimens.write_fashion(tmp_path, 100, 30)
     own = {"folder": str(tmp_path)}
     true = fashion_mnist(str(tmp_path)).labels
     given = (true[:100] + (np.arange(100) < 25)) % 10
     file = _noise_file(tmp_path, given)
-    dataset = load_dataset(spec_of("fashion_mnist", own, OFFICIAL, noise_file=file))
+    dataset = load_dataset(spec_of("fashion_mnist", own, OFFICIAL, noise=_noise(file)))
     assert dataset.file_labels is not None
     assert np.array_equal(dataset.file_labels[:100], given)
     assert np.array_equal(dataset.file_labels[100:], true[100:])
     with pytest.raises(DataError, match=r"100 labels; .* has 130 .* splits\.test: official"):
-        load_dataset(spec_of("fashion_mnist", own, FRACTIONS, noise_file=file))
+        load_dataset(spec_of("fashion_mnist", own, FRACTIONS, noise=_noise(file)))
     part = load_dataset(
-        spec_of("fashion_mnist", {**own, "examples": 65}, OFFICIAL, noise_file=file)
+        spec_of("fashion_mnist", {**own, "examples": 65}, OFFICIAL, noise=_noise(file))
     )
     assert part.file_labels is not None
     assert 0 < (part.file_labels != part.labels).sum() < 25
@@ -158,7 +163,7 @@ def test_noise_file_that_does_not_fit_is_named(
     tmp_path: Path, labels: np.ndarray, words: list[str]
 ) -> None:
     with pytest.raises(DataError) as caught:
-        load_dataset(spec_of("digits", noise_file=_noise_file(tmp_path, labels)))
+        load_dataset(spec_of("digits", noise=_noise(_noise_file(tmp_path, labels))))
     assert all(word in str(caught.value) for word in ["labels.npy", *words]), str(caught.value)
 
 
@@ -174,7 +179,7 @@ def test_rate_of_a_noise_file_is_what_it_is(tmp_path: Path) -> None:
     true = load_dataset(spec_of("digits")).labels
     given = true.copy()
     given[:359] = (given[:359] + 1) % 10  # 359 of 1797: 19.98 %
-    spec = spec_of("digits", noise_file=_noise_file(tmp_path, given))
+    spec = spec_of("digits", noise=_noise(_noise_file(tmp_path, given)))
     dataset = load_dataset(spec)
     assert unusable(dataset, spec, Labels("file", 0.2)) is None
     assert unusable(dataset, spec, Labels("file", 0.0)) is None
@@ -184,6 +189,6 @@ def test_rate_of_a_noise_file_is_what_it_is(tmp_path: Path) -> None:
 
 
 def test_class_map_of_classes_that_are_not_there_is_refused() -> None:
-    spec = spec_of("digits", class_map=((3, 12),))
+    spec = spec_of("digits", noise=NoiseSpec(options={"class_map": ((3, 12),)}))
     said = unusable(load_dataset(spec), spec, Labels("asymmetric", 0.4))
     assert said == "conditions.class_map: 12 is no class; they are 0 to 9"

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.trainers.cases import Diary, Shape, Trial, history, make_cohort
+from tests.trainers.cases import Diary, Shape, Trial, history, make_cohort, only
 from trainers.classification.methods.crust import (
     coreset_weights,
     facility_location,
@@ -97,7 +97,7 @@ def test_clean_examples_weigh_more_than_corrupted_ones() -> None:
 
 def test_training_before_the_first_coreset_is_cross_entropy() -> None:
     found = history("crust", Trial("a", values={"coreset_after": 3}))
-    expected = history("cross_entropy", Trial("a"))
+    expected = history("labels_only", Trial("a"))
     assert [{**row, "coreset_clean": 0} for row in found] == [
         {**row, "coreset_clean": 0} for row in expected
     ]
@@ -109,12 +109,12 @@ def test_coresets_are_of_the_student_as_it_is_and_report_how_clean_they_are() ->
     seen = []
 
     def watch(epoch: int, names: Sequence[str], rows: list[dict[str, float]]) -> list[bool]:
-        seen.append((cohort.method.tables()["weight"][0].clone(), rows[0]["coreset_clean"]))
+        seen.append((only(cohort).method.tables()["weight"][0].clone(), rows[0]["coreset_clean"]))
         return [True]
 
     cohort.train(watch)
     assert (seen[0][0] == 1).all()
-    clean = ~cohort.data.corrupted[0]
+    clean = ~only(cohort).data.corrupted[0]
     for w, share in seen[1:]:
         assert 0.38 * len(w) < (w > 0).sum() < 0.46 * len(w)
         assert share == pytest.approx(float(w[clean].sum() / w.sum()), rel=1e-6)

@@ -11,7 +11,7 @@ from scipy.special import softmax as np_softmax
 
 from tests.trainers.cases import Trial, history
 from tests.trainers.drawn import Drawn, drawn
-from trainers.classes.losses import distillation_gradient
+from trainers.classes.losses import cross_entropy, distillation_gradient
 from trainers.classification.methods.ae_kd import least_norm_weights
 from trainers.classification.methods.ca_mkd import label_weights
 from trainers.classification.methods.ebkd import entropy_weights
@@ -77,12 +77,12 @@ def test_losses_are_numpys(name: str, teachers: int) -> None:
 def test_no_gradient_flows_through_the_weights(name: str) -> None:
     d = drawn(name, [{"alpha": 1.0, "temperature": 2.0}], teachers=3)
     z = d.z.clone().requires_grad_()
-    (found,) = torch.autograd.grad(d.method.losses(d.batch, z).sum(), z)
+    (found,) = torch.autograd.grad(d.losses(z).sum(), z)
     method = d.method
     assert isinstance(method, SeveralTeachers)
-    w = method.teacher_weights(d.batch, d.z).expand(1, 3, -1).unsqueeze(-1)
+    w = method.teacher_weights(d.step()).expand(1, 3, -1).unsqueeze(-1)
     tau = torch.full((1, 1, 1), 2.0)
-    expected = (w * distillation_gradient(d.batch.teachers, d.z.unsqueeze(1), tau)).sum(1)
+    expected = (w * distillation_gradient(d.batch.targets.teachers, d.z.unsqueeze(1), tau)).sum(1)
     torch.testing.assert_close(found, expected)
 
 
@@ -114,7 +114,8 @@ def test_a_teacher_sure_of_an_example_has_more_weight_there() -> None:
 
 def test_a_teacher_right_about_an_example_has_more_weight_there() -> None:
     t = torch.tensor([[[[9.0, 0.0, 0.0]], [[0.0, 9.0, 0.0]]]])
-    w = label_weights(t, torch.tensor([[1]]))[0, :, 0]
+    y = torch.ones(1, 2, 1, dtype=torch.int64)
+    w = label_weights(cross_entropy(t, y))[0, :, 0]
     assert w[1] > 0.95
 
 

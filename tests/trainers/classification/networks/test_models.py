@@ -3,8 +3,8 @@ import torch
 from torch import nn
 
 from trainers.classification.networks.build import build_model
-from trainers.classification.networks.classifier import LaneClassifier
 from trainers.lanes.layers import Linear
+from trainers.lanes.network import LaneNetwork
 from trainers.settings import ModelSpec
 
 D, HIDDEN, C = 7, (11, 5), 3
@@ -14,11 +14,11 @@ def _generators(*seeds: int) -> list[torch.Generator]:
     return [torch.Generator().manual_seed(seed) for seed in seeds]
 
 
-def _mlp(*seeds: int) -> LaneClassifier:
-    return build_model(ModelSpec("mlp", HIDDEN), (D,), C, _generators(*seeds))
+def _mlp(*seeds: int) -> LaneNetwork:
+    return build_model(ModelSpec("mlp", {"hidden": HIDDEN}), (D,), C, _generators(*seeds))
 
 
-def _torch_twin(model: LaneClassifier, lane: int) -> nn.Sequential:
+def _torch_twin(model: LaneNetwork, lane: int) -> nn.Sequential:
     """The lane as an ordinary torch network."""
     layers: list[nn.Module] = []
     for layer in [*model.body, model.head]:

@@ -1,7 +1,6 @@
 """Every network of the table: its lanes, its training, what it cannot take."""
 
-import copy
-import importlib
+import re
 
 import pytest
 import torch
@@ -9,30 +8,41 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
+from tests.trainers.cases import Diary, Trial, weights
+from tests.trainers.image_cases import image_cohort
 from trainers.classes.losses import cross_entropy
 from trainers.classification.networks.build import build_model
-from trainers.classification.networks.classifier import ImageClassifier, LaneClassifier
-from trainers.classification.networks.table import NETWORKS, check_shape, complete
+from trainers.classification.networks.bytes import convolutions
+from trainers.classification.networks.classifier import ImageClassifier
+from trainers.classification.networks.table import NETWORKS
+from trainers.entries import load
 from trainers.lanes.layers import BatchNorm2d, Conv2d
+from trainers.lanes.network import LaneNetwork
 from trainers.lanes.optim import LaneSGD
-from trainers.loop.cohort_size import convolutions
 from trainers.settings import ModelSpec
 
 C, SHAPE = 10, (3, 32, 32)
 # One small network of every family, and of every branch in it.
 SMALL = (
-    ModelSpec("mlp", (5,)),
+    ModelSpec("mlp", {"hidden": (5,)}),
     ModelSpec("resnet8"),
-    ModelSpec("resnet8", shortcut="projection"),
-    ModelSpec("wrn", depth=10, width=2),
-    ModelSpec("plain_cnn", depth=2),
-    ModelSpec("plain_cnn", depth=8, width=3),
-    ModelSpec("densenet", depth=10, growth=3),
+    ModelSpec("resnet8", {"shortcut": "projection"}),
+    ModelSpec("wrn", {"depth": 10, "width": 2}),
+    ModelSpec("plain_cnn", {"depth": 2}),
+    ModelSpec("plain_cnn", {"depth": 8, "width": 3}),
+    ModelSpec("densenet", {"depth": 10, "growth": 3}),
 )
-EVERY_SMALL = pytest.mark.parametrize("spec", SMALL, ids=lambda s: f"{s.name}{s.depth}{s.shortcut}")
+EVERY_SMALL = pytest.mark.parametrize(
+    "spec", SMALL, ids=lambda s: "-".join(map(str, (s.name, *s.sizes.values())))
+)
+CONVOLUTIONAL = [spec for spec in SMALL if spec.name != "mlp"]
 
 
-def _build(spec: ModelSpec, shape: tuple[int, ...], *seeds: int) -> LaneClassifier:
+def complete(spec: ModelSpec) -> ModelSpec:
+    return NETWORKS[spec.name].complete(spec)
+
+
+def _build(spec: ModelSpec, shape: tuple[int, ...], *seeds: int) -> LaneNetwork:
     return build_model(spec, shape, C, [torch.Generator().manual_seed(seed) for seed in seeds])
 
 
@@ -42,7 +52,7 @@ def _batch(lanes: int, seed: int = 0, size: int = 8, channels: int = 1) -> tuple
     return x, torch.randint(C, (lanes, 6), generator=g)
 
 
-@pytest.mark.parametrize("spec", [s for s in SMALL if s.hidden == ()], ids=lambda s: s.name)
+@pytest.mark.parametrize("spec", CONVOLUTIONAL, ids=lambda s: s.name)
 def test_listed_convolutions_are_those_of_the_network(spec: ModelSpec) -> None:
     listed = sorted((c.outputs, c.inputs, c.kernel) for c in convolutions(complete(spec), SHAPE))
     built = _build(spec, SHAPE, 0).modules()
@@ -74,40 +84,44 @@ def test_nothing_is_wider_than_a_network_says(spec: ModelSpec) -> None:
 
 @EVERY_SMALL
 def test_a_lane_has_the_bits_that_it_has_alone(spec: ModelSpec) -> None:
-    seeds, lr = (5, 6), torch.tensor([0.1, 0.03])
-    decay = torch.tensor([5e-4, 0.0])
-    together = _trained(_build(spec, (1, 8, 8), *seeds), decay, lr, [0, 1])
-    for lane, seed in enumerate(seeds):
-        at = slice(lane, lane + 1)
-        alone = _trained(_build(spec, (1, 8, 8), seed), decay[at], lr[at], [lane])
-        for name, tensor in alone.state_dict().items():
-            assert torch.equal(tensor[0], together.state_dict()[name][lane]), name
-
-
-def _trained(model: LaneClassifier, decay: Tensor, lr: Tensor, lanes: list[int]) -> LaneClassifier:
-    """Three steps on the batches of ``lanes``."""
-    sgd = LaneSGD(model, decay, 0.9, nesterov=True)
-    for step in range(3):
-        x, y = _batch(2, seed=step)
-        sgd.step(cross_entropy(model(x[lanes]).logits, y[lanes]), lr)
-    return model
+    """Stacked or in turn, as a cohort trains the network on a CPU."""
+    settings = ((0.1, 5e-4), (0.03, 0.0))
+    trials = [
+        Trial(f"trial-{i}", seed=5 + i, values={"lr": lr, "weight_decay": decay})
+        for i, (lr, decay) in enumerate(settings)
+    ]
+    together = image_cohort(trials, epochs=2, model=spec)
+    together.train(Diary())
+    assert len(together.stacks) == (1 if "cpu" in NETWORKS[spec.name].together else 2)
+    for trial in trials:
+        alone = image_cohort([trial], epochs=2, model=spec)
+        before = weights(alone, trial.name)
+        alone.train(Diary())
+        found, expected = weights(together, trial.name), weights(alone, trial.name)
+        assert list(found) == list(expected)
+        for name, tensor in expected.items():
+            assert torch.equal(tensor, found[name]), name
+            assert not torch.equal(tensor, before[name]), name
 
 
 @pytest.mark.usefixtures("double_precision")
-@pytest.mark.parametrize("spec", [s for s in SMALL if s.hidden == ()], ids=lambda s: s.name)
-def test_lanes_computed_together_have_the_numbers_of_each_in_turn(spec: ModelSpec) -> None:
+@pytest.mark.parametrize("spec", CONVOLUTIONAL, ids=lambda s: s.name)
+def test_lanes_computed_together_have_the_numbers_of_each_alone(spec: ModelSpec) -> None:
     """Grouped convolutions are for GPUs; here they show that they compute the same."""
-    model = _build(spec, (1, 8, 8), 1, 2)
+    seeds = (1, 2)
+    model = _build(spec, (1, 8, 8), *seeds)
     assert isinstance(model, ImageClassifier)
-    twin = copy.deepcopy(model)
     x, _ = _batch(2)
-    in_turn = model(x)
-    images = x.transpose(0, 1).flatten(1, 2)
-    features = twin.vectors(images, 2)
-    torch.testing.assert_close(features.mT, in_turn.features)
-    for (name, a), b in zip(model.named_buffers(), twin.buffers(), strict=True):
-        torch.testing.assert_close(a, b, msg=name)
-        assert not torch.equal(a[0], a[1])
+    together = model(x)
+    for lane, seed in enumerate(seeds):
+        alone = _build(spec, (1, 8, 8), seed)
+        output = alone(x[lane : lane + 1])
+        torch.testing.assert_close(together.features[lane], output.features[0])
+        torch.testing.assert_close(together.logits[lane], output.logits[0])
+        for (name, a), b in zip(model.named_buffers(), alone.buffers(), strict=True):
+            torch.testing.assert_close(a[lane], b[0], msg=name)
+    for _, buffer in model.named_buffers():
+        assert not torch.equal(buffer[0], buffer[1])
 
 
 class _Twin(nn.Module):
@@ -132,7 +146,7 @@ class _Twin(nn.Module):
             x = F.relu(x + y)
         return self.head(x.mean((2, 3)))
 
-    def take(self, model: LaneClassifier, lane: int) -> None:
+    def take(self, model: LaneNetwork, lane: int) -> None:
         """The first weights of a lane."""
         ours = list(model.modules())
         convs = [m for m in ours if isinstance(m, Conv2d)]
@@ -201,20 +215,21 @@ def test_a_loss_after_a_step_can_be_derived_by_weights_before_it(spec: ModelSpec
 @pytest.mark.parametrize("name", NETWORKS)
 def test_row_says_what_the_network_is(name: str) -> None:
     network = NETWORKS[name]
-    module, _, builder = network.implementation.partition(":")
-    assert issubclass(getattr(importlib.import_module(module), builder), LaneClassifier)
+    assert issubclass(load(network.implementation), LaneNetwork)
     assert network.summary
     assert network.source
-    assert not (network.together and network.alone)
-    assert not set(network.fixed) & set(network.takes)
+    # Whoever gains from lanes side by side says how many bytes one of them touches.
+    assert bool(network.together) == (network.lane_bytes is not None)
+    assert not set(network.fixed) & {field.name for field in network.fields}
 
 
 @pytest.mark.parametrize("shape", [(64,), (1, 7, 8), (3, 32), (2, 8, 8, 8)])
 def test_shapes_that_are_no_images_are_refused(shape: tuple[int, ...]) -> None:
-    for refuse in (check_shape, lambda spec, shape: _build(spec, shape, 1)):
-        with pytest.raises(ValueError, match=r"resnet8 takes images .* 8x8 .* take mlp"):
-            refuse(ModelSpec("resnet8"), shape)
-    check_shape(ModelSpec("mlp", (3,)), shape)
+    message = r"resnet8 takes images .* 8x8 .* take mlp"
+    assert re.match(message, NETWORKS["resnet8"].shape_problem("resnet8", shape) or "")
+    with pytest.raises(ValueError, match=message):
+        _build(ModelSpec("resnet8"), shape, 1)
+    assert NETWORKS["mlp"].shape_problem("mlp", shape) is None
 
 
 def test_mlp_flattens_whatever_it_is_given() -> None:
@@ -224,30 +239,43 @@ def test_mlp_flattens_whatever_it_is_given() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "message"),
+    ("spec", "field", "message"),
     [
-        (ModelSpec("resnet8", (16,)), r"resnet8 takes no hidden; drop it \(it takes shortcut\)"),
-        (ModelSpec("resnet8", depth=20), "resnet8 has depth 8; drop depth"),
-        (ModelSpec("resnet8", shortcut="a"), "resnet8: shortcut is 'a'; .* pad or projection"),
-        (ModelSpec("mlp"), r"mlp needs hidden; add it, e.g. hidden: \[16\]"),
-        (ModelSpec("mlp", (16,), depth=2), "mlp takes no depth; drop it"),
-        (ModelSpec("wrn", depth=16), "wrn needs width"),
-        (ModelSpec("wrn", depth=17, width=1), "depth is 17; .* 10 or a multiple of 6 more"),
-        (ModelSpec("wrn", depth=4, width=1), "depth is 4; .* e.g. 10 or 16"),
-        (ModelSpec("plain_cnn", depth=3), "depth is 3; .* one of 2, 4, 6, 8, 10"),
-        (ModelSpec("densenet", depth=41), "depth is 41; .* e.g. 40 or 43"),
-        (ModelSpec("module"), "module needs path"),
-        (ModelSpec("module", path="a.b.C"), "'a.b.C'; write it as package.module:Class"),
+        (
+            ModelSpec("resnet8", {"hidden": (16,)}),
+            "hidden",
+            r"resnet8 does not take this field; remove it \(it takes shortcut\)",
+        ),
+        (ModelSpec("resnet8", {"depth": 20}), "depth", "resnet8 has depth 8; drop depth"),
+        (ModelSpec("resnet8", {"shortcut": "a"}), "shortcut", "'a' must be one of pad, projection"),
+        (ModelSpec("mlp"), "hidden", r"is missing; mlp needs it, add it, e.g. hidden: \[16\]"),
+        (ModelSpec("mlp", {"hidden": (16,), "depth": 2}), "depth", "mlp does not take this field"),
+        (ModelSpec("wrn", {"depth": 16}), "width", "is missing; wrn needs it"),
+        (
+            ModelSpec("wrn", {"depth": 17, "width": 1}),
+            "",
+            "depth is 17; .* 10 or a multiple of 6 more",
+        ),
+        (ModelSpec("wrn", {"depth": 4, "width": 1}), "", "depth is 4; .* e.g. 10 or 16"),
+        (ModelSpec("plain_cnn", {"depth": 3}), "", "depth is 3; .* one of 2, 4, 6, 8, 10"),
+        (ModelSpec("densenet", {"depth": 41}), "", "depth is 41; .* e.g. 40 or 43"),
+        (ModelSpec("module"), "path", "is missing; module needs it"),
+        (ModelSpec("module", {"path": "a.b.C"}), "", "'a.b.C'; write it as package.module:Class"),
     ],
-)  # fmt: skip
-def test_sizes_that_a_network_has_not_are_refused(spec: ModelSpec, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+)
+def test_sizes_that_a_network_has_not_are_refused(
+    spec: ModelSpec, field: str, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
         complete(spec)
+    assert getattr(caught.value, "field", "") == field
 
 
 def test_sizes_that_are_not_given_are_filled_in() -> None:
-    assert complete(ModelSpec("densenet")) == ModelSpec("densenet", depth=40, growth=12)
-    assert complete(ModelSpec("resnet20")) == ModelSpec("resnet20", depth=20, shortcut="pad")
+    assert complete(ModelSpec("densenet")) == ModelSpec("densenet", {"depth": 40, "growth": 12})
+    assert complete(ModelSpec("resnet20")) == ModelSpec(
+        "resnet20", {"depth": 20, "shortcut": "pad"}
+    )
     assert complete(complete(ModelSpec("resnet20"))) == complete(ModelSpec("resnet20"))
-    assert complete(ModelSpec("plain_cnn", depth=10)).width == 32
-    assert complete(ModelSpec("plain_cnn", depth=8)).width == 16
+    assert complete(ModelSpec("plain_cnn", {"depth": 10})).sizes["width"] == 32
+    assert complete(ModelSpec("plain_cnn", {"depth": 8})).sizes["width"] == 16

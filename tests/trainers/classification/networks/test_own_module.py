@@ -5,11 +5,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tests.trainers.cases import Diary, Trial
+from tests.trainers.cases import Diary, Trial, weights
 from tests.trainers.image_cases import image_cohort
 from trainers.classes.losses import cross_entropy
 from trainers.classification.networks.build import build_model
-from trainers.classification.networks.classifier import LaneClassifier
+from trainers.lanes.network import LaneNetwork
 from trainers.lanes.optim import LaneSGD
 from trainers.settings import ModelSpec
 
@@ -62,10 +62,10 @@ def no_module() -> int:
 
 
 def _spec(name: str, **fields: object) -> ModelSpec:
-    return ModelSpec("module", path=f"{__name__}:{name}", **fields)
+    return ModelSpec("module", {"path": f"{__name__}:{name}", **fields})
 
 
-def _build(spec: ModelSpec, *seeds: int) -> LaneClassifier:
+def _build(spec: ModelSpec, *seeds: int) -> LaneNetwork:
     return build_model(spec, SHAPE, C, [torch.Generator().manual_seed(s) for s in seeds])
 
 
@@ -125,7 +125,7 @@ def test_torchs_global_random_numbers_are_left_as_they_were() -> None:
 
 
 def test_it_trains_in_a_cohort_and_is_tested_at_its_best_epoch() -> None:
-    own = ModelSpec("module", path=f"{__name__}:Net", arguments={"channels": 1, "classes": 3})
+    own = _spec("Net", arguments={"channels": 1, "classes": 3})
     trial, diary = Trial("a", noise_rate=0.0, values={"lr": 0.05}), Diary()
     cohort = image_cohort([trial], epochs=4, method="alm_kd", model=own)
     result = cohort.train(diary)["a"]
@@ -134,7 +134,23 @@ def test_it_trains_in_a_cohort_and_is_tested_at_its_best_epoch() -> None:
     assert result.test
 
 
-def test_its_cohort_has_one_lane() -> None:
+def test_lanes_of_a_cohort_train_in_turn_and_as_each_alone() -> None:
+    arguments = {"channels": 1, "classes": 3, "dropout": 0.3}
+    own = _spec("Net", arguments=arguments)
+    trials = [Trial(f"trial-{i}", seed=i, values={"lr": 0.05}) for i in range(3)]
+    together = Diary({"trial-0": 1})
+    cohort = image_cohort(trials, model=own)
+    cohort.train(together)
+    assert [stack.names for stack in cohort.stacks] == [["trial-1"], ["trial-2"]]
+    for trial in trials[1:]:
+        diary, alone = Diary(), image_cohort([trial], model=own)
+        alone.train(diary)
+        assert together.rows[trial.name] == diary.rows[trial.name]
+        found = weights(cohort, trial.name)
+        assert all(torch.equal(found[k], t) for k, t in weights(alone, trial.name).items())
+
+
+def test_it_has_one_lane() -> None:
     with pytest.raises(ValueError, match=r"Net trains one lane .* not 2; .*max_lanes: 1"):
         _build(_spec("Net"), 1, 2)
 
@@ -142,7 +158,7 @@ def test_its_cohort_has_one_lane() -> None:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        (ModelSpec("module", path="no.such:Net"), "no.such:Net cannot be loaded: No module"),
+        (ModelSpec("module", {"path": "no.such:Net"}), "no.such:Net cannot be loaded: No module"),
         (_spec("Missing"), "Missing cannot be loaded: .* has no attribute"),
         (_spec("C"), "C is no class"),
         (_spec("no_module"), "gives a int; it must give a torch.nn.Module"),

@@ -59,7 +59,9 @@ def test_small_resnets_count_by_hand() -> None:
     assert _count(ModelSpec("resnet8")) == _resnet_parameters(8) == 75_290
     assert _count(ModelSpec("resnet14")) == _resnet_parameters(14) == 172_506
     projections = 16 * 32 + 2 * 32 + 32 * 64 + 2 * 64
-    assert _count(ModelSpec("resnet8", shortcut="projection")) == 75_290 + projections == 78_042
+    assert (
+        _count(ModelSpec("resnet8", {"shortcut": "projection"})) == 75_290 + projections == 78_042
+    )
 
 
 @pytest.mark.parametrize(
@@ -71,7 +73,7 @@ def test_small_resnets_count_by_hand() -> None:
 def test_wide_resnets_have_the_parameters_of_their_paper(
     depth: int, width: int, millions: str
 ) -> None:
-    count = _count(ModelSpec("wrn", depth=depth, width=width))
+    count = _count(ModelSpec("wrn", {"depth": depth, "width": width}))
     assert f"{count / 1e6:.1f}" == millions
     assert count == _wrn_parameters(depth, width)
 
@@ -80,28 +82,29 @@ def test_densenet_has_the_parameters_of_its_paper() -> None:
     count = _count(ModelSpec("densenet"))
     assert f"{count / 1e6:.1f}" == "1.0"
     assert count == _densenet_parameters(40, 12)
-    small = ModelSpec("densenet", depth=10, growth=3)
+    small = ModelSpec("densenet", {"depth": 10, "growth": 3})
     assert _count(small) == _densenet_parameters(10, 3)
 
 
 @pytest.mark.parametrize(
     ("depth", "width", "expected"),
     [
-        (2, 0, 9 * 16 * (3 + 16) + 4 * 16 + 8 * 8 * 16 * C + C),
+        (2, None, 9 * 16 * (3 + 16) + 4 * 16 + 8 * 8 * 16 * C + C),
         (2, 32, 9 * 32 * (3 + 32) + 4 * 32 + 8 * 8 * 32 * C + C),
-        (4, 0, 9 * (3 * 16 + 16**2 + 16 * 32 + 32**2) + 2 * 96 + 8 * 8 * 32 * C + C),
-        (6, 0, 9 * (48 + 256 + 512 + 1024 + 2048 + 4096) + 2 * 224 + 16 * 64 * C + C),
+        (4, None, 9 * (3 * 16 + 16**2 + 16 * 32 + 32**2) + 2 * 96 + 8 * 8 * 32 * C + C),
+        (6, None, 9 * (48 + 256 + 512 + 1024 + 2048 + 4096) + 2 * 224 + 16 * 64 * C + C),
         (
-            8, 0,
+            8, None,
             9 * (48 + 256 + 512 + 1024 + 2048 + 4096 + 8192 + 16384) + 2 * 480
             + 4 * 128 * 64 + 64 + 64 * C + C,
         ),
         (
-            10, 0,
+            10, None,
             9 * (96 + 32 * (32 + 64) + 64 * (64 + 128) + 128 * (128 + 256) + 3 * 256**2)
             + 2 * (2 * 32 + 2 * 64 + 2 * 128 + 4 * 256) + 4 * 256 * 128 + 128 + 128 * C + C,
         ),
     ],
 )  # fmt: skip
-def test_plain_networks_count_by_hand(depth: int, width: int, expected: int) -> None:
-    assert _count(ModelSpec("plain_cnn", depth=depth, width=width)) == expected
+def test_plain_networks_count_by_hand(depth: int, width: int | None, expected: int) -> None:
+    sizes = {"depth": depth} if width is None else {"depth": depth, "width": width}
+    assert _count(ModelSpec("plain_cnn", sizes)) == expected

@@ -1,0 +1,43 @@
+"""The metrics beside the one that is tested: with intervals, and nothing called.
+
+They are there to look at. A difference that is found among many metrics is no finding; whoever
+wants to claim one names it as ``compare.metric`` before the sweep runs.
+"""
+
+import pandas as pd
+
+from sweep.compare.comparison import comparison_table
+from sweep.compare.notation import better_text, condition_title, decimals
+from sweep.compare.records import SweepRecord
+from sweep.compare.tables import NOTHING, delta_text, interval_text, rows_of
+from trainers.entries import Metric
+
+
+def exploratory_table(record: SweepRecord, seed: int) -> pd.DataFrame:
+    """One row per metric, condition and method; empty where nothing else was measured."""
+    rows = []
+    for metric in record.others:
+        looked_at = record.looking_at(metric)
+        table = comparison_table(looked_at, seed)
+        for condition in record.conditions:
+            for row in rows_of(table, condition).to_dict("records"):
+                digits = decimals(row["ci95_high"] - row["ci95_low"])
+                known = row["n_seeds"] > 0
+                mean = f"{row[f'{looked_at.test_column}_mean']:.{digits}f}" if known else NOTHING
+                interval = interval_text(row["ci95_low"], row["ci95_high"], digits)
+                rows.append(
+                    {
+                        "metric": _name(metric, looked_at),
+                        "condition": condition_title(condition, record.conditions),
+                        "method": row["method"],
+                        "mean [95 % interval]": f"{mean} {interval}" if known else NOTHING,
+                        "against": row["baseline"] or NOTHING,
+                        "difference [95 % interval]": delta_text(row, digits),
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def _name(metric: Metric, record: SweepRecord) -> str:
+    unit = {"percent": ", %"}.get(metric.unit, f", {metric.unit}" if metric.unit else "")
+    return f"{metric.title}{unit} ({better_text(record)})"

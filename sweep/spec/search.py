@@ -1,0 +1,55 @@
+"""The part of a spec that says how configurations are searched."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sweep.spec.fields import Strict, one_of
+from sweep.spec.spaces import SpaceSpec
+
+# The names under which Optuna's samplers and pruners are known here; the classes are an adapter's.
+SAMPLERS = (
+    "tpe", "random", "cmaes", "gp", "qmc", "grid", "brute_force", "nsgaii", "nsgaiii",
+)  # fmt: skip
+PRUNERS = (
+    "median", "percentile", "successive_halving", "hyperband", "threshold", "patient",
+    "wilcoxon", "none",
+)  # fmt: skip
+
+
+class Named(BaseModel):
+    """An Optuna sampler or pruner by name, with its own parameters beside it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True, allow_inf_nan=False)
+    name: str
+
+    def parameters(self) -> dict[str, Any]:
+        """Everything but the name."""
+        return dict(self.model_extra or {})
+
+
+class Sampler(Named):
+    """What proposes trials."""
+
+    name: Annotated[str, one_of("sampler", SAMPLERS)] = "tpe"
+
+
+class Pruner(Named):
+    """What stops weak trials."""
+
+    name: Annotated[str, one_of("pruner", PRUNERS)] = "median"
+
+
+class Search(Strict):
+    """The same budget, sampler, pruner and shared ranges for every cell.
+
+    ``trials`` per cell, asked and trained in generations of ``generation``; ``shared`` ranges hold
+    for every method that has the hyperparameter, ``own`` ranges for one label.
+    """
+
+    trials: Annotated[int, Field(ge=1)] = 24
+    generation: Annotated[int, Field(ge=1)] = 8
+    sampler: Sampler = Sampler()
+    pruner: Pruner = Pruner()
+    shared: SpaceSpec = Field(default_factory=dict)
+    own: dict[str, SpaceSpec] = Field(default_factory=dict)

@@ -1,0 +1,53 @@
+"""Fashion-MNIST, from the IDX files in which it is published.
+
+The published MD5 sums are of the compressed files, which Debian packs anew; what is checked instead
+is gzip's own checksum and every size.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from trainers.classification.data.dataset import Dataset, Images, Standard, of_images
+from trainers.data.errors import DataError
+from trainers.data.files import holding, not_found, places
+from trainers.data.idx import read_idx
+
+DEBIAN = "/usr/share/datasets/fashion-mnist"
+TRAIN = ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz")
+TEST = ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz")
+CLASSES = 10
+# Of the 60,000 training images.
+STANDARD = Standard(mean=(0.2860,), std=(0.3530,))
+
+
+def fashion_mnist(folder: str | None = None) -> Dataset:
+    """Grey images (N, 1, 28, 28), standardised; the official test part last."""
+    found = holding([*TRAIN, *TEST], places(folder, "fashion-mnist", DEBIAN))
+    if found is None:
+        raise DataError(missing_fashion_mnist(folder) or "")
+    return of_images([_part(found, *TRAIN)], [_part(found, *TEST)], CLASSES, STANDARD)
+
+
+def missing_fashion_mnist(folder: str | None = None) -> str | None:
+    """What to fetch and where to put it, or None if all files are there."""
+    folders = places(folder, "fashion-mnist", DEBIAN)
+    if holding([*TRAIN, *TEST], folders):
+        return None
+    remedy = (
+        "install Debian's package dataset-fashion-mnist; or fetch the files from "
+        "https://github.com/zalandoresearch/fashion-mnist"
+    )
+    return not_found([*TRAIN, *TEST], folders, remedy)
+
+
+def _part(folder: Path, images: str, labels: str) -> Images:
+    pixels, y = read_idx(folder / images, 3), read_idx(folder / labels, 1)
+    if len(pixels) != len(y):
+        raise DataError(
+            f"{folder}: {images} holds {len(pixels)} images, {labels} {len(y)} labels; fetch both "
+            "again"
+        )
+    if len(y) and y.max() >= CLASSES:
+        raise DataError(f"{folder / labels}: holds the label {y.max()}, the classes are 0 to 9")
+    return Images(pixels[:, None], y.astype(np.int64))

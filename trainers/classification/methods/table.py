@@ -1,0 +1,146 @@
+"""METHODS: the ways to train that know classes, and so are a classifier's own."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from trainers.entries import MethodEntry
+from trainers.fields import Field
+from trainers.hyperparameters import ALPHA, MIX, OPTIMIZER, TEMPERATURE
+
+METHODS: Mapping[str, MethodEntry] = {
+    "label_smoothing": MethodEntry(
+        implementation="trainers.classification.methods.label_smoothing:LabelSmoothing",
+        summary="the given labels, softened towards all classes alike, no teacher",
+        source="Szegedy et al. 2016, arXiv 1512.00567",
+        teachers="none",
+        uses_meta=False,
+        hyperparameters=(
+            *OPTIMIZER,
+            Field(
+                "smoothing", "float", 0.1, "share of the label given to all classes alike",
+                "Szegedy et al. 2016", unit="share", low=0.0, high=1.0,
+            ),
+        ),
+    ),
+    "wsld": MethodEntry(
+        implementation="trainers.classification.methods.wsld:Wsld",
+        summary="teacher weighted per example by whether it or the student knows the label better",
+        source="Zhou et al. 2021, arXiv 2102.00650, and its authors' public code",
+        teachers="one",
+        uses_meta=False,
+        hyperparameters=(
+            *OPTIMIZER,
+            replace(TEMPERATURE, default=2.0, source="authors' code, ImageNet"),
+            Field(
+                "kd_weight", "float", 2.5, "weight of distillation beside the label's 1",
+                "authors' code, ImageNet", low=0.0,
+            ),
+        ),
+    ),
+    "crust": MethodEntry(
+        implementation="trainers.classification.methods.crust:Crust",
+        summary="the given labels of a coreset of each class, no teacher",
+        source="Mirzasoleiman et al. 2020, arXiv 2011.07451, and its authors' public code",
+        teachers="none",
+        uses_meta=False,
+        hyperparameters=(
+            *OPTIMIZER,
+            Field(
+                "coreset_ratio", "float", 0.5, "share of each class in its coreset",
+                "authors' code", unit="share", low=0.0, high=1.0, open_low=True,
+            ),
+            Field(
+                "coreset_radius", "float", 0.5, "how near a neighbour is, in median distances of "
+                "its class", "own; the authors' code has a length of 2", low=0.0,
+            ),
+            Field(
+                "coreset_after", "int", 5, "how long on all examples before the first coreset",
+                "authors' code, 120 epochs", unit="epochs", low=0,
+            ),
+        ),
+    ),
+    "dkd": MethodEntry(
+        implementation="trainers.classification.methods.dkd:Dkd",
+        summary="distillation of the label's class and of the others, weighted apart",
+        source="Zhao et al. 2022, arXiv 2203.08679, and its authors' public code",
+        teachers="one",
+        uses_meta=False,
+        hyperparameters=(
+            *OPTIMIZER,
+            TEMPERATURE,
+            Field(
+                "target_weight", "float", 1.0, "weight of the label's class", "authors' code",
+                low=0.0,
+            ),
+            Field(
+                "other_weight", "float", 8.0, "weight of the other classes",
+                "authors' code, CIFAR-100", low=0.0,
+            ),
+            Field(
+                "ramp_epochs", "int", 20, "how long until distillation has its full weight",
+                "authors' code, 240 epochs", unit="epochs", low=1,
+            ),
+        ),
+    ),
+    "dist": MethodEntry(
+        implementation="trainers.classification.methods.dist:Dist",
+        summary="correlation with the teacher over classes and over the batch",
+        source="Huang et al. 2022, arXiv 2205.10536, and its authors' public code",
+        teachers="one",
+        uses_meta=False,
+        hyperparameters=(
+            *OPTIMIZER,
+            replace(TEMPERATURE, default=1.0, source="authors' code"),
+            Field(
+                "inter_weight", "float", 1.0, "weight of the correlation over classes",
+                "authors' code", low=0.0,
+            ),
+            Field(
+                "intra_weight", "float", 1.0, "weight of the correlation over the batch",
+                "authors' code", low=0.0,
+            ),
+        ),
+    ),
+    "born_again": MethodEntry(
+        implementation="trainers.classification.methods.born_again:BornAgain",
+        summary="a teacher of the student's own architecture, without a temperature",
+        source="Furlanello et al. 2018, arXiv 1805.04770",
+        teachers="one",
+        uses_meta=False,
+        teacher_is_student=True,
+        hyperparameters=(
+            *OPTIMIZER,
+            replace(ALPHA, default=1.0, source="Furlanello et al. 2018: the teacher alone"),
+        ),
+    ),
+    "ebkd": MethodEntry(
+        implementation="trainers.classification.methods.ebkd:Ebkd",
+        summary="several teachers weighted per example by how sure they are",
+        source="Kwon et al. 2020 (ICASSP); public code of CA-MKD",
+        teachers="several",
+        uses_meta=False,
+        hyperparameters=MIX,
+    ),
+    "ca_mkd": MethodEntry(
+        implementation="trainers.classification.methods.ca_mkd:CaMkd",
+        summary="several teachers weighted per example by how well they know its label",
+        source="Zhang et al. 2022, arXiv 2201.00007, and its authors' public code",
+        teachers="several",
+        uses_meta=False,
+        hyperparameters=MIX,
+    ),
+    "ae_kd": MethodEntry(
+        implementation="trainers.classification.methods.ae_kd:AeKd",
+        summary="several teachers in the combination whose gradient is shortest",
+        source="Du et al. 2020 (NeurIPS) and its authors' public code",
+        teachers="any",
+        uses_meta=False,
+        hyperparameters=(
+            *MIX,
+            Field(
+                "cap", "float", 1.0, "the most that one teacher may weigh; at least 1/M",
+                "authors' code", unit="share", low=0.0, high=1.0,
+            ),
+        ),
+    ),
+}  # fmt: skip

@@ -1,0 +1,50 @@
+"""A data set in memory: what every task's has in common."""
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from trainers.settings import DataSpec
+
+
+class Dataset(ABC):
+    """N examples; what an example is, is its task's matter.
+
+    ``official_test``: how many examples, the last ones, form the test part as published; 0 where
+    there is none.
+    """
+
+    official_test: int
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """N."""
+
+    @property
+    @abstractmethod
+    def strata(self) -> NDArray[np.int64]:
+        """What every split holds in the same shares, (N,): classes, where there are any."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one input, as networks are told it."""
+
+    @abstractmethod
+    def take(self, rows: NDArray[np.int64], official_test: int) -> "Dataset":
+        """The examples at ``rows``, of which the last ``official_test`` are the official test
+        part."""
+
+    def problem(self, spec: "DataSpec") -> str | None:
+        """Why no student could be trained on this as ``spec`` says, or None."""
+        return None
+
+    def with_noise_options(self, spec: "DataSpec") -> "Dataset":
+        """With whatever the options of the noise name, such as labels of a file.
+
+        DataError if that cannot be used.
+        """
+        return self

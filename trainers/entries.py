@@ -1,0 +1,247 @@
+"""The rows of the tables: what a task, a method, a data set, a network, a noise kind, a metric says
+of itself. Free of torch, so that a spec can be checked without loading it; what trains is named by
+path.
+"""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from trainers.fields import Field, FieldError, Value, checked, resolved
+
+if TYPE_CHECKING:
+    from trainers.data.dataset import Dataset
+    from trainers.method import Method
+    from trainers.settings import DataSpec, Labels, ModelSpec
+    from trainers.task import Task
+
+Device = Literal["cpu", "cuda"]
+Direction = Literal["maximize", "minimize"]
+Optimizer = Literal["sgd", "adamw"]
+EpochThatCounts = Literal["best", "last"]
+# The shape of one input, without examples.
+Shape = tuple[int, ...]
+
+# The fewest and the most teachers that a method reads, by word.
+TEACHERS: Mapping[str, tuple[float, float]] = {
+    "none": (0, 0),
+    "one": (1, 1),
+    "several": (2, float("inf")),
+    "any": (1, float("inf")),
+}
+
+
+def load(path: str) -> Any:
+    """What stands at ``package.module:name``."""
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What is measured on a split. ``unit``: percent, nats, or empty for a pure number.
+
+    ``undefined``: when there is no value; it is then absent, never NaN.
+    """
+
+    name: str
+    meaning: str
+    unit: str
+    direction: Direction
+    undefined: str = ""
+
+    @property
+    def title(self) -> str:
+        """The name as it stands in a sentence."""
+        return self.name.replace("_", " ")
+
+
+@dataclass(frozen=True)
+class MethodEntry:
+    """A way to train a student.
+
+    ``teachers``: how many its loss reads: none, exactly one, several (two or more) or any number
+    from one on. ``uses_meta``: it learns from the meta split. ``stacks``: its trials train stacked,
+    side by side; where False, in turn. ``changes_inputs``: it shows students other inputs than
+    those that teachers' outputs were kept for, so that teachers are asked anew.
+    ``teacher_is_student``: its teacher has the student's architecture. ``one_teacher_only``:
+    choices, by hyperparameter, that know one teacher alone.
+    """
+
+    implementation: str
+    summary: str
+    source: str
+    teachers: Literal["none", "one", "several", "any"]
+    uses_meta: bool
+    hyperparameters: tuple[Field, ...]
+    stacks: bool = True
+    changes_inputs: bool = False
+    teacher_is_student: bool = False
+    one_teacher_only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def uses_teacher(self) -> bool:
+        """Whether its loss reads teachers' outputs."""
+        return self.teachers != "none"
+
+    def teacher_problem(self, count: int, values: Mapping[str, Value]) -> str | None:
+        """Why the method cannot train with ``count`` teachers and these hyperparameters, or None.
+
+        A method without teachers ignores those that are there.
+        """
+        fewest, most = TEACHERS[self.teachers]
+        if self.uses_teacher and not fewest <= count <= most:
+            reads = {"one": "one teacher", "several": "two teachers or more"}
+            wanted = reads.get(self.teachers, "at least one teacher")
+            return f"reads {wanted}, but there are {count}; give it as many"
+        for name, words in self.one_teacher_only.items():
+            value = values.get(name, self.hyperparameter(name).default)
+            if count > 1 and value in words:
+                others = [c for c in self.hyperparameter(name).choices if c not in words]
+                return (
+                    f"{name}: {value!r} mixes the label with one teacher, but there are {count}; "
+                    f"choose {' or '.join(others)}"
+                )
+        return None
+
+    def has(self, name: str) -> bool:
+        """Whether the method has a hyperparameter of that name."""
+        return any(h.name == name for h in self.hyperparameters)
+
+    def hyperparameter(self, name: str) -> Field:
+        """The hyperparameter of that name; KeyError if the method has none."""
+        return {h.name: h for h in self.hyperparameters}[name]
+
+    def load(self) -> "type[Method]":
+        """The class that trains by this method."""
+        loaded: type[Method] = load(self.implementation)
+        return loaded
+
+
+@dataclass(frozen=True)
+class DatasetEntry:
+    """A data set.
+
+    ``load``, ``missing`` (what to fetch and where to put it, if anything), ``shape`` and ``counts``
+    take the options as keywords: those of ``fields``. ``treatment``: options of what is done to
+    examples on their way to a student. ``official_test``: whether it has, or can have, an official
+    test part. Every data set takes ``examples`` besides: a part of it, where it is not an option.
+    ``shape``: that of one input; ``counts``: its examples, and the numbers that a teacher gives for
+    one of them; each None where only a file of the user's tells. ``noise_defaults``: what options
+    of the noise are by default here.
+    """
+
+    load: "Callable[..., Dataset]"
+    summary: str
+    source: str
+    task: str
+    fields: tuple[Field, ...] = ()
+    treatment: tuple[Field, ...] = ()
+    official_test: bool = False
+    missing: Callable[..., str | None] = lambda **options: None
+    shape: Callable[..., Shape | None] = lambda **options: None
+    counts: Callable[..., tuple[int, int] | None] = lambda **options: None
+    noise_defaults: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class NetworkEntry:
+    """A student or teacher.
+
+    ``fields``: sizes that may or have to be given; ``fixed``: sizes that the name stands for.
+    ``together``: devices on which several lanes gain from being computed side by side; elsewhere
+    they train in turn. ``last_layer``: it ends in a linear map of features that it shows.
+    ``implied``: sizes that follow from others where they are not given; ``problem``: what is wrong
+    with sizes, or None; ``shape_problem``: why it cannot take inputs of a shape, or None.
+    ``lane_bytes``: about what a training step of one lane touches, from sizes, batch size and the
+    shape of an input; None where that is not known.
+    """
+
+    implementation: str
+    summary: str
+    source: str
+    together: tuple[Device, ...] = ()
+    last_layer: bool = True
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    fields: tuple[Field, ...] = ()
+    implied: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda sizes: {}
+    problem: Callable[[Mapping[str, Any]], str | None] = lambda sizes: None
+    shape_problem: Callable[[str, Shape], str | None] = lambda name, shape: None
+    lane_bytes: "Callable[[ModelSpec, int, Shape], int] | None" = None
+
+    @property
+    def every_field(self) -> tuple[Field, ...]:
+        """What may be given: the fields, and sizes that the name stands for already."""
+        fixed = [
+            Field(name, "int", size, "what the name stands for", self.source)
+            for name, size in self.fixed.items()
+        ]
+        return (*self.fields, *fixed)
+
+    def complete(self, spec: "ModelSpec") -> "ModelSpec":
+        """``spec`` with every size that this network has; FieldError where it cannot be."""
+        for name, size in spec.sizes.items():
+            if name in self.fixed and size != self.fixed[name]:
+                raise FieldError(name, f"{spec.name} has {name} {self.fixed[name]}; drop {name}")
+        given = {name: size for name, size in spec.sizes.items() if name not in self.fixed}
+        sizes = resolved(self.fields, checked(self.fields, given, spec.name))
+        whole = {**self.implied(sizes), **sizes, **self.fixed}
+        if problem := self.problem(whole):
+            raise ValueError(f"{spec.name}: {problem}")
+        return replace(spec, sizes=whole)
+
+
+@dataclass(frozen=True)
+class NoiseEntry:
+    """A way in which labels are corrupted. ``corrupt`` takes what its task knows of the examples,
+    the rate and the draw; ``fields``: what it is told beside its rate; ``problem``: what is wrong
+    with
+    that, or None."""
+
+    corrupt: Callable[..., Any]
+    summary: str
+    source: str
+    fields: tuple[Field, ...] = ()
+    problem: Callable[[Mapping[str, Any]], str | None] = lambda options: None
+
+
+@dataclass(frozen=True)
+class TaskEntry:
+    """A kind of problem: what it brings, and what holds for it unless a spec says otherwise.
+
+    ``implementation``: its `trainers.task.Task` by path. ``example``: what a weight belongs to, and
+    over which no loss is reduced. ``every_epoch``: metrics that are measured after every epoch,
+    beside the objective; the others once, at the epoch that counts (``selection``). ``compared``:
+    what is tested; empty for the objective. ``teacher_outputs``: what is kept of a teacher.
+    ``terms_read_features``: whether some term depends on more than the logits. ``usable``: why a
+    condition's labels cannot be had on a data set that was loaded, or None.
+    ``short_batch``: by what the look-ahead divides the gradients of a batch that is shorter than
+    the others: its real size, or the nominal one.
+    """
+
+    name: str
+    implementation: str
+    summary: str
+    example: str
+    methods: Mapping[str, MethodEntry]
+    datasets: Mapping[str, DatasetEntry]
+    networks: Mapping[str, NetworkEntry]
+    noise_kinds: Mapping[str, NoiseEntry]
+    metrics: Mapping[str, Metric]
+    every_epoch: tuple[str, ...]
+    objective: str
+    teacher_outputs: str
+    prediction: str
+    export: str
+    compared: str = ""
+    terms_read_features: bool = False
+    selection: EpochThatCounts = "best"
+    optimizer: Optimizer = "sgd"
+    usable: "Callable[[Dataset, DataSpec, Labels], str | None]" = lambda dataset, spec, labels: None
+    short_batch: Literal["real", "nominal"] = "real"
+
+    def load(self) -> "Task":
+        """The task's own code, torch and all."""
+        loaded: Task = load(self.implementation)()
+        return loaded

@@ -1,0 +1,119 @@
+"""From a data set's name and options to its examples, whatever task it is of. Free of torch."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trainers.data.dataset import Dataset
+from trainers.data.errors import DataError
+from trainers.data.splits import deal
+from trainers.entries import DatasetEntry, Shape
+from trainers.fields import Field, resolved
+from trainers.registry import TASKS
+from trainers.settings import DataSpec, Labels
+
+# Which examples a part of a data set holds; no seed of a sweep is used, as for the whole.
+SUBSET_SEED = 0
+EXAMPLES = Field(
+    "examples", "int", None, "a part of the data set: so many examples, always the same ones",
+    "own", unit="examples", low=1,
+)  # fmt: skip
+
+
+def entry_of(spec: DataSpec) -> DatasetEntry:
+    """The row of the data set."""
+    return TASKS[spec.task].datasets[spec.dataset]
+
+
+def options_of(entry: DatasetEntry) -> tuple[Field, ...]:
+    """Every option that a data set takes."""
+    own = [field.name for field in entry.fields]
+    return (*([] if EXAMPLES.name in own else [EXAMPLES]), *entry.fields, *entry.treatment)
+
+
+def load_dataset(spec: DataSpec) -> Dataset:
+    """The data set that ``spec`` names; DataError if it is missing or cannot be used."""
+    if problem := missing(spec):
+        raise DataError(problem)
+    dataset = entry_of(spec).load(**_for_its_loader(spec))
+    if problem := dataset.problem(spec):
+        raise DataError(f"{spec.dataset}: {problem}")
+    if spec.fractions.test is None and not dataset.official_test:
+        raise DataError(
+            f"{spec.dataset}: holds no official test part; give data.splits.test a share instead"
+        )
+    dataset = dataset.with_noise_options(spec)
+    if not _is_part(spec):
+        return dataset
+    part = _subset(dataset, int(spec.options[EXAMPLES.name]))
+    if problem := part.problem(spec):
+        raise DataError(f"data.examples: {problem}")
+    return part
+
+
+def changing(spec: DataSpec) -> dict[str, Any]:
+    """The options by which training inputs are changed, where they are."""
+    fields = entry_of(spec).treatment
+    given = {field.name: spec.options.get(field.name, field.default) for field in fields}
+    return {f.name: given[f.name] for f in fields if given[f.name] != f.default}
+
+
+def input_shape(spec: DataSpec) -> Shape | None:
+    """The shape of one input, or None where only a file of the user's tells; reads nothing."""
+    return entry_of(spec).shape(**_for_its_loader(spec))
+
+
+def counts(spec: DataSpec) -> tuple[int, int] | None:
+    """Examples, and the numbers that a teacher gives for one; None where only a file tells."""
+    found = entry_of(spec).counts(**_for_its_loader(spec))
+    if found is None or not _is_part(spec):
+        return found
+    return int(spec.options[EXAMPLES.name]), found[1]
+
+
+def missing(spec: DataSpec) -> str | None:
+    """What has to be fetched before ``spec`` can be loaded, and where to put it; None if nothing.
+
+    Looks for files and reads none.
+    """
+    if problem := entry_of(spec).missing(**_for_its_loader(spec)):
+        return f"{spec.dataset}: {problem}"
+    kinds = TASKS[spec.task].noise_kinds.values()
+    for field in (field for kind in kinds for field in kind.fields if field.kind == "path"):
+        path = spec.noise.options.get(field.name)
+        if path and not (file := Path(path).expanduser()).is_file():
+            return f"there is no file {file}; put it there or correct conditions.{field.name}"
+    return None
+
+
+def unusable(dataset: Dataset, spec: DataSpec, labels: Labels) -> str | None:
+    """Why ``labels`` cannot be had on a data set that was loaded, or None."""
+    return TASKS[spec.task].usable(dataset, spec, labels)
+
+
+def _for_its_loader(spec: DataSpec) -> dict[str, Any]:
+    return resolved(entry_of(spec).fields, spec.options)
+
+
+def _is_part(spec: DataSpec) -> bool:
+    """Whether no more than a part of the data set is asked for, by the option of all of them."""
+    own = [field.name for field in entry_of(spec).fields]
+    return EXAMPLES.name in spec.options and EXAMPLES.name not in own
+
+
+def _subset(dataset: Dataset, examples: int) -> Dataset:
+    """``examples`` of a data set, always the same, with the shares of strata and parts kept."""
+    n, tests = len(dataset), dataset.official_test
+    if examples > n:
+        raise DataError(f"data.examples: {examples} are asked for, there are {n}; lower it")
+    kept_tests = round(examples * tests / n)
+    parts = ((0, n - tests, examples - kept_tests), (n - tests, n, kept_tests))
+    rng = np.random.default_rng(SUBSET_SEED)
+    rows = np.concatenate(
+        [
+            start + np.sort(deal(dataset.strata[start:stop], rng)[:keep])
+            for start, stop, keep in parts
+        ]
+    )
+    return dataset.take(rows, kept_tests)

@@ -1,0 +1,233 @@
+"""Lanes that train stacked: one network, one optimizer, one method, one step for all of them.
+
+L lanes, B examples of a batch, N of the training split.
+
+A lane's numbers never depend on what else is in the stack. Lanes that gain nothing from being
+stacked are a stack each, and train in turn (`trainers.loop.cohort`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainers.entries import TaskEntry
+from trainers.lanes.batches import batch_sizes
+from trainers.lanes.network import LaneNetwork
+from trainers.lanes.optim import LaneState, lane_optimizer
+from trainers.lanes.seeds import torch_generator
+from trainers.lanes.shared import once
+from trainers.lanes.state import State, places, wind
+from trainers.lanes.values import stack_values
+from trainers.loop.live_teachers import LiveTeachers
+from trainers.loop.stopwatch import Stopwatch
+from trainers.method import Method, Setup, Step
+from trainers.settings import CohortSpec, Lane
+from trainers.task import KeptOutputs, Task, TaskData
+
+
+@dataclass
+class _Epoch:
+    """An epoch under way: what is left of it, and sums (L,) over the examples so far."""
+
+    number: int
+    order: Tensor
+    loss: Tensor
+    tallies: dict[str, Tensor]
+
+    def keep(self, lanes: Tensor) -> None:
+        self.order, self.loss = self.order[lanes], self.loss[lanes]
+        self.tallies = {name: t[lanes] for name, t in self.tallies.items()}
+
+
+class Stack:
+    """Lanes of one method and one shape on one device."""
+
+    def __init__(
+        self,
+        spec: CohortSpec,
+        lanes: Sequence[Lane],
+        data: TaskData,
+        task: Task,
+        entry: TaskEntry,
+        live: LiveTeachers | None,
+    ) -> None:
+        """``live``: the teachers themselves, where inputs are changed and there are any."""
+        self.names = [lane.name for lane in lanes]
+        self.data = data
+        self._spec = spec
+        self._task, self._entry = task, entry
+        self._live = live
+        method = entry.methods[spec.method]
+        values = stack_values(
+            method.hyperparameters, [lane.hyperparameters for lane in lanes], data.device
+        )
+        seeds = tuple(lane.seed for lane in lanes)
+        starts = [torch_generator(seed, "student") for seed in seeds]
+        model = entry.networks[spec.model.name].complete(spec.model)
+        self.model: LaneNetwork = task.network(model, data, starts).to(data.device)
+        setup = Setup(data, values, seeds, spec.training.batch_size, self.model, entry.short_batch)
+        self.method: Method = method.load()(setup)
+        self._lr = values.numbers["lr"]
+        # Of a plain gradient step: that of SGD, or one of its own where AdamW's rate says nothing.
+        adamw = spec.training.optimizer == "adamw"
+        self._plain_lr = values.numbers.get("look_ahead_lr", self._lr) if adamw else self._lr
+        self._optimizer = lane_optimizer(self.model, values.numbers["weight_decay"], spec.training)
+        self._order = [torch_generator(seed, "batches") for seed in seeds]
+        self._best = self._optimizer.state()
+        self._epoch: _Epoch | None = None
+        self._rates_now: tuple[float, Tensor, Tensor] | None = None
+
+    def steps(self, epoch: int, stopwatch: Stopwatch) -> Iterator[None]:
+        """Train an epoch; pauses before every step and at the end, when lanes may be cut out."""
+        training = self._spec.training
+        sizes = self._sizes()
+        before = (epoch - 1) * len(sizes)
+        rate = training.lr_factor(epoch)
+        stopwatch.lap("training")
+        first = rate * training.warmup_factor(before + 1)
+        self.method.begin_epoch(epoch, self.model, self._rates(first)[1])
+        stopwatch.lap("method")
+        zero = torch.zeros_like(self._lr)
+        self._epoch = running = _Epoch(epoch, self._drawn_order(sum(sizes)), zero.clone(), {})
+        begin = 0
+        for step, size in enumerate(sizes, start=before + 1):
+            yield
+            if not self.names:
+                return
+            index = running.order[:, begin : begin + size]
+            self._step(index, rate * training.warmup_factor(step), stopwatch)
+            begin += size
+        stopwatch.lap("training")
+        yield
+
+    def trained(self) -> dict[str, Tensor]:
+        """What was measured while the last epoch trained, each (L,)."""
+        running, n = self._epoch, sum(self._sizes())
+        assert running is not None
+        measured = {"train_loss": running.loss / n}
+        for name, total in running.tallies.items():
+            unit = 100.0 if self._entry.metrics[name].unit == "percent" else 1.0
+            measured[f"train_{name}"] = unit * total / n
+        return measured
+
+    def evaluate(self, split: str, metrics: Sequence[str]) -> dict[str, Tensor]:
+        """The loss and these metrics on a split, each (L,), by split and name."""
+        network = self.method.evaluated(self.model)
+        found = self.data.evaluate(network, split, metrics)
+        return {f"{split}_{name}": value for name, value in found.items()}
+
+    def diagnostics(self) -> Mapping[str, Tensor]:
+        """What the method tells of itself, each (L,)."""
+        return self.method.metrics()
+
+    def tables(self, lane: int) -> dict[str, Tensor]:
+        """What the method knows of a lane's training examples, (N, ...) each."""
+        return {name: table[lane] for name, table in self.method.tables().items()}
+
+    def remember_best(self, lanes: Sequence[int]) -> None:
+        """Keep what these lanes are now as what they are at their best epoch."""
+        if lanes:
+            at = torch.tensor(lanes, device=self._lr.device)
+            self._best.replace(at, self._optimizer.state(self.method.evaluated(self.model)))
+
+    def load_best(self) -> None:
+        """Give every lane the parameters and buffers of its best epoch; training is over then."""
+        self._optimizer.load(self._best)
+        self.method.evaluated = lambda student: student  # type: ignore[method-assign]
+
+    def weights(self, lane: int) -> dict[str, Tensor]:
+        """Parameters and buffers of a lane's network as it stands, without the lane dimension."""
+        network = self.method.evaluated(self.model)
+        state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+        return {name: t.detach()[lane].cpu().clone() for name, t in state.items()}
+
+    def kept_outputs(self) -> list[KeptOutputs]:
+        """What is kept of every lane as a teacher."""
+        return self._task.kept_outputs(self.method.evaluated(self.model), self.data)
+
+    def state(self) -> dict[str, Any]:
+        """The numbers of every lane that training changes, as `trainers.lanes.state` has them."""
+        return {
+            "now": self._optimizer.state().state(),
+            "optimizer": self._optimizer.memory,
+            "best": self._best.state(),
+            "order": places(self._order),
+            "inputs": self.data.draws(),
+            "method": self.method.state(),
+            "model": self.model.own_state(),
+        }
+
+    def load_state(self, state: State) -> None:
+        """Put back what `state` gave, for the lanes that are left."""
+        self._optimizer.go_on(LaneState.of(state["now"]), state["optimizer"])
+        self._best = LaneState.of(state["best"])
+        wind(self._order, state["order"])
+        self.data.go_on(state["inputs"])
+        self.method.load_state(state["method"])
+        self.model.load_own_state(state["model"])
+
+    def keep(self, lanes: Sequence[int]) -> None:
+        """Cut the stack down to ``lanes`` (indices), in the middle of an epoch too."""
+        at = torch.tensor(lanes, dtype=torch.int64, device=self._lr.device)
+        self.names = [self.names[i] for i in lanes]
+        self._order = [self._order[i] for i in lanes]
+        self._lr, self._plain_lr = self._lr[at], self._plain_lr[at]
+        self._rates_now = None
+        self._best = self._best.keep(at)
+        self.data.keep(at)
+        if self._live:
+            self._live.keep(at)
+        self.method.keep(at)
+        self._optimizer.keep(at)
+        if self._epoch:
+            self._epoch.keep(at)
+
+    def _sizes(self) -> list[int]:
+        """The batches of an epoch: a pass over the training split, or so many full ones."""
+        training = self._spec.training
+        if training.steps is None:
+            return batch_sizes(self.data.size("train"), training.batch_size)
+        return [min(training.batch_size, self.data.size("train"))] * training.steps
+
+    def _drawn_order(self, examples: int) -> Tensor:
+        """Which examples come when, (L, examples): passes, each in a random order of its own."""
+        n = self.data.size("train")
+        passes = -(-examples // n)
+        orders = [
+            torch.cat([torch.randperm(n, generator=g) for _ in range(passes)])[:examples]
+            for g in self._order
+        ]
+        order = torch.stack(orders).to(self._lr.device)
+        return once(order)
+
+    def _step(self, index: Tensor, factor: float, stopwatch: Stopwatch) -> None:
+        """One batch."""
+        running = self._epoch
+        assert running is not None
+        batch = self.method.show(self.data.training_batch(index))
+        if batch.changed and self._live:
+            batch = self.data.taught(batch, self._live.outputs(batch.inputs))
+        stopwatch.lap("training")
+        lr, plain_lr = self._rates(factor)
+        self.method.begin_step(batch, self.model, plain_lr)
+        stopwatch.lap("method")
+        output = self.model(batch.inputs)
+        terms = self.data.terms(batch.targets, output, self.method.values)
+        losses = self.method.losses(Step(batch, output, terms))
+        self._optimizer.step(losses, lr)
+        self.method.end_step(self.model)
+        with torch.no_grad():
+            running.loss += losses.detach().sum(1)
+            for name, total in self.data.tally(batch.targets, output).items():
+                if name not in running.tallies:
+                    running.tallies[name] = torch.zeros_like(running.loss)
+                running.tallies[name] += total
+
+    def _rates(self, factor: float) -> tuple[Tensor, Tensor]:
+        """The optimizer's rates, and those of a plain gradient step, (L,) each."""
+        if self._rates_now is None or self._rates_now[0] != factor:
+            self._rates_now = (factor, self._lr * factor, self._plain_lr * factor)
+        return self._rates_now[1:]

@@ -1,0 +1,149 @@
+"""METHODS: the ways to train that see nothing but terms, and so serve every task."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from trainers.entries import MethodEntry
+from trainers.fields import Field
+from trainers.hyperparameters import LOOK_AHEAD_LR, MIX, NET_LR, OPTIMIZER, TEMPERATURE
+
+META_STEP = Field(
+    "meta_step", "choice", "normalised", "whether a group's gradient is taken as it is, or divided "
+    "by its root mean square at the group's first inner step", "raw: published; normalised: own",
+    choices=("raw", "normalised"),
+)  # fmt: skip
+
+METHODS: Mapping[str, MethodEntry] = {
+    "alm_kd": MethodEntry(
+        implementation="trainers.mixing.alm_kd.rule:AlmKd",
+        summary="weights of label and teachers learned per example by a meta-gradient",
+        source="arXiv 2202.03250 and its authors' public code",
+        teachers="any",
+        uses_meta=True,
+        one_teacher_only={"variant": ("convex",)},
+        hyperparameters=(
+            *OPTIMIZER,
+            LOOK_AHEAD_LR,
+            TEMPERATURE,
+            Field(
+                "variant", "choice", "box", "the constraint on the weights", "authors' code",
+                choices=("convex", "box", "max", "softmax"),
+            ),
+            META_STEP,
+            Field(
+                "meta_lr", "float", "default", "step size of the weights; by default 1500 for raw, "
+                "0.1 for normalised, where it is how far a typical weight moves",
+                "authors' code, box; own", low=0.0, words=("default",),
+            ),
+            Field(
+                "start", "float", "default", "a teacher's weight before the first update: a "
+                "number, uniform (drawn per example), or the variant's default", "authors' code",
+                low=0.0, high=1.0, words=("default", "uniform"),
+            ),
+            Field(
+                "held_out", "float", "default", "share of the held-out batch in the loss that the "
+                "weights lower, the rest is the training group's; or the variant's default",
+                "authors' code", unit="share", low=0.0, high=1.0, words=("default",),
+            ),
+            Field(
+                "held_out_loss", "choice", "default", "the loss that the weights lower: to the "
+                "labels, to labels mixed with the last teacher, or to the last teacher",
+                "authors' code", choices=("default", "labels", "mixed", "teacher"),
+            ),
+            Field(
+                "hypergradient", "choice", "last_layer", "how much of the network the look-ahead "
+                "step moves", "authors' code; full is the exact one-step look-ahead",
+                choices=("last_layer", "full"),
+            ),
+            Field(
+                "warmup_epochs", "int", 10, "how long the weights stay as they start",
+                "authors' code, 200 epochs", unit="epochs", low=0,
+            ),
+            Field(
+                "update_every", "int", 10, "how long between updates of the weights",
+                "authors' code, 200 epochs", unit="epochs", low=1,
+            ),
+            Field(
+                "grad_fit", "int", 3, "training batches whose gradients one update sums",
+                "authors' code, 2 to 4", unit="batches", low=1,
+            ),
+            Field(
+                "inner_repeats", "int", 0, "updates per group of batches; 0: the variant's default",
+                "authors' code", low=0,
+            ),
+        ),
+    ),
+    "fixed_kd": MethodEntry(
+        implementation="trainers.mixing.fixed_kd:FixedKd",
+        summary="one fixed mix of label and teachers for all examples",
+        source="Hinton et al. 2015, arXiv 1503.02531",
+        teachers="any",
+        uses_meta=False,
+        hyperparameters=MIX,
+    ),
+    "labels_only": MethodEntry(
+        implementation="trainers.mixing.labels_only:LabelsOnly",
+        summary="the given labels alone, no teacher",
+        source="standard",
+        teachers="none",
+        uses_meta=False,
+        hyperparameters=OPTIMIZER,
+    ),
+    "superloss": MethodEntry(
+        implementation="trainers.mixing.superloss:SuperLoss",
+        summary="fixed mix in which examples with a large loss count less",
+        source="Castells et al. 2020 (NeurIPS); on the mix as in the code of arXiv 2202.03250",
+        teachers="any",
+        uses_meta=False,
+        hyperparameters=(
+            *MIX,
+            Field(
+                "regularization", "float", 1.0, "how much confidence stays near 1",
+                "code of arXiv 2202.03250: 1 for 10 classes, 0.25 for 100", low=0.0, open_low=True,
+            ),
+        ),
+    ),
+    "meta_weight_net": MethodEntry(
+        implementation="trainers.mixing.meta_weight_net:MetaWeightNet",
+        summary="labels weighted by a net of their loss that looks ahead on clean data, no teacher",
+        source="Shu et al. 2019, arXiv 1902.07379, and its authors' public code",
+        teachers="none",
+        uses_meta=True,
+        hyperparameters=(*OPTIMIZER, LOOK_AHEAD_LR, NET_LR),
+    ),
+    "bikd": MethodEntry(
+        implementation="trainers.mixing.bikd:Bikd",
+        summary="label and teacher weighted by a net that looks ahead on clean data",
+        source="arXiv 2605.17839 and its authors' public code",
+        teachers="one",
+        uses_meta=True,
+        hyperparameters=(*OPTIMIZER, LOOK_AHEAD_LR, TEMPERATURE, NET_LR),
+    ),
+    "aver": MethodEntry(
+        implementation="trainers.mixing.aver:Aver",
+        summary="several teachers with equal weights",
+        source="You et al. 2017 (KDD)",
+        teachers="any",
+        uses_meta=False,
+        hyperparameters=MIX,
+    ),
+}  # fmt: skip
+
+
+def mixing_methods(
+    *declared_anew: Field, without: tuple[str, ...] = ()
+) -> Mapping[str, MethodEntry]:
+    """The methods for a task that declares some hyperparameters anew, by name, and drops some.
+
+    A task without a temperature, say, or with another default or another legal range.
+    """
+    own = {h.name: h for h in declared_anew}
+    return {
+        name: replace(
+            entry,
+            hyperparameters=tuple(
+                own.get(h.name, h) for h in entry.hyperparameters if h.name not in without
+            ),
+        )
+        for name, entry in METHODS.items()
+    }

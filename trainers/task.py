@@ -1,0 +1,320 @@
+"""What a task brings to training: the examples of lanes, what is lost on them, networks, metrics.
+
+L lanes, B examples of a batch, N of the training split, M teachers, K = 1 + M terms of an example
+(the label's first), T rows of an example (the places where the last layer is applied), C outputs of
+a row.
+
+Everything that mixes terms is written once, in `trainers.mixing`, and knows nothing but what stands
+here. A task writes `Task`, `TaskData` and `Terms`; where it has closed forms of the gradients it
+may override `TaskData.term_gradients`, `TaskData.terms_along` and `TaskData.held_out`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, NamedTuple, Protocol
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trainers.data.dataset import Dataset
+from trainers.lanes.network import LaneNetwork, Output
+from trainers.lanes.state import State
+from trainers.lanes.values import LaneValues
+from trainers.settings import DataSpec, LaneSource, ModelSpec
+
+# What is kept of one teacher: arrays by name.
+KeptOutputs = Mapping[str, NDArray[Any]]
+# What held-out examples should be met by: their labels, labels mixed with the last teacher, the
+# last teacher.
+Goal = Literal["labels", "mixed", "teacher"]
+# The share of the last teacher in the goal ``mixed``, at temperature 1; the rest is the label's.
+TEACHERS_SHARE = 0.8
+
+
+class Batch(NamedTuple):
+    """Examples of one split: ``places`` in it (L, B), what a student is shown of them (``inputs``)
+    and what terms read beside the student's output (``targets``), both as their task has them.
+
+    ``changed``: the inputs are not those that teachers' outputs were kept for.
+    """
+
+    places: Tensor
+    inputs: Any
+    targets: Any
+    changed: bool = False
+
+
+class Terms(ABC):
+    """The K losses of every example of a batch at a student's output, computed when asked for.
+
+    `label` and `teachers` are computed once, with the graph that leads to the output also where
+    they are first read without one.
+    """
+
+    @abstractmethod
+    def of_label(self) -> Tensor:
+        """Compute the label's, (L, B)."""
+
+    @abstractmethod
+    def of_teachers(self) -> Tensor:
+        """Compute the teachers', (L, M, B)."""
+
+    @cached_property
+    def label(self) -> Tensor:
+        """The label's, (L, B)."""
+        with torch.enable_grad():
+            return self.of_label()
+
+    @cached_property
+    def teachers(self) -> Tensor:
+        """The teachers', (L, M, B)."""
+        with torch.enable_grad():
+            return self.of_teachers()
+
+    @property
+    @abstractmethod
+    def label_at_teachers(self) -> Tensor:
+        """The label's loss at each teacher's output, (L, M, B); no gradient."""
+
+    @property
+    @abstractmethod
+    def uninformed(self) -> float:
+        """The label's loss of a guess that knows nothing of the example."""
+
+    def teacher(self, m: int) -> Tensor:
+        """That of teacher ``m`` (from 0), (L, B)."""
+        return self.teachers[:, m]
+
+    def first(self, count: int) -> Tensor:
+        """The first ``count`` of them, the label's before the teachers': ``(L, count, B)``."""
+        return torch.stack([self.label, *(self.teacher(m) for m in range(count - 1))], dim=1)
+
+
+class Part(NamedTuple):
+    """Some held-out examples: their split, what terms read of them, what they should be met by, and
+    how much each weighs, (L, V)."""
+
+    split: str
+    targets: Any
+    goal: Goal
+    weight: Tensor
+
+
+class Objective(Protocol):
+    """A loss of the outputs for some held-out examples, R rows of them."""
+
+    def loss(self, output: Output) -> Tensor:
+        """At an output for all parts, one after the other along the examples: ``(L,)``."""
+        ...
+
+    def gradient(self, z: Tensor) -> Tensor:
+        """By the logits, rows last: ``(L, C, R) -> (L, C, R)``."""
+        ...
+
+
+class TaskData(ABC):
+    """The examples of every lane of a cohort, on one device.
+
+    ``corrupted`` (L, N): which training examples have a wrong label.
+    """
+
+    corrupted: Tensor
+
+    @property
+    @abstractmethod
+    def lanes(self) -> int:
+        """How many lanes are left."""
+
+    @property
+    @abstractmethod
+    def device(self) -> torch.device:
+        """Where the examples are."""
+
+    @property
+    @abstractmethod
+    def teachers(self) -> int:
+        """How many teachers each lane has, M."""
+
+    @property
+    def changes_inputs(self) -> bool:
+        """Whether training batches hold inputs that teachers' outputs were not kept for."""
+        return False
+
+    @abstractmethod
+    def size(self, split: str) -> int:
+        """How many examples a lane has in ``split``."""
+
+    @abstractmethod
+    def inputs_of(self, split: str, index: Tensor, lanes: Tensor | None = None) -> Any:
+        """What a student is shown of the examples at places ``index`` (L, B) of ``split``.
+
+        ``lanes`` (L,): the lane of every row of ``index``; by default all, in their order.
+        """
+
+    @abstractmethod
+    def targets_of(self, split: str, index: Tensor, lanes: Tensor | None = None) -> Any:
+        """What terms read of them."""
+
+    def batch(self, split: str, index: Tensor, lanes: Tensor | None = None) -> Batch:
+        """The examples at places ``index`` (L, B) of ``split``, as they are."""
+        return Batch(
+            index, self.inputs_of(split, index, lanes), self.targets_of(split, index, lanes)
+        )
+
+    def training_batch(self, index: Tensor) -> Batch:
+        """The training examples at places ``index`` (L, B) as a step of training sees them."""
+        return self.batch("train", index)
+
+    def taught(self, batch: Batch, outputs: Sequence[Output]) -> Batch:
+        """``batch`` with these outputs of the M teachers in place of those that were kept."""
+        raise NotImplementedError(f"{type(self).__name__} changes no inputs")
+
+    @abstractmethod
+    def terms(self, targets: Any, output: Output, values: LaneValues) -> Terms:
+        """The terms of some examples at a student's output."""
+
+    def term_gradients(self, targets: Any, output: Output, values: LaneValues) -> Output:
+        """r: the gradient of every term by its example's output, ``(L, B, K[, T], C or H)``.
+
+        Each carries its example's own mean over rows. That by the features, which are taken for
+        free of the logits, is None where no term reads them. Here by autograd.
+        """
+        leaves = output.each(lambda t: t.detach().requires_grad_())
+        tensors = [t for t in leaves if t is not None]
+        with torch.enable_grad():
+            terms = self.terms(targets, leaves, values).first(1 + self.teachers)
+            each = [
+                torch.autograd.grad(
+                    terms[:, k].sum(), tensors, retain_graph=True, allow_unused=True
+                )
+                for k in range(terms.shape[1])
+            ]
+        *features, logits = (_stacked(of_tensor) for of_tensor in zip(*each, strict=True))
+        assert logits is not None
+        return Output(features[0] if features else None, logits)
+
+    def terms_along(
+        self, targets: Any, output: Output, tangent: Output, values: LaneValues, count: int
+    ) -> Tensor:
+        """How fast the first ``count`` terms change as the output moves along ``tangent``:
+        ``(L, count, B)``. Here r by the tangent."""
+        r = self.term_gradients(targets, output, values)
+        parts = [
+            # (L, B, K, ...) by (L, B, 1, ...), over all that an example shows.
+            (of_terms[:, :, :count] * t.unsqueeze(2)).flatten(3).sum(3)
+            for of_terms, t in zip(r, tangent, strict=True)
+            if of_terms is not None and t is not None
+        ]
+        return torch.stack(parts).sum(0).mT
+
+    def held_out(self, parts: Sequence[Part], values: LaneValues) -> Objective:
+        """The loss that ``parts`` ask for, a sum of terms; here by autograd."""
+        return SumOfTerms(self, tuple(parts), values)
+
+    @abstractmethod
+    def evaluate(
+        self, student: LaneNetwork, split: str, metrics: Sequence[str]
+    ) -> dict[str, Tensor]:
+        """The loss on a split, ``loss`` (L,), and these metrics; NaN where a lane has none."""
+
+    def tally(self, targets: Any, output: Output) -> Mapping[str, Tensor]:
+        """Sums (L,) over the examples of a training batch, for metrics that cost nothing."""
+        return {}
+
+    @abstractmethod
+    def examples(self, lane: int) -> dict[str, NDArray[Any]]:
+        """What one lane knows of its training examples: ``row``, ``corrupted`` and the like."""
+
+    def draws(self) -> dict[str, Any]:
+        """How far every lane is in what it draws to change inputs: a state of lanes."""
+        return {}
+
+    def go_on(self, draws: State) -> None:
+        """Draw from there on."""
+
+    @abstractmethod
+    def keep(self, lanes: Tensor) -> None:
+        """Cut the stack down to ``lanes`` (indices)."""
+
+
+class Task(ABC):
+    """A kind of problem in training; `trainers.entries.TaskEntry` says the rest of it."""
+
+    @abstractmethod
+    def data(
+        self,
+        dataset: Dataset,
+        spec: DataSpec,
+        sources: Sequence[LaneSource],
+        outputs: Mapping[str, KeptOutputs],
+        device: torch.device,
+    ) -> TaskData:
+        """The examples of lanes; ``outputs``: what is kept of every teacher that some lane
+        names."""
+
+    @abstractmethod
+    def network(
+        self, model: ModelSpec, data: TaskData, generators: Sequence[torch.Generator]
+    ) -> LaneNetwork:
+        """A network over ``len(generators)`` lanes, each started from its own generator.
+
+        ``model``: with all sizes that its row declares. ValueError where it cannot take such
+        examples.
+        """
+
+    @abstractmethod
+    def kept_outputs(self, network: LaneNetwork, data: TaskData) -> list[KeptOutputs]:
+        """What is kept of every lane of a teacher, so that students need not ask it again."""
+
+
+def _stacked(gradients: tuple[Tensor | None, ...]) -> Tensor | None:
+    """The gradients of K terms, (L, B, ...) each, as (L, B, K, ...); None where no term has one."""
+    some = next((g for g in gradients if g is not None), None)
+    if some is None:
+        return None
+    return torch.stack([torch.zeros_like(some) if g is None else g for g in gradients], dim=2)
+
+
+@dataclass(frozen=True)
+class SumOfTerms:
+    """The objective of held-out parts by autograd: sum over their examples of weight times loss.
+
+    ``labels``: the label's term. ``mixed``: 0.2 of it and 0.8 of the last teacher's at temperature
+    1. ``teacher``: the last teacher's at the lane's temperature on held-out examples, the label's
+    on the training group's own.
+    """
+
+    data: TaskData
+    parts: tuple[Part, ...]
+    values: LaneValues
+
+    def loss(self, output: Output) -> Tensor:
+        losses, start = [], 0
+        for part in self.parts:
+            stop = start + part.weight.shape[1]
+            own = output.each(lambda t, start=start, stop=stop: t[:, start:stop])  # type: ignore[misc]
+            losses.append((part.weight * self._of(part, own)).sum(1))
+            start = stop
+        return torch.stack(losses).sum(0)
+
+    def gradient(self, z: Tensor) -> Tensor:
+        lanes, classes, rows = z.shape
+        examples = sum(part.weight.shape[1] for part in self.parts)
+        own_rows = () if rows == examples else (rows // examples,)
+        shape = (lanes, examples, *own_rows, classes)
+        leaf = z.mT.reshape(shape).detach().requires_grad_()
+        with torch.enable_grad():
+            (gradient,) = torch.autograd.grad(self.loss(Output(None, leaf)).sum(), leaf)
+        return gradient.reshape(lanes, rows, classes).mT
+
+    def _of(self, part: Part, output: Output) -> Tensor:
+        """The loss of each example of a part, (L, V)."""
+        if part.goal == "labels" or (part.goal == "teacher" and part.split == "train"):
+            return self.data.terms(part.targets, output, self.values).label
+        if part.goal == "teacher":
+            return self.data.terms(part.targets, output, self.values).teacher(-1)
+        terms = self.data.terms(part.targets, output, self.values.at_temperature(1.0))
+        return (1 - TEACHERS_SHARE) * terms.label + TEACHERS_SHARE * terms.teacher(-1)
