@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -184,8 +183,8 @@ class Plan:
         seeds = len(self.confirm_seeds)
         cohorts = (
             len(self.teacher_cohorts)
-            + sum(math.ceil(n / generation) for n in trials)
-            + len(self.cells) * math.ceil(seeds / self.confirm_lanes)
+            + sum(-(-n // generation) for n in trials)
+            + len(self.cells) * -(-seeds // self.confirm_lanes)
         )
         return Budget(len(self.teachers), sum(trials), len(self.cells) * seeds, cohorts)
 

@@ -25,7 +25,7 @@ TEXT = (
 # ever in that epoch of a student.
 WATCH = """
 import os, time
-train = module.Cohort._epoch
+train = module.Cohort._train_epoch
 
 def watched(self, epoch):
     with open(os.environ["DIARY"], "a") as file:
@@ -34,7 +34,7 @@ def watched(self, epoch):
         time.sleep(1)
     return train(self, epoch)
 
-module.Cohort._epoch = watched
+module.Cohort._train_epoch = watched
 """
 
 

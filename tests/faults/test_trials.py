@@ -14,16 +14,17 @@ from tests.faults.sabotage import changed
 # Distillation with much of the teacher raises, and one trial hangs.
 SABOTAGE = """
 import time
-train = module.Cohort._epoch
+train = module.Cohort._train_epoch
 
 def disturbed(self, epoch):
-    if "fixed_kd" in self.names[0] and (self.method.values.numbers["alpha"] > 0.5).any():
-        raise RuntimeError("out of something")
+    for stack in self.stacks if "fixed_kd" in self.names[0] else ():
+        if (stack.method.values.numbers["alpha"] > 0.5).any():
+            raise RuntimeError("out of something")
     while epoch == 3 and any(name.endswith("sleeper/trial/3") for name in self.names):
         time.sleep(1)
     return train(self, epoch)
 
-module.Cohort._epoch = disturbed
+module.Cohort._train_epoch = disturbed
 """
 METHODS = (
     "  - {method: cross_entropy, label: hopeless, pin: {lr: 1.0e+30}}\n"

@@ -46,18 +46,19 @@ def temperature(values: LaneValues, like: Tensor) -> Tensor:
 class ClassTerms(Terms):
     """The terms of examples with one class each, at logits (L, B, C)."""
 
-    def __init__(self, targets: ClassTargets, z: Tensor, tau: Tensor) -> None:
-        self._targets, self._z, self._tau = targets, z, tau
+    def __init__(self, targets: ClassTargets, z: Tensor, values: LaneValues) -> None:
+        self._targets, self._z, self._values = targets, z, values
 
     def of_label(self) -> Tensor:
         return cross_entropy(self._z, self._targets.labels)
 
     def of_teachers(self) -> Tensor:
-        tau = self._tau.view(-1, 1, 1)
+        tau = temperature(self._values, self._z).view(-1, 1, 1)
         return distillation(self._targets.teachers, self._z.unsqueeze(1), tau)
 
     def teacher(self, m: int) -> Tensor:
-        return distillation(self._targets.teachers[:, m], self._z, self._tau.view(-1, 1))
+        tau = temperature(self._values, self._z).view(-1, 1)
+        return distillation(self._targets.teachers[:, m], self._z, tau)
 
     @cached_property
     def label_at_teachers(self) -> Tensor:

@@ -24,6 +24,7 @@ from sweep.compare.report import Picture, report
 from sweep.spec.reader import read_spec
 from sweep.spec.spec import SweepSpec
 from tests.sweep.compare.browser import browser, visit
+from trainers.entries import Metric
 
 Make = Callable[..., Any]
 NO_CURVES = Curves(pd.DataFrame(columns=["run_id", "epoch"]))
@@ -135,6 +136,20 @@ def test_every_name_is_escaped(make_record: Make, spec: SweepSpec, tmp_path: Pat
     page = report(findings, [Picture(figure, 3.0, EVIL, EVIL)])
     assert "<script" not in page
     assert page.count("&lt;script&gt;") > 10
+
+
+def test_other_metrics_are_shown_as_exploratory_where_there_are_any(
+    make_record: Make, findings: Findings, page: str, tmp_path: Path
+) -> None:
+    assert "Other metrics" not in words(page)
+    loss = Metric("loss", "", "nats", "minimize")
+    record = make_record(others=(loss,), drop=lambda t: t.assign(test_loss=t["test_accuracy"] / 50))
+    text = words(report(replace(findings, record=record), []))
+    begin = text.index("Other metrics")
+    assert text.index("Differences") < begin < text.index("Exploratory: to look at, not tested.")
+    assert "loss, nats (lower is better)" in text[begin:]
+    # Nothing else of the page speaks of it.
+    assert "loss" not in text[:begin]
 
 
 def test_an_unfinished_sweep_says_so(findings: Findings) -> None:

@@ -39,6 +39,14 @@ def test_budget_counts_what_runs() -> None:
     assert budget.cohorts == 1 + 2 + 6 * 3 + 6
 
 
+def test_budget_of_any_size_is_counted_to_the_last_cohort() -> None:
+    trials = 10**400 + 1
+    budget = _plan({"search.trials": trials, "resources.max_lanes": 4}).budget()
+    assert budget.search_trials == 6 * trials
+    # Generations of 3, the last of 2; beside them 3 cohorts of teachers and 6 of confirm runs.
+    assert budget.cohorts == 1 + 2 + 6 * ((trials + 1) // 3) + 6
+
+
 def test_cohorts_are_as_large_as_pays_for_the_network() -> None:
     def lanes(**changes: Any) -> int:
         paths = {path.replace("__", "."): value for path, value in changes.items()}

@@ -14,7 +14,7 @@ from toys.datasets import ITEMS, USERS, Pairs
 from toys.lanes import ToyData, kept
 from toys.rows import flip_likes
 from trainers.classes.metrics import MEASURES
-from trainers.classes.terms import ClassTargets, ClassTerms, temperature
+from trainers.classes.terms import ClassTargets, ClassTerms
 from trainers.data.dataset import Dataset
 from trainers.evaluation import evaluation_mode, frozen_output
 from trainers.lanes.network import LaneNetwork, Output
@@ -51,7 +51,7 @@ class PairData(ToyData):
         return ClassTargets(self.labels(split, index, lanes), torch.stack(teachers))
 
     def terms(self, targets: Any, output: Output, values: LaneValues) -> ClassTerms:
-        return ClassTerms(targets, output.logits, temperature(values, output.logits))
+        return ClassTerms(targets, output.logits, values)
 
     def evaluate(
         self, student: LaneNetwork, split: str, metrics: Sequence[str]

@@ -155,7 +155,7 @@ class LaneData(TaskData):
         return batch._replace(targets=batch.targets._replace(teachers=logits))
 
     def terms(self, targets: ClassTargets, output: Output, values: LaneValues) -> ClassTerms:
-        return ClassTerms(targets, output.logits, temperature(values, output.logits))
+        return ClassTerms(targets, output.logits, values)
 
     def term_gradients(self, targets: ClassTargets, output: Output, values: LaneValues) -> Output:
         z = output.logits
@@ -164,10 +164,8 @@ class LaneData(TaskData):
     def terms_along(
         self, targets: ClassTargets, output: Output, tangent: Output, values: LaneValues, count: int
     ) -> Tensor:
-        tau = temperature(values, output.logits)
-
         def terms(z: Tensor) -> Tensor:
-            return ClassTerms(targets, z, tau).first(count)
+            return ClassTerms(targets, z, values).first(count)
 
         along: Tensor = jvp(terms, (output.logits,), (tangent.logits,))[1]
         return along
@@ -243,6 +241,8 @@ class LaneData(TaskData):
 
     def _teachers_at(self, rows: Tensor, lanes: Tensor | None) -> Tensor:
         teachers = self._teachers if lanes is None else self._teachers[lanes]
+        if not self.teachers:
+            return self._logits.new_zeros(len(rows), 0, rows.shape[1], self.classes)
         places = teachers.unsqueeze(2) * self._logits.shape[1] + rows.unsqueeze(1)
         flat = self._logits.flatten(0, 1).index_select(0, places.flatten())
         return flat.view(*places.shape, self.classes)

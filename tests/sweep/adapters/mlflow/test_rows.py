@@ -13,7 +13,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from sweep.adapters.mlflow.known import SweepRuns
+from sweep.adapters.mlflow.known import KnownRun, SweepRuns
 from sweep.adapters.mlflow.requests import Requests
 from sweep.adapters.mlflow.rows import Rows
 from sweep.adapters.mlflow.spool import Record
@@ -144,3 +144,21 @@ def test_a_batch_that_fails_is_not_there_in_part(
     assert not records
     assert len(_content(database)["runs"]) == 1
     assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize("sink", [Rows, Requests])
+def test_a_parameter_that_is_there_stays_when_a_run_is_taken_up_again(
+    sink: type[Rows | Requests], made: Callable[[str], SweepRuns]
+) -> None:
+    """A later version may call the method otherwise; a server refuses another value."""
+    runs = made("renamed")
+    old = {**_opening("a", 1), "params": {"method": "cross_entropy"}}
+    sink(runs).take(deque([old]))
+    client = MlflowClient(tracking_uri=runs.uri)
+    (run,) = client.search_runs([runs.experiment_id], "tags.key = 'a'")
+    known = KnownRun(run.info.run_id, "interrupted", 0)
+    again = SweepRuns(runs.uri, runs.experiment_id, runs.parent_id, {"a": known})
+    new = {**_opening("a", 2), "params": {"method": "labels_only", "lr": "0.1"}}
+    sink(again).take(deque([new]))
+    params = client.get_run(run.info.run_id).data.params
+    assert params == {"method": "cross_entropy", "lr": "0.1"}
