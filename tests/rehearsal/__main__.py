@@ -63,7 +63,7 @@ def main() -> int:
 def _rehearse(net: Network, place: Path, steps: Steps) -> None:
     spec = place / "faults.yaml"
     # Longer than it takes to notice that a trial has ended.
-    spec.write_text(SPEC.replace("epochs: 8", "epochs: 100"), encoding="utf-8")
+    spec.write_text(SPEC.replace("epochs: 8", "epochs: 400"), encoding="utf-8")
     undisturbed = _reference(spec, place)
     stack = Stack(net, place, place / "made")
     _bring_up(stack, steps)
