@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from search_spaces.domains import Choice, Domain
 from sweep.errors import BadInput, unknown
 from sweep.spec.data import Conditions, Data
+from sweep.spec.defaults import task_of, with_defaults
 from sweep.spec.fields import SafeName, Sparing, Strict
 from sweep.spec.noise import check_noise, noise_options, not_here
 from sweep.spec.resources import Resources
@@ -102,8 +103,8 @@ class SweepSpec(Sparing):
     @model_validator(mode="before")
     @classmethod
     def _tasks_have_their_defaults(cls, data: Any) -> Any:
-        task = _task_of(data)
-        return data if task is None else _with_defaults(data, task)
+        task = task_of(data)
+        return data if task is None else with_defaults(data, task)
 
     @model_validator(mode="after")
     def _hangs_together(self) -> "SweepSpec":
@@ -343,53 +344,3 @@ def check_code_is_allowed(spec: SweepSpec, allowed: bool) -> None:
             f"{spec.name}: runs the code of {', '.join(paths)}, which a spec alone may not do; if "
             "you trust it, give --allow-code"
         )
-
-
-def _task_of(data: object) -> TaskEntry | None:
-    """The task of a spec as it was written, if it can be told."""
-    named = data.get("data") if isinstance(data, dict) else None
-    dataset = named.get("dataset") if isinstance(named, dict) else None
-    task = data.get("task") if isinstance(data, dict) else None
-    if isinstance(task, str) and task in TASKS:
-        return TASKS[task]
-    if isinstance(dataset, str) and (theirs := registry.tasks_with_dataset(dataset)):
-        return TASKS[theirs[0]]
-    return next(iter(TASKS.values())) if isinstance(data, dict) else None
-
-
-def _with_defaults(data: Mapping[str, Any], task: TaskEntry) -> dict[str, Any]:
-    """A spec as it was written, with what the task says where it says nothing."""
-    objective = data.get("objective", {})
-    whole = dict(data)
-    if isinstance(objective, dict):
-        whole["objective"] = {"metric": task.objective, **objective}
-    plain = task.methods["labels_only"]
-    usual = {name: plain.hyperparameter(name).default for name in ("lr", "weight_decay")}
-    if task.optimizer == "sgd" and usual == _USUAL:
-        return whole
-    training = {"optimizer": task.optimizer} if task.optimizer != "sgd" else {}
-    if isinstance(student := data.get("student"), dict):
-        whole["student"] = _with_training(student, training)
-    teacher = data.get("teacher")
-    if isinstance(teacher, dict):
-        whole["teacher"] = {**usual, **_with_training(teacher, training)}
-    elif isinstance(teacher, list):
-        whole["teacher"] = [
-            {**usual, **_with_training(one, training)} if isinstance(one, dict) else one
-            for one in teacher
-        ]
-    return whole
-
-
-# What teachers are trained with where neither spec nor task says anything else.
-_USUAL = {
-    name: TASKS["classification"].methods["labels_only"].hyperparameter(name).default
-    for name in ("lr", "weight_decay")
-}
-
-
-def _with_training(network: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
-    training = network.get("training", {})
-    if not isinstance(training, dict):
-        return dict(network)
-    return {**network, "training": {**usual, **training}}

@@ -17,7 +17,7 @@ variant of `trainers.mixing.alm_kd.variants` says what holds. Departure: as the 
 during an update, all groups take their steps side by side, which changes no number.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
@@ -36,8 +36,8 @@ from trainers.mixing.alm_kd.groups import Deal
 from trainers.mixing.alm_kd.sides import HeldOut, LastLayer, Seen
 from trainers.mixing.alm_kd.variants import VARIANTS, Constraint
 from trainers.mixing.detector import auroc
-from trainers.mixing.look_ahead import Group, Network, look_ahead_gradient
-from trainers.task import Batch, Goal
+from trainers.mixing.look_ahead import Group, Network, Parameters, look_ahead_gradient
+from trainers.task import Goal
 
 LABEL = 0
 # The step size of the weights where none is given, by what becomes of the gradient.
@@ -186,38 +186,24 @@ class AlmKd(Method):
         """The gradient through a step of all layers, one group after the other."""
         network, values = Network(student, deal.at), self.values.keep(deal.at)
         step = lr[deal.at] / self.batch_size
-        with evaluation_mode(student):
-            groups = [self._group(network, deal, values, j) for j in range(deal.groups)]
+        sides = [
+            self._sides(network, deal, held_out, values, group) for group in range(deal.groups)
+        ]
 
         def slope(lam: Tensor) -> Tensor:
-            gradients = []
             with evaluation_mode(student):
-                for j, (group, batch) in enumerate(groups):
-                    alone = deal.only(j)
-                    objective = held_out.objective(self.data, values, alone)
-                    x = self.data.inputs_of("meta", alone.index("meta"), deal.at)
-
-                    def lower(theta: Mapping[str, Tensor], x: Any = x, batch: Batch = batch,
-                              objective: Any = objective) -> Tensor:  # fmt: skip
-                        shown = network.output(theta, x)
-                        if held_out.share < 1:
-                            shown = joined([shown, network.output(theta, batch.inputs)])
-                        loss: Tensor = objective.loss(shown)
-                        return loss
-
-                    gradients.append(
-                        look_ahead_gradient(
-                            network.parameters, group, deal.group(j, lam), step, lower
-                        )
-                    )
+                gradients = [
+                    look_ahead_gradient(network.parameters, group, deal.group(j, lam), step, lower)
+                    for j, (group, lower) in enumerate(sides)
+                ]
             return torch.stack(gradients, dim=1).flatten(0, 1)
 
         return slope
 
-    def _group(
-        self, network: Network, deal: Deal, values: LaneValues, j: int
-    ) -> tuple[Group, Batch]:
-        """The training side of group ``j``, and its examples."""
+    def _sides(
+        self, network: Network, deal: Deal, held_out: HeldOut, values: LaneValues, j: int
+    ) -> tuple[Group, Callable[[Parameters], Tensor]]:
+        """The training side of group ``j``, and the loss that it should lower."""
         batch = self.data.batch("train", deal.train_index[:, j], deal.at)
         count = 1 + self.data.teachers
 
@@ -228,7 +214,18 @@ class AlmKd(Method):
             return self.data.terms_along(batch.targets, shown, tangent, values, count)
 
         shown = partial(network.output, x=batch.inputs)
-        return Group(shown, terms, along, deal.group(j, deal.scale)), batch
+        group = Group(shown, terms, along, deal.group(j, deal.scale))
+        alone = deal.only(j)
+        objective = held_out.objective(self.data, values, alone)
+        x = self.data.inputs_of("meta", alone.index("meta"), deal.at)
+
+        def lower(theta: Parameters) -> Tensor:
+            output = network.output(theta, x)
+            if held_out.share < 1:
+                output = joined([output, shown(theta)])
+            return objective.loss(output)
+
+        return group, lower
 
 
 def _meta_lr(values: LaneValues, like: Tensor) -> Tensor:
