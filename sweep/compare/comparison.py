@@ -5,13 +5,14 @@ whichever other rows stand beside it (but for `p_holm` and `called`, which depen
 """
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from sweep.compare import statistics
-from sweep.compare.records import STAGES, SweepRecord, completed, trial_columns, trials_of
+from sweep.compare.records import STAGES, SweepRecord, scores, trial_columns, trials_of
 from sweep.compare.statistics import Floats
 from sweep.plan.plan import Condition
 
@@ -81,13 +82,6 @@ def trials_table(record: SweepRecord) -> pd.DataFrame:
     return trials.iloc[positions].reset_index(drop=True)
 
 
-def scores(record: SweepRecord, condition: Condition, method: str) -> dict[int, float]:
-    """Seed -> test value of a cell's finished confirm runs, in order of seed."""
-    done = completed(trials_of(record, "confirm", condition, method), record.test_column)
-    runs = zip(done["seed"], done[record.test_column], strict=True)
-    return {int(seed): float(value) for seed, value in sorted(runs)}
-
-
 def paired_scores(
     record: SweepRecord, condition: Condition, method: str, baseline: str
 ) -> tuple[Floats, Floats]:
@@ -123,7 +117,7 @@ def _cell_row(record: SweepRecord, condition: Condition, method: str, seed: int)
         "method": method,
         "is_baseline": method in record.baselines,
         "n_seeds": len(values),
-        "n_failed_seeds": _failed_seeds(confirm, record.test_column),
+        "n_failed_seeds": _failed_seeds(confirm, scores(record, condition, method)),
         f"test_{record.metric}_mean": statistics.mean(values),
         f"test_{record.metric}_std": statistics.sample_std(values),
         "ci95_low": low,
@@ -159,11 +153,10 @@ def _cell_names(condition: Condition, method: str) -> tuple[str, ...]:
     return condition.noise_kind, rate, condition.teacher_labels, method
 
 
-def _failed_seeds(confirm: pd.DataFrame, test_column: str) -> int:
+def _failed_seeds(confirm: pd.DataFrame, finished: Mapping[int, float]) -> int:
     """Seeds of a cell that ended without a value; one still running has not failed yet."""
-    finished = set(completed(confirm, test_column)["seed"])
     ended = set(confirm.loc[confirm["state"].isin(["complete", "failed", "pruned"]), "seed"])
-    return len(ended - finished)
+    return len(ended - set(finished))
 
 
 def _trial_order(record: SweepRecord, row: dict[Any, Any]) -> tuple[Any, ...]:

@@ -118,6 +118,17 @@ class SweepRecord:
         return tuple(method for method in self.methods if method not in self.baselines)
 
     @cached_property
+    def scores_by_cell(self) -> dict[tuple[object, ...], dict[int, float]]:
+        """Test values of finished confirm runs by seed, in order of seed, by what makes a cell."""
+        confirm = self.trials[self.trials["stage"] == "confirm"]
+        done = completed(confirm, self.test_column).sort_values("seed")
+        found: dict[tuple[object, ...], dict[int, float]] = {}
+        columns = (done[name] for name in (*CELL_COLUMNS, "seed", self.test_column))
+        for *cell, seed, value in zip(*columns, strict=True):
+            found.setdefault(tuple(cell), {})[int(seed)] = float(value)
+        return found
+
+    @cached_property
     def rows_by_cell(self) -> Mapping[Hashable, pd.DataFrame]:
         """Rows of `trials` by stage and what makes a cell; what has no row is not there."""
         return dict(iter(self.trials.groupby(["stage", *CELL_COLUMNS], sort=False)))
@@ -126,6 +137,12 @@ class SweepRecord:
 def trial_columns(metric: str, objective: str) -> tuple[str, ...]:
     """Columns of a frame of trials for these metrics, in the order of TRIAL_COLUMNS."""
     return tuple(column.format(metric=metric, objective=objective) for column in TRIAL_COLUMNS)
+
+
+def scores(record: SweepRecord, condition: Condition, method: str) -> dict[int, float]:
+    """Seed -> test value of a cell's finished confirm runs, in order of seed."""
+    rate, labels = condition.noise_rate, condition.teacher_labels
+    return record.scores_by_cell.get((method, condition.noise_kind, rate, labels), {})
 
 
 def trials_of(record: SweepRecord, stage: str, condition: Condition, method: str) -> pd.DataFrame:
