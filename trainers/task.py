@@ -10,7 +10,7 @@ may override `TaskData.term_gradients`, `TaskData.terms_along` and `TaskData.hel
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, Protocol
@@ -65,14 +65,12 @@ class Terms(ABC):
     @cached_property
     def label(self) -> Tensor:
         """The label's, (L, B)."""
-        with torch.enable_grad():
-            return self.of_label()
+        return _with_graph(self.of_label)
 
     @cached_property
     def teachers(self) -> Tensor:
         """The teachers', (L, M, B)."""
-        with torch.enable_grad():
-            return self.of_teachers()
+        return _with_graph(self.of_teachers)
 
     @property
     @abstractmethod
@@ -268,6 +266,14 @@ class Task(ABC):
     @abstractmethod
     def kept_outputs(self, network: LaneNetwork, data: TaskData) -> list[KeptOutputs]:
         """What is kept of every lane of a teacher, so that students need not ask it again."""
+
+
+def _with_graph(compute: Callable[[], Tensor]) -> Tensor:
+    """What it computes, with the graph that leads there whatever is switched off around."""
+    if torch.is_grad_enabled():
+        return compute()
+    with torch.enable_grad():
+        return compute()
 
 
 def _stacked(gradients: tuple[Tensor | None, ...]) -> Tensor | None:

@@ -49,4 +49,4 @@ def drawn(name: str, values: Sequence[dict[str, Value]], teachers: int = 1) -> D
     y = torch.randint(CLASSES, (lanes, EXAMPLES), generator=g)
     t = 2 * torch.randn(lanes, teachers, EXAMPLES, CLASSES, generator=g)
     z = 2 * torch.randn(lanes, EXAMPLES, CLASSES, generator=g)
-    return Drawn(method, Batch(places, torch.empty(0), ClassTargets(y, t)), z)
+    return Drawn(method, Batch(places, torch.empty(0), ClassTargets(y, lambda: t)), z)

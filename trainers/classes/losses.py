@@ -30,15 +30,15 @@ def softmax(z: Tensor) -> Tensor:
 
 def cross_entropy(z: Tensor, y: Tensor) -> Tensor:
     """-log softmax(z)[y]: ``(..., C), (...) -> (...)``, in nats."""
-    return -log_softmax(z).gather(-1, y.unsqueeze(-1)).squeeze(-1)
+    return -torch.log_softmax(z.mT, dim=-2).gather(-2, y.unsqueeze(-2)).squeeze(-2)
 
 
 def distillation(t: Tensor, z: Tensor, tau: Tensor) -> Tensor:
     """tau^2 * KL(softmax(t / tau) || softmax(z / tau)): ``(..., C), (..., C) -> (...)``."""
-    tau = tau.unsqueeze(-1)
-    log_p = log_softmax(t / tau)
-    log_q = log_softmax(z / tau)
-    return tau.squeeze(-1).square() * (log_p.exp() * (log_p - log_q)).sum(-1)
+    over = tau.unsqueeze(-2)
+    log_p = torch.log_softmax(t.mT / over, dim=-2)
+    log_q = torch.log_softmax(z.mT / over, dim=-2)
+    return tau.square() * (log_p.exp() * (log_p - log_q)).sum(-2)
 
 
 def cross_entropy_gradient(z: Tensor, y: Tensor) -> Tensor:

@@ -9,10 +9,9 @@ teacher   tau^2 KL(softmax(t / tau) || softmax(z / tau))
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -30,11 +29,18 @@ from trainers.lanes.values import TEMPERATURE, LaneValues
 from trainers.task import TEACHERS_SHARE, Part, Terms
 
 
-class ClassTargets(NamedTuple):
-    """What the terms of some examples read: ``labels`` (L, B), ``teachers`` logits (L, M, B, C)."""
+class ClassTargets:
+    """What the terms of some examples read: ``labels`` (L, B), and teachers' logits, which are only
+    fetched where a term asks for them."""
 
-    labels: Tensor
-    teachers: Tensor
+    def __init__(self, labels: Tensor, fetch_teachers: Callable[[], Tensor]) -> None:
+        self.labels = labels
+        self._fetch_teachers = fetch_teachers
+
+    @cached_property
+    def teachers(self) -> Tensor:
+        """The teachers' logits, (L, M, B, C)."""
+        return self._fetch_teachers()
 
 
 def temperature(values: LaneValues, like: Tensor) -> Tensor:

@@ -9,8 +9,9 @@ operations however many layers there are, and cutting lanes out is one index.
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -67,9 +68,15 @@ class LaneOptimizer(ABC):
     def step(self, losses: Tensor, lr: Tensor) -> None:
         """One update of every lane down the mean of its ``losses`` (L, B), rates ``lr`` (L,)."""
         # Of one number: told where to begin from several, torch would load sympy first.
-        gradients = torch.autograd.grad(
-            losses.mean(1).sum(), self._parameters, allow_unused=True, materialize_grads=True
+        total = losses.mean(1).sum()
+        found = cast(
+            Sequence[Tensor | None],
+            torch.autograd.grad(total, self._parameters, allow_unused=True),
         )
+        gradients = [
+            torch.zeros_like(p) if gradient is None else gradient
+            for p, gradient in zip(self._parameters, found, strict=True)
+        ]
         torch._foreach_copy_(self._gradients, gradients)
         if self._clip_norm is not None:
             lengths = torch.linalg.vector_norm(self._gradient, dim=1, keepdim=True)

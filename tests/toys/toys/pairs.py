@@ -47,8 +47,12 @@ class PairData(ToyData):
     def targets_of(self, split: str, index: Tensor, lanes: Tensor | None = None) -> ClassTargets:
         rows = self.rows(split, index, lanes)
         which = range(len(rows)) if lanes is None else lanes.tolist()
-        teachers = [self._logits[lane][:, rows[i]] for i, lane in enumerate(which)]
-        return ClassTargets(self.labels(split, index, lanes), torch.stack(teachers))
+        logits = [self._logits[lane] for lane in which]
+
+        def teachers() -> Tensor:
+            return torch.stack([lane[:, rows[i]] for i, lane in enumerate(logits)])
+
+        return ClassTargets(self.labels(split, index, lanes), teachers)
 
     def terms(self, targets: Any, output: Output, values: LaneValues) -> ClassTerms:
         return ClassTerms(targets, output.logits, values)

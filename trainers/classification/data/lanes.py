@@ -10,6 +10,7 @@ same rows, too: where they are also asked for at the same places, their inputs a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -151,8 +152,10 @@ class LaneData(TaskData):
         return batch._replace(inputs=crop_and_flip(batch.inputs, self._shakes), changed=True)
 
     def taught(self, batch: Batch, outputs: Sequence[Output]) -> Batch:
-        logits = torch.stack([output.logits for output in outputs], dim=1)
-        return batch._replace(targets=batch.targets._replace(teachers=logits))
+        def logits() -> Tensor:
+            return torch.stack([output.logits for output in outputs], dim=1)
+
+        return batch._replace(targets=ClassTargets(batch.targets.labels, logits))
 
     def terms(self, targets: ClassTargets, output: Output, values: LaneValues) -> ClassTerms:
         return ClassTerms(targets, output.logits, values)
@@ -230,7 +233,9 @@ class LaneData(TaskData):
     ) -> ClassTargets:
         labels = self._labels[split]
         labels = labels if lanes is None else labels[lanes]
-        return ClassTargets(labels.gather(1, index), self._teachers_at(rows, lanes))
+        # Of these lanes: some may be gone when the logits are asked for.
+        teachers = self._teachers if lanes is None else self._teachers[lanes]
+        return ClassTargets(labels.gather(1, index), partial(self._teachers_at, rows, teachers))
 
     def _inputs_at(self, rows: Tensor) -> Tensor:
         if is_once(rows):
@@ -239,8 +244,7 @@ class LaneData(TaskData):
         flat = self.inputs.index_select(0, rows.flatten())
         return flat.view(*rows.shape, *self.inputs.shape[1:])
 
-    def _teachers_at(self, rows: Tensor, lanes: Tensor | None) -> Tensor:
-        teachers = self._teachers if lanes is None else self._teachers[lanes]
+    def _teachers_at(self, rows: Tensor, teachers: Tensor) -> Tensor:
         if not self.teachers:
             return self._logits.new_zeros(len(rows), 0, rows.shape[1], self.classes)
         places = teachers.unsqueeze(2) * self._logits.shape[1] + rows.unsqueeze(1)
