@@ -12,6 +12,8 @@ from sweep.compare.records import SweepRecord
 from sweep.compare.tables import NOTHING, delta_text, interval_text, rows_of
 from trainers.entries import Metric
 
+MEAN, DIFFERENCE = "mean [95 % interval]", "difference [95 % interval]"
+
 
 def exploratory_table(record: SweepRecord, seed: int) -> pd.DataFrame:
     """One row per metric, condition and method; empty where nothing else was measured."""
@@ -30,12 +32,30 @@ def exploratory_table(record: SweepRecord, seed: int) -> pd.DataFrame:
                         "metric": _name(metric, looked_at),
                         "condition": condition_title(condition, record.conditions),
                         "method": row["method"],
-                        "mean [95 % interval]": f"{mean} {interval}" if known else NOTHING,
+                        MEAN: f"{mean} {interval}" if known else NOTHING,
                         "against": row["baseline"] or NOTHING,
-                        "difference [95 % interval]": delta_text(row, digits),
+                        DIFFERENCE: delta_text(row, digits),
                     }
                 )
     return pd.DataFrame(rows)
+
+
+def with_conditions_across(table: pd.DataFrame) -> pd.DataFrame:
+    """The same for a page: of each metric the methods' means, then what sets them apart."""
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    for row in table.to_dict("records"):
+        rows.setdefault((row["metric"], row["method"]), {})[row["condition"]] = row[MEAN]
+    for row in table.to_dict("records"):
+        if row["against"] != NOTHING:
+            pair = f"{row['method']} minus {row['against']}"
+            rows.setdefault((row["metric"], pair), {})[row["condition"]] = row[DIFFERENCE]
+    metrics = list(dict.fromkeys(table["metric"]))
+    return pd.DataFrame(
+        [
+            {"metric": metric, "mean or difference [95 % interval]": what, **cells}
+            for (metric, what), cells in sorted(rows.items(), key=lambda x: metrics.index(x[0][0]))
+        ]
+    )
 
 
 def _name(metric: Metric, record: SweepRecord) -> str:

@@ -14,6 +14,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from sweep.compare.exploratory import with_conditions_across
 from sweep.compare.findings import Findings
 from sweep.compare.formats import html_table
 from sweep.compare.notation import better_text, decimals, noise_text, p_text, teachers_differ
@@ -63,7 +64,9 @@ def report(findings: Findings, pictures: Sequence[Picture]) -> str:
         limits=verdicts[_verdict_count(record) :],
         wide=Markup(wide_html_table(findings.wide, "interval")),
         differences=Markup(html_table(differences_table(record, table))),
-        exploratory=Markup(html_table(findings.exploratory)) if len(findings.exploratory) else "",
+        exploratory=Markup(html_table(with_conditions_across(findings.exploratory)))
+        if len(findings.exploratory)
+        else "",
         comparison=Markup(html_table(table)),
         pictures=pictures,
         shared=shared_settings(origin.spec),

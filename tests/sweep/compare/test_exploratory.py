@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from sweep.compare.comparison import comparison_table, trials_table
-from sweep.compare.exploratory import exploratory_table
+from sweep.compare.exploratory import exploratory_table, with_conditions_across
 from sweep.compare.paper import paper_table, wide_latex
 from sweep.compare.records import SweepRecord
 from sweep.compare.tables import NOTHING
@@ -102,3 +102,18 @@ def test_metrics_do_not_change_what_is_said_of_each_other(
     alone = make_record(others=(LOSS,), drop=_measured)
     whole = exploratory_table(record, 0)
     assert exploratory_table(alone, 0).equals(whole[whole["metric"].str.startswith("loss")])
+
+
+def test_on_a_page_conditions_stand_across(record: SweepRecord) -> None:
+    table = exploratory_table(record, 0)
+    wide = with_conditions_across(table)
+    conditions = list(dict.fromkeys(table["condition"]))
+    assert list(wide.columns) == ["metric", "mean or difference [95 % interval]", *conditions]
+    pairs = [f"{method} minus fixed_kd" for method in record.challengers]
+    assert list(wide.iloc[:, 1]) == 2 * [*record.methods, *pairs]
+    long = table.set_index(["metric", "method", "condition"])
+    for row in wide.to_dict("records"):
+        method, _, against = row["mean or difference [95 % interval]"].partition(" minus ")
+        column = "difference [95 % interval]" if against else "mean [95 % interval]"
+        for condition in conditions:
+            assert row[condition] == long.loc[(row["metric"], method, condition), column]
