@@ -24,6 +24,10 @@ ALPHA = Field(
     "alpha", "float", 0.9, "weight of the teacher; 1 - alpha is the label's",
     "Hinton et al. 2015; common default", unit="share", low=0.0, high=1.0,
 )  # fmt: skip
+CLEAN_ALPHA = Field(
+    "clean_alpha", "float", 0.0, "weight of the teachers on clean examples that are trained on, "
+    "against the label's", "own", unit="share", low=0.0, high=1.0,
+)  # fmt: skip
 NET_LR = Field(
     "net_lr", "float", 1e-3, "Adam's step size for the weighting net", "code of Meta-Weight-Net",
     low=0.0,

@@ -13,6 +13,9 @@ from trainers.fields import Value
 # What a data set can be told.
 Option = float | int | str
 Schedule = Literal["cosine", "linear", "constant", "steps"]
+# What becomes of the clean labels of the meta split beside being held out for methods that learn
+# from it: nothing; all of them are trained on too; one half is trained on, the other held out.
+CleanUse = Literal["withhold", "train", "split"]
 
 
 @dataclass(frozen=True)
@@ -100,15 +103,14 @@ class Labels:
 class LaneSource:
     """What one lane trains on: the seed of its split and noise, and its teachers' outputs.
 
-    ``teachers``: M names into the cohort's mapping of teachers' outputs; may be empty.
-    ``train_on_meta``: the meta split, with its true labels, is part of the training split; lanes of
-    one cohort agree on it.
+    ``teachers``: M names into the cohort's mapping of teachers' outputs; may be empty. ``clean``:
+    what is done with the meta split, whose labels are true; lanes of one cohort agree on it.
     """
 
     seed: int
     labels: Labels
     teachers: tuple[str, ...] = ()
-    train_on_meta: bool = False
+    clean: CleanUse = "withhold"
 
 
 @dataclass(frozen=True)
@@ -139,13 +141,15 @@ class SplitFractions:
     """The share of all examples in each split; together at most 1.
 
     ``test`` None: the test split is the official test part of the data set, all of it, and the
-    shares are those of the other examples.
+    shares are those of the other examples. ``clean``: how much of the meta split there is, as a
+    share like the others, its first examples; None for all of it. The other splits stay the same.
     """
 
     train: float
     meta: float
     validation: float
     test: float | None
+    clean: float | None = None
 
     def drawn(self) -> Mapping[str, float]:
         """The splits that are drawn, with their shares."""

@@ -116,10 +116,12 @@ class Objective(Protocol):
 class TaskData(ABC):
     """The examples of every lane of a cohort, on one device.
 
-    ``corrupted`` (L, N): which training examples have a wrong label.
+    ``corrupted`` (L, N): which training examples have a wrong label. ``certain``: how many of them,
+    the last ones, came from the clean meta split.
     """
 
     corrupted: Tensor
+    certain: int = 0
 
     @property
     @abstractmethod

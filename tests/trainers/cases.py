@@ -14,6 +14,7 @@ from trainers.loop.cohort import Cohort, Metrics
 from trainers.loop.stack import Stack
 from trainers.method import Step
 from trainers.settings import (
+    CleanUse,
     CohortSpec,
     Labels,
     Lane,
@@ -81,6 +82,7 @@ class Shape:
     batch_size: int = 19
     hidden: tuple[int, ...] = (11,)
     metric: str = "accuracy"
+    clean: CleanUse = "withhold"
 
 
 def made_up_dataset() -> Dataset:
@@ -107,7 +109,10 @@ def make_cohort(method: str, trials: Sequence[Trial], shape: Shape | None = None
     """A cohort of ``trials`` on the made-up data, in torch's default floating point type."""
     shape = shape or Shape()
     dataset = made_up_dataset()
-    sources = [LaneSource(t.seed, Labels("symmetric", t.noise_rate), t.teachers) for t in trials]
+    sources = [
+        LaneSource(t.seed, Labels("symmetric", t.noise_rate), t.teachers, shape.clean)
+        for t in trials
+    ]
     spec = CohortSpec(
         method,
         ModelSpec("mlp", {"hidden": shape.hidden}),

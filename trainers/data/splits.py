@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.settings import SplitFractions
+from trainers.settings import CleanUse, SplitFractions
 
 Rows = NDArray[np.int64]
 
@@ -23,12 +23,36 @@ def split_rows(
     dealt = deal(labels[:drawn], rng)
     rows, start = {}, 0
     for name, fraction in fractions.drawn().items():
-        stop = start + int(fraction * drawn + 1e-9)
+        stop = start + share_of(fraction, drawn)
         rows[name] = dealt[start:stop]
         start = stop
+    if fractions.clean is not None:
+        rows["meta"] = rows["meta"][: share_of(fractions.clean, drawn)]
     if fractions.test is None:
         rows["test"] = np.arange(drawn, len(labels), dtype=np.int64)
     return rows
+
+
+def share_of(fraction: float, examples: int) -> int:
+    """How many examples a share of them is, rounded down."""
+    return int(fraction * examples + 1e-9)
+
+
+def use_clean(rows: dict[str, Rows], clean: CleanUse, rng: np.random.Generator) -> int:
+    """Put the clean rows of the meta split where ``clean`` wants them; how many are trained on.
+
+    They come last in the training split. ``split``: half of them, drawn, is trained on and held out
+    no more; of an odd number one more is held out.
+    """
+    if clean == "withhold":
+        return 0
+    added = rows["meta"]
+    if clean == "split":
+        half = len(added) // 2
+        order = rng.permutation(len(added))
+        added, rows["meta"] = added[np.sort(order[:half])], added[np.sort(order[half:])]
+    rows["train"] = np.concatenate([rows["train"], added])
+    return len(added)
 
 
 def deal(labels: NDArray[np.int64], rng: np.random.Generator) -> Rows:

@@ -215,6 +215,9 @@ class Cohort:
         if self.spec.training.evaluates(epoch):
             names = dict.fromkeys([*self._entry.every_epoch, self.spec.selection.metric])
             measured |= stack.evaluate("validation", list(names))
+            if stack.data.certain and self._entry.methods[self.spec.method].uses_meta:
+                # To be set against the loss on the validation split: fitted where it is lower.
+                measured["held_out_loss"] = stack.evaluate("meta", ())["meta_loss"]
         return self._rows({**measured, **stack.diagnostics()})
 
     def _rows(self, metrics: Mapping[str, Tensor]) -> list[Metrics]:

@@ -10,6 +10,9 @@ Before each step of the student, the net takes one step of Adam down the loss th
 of the whole student would leave on a clean held-out mini-batch (`trainers.mixing.look_ahead`); then
 the student steps with the weights of the new net.
 
+Clean examples that are trained on have the fixed weights of `trainers.mixing.certain`, in the
+look-ahead too.
+
 Departure from the sources: the look-ahead runs in evaluation mode, where theirs takes the
 statistics of the batch.
 """
@@ -28,6 +31,7 @@ from trainers.lanes.network import LaneNetwork, Output
 from trainers.lanes.seeds import torch_generator
 from trainers.lanes.state import State
 from trainers.method import Method, Setup, Step
+from trainers.mixing.certain import certain_weights
 from trainers.mixing.held_out_batches import HeldOutBatches
 from trainers.mixing.look_ahead import Group, Network, Parameters, look_ahead_gradient
 from trainers.task import Batch, Terms
@@ -77,7 +81,7 @@ class LearnedWeights(Method):
 
     def losses(self, step: Step) -> Tensor:
         with torch.no_grad():
-            w = self.weights(step.terms)
+            w = self._weights(step.terms, step.batch.places)
         return (w * step.terms.first(self.weighted)).sum(1)
 
     def begin_step(self, batch: Batch, student: LaneNetwork, lr: Tensor) -> None:
@@ -101,7 +105,8 @@ class LearnedWeights(Method):
             theta = network.parameters
             with torch.no_grad():
                 output = network.output(theta, batch.inputs)
-            w = self.weights(self.data.terms(batch.targets, output, self.values))
+            terms_now = self.data.terms(batch.targets, output, self.values)
+            w = self._weights(terms_now, batch.places)
             group = Group(
                 partial(network.output, x=batch.inputs),
                 terms,
@@ -112,6 +117,16 @@ class LearnedWeights(Method):
                 theta, group, w.detach(), lr / batch.places.shape[1], held_out_loss
             )
         self._adam.step(torch.autograd.grad(w, list(self.net.parameters()), slope))
+
+    def _weights(self, terms: Terms, places: Tensor) -> Tensor:
+        """w (L, K, B) of the training examples at ``places`` (L, B), fixed for those of the clean
+        meta split."""
+        w = self.weights(terms)
+        if not self.data.certain:
+            return w
+        fixed = certain_weights(self.values, self.weighted - 1, w).unsqueeze(2)
+        certain = places >= self.data.size("train") - self.data.certain
+        return torch.where(certain.unsqueeze(1), fixed, w)
 
     def state(self) -> dict[str, Any]:
         return {

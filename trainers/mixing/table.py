@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from trainers.entries import MethodEntry
 from trainers.fields import Field
-from trainers.hyperparameters import LOOK_AHEAD_LR, MIX, NET_LR, OPTIMIZER, TEMPERATURE
+from trainers.hyperparameters import CLEAN_ALPHA, LOOK_AHEAD_LR, MIX, NET_LR, OPTIMIZER, TEMPERATURE
 
 META_STEP = Field(
     "meta_step", "choice", "normalised", "whether a group's gradient is taken as it is, or divided "
@@ -71,6 +71,7 @@ METHODS: Mapping[str, MethodEntry] = {
                 "inner_repeats", "int", 0, "updates per group of batches; 0: the variant's default",
                 "authors' code", low=0,
             ),
+            CLEAN_ALPHA,
         ),
     ),
     "fixed_kd": MethodEntry(
@@ -117,7 +118,7 @@ METHODS: Mapping[str, MethodEntry] = {
         source="arXiv 2605.17839 and its authors' public code",
         teachers="one",
         uses_meta=True,
-        hyperparameters=(*OPTIMIZER, LOOK_AHEAD_LR, TEMPERATURE, NET_LR),
+        hyperparameters=(*OPTIMIZER, LOOK_AHEAD_LR, TEMPERATURE, NET_LR, CLEAN_ALPHA),
     ),
     "aver": MethodEntry(
         implementation="trainers.mixing.aver:Aver",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trainers.data.dataset import Dataset
-from trainers.data.splits import split_rows
+from trainers.data.splits import split_rows, use_clean
 from trainers.lanes.seeds import numpy_generator
 from trainers.settings import SPLITS, DataSpec, LaneSource
 from trainers.task import KeptOutputs, TaskData
@@ -38,11 +38,13 @@ class ToyData(TaskData):
         for source in sources:
             deal = numpy_generator(source.seed, "splits")
             of_lane = split_rows(dataset.strata, spec.fractions, deal)
-            if source.train_on_meta:
-                of_lane["train"] = np.concatenate([of_lane["train"], of_lane["meta"]])
-            own = labels[of_lane["train"]]
             kind, rate = source.labels.noise_kind, source.labels.noise_rate
-            noisy = noise(own, rate, numpy_generator(source.seed, "noise", kind, rate))
+            draw = numpy_generator(source.seed, "noise", kind, rate)
+            corrupted = noise(labels[of_lane["train"]], rate, draw)
+            half = numpy_generator(source.seed, "clean half")
+            self.certain = use_clean(of_lane, source.clean, half)
+            own = labels[of_lane["train"]]
+            noisy = np.concatenate([corrupted, own[len(corrupted) :]])
             rows.append(of_lane)
             given.append({s: noisy if s == "train" else labels[of_lane[s]] for s in SPLITS})
             wrong.append((own != noisy).reshape(len(own), -1).any(1))

@@ -21,7 +21,7 @@ from trainers.data.noise import (
 )
 from trainers.data.splits import split_rows
 from trainers.lanes.seeds import numpy_generator
-from trainers.settings import SPLITS, Labels, LaneSource
+from trainers.settings import SPLITS, CleanUse, Labels, LaneSource
 
 SHARES = (0.5, 0.3, 0.2)
 # Kinds that give a share of the examples a wrong label each.
@@ -249,14 +249,11 @@ def test_noise_of_one_split_is_the_same_whichever_others_have_any() -> None:
     assert (alone.labels("train") == both.labels("train")).all()
 
 
-def test_noisy_meta_split_is_trained_on_as_it_is() -> None:
-    labels = Labels("symmetric", 0.4)
-    apart = _lane_data(LaneSource(1, labels), noisy_splits=("train", "meta"))
-    joined = _lane_data(LaneSource(1, labels, train_on_meta=True), noisy_splits=("train", "meta"))
-    n = apart.size("train")
-    assert (joined.labels("train")[:, :n] == apart.labels("train")).all()
-    assert (joined.labels("train")[:, n:] == apart.labels("meta")).all()
-    assert joined.corrupted[:, n:].any()
+@pytest.mark.parametrize("clean", ["train", "split"])
+def test_a_noisy_meta_split_is_not_trained_on(clean: CleanUse) -> None:
+    source = LaneSource(1, Labels("symmetric", 0.4), clean=clean)
+    with pytest.raises(ValueError, match="noise falls on the meta split"):
+        _lane_data(source, noisy_splits=("train", "meta"))
 
 
 def test_lanes_know_what_they_were_told_and_what_is_true() -> None:

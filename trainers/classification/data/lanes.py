@@ -31,7 +31,7 @@ from trainers.classes.terms import (
 from trainers.classification.data.augment import crop_and_flip
 from trainers.classification.data.dataset import Dataset
 from trainers.data.noise import ClassMap, Examples, corrupt_labels
-from trainers.data.splits import split_rows
+from trainers.data.splits import split_rows, use_clean
 from trainers.evaluation import frozen_output
 from trainers.lanes.network import LaneNetwork, Output
 from trainers.lanes.seeds import numpy_generator, torch_generator
@@ -96,6 +96,7 @@ class LaneData(TaskData):
         true = torch.as_tensor(dataset.labels, device=device)
         self._true = true[self._rows["train"]]
         self.corrupted = self._labels["train"] != self._true
+        self.certain = drawn[0].certain
         self._augment = treatment.augment == "crop_flip"
         self._shakes = [torch_generator(source.seed, "augment") for source in sources]
         names = sorted({name for source in sources for name in source.teachers})
@@ -253,10 +254,12 @@ class LaneData(TaskData):
 
 
 class _Drawn(NamedTuple):
-    """The rows (N_s,) and given labels (N_s,) of every split of one lane."""
+    """The rows (N_s,) and given labels (N_s,) of every split of one lane; ``certain``: how many
+    training examples are of the meta split."""
 
     rows: dict[str, NDArray[np.int64]]
     labels: dict[str, NDArray[np.int64]]
+    certain: int
 
 
 def _draw_all(
@@ -267,7 +270,7 @@ def _draw_all(
 ) -> list[_Drawn]:
     """Of every lane; lanes that differ in their teachers alone share one draw."""
     drawn: dict[tuple[object, ...], _Drawn] = {}
-    keys = [(source.seed, source.labels, source.train_on_meta) for source in sources]
+    keys = [(source.seed, source.labels, source.clean) for source in sources]
     for key, source in zip(keys, sources, strict=True):
         if key not in drawn:
             drawn[key] = _draw(dataset, fractions, source, treatment)
@@ -280,17 +283,21 @@ def _draw(
     """Splits by the seed alone, then noise.
 
     The noise falls on the same examples with the same labels whether or not the meta split is
-    trained on: its rows and labels come after those of the training split.
+    trained on: its rows and labels come after those of the training split. ValueError where it is
+    to be trained on, and noise falls on it.
     """
+    if source.clean != "withhold" and "meta" in treatment.noisy_splits:
+        raise ValueError(
+            f"clean: {source.clean}: noise falls on the meta split, so it is not clean"
+        )
     rng = numpy_generator(source.seed, "split")
     rows = split_rows(dataset.labels, fractions, rng, dataset.official_test)
+    noisy = {s: _corrupted(dataset, rows[s], s, source, treatment) for s in treatment.noisy_splits}
+    certain = use_clean(rows, source.clean, numpy_generator(source.seed, "clean half"))
     labels = {s: dataset.labels[rows[s]] for s in SPLITS}
-    for split in treatment.noisy_splits:
-        labels[split] = _corrupted(dataset, rows[split], split, source, treatment)
-    if source.train_on_meta:
-        labels["train"] = np.concatenate([labels["train"], labels["meta"]])
-        rows = {**rows, "train": np.concatenate([rows["train"], rows["meta"]])}
-    return _Drawn(rows, labels)
+    for split, given in noisy.items():
+        labels[split][: len(given)] = given
+    return _Drawn(rows, labels, certain)
 
 
 def _corrupted(

@@ -23,7 +23,7 @@ class Deal:
     ``at``: the lanes. ``train_index`` (len(at), J, G), ``meta_index`` (len(at), J, V): places in
     the splits. The last group of a lane is filled up with repeated examples, marked by ``filled``
     0 (len(at) * J, G). ``scale``: the same, times the batch size over the examples in the batch
-    that an example was dealt in.
+    that an example was dealt in. ``dealt``: how many training examples of a lane are in a group.
     """
 
     at: Tensor
@@ -31,6 +31,7 @@ class Deal:
     meta_index: Tensor
     filled: Tensor
     scale: Tensor
+    dealt: int
 
     @staticmethod
     def draw(
@@ -39,9 +40,10 @@ class Deal:
     ) -> "Deal":  # fmt: skip
         """Groups of ``grad_fit`` batches in random order, held-out batches drawn in turn.
 
+        Examples of the clean meta split that are trained on are in none of them.
         ``real_sizes``: whether a batch that is not ``batch_size`` large counts as what it is.
         """
-        n, n_meta, g = data.size("train"), data.size("meta"), grad_fit * batch_size
+        n, n_meta, g = data.size("train") - data.certain, data.size("meta"), grad_fit * batch_size
         groups = math.ceil(n / g)
         v = min(batch_size, n_meta)
         fill = torch.arange(groups * g)
@@ -62,6 +64,7 @@ class Deal:
             meta.view(-1, groups, v).to(device),
             filled,
             filled * ratio.to(device, dtype),
+            n,
         )
 
     @property
@@ -108,11 +111,12 @@ class Deal:
             self.meta_index[:, j : j + 1],
             self.group(j, self.filled),
             self.group(j, self.scale),
+            self.dealt,
         )
 
     def put_back(self, x: Tensor, everyone: Tensor) -> None:
         """Write what `train` took, now changed, to its places in (L, N, ...)."""
         lanes, n = len(self.at), everyone.shape[1]
-        places = (self.train_index.flatten(1) + (self.at * n).unsqueeze(1))[:, :n]
-        changed = x.reshape(lanes, -1, *x.shape[2:])[:, :n]
+        places = (self.train_index.flatten(1) + (self.at * n).unsqueeze(1))[:, : self.dealt]
+        changed = x.reshape(lanes, -1, *x.shape[2:])[:, : self.dealt]
         everyone.view(-1, *x.shape[2:]).index_copy_(0, places.flatten(), changed.flatten(0, 1))

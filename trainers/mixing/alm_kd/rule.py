@@ -12,6 +12,9 @@ mini-batch per group, drawn in turn. The step is that of the last layer
 (`trainers.mixing.hypergradient`) or, with ``hypergradient: full``, of the whole network
 (`trainers.mixing.look_ahead`).
 
+Clean examples that are trained on keep the weights of `trainers.mixing.certain`, and are in no
+group.
+
 Source: arXiv 2202.03250 and its authors' public code. Where the versions of the paper differ, a
 variant of `trainers.mixing.alm_kd.variants` says what holds. Departure: as the student stands still
 during an update, all groups take their steps side by side, which changes no number.
@@ -35,6 +38,7 @@ from trainers.mixing.alm_kd.descent import Descent, Slope
 from trainers.mixing.alm_kd.groups import Deal
 from trainers.mixing.alm_kd.sides import HeldOut, LastLayer, Seen
 from trainers.mixing.alm_kd.variants import VARIANTS, Constraint
+from trainers.mixing.certain import certain_weights
 from trainers.mixing.detector import auroc
 from trainers.mixing.look_ahead import Group, Network, Parameters, look_ahead_gradient
 from trainers.task import Goal
@@ -70,6 +74,7 @@ class AlmKd(Method):
         ]
         free = [v.constraint.coordinates(lam) for v, lam in zip(variants, starts, strict=True)]
         self.lam = torch.stack(starts).to(self.data.device)
+        self._fix_certain()
         self._coordinates = torch.stack(free).to(self.data.device)
         self._meta_lr = _meta_lr(self.values, self.lam)
         self._order = [torch_generator(seed, "alm_kd", "order") for seed in setup.seeds]
@@ -116,9 +121,16 @@ class AlmKd(Method):
         self._order = [self._order[i] for i in lanes.tolist()]
         self._diagnostics = {name: t[lanes] for name, t in self._diagnostics.items()}
 
+    def _fix_certain(self) -> None:
+        """Give the clean examples that are trained on the weights that they keep."""
+        if self.data.certain:
+            fixed = certain_weights(self.values, self.data.teachers, self.lam)
+            self.lam[:, -self.data.certain :] = fixed.unsqueeze(1)
+
     def _diagnose(self) -> dict[str, Tensor]:
-        label, corrupted = self.lam[..., LABEL], self.data.corrupted
-        teachers = [self.lam[..., 1 + m].mean(-1) for m in range(self.data.teachers)]
+        learned = self.lam[:, : self.lam.shape[1] - self.data.certain]
+        label, corrupted = learned[..., LABEL], self.data.corrupted[:, : learned.shape[1]]
+        teachers = [learned[..., 1 + m].mean(-1) for m in range(self.data.teachers)]
         each = {f"lambda_teacher_{m}": mean for m, mean in enumerate(teachers, start=1)}
         return {
             "lambda_label": label.mean(-1),
