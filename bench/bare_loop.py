@@ -116,7 +116,7 @@ def train_all(plan: Plan, trials: pd.DataFrame, processes: int) -> tuple[float, 
         pool.map(time.sleep, [0.5] * processes, chunksize=1)
         began = time.perf_counter()
         outputs: Outputs = {}
-        jobs = [Job(teacher_cohort(plan, jobs), {}, {}) for jobs in plan.teacher_cohorts]
+        jobs = [Job(teacher_cohort(jobs), {}, {}) for jobs in plan.teacher_cohorts]
         for _, found in pool.imap_unordered(train, jobs):
             outputs |= found
         work = [Job(t, {key: outputs[key] for key in t.teachers}, epochs) for t in tasks]

@@ -1,11 +1,12 @@
 """Tables of finished or running sweeps, from the tracking store to a file."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from sweep.compare.export import TABLES, Source, write_long, write_wide
+from sweep.compare.export import TABLES, Source, Where, write_long, write_wide
 from sweep.compare.formats import BINARY, WRITERS
 from sweep.compare.paper import Spread
 from sweep.compare.records import SweepRecord
@@ -17,7 +18,8 @@ from sweep.run import Places, open_store
 class Excerpt:
     """What is exported: which sweeps, which table, in which format, long or wide.
 
-    ``metric``: what the comparison is about; None for what was tested.
+    ``metric``: what the comparison is about; None for what was tested. ``where``: conditions to be
+    kept, each NAME=VALUE.
     """
 
     sweeps: tuple[str, ...]
@@ -26,6 +28,7 @@ class Excerpt:
     wide: bool
     spread: Spread
     metric: str | None = None
+    where: tuple[str, ...] = ()
 
     def check(self, out: Path | None) -> None:
         """BadInput where it cannot be written to `out` (standard output if None)."""
@@ -58,10 +61,12 @@ def export(excerpt: Excerpt, places: Places, out: Path | None) -> int:
         for name in excerpt.sweeps
     ]
 
+    where = [_where(text, [source.record for source in sources]) for text in excerpt.where]
+
     def write(stream: BinaryIO) -> int:
         if excerpt.wide:
-            return write_wide(sources, excerpt.form, excerpt.spread, stream)
-        return write_long(sources, excerpt.table, excerpt.form, stream)
+            return write_wide(sources, excerpt.form, excerpt.spread, stream, where)
+        return write_long(sources, excerpt.table, excerpt.form, stream, where)
 
     if out is None:
         return write(sys.stdout.buffer)
@@ -73,6 +78,23 @@ def export(excerpt: Excerpt, places: Places, out: Path | None) -> int:
     finally:
         part.unlink(missing_ok=True)
     return rows
+
+
+def _where(text: str, records: Sequence[SweepRecord]) -> Where:
+    """A filter as it was written; BadInput where a sweep has no such column or value."""
+    column, equals, value = text.partition("=")
+    if not equals:
+        raise BadInput(f"--where {text}: write it as NAME=VALUE, such as noise_rate=0.4")
+    where = Where(column, value)
+    for record in records:
+        known = record.conditions[0].columns
+        if column not in known:
+            raise BadInput(f"--where {text}: {unknown(f'axis of {record.name}', column, known)}")
+        values = dict.fromkeys(c.columns[column] for c in record.conditions)
+        if not any(where.keeps(v) for v in values):
+            there = ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in values)
+            raise BadInput(f"--where {text}: {record.name} has {column} {there}")
+    return where
 
 
 def _about(record: SweepRecord, metric: str | None) -> SweepRecord:

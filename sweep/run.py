@@ -8,6 +8,7 @@ from there, or shows the table if nothing is left to do.
 """
 
 import time
+from collections.abc import Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ import pandas as pd
 from sweep.errors import BadInput, SweepFailed
 from sweep.garbage_collection import frozen
 from sweep.lock import locked
-from sweep.plan.plan import Plan
+from sweep.plan.plan import Cell, Plan
 from sweep.spec.spec import SweepSpec
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def launch(
     plan = Plan(spec)
     known = places.tracking_uri or (places.has_store and places.sweep(spec.name).exists())
     if not known:
-        refuse_missing_data(spec)
+        refuse_missing_data(plan)
     with locked(places.sweep(spec.name), spec.name), ThreadPoolExecutor(2) as aside:
         opening = aside.submit(open_store, places)
         work: Work | None = None
@@ -133,7 +134,7 @@ def launch(
             for name in wrong:
                 console.print(f"{name}: missing, or not what was written; made again")
         else:
-            refuse_missing_data(spec)
+            refuse_missing_data(plan)
         with FigureSaver(ahead=not complete) as saver:
             if not complete:
                 seen = seen_so_far(spec.name, opening.result()) if known else None
@@ -180,12 +181,13 @@ def _tell_time(
     console.print(f"wrote {path}", soft_wrap=True)
 
 
-def refuse_missing_data(spec: SweepSpec) -> None:
+def refuse_missing_data(plan: Plan) -> None:
     """BadInput, saying what to fetch, where the files of a sweep's data are not there."""
     from trainers.loading import missing
 
-    if problem := missing(spec.data_settings()):
-        raise BadInput(problem)
+    for cell in plan.cells:
+        if problem := missing(cell.spec.data_settings()):
+            raise BadInput(problem)
 
 
 def look(name: str, places: Places, store: "MlflowStore") -> Comparison:
@@ -271,9 +273,9 @@ def _train(
     loading = aside.submit(_load, plan)
     console.print(f"{spec.name}: starting Ray and opening the store", soft_wrap=True)
     with ray_session(address, spec, aside):
-        dataset, store = loading.result(), opening.result()
+        datasets, store = loading.result(), opening.result()
         try:
-            progress, work = _attempts(plan, places, store, dataset, console)
+            progress, work = _attempts(plan, places, store, datasets, console)
         except KeyboardInterrupt:
             store.close_sweep(spec.name, "interrupted")
             raise
@@ -293,28 +295,45 @@ def _train(
     return work
 
 
-def _load(plan: Plan) -> "Dataset":
-    """The data set, if the networks take it and every condition's noise can be had; or BadInput."""
+def _load(plan: Plan) -> "Mapping[str, Dataset]":
+    """The data sets by content, if networks take them and every condition's noise can be had; or
+    BadInput."""
     from trainers.data.errors import DataError
-    from trainers.loading import load_dataset, unusable
+    from trainers.loading import check_splits, content_key, load_dataset
 
-    settings = plan.spec.data_settings()
-    try:
-        dataset = load_dataset(settings)
-    except DataError as error:
-        raise BadInput(str(error)) from None
-    for condition in plan.conditions:
-        if problem := unusable(dataset, settings, condition.labels):
-            raise BadInput(problem)
-    for model in (plan.spec.student.model, *(teacher.model for teacher in plan.spec.teacher)):
-        network = plan.spec.task_entry.networks[model.name]
+    datasets: dict[str, Dataset] = {}
+    for cell in plan.cells:
+        settings = cell.spec.data_settings()
+        key = content_key(settings)
+        try:
+            if key not in datasets:
+                datasets[key] = load_dataset(settings)
+            check_splits(datasets[key], settings)
+        except DataError as error:
+            raise BadInput(str(error)) from None
+        _check_cell(cell, datasets[key])
+    return datasets
+
+
+def _check_cell(cell: Cell, dataset: "Dataset") -> None:
+    """BadInput where a data set cannot have a cell's labels, or its networks do not take it."""
+    from trainers.loading import unusable
+
+    spec = cell.spec
+    if problem := unusable(dataset, spec.data_settings(), cell.condition.labels):
+        raise BadInput(problem)
+    for model in (spec.student.model, *(teacher.model for teacher in spec.teacher)):
+        network = spec.task_entry.networks[model.name]
         if problem := network.shape_problem(model.name, dataset.shape):
             raise BadInput(problem)
-    return dataset
 
 
 def _attempts(
-    plan: Plan, places: Places, store: "MlflowStore", dataset: "Dataset", console: "Console"
+    plan: Plan,
+    places: Places,
+    store: "MlflowStore",
+    datasets: "Mapping[str, Dataset]",
+    console: "Console",
 ) -> "tuple[Progress, Work]":
     """Train everything; where the referee's process dies, go on from the stores with a new one."""
     from sweep.adapters.ray.referee_actor import Stores
@@ -333,7 +352,7 @@ def _attempts(
         stores = Stores(runs, spool, optuna, teachers, checkpoints, mlflow_credentials())
         try:
             return train_everything(
-                plan.spec, stores, dataset, watcher(console), say, _load_comparison
+                plan.spec, stores, datasets, watcher(console), say, _load_comparison
             )
         except RefereeLost as error:
             losses += 1

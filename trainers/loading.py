@@ -1,5 +1,6 @@
 """From a data set's name and options to its examples, whatever task it is of. Free of torch."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from trainers.data.dataset import Dataset
 from trainers.data.errors import DataError
-from trainers.data.splits import deal
+from trainers.data.splits import deal, share_of
 from trainers.entries import DatasetEntry, Shape
 from trainers.fields import Field, resolved
 from trainers.registry import TASKS
@@ -37,12 +38,7 @@ def load_dataset(spec: DataSpec) -> Dataset:
     if problem := missing(spec):
         raise DataError(problem)
     dataset = entry_of(spec).load(**_for_its_loader(spec))
-    if problem := dataset.problem(spec):
-        raise DataError(f"{spec.dataset}: {problem}")
-    if spec.fractions.test is None and not dataset.official_test:
-        raise DataError(
-            f"{spec.dataset}: holds no official test part; give data.splits.test a share instead"
-        )
+    check_splits(dataset, spec)
     dataset = dataset.with_noise_options(spec)
     if not _is_part(spec):
         return dataset
@@ -50,6 +46,27 @@ def load_dataset(spec: DataSpec) -> Dataset:
     if problem := part.problem(spec):
         raise DataError(f"data.examples: {problem}")
     return part
+
+
+def check_splits(dataset: Dataset, spec: DataSpec) -> None:
+    """DataError where a data set cannot be split as ``spec`` says."""
+    if problem := dataset.problem(spec):
+        raise DataError(f"{spec.dataset}: {problem}")
+    fractions = spec.fractions
+    if fractions.test is None and not dataset.official_test:
+        raise DataError(
+            f"{spec.dataset}: holds no official test part; give data.splits.test a share instead"
+        )
+    drawn = len(dataset) - (dataset.official_test if fractions.test is None else 0)
+    if fractions.clean is not None and not share_of(fractions.clean, drawn):
+        raise DataError(f"data.clean: {fractions.clean:g} of {drawn} examples is none; raise it")
+
+
+def content_key(spec: DataSpec) -> str:
+    """Equal for specs whose data set is the same once it is loaded."""
+    changed = {field.name for field in entry_of(spec).treatment}
+    options = {name: value for name, value in spec.options.items() if name not in changed}
+    return json.dumps([spec.task, spec.dataset, options, spec.noise.options], sort_keys=True)
 
 
 def changing(spec: DataSpec) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import ipaddress
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -60,6 +60,14 @@ def export(  # noqa: PLR0913, PLR0917 - an option each
             help="Compare another test metric than the one that was tested: no p, nothing called.",
         ),
     ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="Only conditions with that value of an axis, or of noise_kind, noise_rate, "
+            "teacher_labels; may be repeated.",
+        ),
+    ] = None,
     runs_dir: RunsOption = DEFAULT_RUNS,
     tracking_uri: TrackingOption = None,
 ) -> None:
@@ -71,7 +79,8 @@ def export(  # noqa: PLR0913, PLR0917 - an option each
     from sweep.exporting import export as run
 
     sweeps = [*([sweep] if sweep else []), *(more or [])]
-    excerpt = Excerpt(tuple(sweeps), table, form, wide, "std" if std else "interval", metric)
+    spread: Literal["std", "interval"] = "std" if std else "interval"
+    excerpt = Excerpt(tuple(sweeps), table, form, wide, spread, metric, tuple(where or ()))
     rows = run(excerpt, places(runs_dir, tracking_uri), out)
     if out is not None:
         typer.echo(f"wrote {rows} rows to {out}", err=True)

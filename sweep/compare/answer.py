@@ -1,25 +1,29 @@
 """The sweep's question and its answer in words, made from the comparison and nothing else."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from sweep.compare import statistics
-from sweep.compare.comparison import paired_scores
+from sweep.compare.comparison import comparison_count, paired_scores
 from sweep.compare.notation import (
     better_text,
     condition_text,
     decimals,
     difference_unit,
     p_text,
+    rate_text,
+    varying,
 )
 from sweep.compare.outlook import seed_warning
-from sweep.compare.records import CELL_COLUMNS, SweepRecord
+from sweep.compare.records import SweepRecord
 from sweep.compare.statistics import Floats
 from sweep.compare.tables import rows_of
 from sweep.plan.plan import Condition
 
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
 MOST_LISTED = 4  # places in a sentence; more are only counted
 
 
@@ -39,19 +43,18 @@ def answer(table: pd.DataFrame, record: SweepRecord) -> list[str]:
         seed_warning(len(record.confirm_seeds), comparison_count(record)),
         _missing_runs(table, record),
         _budgets(table, record),
+        _clean_labels(record),
     )
     return lines + [limit for limit in limits if limit]
-
-
-def comparison_count(record: SweepRecord) -> int:
-    """Comparisons of the finished table, over which Holm's adjustment will run."""
-    return len(record.conditions) * len(record.challengers) * len(record.baselines)
 
 
 def _question(record: SweepRecord) -> str:
     """What is asked, and what the figures in the lines below are."""
     kinds = list(dict.fromkeys(c.noise_kind for c in record.conditions if c.noise_rate > 0.0))
-    noise = f" under {_and(kinds)} label noise" if kinds else ""
+    rates = {c.noise_rate for c in record.conditions}
+    # Where it is the same everywhere, and conditions differ in something else, it stands here.
+    rate = f"{rate_text(rates.pop())} " if varying(record.conditions) and len(rates) == 1 else ""
+    noise = f" under {rate}{_and(kinds)} label noise" if kinds else ""
     verb = "Does" if len(record.challengers) == 1 else "Do"
     return (
         f"{verb} {_and(record.challengers)} beat {_and(record.baselines)} on {record.dataset}"
@@ -137,7 +140,7 @@ def _figures(row: Mapping[Any, Any], differences: Floats, record: SweepRecord) -
 
 def _missing_runs(table: pd.DataFrame, record: SweepRecord) -> str:
     """How many planned confirm runs the means lack, and why; empty where none."""
-    cells = table.drop_duplicates(CELL_COLUMNS)
+    cells = _distinct(table, record)
     planned = len(cells) * len(record.confirm_seeds)
     failed = int(cells["n_failed_seeds"].sum())
     unfinished = planned - int(cells["n_seeds"].sum()) - failed
@@ -151,7 +154,7 @@ def _missing_runs(table: pd.DataFrame, record: SweepRecord) -> str:
 
 def _budgets(table: pd.DataFrame, record: SweepRecord) -> str:
     """Where methods were not searched alike; empty where they were."""
-    cells = table.drop_duplicates(CELL_COLUMNS)
+    cells = _distinct(table, record)
     per_method = cells.groupby("method", sort=False)["n_trials"].agg(["min", "max"])
     if per_method["min"].min() == per_method["max"].max():
         return ""
@@ -161,6 +164,37 @@ def _budgets(table: pd.DataFrame, record: SweepRecord) -> str:
         for method, row in per_method.iterrows()
     ]
     return f"Search budgets differ (trials in each cell): {', '.join(ranges)}."
+
+
+def _clean_labels(record: SweepRecord) -> str:
+    """How many clean labels each row had, and for what; empty where that is not known."""
+    had: dict[str, list[str]] = {}
+    for method in record.methods:
+        found = [record.clean.get(record.cell(c, method), "") for c in record.conditions]
+        had.setdefault(_ranges([text for text in found if text]), []).append(method)
+    told = [f"{_and(methods)} {words}" for words, methods in had.items() if words]
+    return f"Clean labels: {'; '.join(told)}." if told else ""
+
+
+def _ranges(texts: Sequence[str]) -> str:
+    """Texts that differ in numbers as one, "17 to 179 trained on"; others side by side."""
+    forms: dict[str, list[list[str]]] = {}
+    for text in texts:
+        forms.setdefault(NUMBER.sub("{}", text), []).append(NUMBER.findall(text))
+    told = []
+    for form, found in forms.items():
+        columns = [sorted(set(column), key=float) for column in zip(*found, strict=True)]
+        told.append(form.format(*(c[0] if len(c) == 1 else f"{c[0]} to {c[-1]}" for c in columns)))
+    return " or ".join(told)
+
+
+def _distinct(table: pd.DataFrame, record: SweepRecord) -> pd.DataFrame:
+    """One row for each cell."""
+    rows = []
+    for condition, method in record.shown.values():
+        here = rows_of(table, condition)
+        rows.append(here[here["method"] == method].iloc[:1])
+    return pd.concat(rows)
 
 
 def _range(low: int, high: int) -> str:

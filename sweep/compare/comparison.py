@@ -5,7 +5,7 @@ whichever other rows stand beside it (but for `p_holm` and `called`, which depen
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,24 +17,26 @@ from sweep.compare.statistics import Floats
 from sweep.plan.plan import Condition
 
 NAN = float("nan")
+# A column for the table's own use: the two cells of a comparison.
+PAIR = "(cells)"
 
 
-def comparison_columns(metric: str) -> tuple[str, ...]:
+def comparison_columns(metric: str, axes: Sequence[str] = ()) -> tuple[str, ...]:
     """Columns of `comparison_table`, in order.
 
     Means, intervals and differences are in the record's unit; `delta` is method minus baseline,
     whatever the direction, paired by seed; `prob_better` and `called` honour the direction.
     `n_seeds` counts finished confirm seeds, `n_failed_seeds` those that ended without a value.
     `n_trials`, `n_pruned` and `n_failed` count search trials; `epochs_trained` sums the epochs of
-    search and confirm.
+    search and confirm. `clean_labels` says how many of them a row had, and for what.
     """
     return (
-        *("sweep", "dataset", "noise_kind", "noise_rate", "teacher_labels"),
+        *("sweep", "dataset", "noise_kind", "noise_rate", "teacher_labels", *axes),
         *("method", "is_baseline", "baseline", "n_seeds", "n_failed_seeds"),
         *(f"test_{metric}_mean", f"test_{metric}_std", "ci95_low", "ci95_high"),
         *("delta", "delta_ci95_low", "delta_ci95_high", "p_value", "p_holm"),
         *("prob_better", "called", "best_params"),
-        *("n_trials", "n_pruned", "n_failed", "epochs_trained"),
+        *("n_trials", "n_pruned", "n_failed", "epochs_trained", "clean_labels"),
     )
 
 
@@ -43,7 +45,8 @@ def comparison_table(record: SweepRecord, seed: int) -> pd.DataFrame:
 
     A method has a row for each baseline; a baseline has one, with no difference in it. A cell
     without a finished confirm run is there too, with NaN and `n_seeds` 0. Holm's adjustment runs
-    over all comparisons of the table. Of a metric that is looked at only there is no p. `seed`, a
+    over all comparisons of the table; one of the same two cells that is shown in several conditions
+    is one. Of a metric that is looked at only there is no p. `seed`, a
     non-negative integer, fixes the resampling.
     """
     rows = [
@@ -54,14 +57,25 @@ def comparison_table(record: SweepRecord, seed: int) -> pd.DataFrame:
         for baseline in ([""] if method in record.baselines else record.baselines)
     ]
     table = pd.DataFrame(rows)
-    table["p_holm"] = statistics.holm(table["p_value"].to_numpy(dtype=float))
+    table["p_holm"] = _adjusted(table)
     table["called"] = [
         statistics.call(low, high, p_holm, record.direction)
         for low, high, p_holm in zip(
             table["delta_ci95_low"], table["delta_ci95_high"], table["p_holm"], strict=True
         )
     ]
-    return table[list(comparison_columns(record.metric))]
+    return table[list(comparison_columns(record.metric, record.axes))]
+
+
+def comparison_count(record: SweepRecord) -> int:
+    """Comparisons of the finished table, over which Holm's adjustment runs."""
+    pairs = {
+        (record.cell(condition, method), record.cell(condition, baseline))
+        for condition in record.conditions
+        for method in record.challengers
+        for baseline in record.baselines
+    }
+    return len(pairs)
 
 
 def trials_table(record: SweepRecord) -> pd.DataFrame:
@@ -106,14 +120,12 @@ def _cell_row(record: SweepRecord, condition: Condition, method: str, seed: int)
     search = trials_of(record, "search", condition, method)
     confirm = trials_of(record, "confirm", condition, method)
     values = np.array(list(scores(record, condition, method).values()))
-    rng = cell_rng(seed, record.name, *_cell_names(condition, method), "mean")
+    rng = cell_rng(seed, record.name, *_names(record, condition, method), "mean")
     low, high = statistics.bca_interval(values, rng)
     return {
         "sweep": record.name,
         "dataset": record.dataset,
-        "noise_kind": condition.noise_kind,
-        "noise_rate": condition.noise_rate,
-        "teacher_labels": condition.teacher_labels,
+        **condition.columns,
         "method": method,
         "is_baseline": method in record.baselines,
         "n_seeds": len(values),
@@ -128,6 +140,7 @@ def _cell_row(record: SweepRecord, condition: Condition, method: str, seed: int)
         "n_pruned": int((search["state"] == "pruned").sum()),
         "n_failed": int((search["state"] == "failed").sum()),
         "epochs_trained": int(search["epochs_trained"].sum() + confirm["epochs_trained"].sum()),
+        "clean_labels": record.clean.get(record.cell(condition, method), ""),
     }
 
 
@@ -138,17 +151,33 @@ def _difference_row(
         figures = (NAN,) * 5
     else:
         a, b = paired_scores(record, condition, method, baseline)
-        names = (record.name, *_cell_names(condition, method), baseline)
+        other = record.cell(condition, baseline) if condition.varied else baseline
+        names = (record.name, *_names(record, condition, method), other)
         low, high = statistics.bca_interval(a - b, cell_rng(seed, *names, "difference"))
         flips = cell_rng(seed, *names, "sign flip")
         p = NAN if record.exploratory else statistics.sign_flip_p(a - b, flips).value
         prob = statistics.probability_of_improvement(a, b, record.direction)
         figures = (statistics.mean(a - b), low, high, p, prob)
     names_of_figures = ("delta", "delta_ci95_low", "delta_ci95_high", "p_value", "prob_better")
-    return {"baseline": baseline, **dict(zip(names_of_figures, figures, strict=True))}
+    cells = (record.cell(condition, method), baseline and record.cell(condition, baseline))
+    return {
+        "baseline": baseline,
+        PAIR: cells,
+        **dict(zip(names_of_figures, figures, strict=True)),
+    }
 
 
-def _cell_names(condition: Condition, method: str) -> tuple[str, ...]:
+def _adjusted(table: pd.DataFrame) -> pd.Series:
+    """p after Holm; two cells that are compared in several conditions are compared once."""
+    once = table.drop_duplicates(PAIR)
+    adjusted = statistics.holm(once["p_value"].to_numpy(dtype=float))
+    return table[PAIR].map(dict(zip(once[PAIR], adjusted, strict=True)))
+
+
+def _names(record: SweepRecord, condition: Condition, method: str) -> tuple[str, ...]:
+    """What makes a cell, for the draws of its own."""
+    if condition.varied:
+        return (record.cell(condition, method),)
     rate = repr(float(condition.noise_rate))
     return condition.noise_kind, rate, condition.teacher_labels, method
 
@@ -161,11 +190,11 @@ def _failed_seeds(confirm: pd.DataFrame, finished: Mapping[int, float]) -> int:
 
 def _trial_order(record: SweepRecord, row: dict[Any, Any]) -> tuple[Any, ...]:
     """Where a row stands among the trials; teachers and their conditions come after the planned."""
-    conditions = [(c.noise_kind, c.noise_rate, c.teacher_labels) for c in record.conditions]
-    condition = (row["noise_kind"], row["noise_rate"], row["teacher_labels"])
+    conditions = record.conditions
+    place = record.shown.get(str(row["cell"]))
     return (
         STAGES.index(row["stage"]),
-        conditions.index(condition) if condition in conditions else len(conditions),
+        conditions.index(place[0]) if place else len(conditions),
         record.methods.index(row["method"]) if row["method"] in record.methods else -1,
         str(row["cell"]),
         (row["noise_kind"], float(row["noise_rate"])),

@@ -27,9 +27,14 @@ class Histories(Protocol):
         ...
 
 
-def curves_columns(metrics: Sequence[str]) -> list[str]:
+def curves_columns(metrics: Sequence[str], axes: Sequence[str] = ()) -> list[str]:
     """Columns of the curves table, in order."""
-    return [*KEY_COLUMNS, "epoch", *metrics]
+    return [*_key(axes), "epoch", *metrics]
+
+
+def _key(axes: Sequence[str]) -> list[str]:
+    place = KEY_COLUMNS.index("trial")
+    return [*KEY_COLUMNS[:place], *axes, *KEY_COLUMNS[place:]]
 
 
 def curves_pages(record: SweepRecord, histories: Histories) -> Iterator[pd.DataFrame]:
@@ -37,12 +42,12 @@ def curves_pages(record: SweepRecord, histories: Histories) -> Iterator[pd.DataF
 
     A trial that has not finished an epoch has no row. At least one page comes, if an empty one.
     """
-    trials = trials_table(record)[list(KEY_COLUMNS)]
+    trials = trials_table(record)[_key(record.axes)]
     for start in range(0, max(len(trials), 1), RUNS_PER_PAGE):
         page = trials.iloc[start : start + RUNS_PER_PAGE]
         rows = histories.read(list(page["run_id"]), record.curve_metrics)
         table = page.merge(rows, on="run_id", how="inner", validate="one_to_many")
-        yield table[curves_columns(record.curve_metrics)]
+        yield table[curves_columns(record.curve_metrics, record.axes)]
 
 
 class Curves:

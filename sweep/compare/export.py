@@ -1,7 +1,7 @@
 """The three tables of one or several sweeps, in any format."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 import pandas as pd
@@ -30,13 +30,36 @@ def table_pages(sources: Sequence[Source], table: str) -> Iterator[pd.DataFrame]
     return TABLES[table](sources)
 
 
-def write_long(sources: Sequence[Source], table: str, form: str, out: BinaryIO) -> int:
+@dataclass(frozen=True)
+class Where:
+    """Which conditions are exported: those whose ``column`` is ``value``, as text or number."""
+
+    column: str
+    value: str
+
+    def keeps(self, value: object) -> bool:
+        """Whether a condition, or a run, with that value is kept; one that has none is in all."""
+        if value is None or pd.isna(value):  # type: ignore[call-overload]
+            return True
+        if isinstance(value, str):
+            return value == self.value
+        try:
+            return float(self.value) == value
+        except ValueError:
+            return False
+
+
+def write_long(
+    sources: Sequence[Source], table: str, form: str, out: BinaryIO, where: Sequence[Where] = ()
+) -> int:
     """Write a table page by page; returns the number of its rows."""
     rows = 0
 
     def counted() -> Iterator[pd.DataFrame]:
         nonlocal rows
         for page in table_pages(sources, table):
+            for condition in where:
+                page = page[page[condition.column].map(condition.keeps)]
             rows += len(page)
             yield page
 
@@ -44,7 +67,13 @@ def write_long(sources: Sequence[Source], table: str, form: str, out: BinaryIO) 
     return rows
 
 
-def write_wide(sources: Sequence[Source], form: str, spread: Spread, out: BinaryIO) -> int:
+def write_wide(
+    sources: Sequence[Source],
+    form: str,
+    spread: Spread,
+    out: BinaryIO,
+    where: Sequence[Where] = (),
+) -> int:
     """Write the comparison as papers print it; returns the number of its rows."""
     wide = side_by_side(
         [
@@ -52,6 +81,12 @@ def write_wide(sources: Sequence[Source], form: str, spread: Spread, out: Binary
             for source in sources
         ]
     )
+    kept = [
+        column
+        for column in wide.columns
+        if all(w.keeps(column.columns.get(w.column)) for w in where)
+    ]
+    wide = replace(wide, columns=tuple(kept))
     if form in WIDE_TEXT:
         out.write(WIDE_TEXT[form](wide, spread).encode())
     else:
@@ -69,7 +104,8 @@ def _trials(sources: Sequence[Source]) -> Iterator[pd.DataFrame]:
 
 def _curves(sources: Sequence[Source]) -> Iterator[pd.DataFrame]:
     metrics = dict.fromkeys(m for source in sources for m in source.record.curve_metrics)
-    columns = curves_columns(list(metrics))
+    axes = dict.fromkeys(axis for source in sources for axis in source.record.axes)
+    columns = curves_columns(list(metrics), list(axes))
     for source in sources:
         for page in curves_pages(source.record, source.histories):
             yield page.reindex(columns=columns)

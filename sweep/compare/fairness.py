@@ -11,17 +11,15 @@ REASON_LENGTH = 300  # characters of a reason that a table shows, from its end
 def fairness_table(record: SweepRecord) -> pd.DataFrame:
     """One row per cell, in the order of the comparison: what its search and confirm took.
 
+    A cell that is shown in several conditions has one row, in the first of them.
+
     `asked` trials are those that started; `unfinished` ones run or wait to be taken up again.
     `wall_s` runs from the cell's first start to its last end, pauses and other cells' turns
     included. `device_s` adds up what its cohorts held: the time of each, times the CPUs or GPUs
     (`device`) it took; trials of one cohort share that time.
     """
     return pd.DataFrame(
-        [
-            _cell_row(record, condition, method)
-            for condition in record.conditions
-            for method in record.methods
-        ]
+        [_cell_row(record, condition, method) for condition, method in record.shown.values()]
     )
 
 
@@ -34,12 +32,11 @@ def failures_table(record: SweepRecord) -> pd.DataFrame:
     for row in record.trials[record.trials["stage"] == TEACHER].to_dict("records"):
         if row["state"] == "failed":
             rows.append(_failure(row, row["state"]))
-    for condition in record.conditions:
-        for method in record.methods:
-            search = trials_of(record, "search", condition, method)
-            for row in search[search["state"] == "failed"].to_dict("records"):
-                rows.append(_failure(row, "failed"))
-            rows.extend(_unconfirmed(record, condition, method))
+    for condition, method in record.shown.values():
+        search = trials_of(record, "search", condition, method)
+        for row in search[search["state"] == "failed"].to_dict("records"):
+            rows.append(_failure(row, "failed"))
+        rows.extend(_unconfirmed(record, condition, method))
     columns = ["stage", "cell", "trial", "seed", "state", "epochs_trained", "reason", "run_id"]
     table = pd.DataFrame(rows, columns=columns)
     return table.astype({"trial": "Int64", "seed": "Int64", "epochs_trained": "Int64"})
@@ -54,10 +51,9 @@ def _cell_row(record: SweepRecord, condition: Condition, method: str) -> dict[st
     ends = both["started"] + both["wall_s"]
     held = (ends.groupby(both["cohort"]).max() - both.groupby("cohort")["started"].min()).sum()
     return {
-        "noise_kind": condition.noise_kind,
-        "noise_rate": condition.noise_rate,
-        "teacher_labels": condition.teacher_labels,
+        **condition.columns,
         "method": method,
+        "clean_labels": record.clean.get(record.cell(condition, method), ""),
         "planned": record.planned_trials.get(method, 0),
         "asked": len(search),
         "complete": int(states.get("complete", 0)),
@@ -84,7 +80,7 @@ def _unconfirmed(record: SweepRecord, condition: Condition, method: str) -> list
             continue
         tries = runs[runs["seed"] == seed].to_dict("records")
         if not tries:
-            cell = f"{condition}/{method}"
+            cell = record.cell(condition, method)
             rows.append({"stage": "confirm", "cell": cell, "seed": seed, "state": "missing"})
         rows.extend(
             _failure(row, "diverged" if row["state"] == "complete" else row["state"])

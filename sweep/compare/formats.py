@@ -26,6 +26,7 @@ LATEX_ESCAPES = str.maketrans(
         "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
         "%": r"\%", "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
         "±": r"$\pm$", "–": "--", "−": "$-$", "×": r"$\times$", "<": "$<$", ">": "$>$",  # noqa: RUF001
+        "→": r"$\rightarrow$", "←": r"$\leftarrow$", "α": r"$\alpha$", "τ": r"$\tau$",  # noqa: RUF001
     }
 )  # fmt: skip
 

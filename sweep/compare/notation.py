@@ -72,8 +72,48 @@ def teachers_differ(conditions: Sequence[Condition]) -> bool:
 
 def condition_title(condition: Condition, among: Sequence[Condition]) -> str:
     """A condition over a column or beside a row: "40 % noise", "40 % noise, clean teacher"."""
-    text = f"{noise_text(condition, among)} noise"
-    return f"{text}, {condition.teacher_labels} teacher" if teachers_differ(among) else text
+    return ", ".join(condition_levels(condition, among))
+
+
+def condition_levels(condition: Condition, among: Sequence[Condition]) -> list[str]:
+    """What sets a condition apart, a text for each way in which ``among`` differ, the axes first.
+
+    Noise stands there also where nothing differs.
+    """
+    levels = axis_texts(condition, among)
+    teacher = [f"{condition.teacher_labels} teacher"] if teachers_differ(among) else []
+    if not levels or teacher or noise_differs(among):
+        levels.append(", ".join([f"{noise_text(condition, among)} noise", *teacher]))
+    return levels
+
+
+def noise_differs(conditions: Sequence[Condition]) -> bool:
+    """Whether conditions differ in kind or rate of the noise."""
+    return len({(c.noise_kind, c.noise_rate) for c in conditions}) > 1
+
+
+def varying(conditions: Sequence[Condition]) -> tuple[str, ...]:
+    """The axes by which conditions differ, in the order of the spec."""
+    labels: dict[str, set[str]] = {}
+    for condition in conditions:
+        for value in condition.varied:
+            labels.setdefault(value.axis, set()).add(value.label)
+    return tuple(axis for axis, found in labels.items() if len(found) > 1)
+
+
+def label_on(condition: Condition, axis: str) -> str:
+    """The label of a condition's value on an axis; empty where it has none."""
+    return next((value.label for value in condition.varied if value.axis == axis), "")
+
+
+def axis_texts(condition: Condition, among: Sequence[Condition]) -> list[str]:
+    """Where a condition stands on the axes by which ``among`` differ: "clean 0.05", "A → B"."""
+    axes = varying(among)
+    return [
+        value.label if value.number is None else f"{value.axis} {value.label}"
+        for value in condition.varied
+        if value.axis in axes
+    ]
 
 
 def condition_text(condition: Condition, record: SweepRecord) -> str:
@@ -81,10 +121,14 @@ def condition_text(condition: Condition, record: SweepRecord) -> str:
 
     "40 % noise", or "40 % symmetric noise, teacher trained on clean labels".
     """
-    text = f"{noise_text(condition, record.conditions)} noise"
-    if teachers_differ(record.conditions):
-        text += f", teacher trained on {condition.teacher_labels} labels"
-    return text
+    axes = axis_texts(condition, record.conditions)
+    teachers = teachers_differ(record.conditions)
+    parts = []
+    if not axes or teachers or noise_differs(record.conditions):
+        parts.append(f"{noise_text(condition, record.conditions)} noise")
+    if teachers:
+        parts.append(f"teacher trained on {condition.teacher_labels} labels")
+    return ", ".join([*parts, *axes])
 
 
 def _with_unit(split: str, metric: str, unit: str) -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sweep.compare import statistics
-from sweep.compare.comparison import paired_scores
+from sweep.compare.comparison import comparison_count, paired_scores
 from sweep.compare.notation import difference_unit
 from sweep.compare.records import SweepRecord
 from sweep.plan.plan import Plan
@@ -25,13 +25,15 @@ def seed_warning(n_seeds: int, n_comparisons: int) -> str:
 
 def spreads_seen(record: SweepRecord) -> list[float]:
     """Standard deviations of the paired differences, of every comparison that has some."""
-    spreads = [
-        statistics.sample_std(np.subtract(*paired_scores(record, condition, method, baseline)))
+    spreads = {
+        (record.cell(condition, method), record.cell(condition, baseline)): statistics.sample_std(
+            np.subtract(*paired_scores(record, condition, method, baseline))
+        )
         for condition in record.conditions
         for method in record.challengers
         for baseline in record.baselines
-    ]
-    return [spread for spread in spreads if spread > 0.0]
+    }
+    return [spread for spread in spreads.values() if spread > 0.0]
 
 
 def outlook(record: SweepRecord, n_seeds: int) -> str:
@@ -43,7 +45,7 @@ def outlook(record: SweepRecord, n_seeds: int) -> str:
     if not spreads or n_seeds < 2:
         return ""
     spread = float(np.median(spreads))
-    count = len(record.conditions) * len(record.challengers) * len(record.baselines)
+    count = comparison_count(record)
     unit = difference_unit(record).removeprefix(" in")
     alone = statistics.detectable_difference(spread, n_seeds)
     strictest = statistics.detectable_difference(spread, n_seeds, statistics.LEVEL / count)

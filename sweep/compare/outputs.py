@@ -11,16 +11,26 @@ from sweep.atomic_files import replaced_together
 from sweep.compare.comparison import trials_table
 from sweep.compare.figures.differences import paired_differences
 from sweep.compare.figures.learning import learning_curves
+from sweep.compare.figures.over_axis import (
+    NOISE,
+    edges_of,
+    map_of_differences,
+    metric_over_axis,
+)
 from sweep.compare.figures.over_noise import metric_over_noise
 from sweep.compare.figures.saver import FigureSaver
 from sweep.compare.figures.search import best_over_budget, importance, searched_methods, slices
 from sweep.compare.figures.weights import weighing_methods, weights_over_training
 from sweep.compare.findings import Findings
 from sweep.compare.formats import to_csv, to_markdown
+from sweep.compare.notation import better_text, difference_unit
 from sweep.compare.paper import wide_latex
 from sweep.compare.report import Picture, report
 
 REPORT = "report.html"
+MEANS = (
+    "Mean over seeds with 95 % intervals; an interval that is not seen is smaller than its marker."
+)
 
 
 @dataclass(frozen=True)
@@ -68,13 +78,30 @@ def drawings(findings: Findings) -> Iterator[Drawing]:
     """The figures that a sweep has, in the order of the report."""
     record, table, curves = findings.record, findings.table, findings.curves
     metric = record.metric.replace("_", " ")
-    yield Drawing(
-        f"{record.metric}_over_noise",
-        f"Test {metric} over the noise rate",
-        "Mean over seeds with 95 % intervals; an interval that is not seen is smaller than its"
-        " marker.",
-        lambda: metric_over_noise(table, record),
-    )
+    edges = edges_of(record)
+    if not edges or edges[0].name == NOISE:
+        yield Drawing(
+            f"{record.metric}_over_noise",
+            f"Test {metric} over the noise rate",
+            MEANS,
+            lambda: metric_over_noise(table, record),
+        )
+    for edge in edges:
+        if edge.name != NOISE:
+            yield Drawing(
+                f"{record.metric}_over_{edge.name}",
+                f"Test {metric} over {edge.title}",
+                MEANS,
+                lambda edge=edge: metric_over_axis(table, record, edge),  # type: ignore[misc]
+            )
+    if len(edges) > 1 and record.challengers:
+        yield Drawing(
+            "map_of_differences",
+            f"Differences over {edges[0].title.lower()} and {edges[1].title.lower()}",
+            f"Method minus baseline{difference_unit(record)} ({better_text(record)}). A difference"
+            " in bold in a frame is called, any other is not.",
+            lambda: map_of_differences(table, record, (edges[0], edges[1])),
+        )
     if record.challengers:
         yield Drawing(
             "differences",

@@ -1,4 +1,5 @@
-"""The table of a paper: methods down, conditions across, the best in bold.
+"""The table of a paper: methods down, conditions across, the best in bold. Where conditions differ
+in several ways, each has a level of headings of its own.
 
 "Best" is the best mean of a condition. A method that is not the best is underlined where its
 paired difference to the best is not called: the interval reaches zero, or p, adjusted by Holm over
@@ -18,7 +19,7 @@ import pandas as pd
 from sweep.compare import statistics
 from sweep.compare.comparison import cell_rng, paired_scores
 from sweep.compare.formats import html_page, latex_row, latex_text, to_markdown
-from sweep.compare.notation import axis_label, condition_title, decimals
+from sweep.compare.notation import axis_label, condition_levels, condition_title, decimals
 from sweep.compare.records import SweepRecord
 from sweep.compare.tables import NOTHING, rows_of, without_a_mean
 from sweep.plan.plan import Condition
@@ -144,7 +145,7 @@ def wide_latex(table: PaperTable, spread: Spread) -> str:
         f"% {latex_text(table.title)}. {_caption(table, spread)}",
         rf"\begin{{tabular}}{{{'l' * (1 + many)}{'r' * len(table.columns)}}}",
         r"\toprule",
-        latex_row([latex_text(head) for head in _heads(table)]),
+        *_latex_heads(table),
         r"\midrule",
     ]
     grid = _grid(table, spread, marks, latex_text)
@@ -163,8 +164,8 @@ def wide_html(table: PaperTable, spread: Spread) -> str:
 def wide_html_table(table: PaperTable, spread: Spread) -> str:
     """An HTML element; <strong> is the best, <u> what is not significantly worse."""
     marks = {"best": "<strong>{}</strong>", "not_worse": "<u>{}</u>", "": "{}"}
-    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in _heads(table))
     names = 1 + (len(table.sweeps) > 1)
+    head = "</tr>\n<tr>".join(_html_heads(table))
     rows = []
     for cells in _grid(table, spread, marks, escape):
         first = "".join(f'<th scope="row">{cell}</th>' for cell in cells[:names])
@@ -234,9 +235,63 @@ def _test(
     return low, high, p.value
 
 
+def _names(table: PaperTable) -> list[str]:
+    return ["sweep", "method"] if len(table.sweeps) > 1 else ["method"]
+
+
 def _heads(table: PaperTable) -> list[str]:
-    names = ["sweep", "method"] if len(table.sweeps) > 1 else ["method"]
-    return [*names, *(condition_title(c, table.columns) for c in table.columns)]
+    """One line of headings."""
+    return [*_names(table), *(condition_title(c, table.columns) for c in table.columns)]
+
+
+def _levels(table: PaperTable) -> list[list[tuple[str, int]]]:
+    """Headings over the conditions, level by level, each with the number of its columns."""
+    paths = [condition_levels(condition, table.columns) for condition in table.columns]
+    levels: list[list[tuple[str, int]]] = []
+    for level in range(max(len(path) for path in paths)):
+        spans: list[tuple[str, int]] = []
+        before: list[str] | None = None
+        for path in paths:
+            if path[: level + 1] == before:
+                spans[-1] = (spans[-1][0], spans[-1][1] + 1)
+            else:
+                spans.append((path[level] if level < len(path) else "", 1))
+            before = path[: level + 1]
+        levels.append(spans)
+    return levels
+
+
+def _latex_heads(table: PaperTable) -> list[str]:
+    """A row for each level, with rules under headings of several columns."""
+    names, levels = _names(table), _levels(table)
+    lines = []
+    for level, spans in enumerate(levels):
+        last = level == len(levels) - 1
+        cells = [latex_text(name) if last else "" for name in names]
+        rules, place = [], len(names) + 1
+        for text, span in spans:
+            title = latex_text(text)
+            cells.append(rf"\multicolumn{{{span}}}{{c}}{{{title}}}" if span > 1 else title)
+            if span > 1:
+                rules.append(rf"\cmidrule(lr){{{place}-{place + span - 1}}}")
+            place += span
+        lines += [latex_row(cells), *([" ".join(rules)] if rules else [])]
+    return lines
+
+
+def _html_heads(table: PaperTable) -> list[str]:
+    """The cells of a row for each level; names of rows stand beside all of them."""
+    levels = _levels(table)
+    deep = f' rowspan="{len(levels)}"' if len(levels) > 1 else ""
+    rows = []
+    for level, spans in enumerate(levels):
+        cells = [f'<th scope="col"{deep}>{name}</th>' for name in _names(table) if level == 0]
+        for text, span in spans:
+            wide = f' colspan="{span}"' if span > 1 else ""
+            scope = "colgroup" if span > 1 else "col"
+            cells.append(f'<th scope="{scope}"{wide}>{escape(text)}</th>')
+        rows.append("".join(cells))
+    return rows
 
 
 def _grid(

@@ -20,7 +20,6 @@ Direction = Literal["maximize", "minimize"]
 
 TEACHER = "teacher"
 STAGES = ("teacher", "search", "confirm")
-CELL_COLUMNS = ["method", "noise_kind", "noise_rate", "teacher_labels"]  # what makes a cell
 STATES = ("complete", "pruned", "failed", "running", "interrupted")
 
 # Column -> meaning. `{metric}` stands for the metric that is compared, `{objective}` for the one
@@ -76,6 +75,11 @@ class SweepRecord:
     searched: Metric | None = None  # what search improves; None: the metric that is compared
     others: tuple[Metric, ...] = ()  # test metrics beside, each a column test_<name> of the trials
     exploratory: bool = False  # the metric is looked at, not tested: no p, and nothing is called
+    axes: tuple[str, ...] = ()  # what conditions vary beside noise; a column of the trials each
+    # (condition, method) -> name of the cell that is shown there, where it is not their own: one
+    # that does not read what sets conditions apart is trained once.
+    cells: Mapping[tuple[Condition, str], str] = field(default_factory=dict)
+    clean: Mapping[str, str] = field(default_factory=dict)  # cell -> its clean labels, in words
 
     def __post_init__(self) -> None:
         _check_plan(self)
@@ -117,21 +121,34 @@ class SweepRecord:
         """Methods that are not baselines, in the order of the spec."""
         return tuple(method for method in self.methods if method not in self.baselines)
 
+    def cell(self, condition: Condition, method: str) -> str:
+        """The name of the cell that is shown for a method in a condition."""
+        return self.cells.get((condition, method), f"{condition}/{method}")
+
     @cached_property
-    def scores_by_cell(self) -> dict[tuple[object, ...], dict[int, float]]:
-        """Test values of finished confirm runs by seed, in order of seed, by what makes a cell."""
+    def shown(self) -> dict[str, tuple[Condition, str]]:
+        """Every cell by name, with the first condition in which it is shown, and its method."""
+        places: dict[str, tuple[Condition, str]] = {}
+        for condition in self.conditions:
+            for method in self.methods:
+                places.setdefault(self.cell(condition, method), (condition, method))
+        return places
+
+    @cached_property
+    def scores_by_cell(self) -> dict[str, dict[int, float]]:
+        """Test values of finished confirm runs by seed, in order of seed, by cell."""
         confirm = self.trials[self.trials["stage"] == "confirm"]
         done = completed(confirm, self.test_column).sort_values("seed")
-        found: dict[tuple[object, ...], dict[int, float]] = {}
-        columns = (done[name] for name in (*CELL_COLUMNS, "seed", self.test_column))
-        for *cell, seed, value in zip(*columns, strict=True):
-            found.setdefault(tuple(cell), {})[int(seed)] = float(value)
+        found: dict[str, dict[int, float]] = {}
+        columns = (done[name] for name in ("cell", "seed", self.test_column))
+        for cell, seed, value in zip(*columns, strict=True):
+            found.setdefault(str(cell), {})[int(seed)] = float(value)
         return found
 
     @cached_property
     def rows_by_cell(self) -> Mapping[Hashable, pd.DataFrame]:
-        """Rows of `trials` by stage and what makes a cell; what has no row is not there."""
-        return dict(iter(self.trials.groupby(["stage", *CELL_COLUMNS], sort=False)))
+        """Rows of `trials` by stage and cell; what has no row is not there."""
+        return dict(iter(self.trials.groupby(["stage", "cell"], sort=False)))
 
 
 def trial_columns(metric: str, objective: str) -> tuple[str, ...]:
@@ -141,14 +158,12 @@ def trial_columns(metric: str, objective: str) -> tuple[str, ...]:
 
 def scores(record: SweepRecord, condition: Condition, method: str) -> dict[int, float]:
     """Seed -> test value of a cell's finished confirm runs, in order of seed."""
-    rate, labels = condition.noise_rate, condition.teacher_labels
-    return record.scores_by_cell.get((method, condition.noise_kind, rate, labels), {})
+    return record.scores_by_cell.get(record.cell(condition, method), {})
 
 
 def trials_of(record: SweepRecord, stage: str, condition: Condition, method: str) -> pd.DataFrame:
     """Rows of one stage of one cell, in the order they are stored; not to be changed."""
-    rate, labels = condition.noise_rate, condition.teacher_labels
-    place = (stage, method, condition.noise_kind, rate, labels)
+    place = (stage, record.cell(condition, method))
     return record.rows_by_cell.get(place, record.trials.iloc[:0])
 
 
@@ -196,14 +211,8 @@ def _check_choices(trials: pd.DataFrame, column: str, choices: tuple[str, ...]) 
 
 def _check_cells(record: SweepRecord) -> None:
     """Every search and confirm row belongs to a planned cell: none can be lost unnoticed."""
-    planned = {
-        (method, condition.noise_kind, condition.noise_rate, condition.teacher_labels)
-        for condition in record.conditions
-        for method in record.methods
-    }
     rows = record.trials[record.trials["stage"] != TEACHER]
-    found = {tuple(row) for row in rows[CELL_COLUMNS].itertuples(index=False)}
-    unplanned = sorted(str(cell) for cell in found - planned)
+    unplanned = sorted({str(cell) for cell in rows["cell"]} - set(record.shown))
     if unplanned:
         raise ValueError(f"trials hold cells that are not in the plan: {', '.join(unplanned)}")
 
@@ -214,7 +223,7 @@ def _check_confirm_runs(record: SweepRecord) -> None:
     unplanned = sorted({int(seed) for seed in runs["seed"]} - set(record.confirm_seeds))
     if unplanned:
         raise ValueError(f"confirm runs use seeds {unplanned}, not among {record.confirm_seeds}")
-    done = completed(runs, record.test_column)[[*CELL_COLUMNS, "seed"]]
+    done = completed(runs, record.test_column)[["cell", "seed"]]
     twice = [tuple(row) for row in done[done.duplicated()].itertuples(index=False)]
     if twice:
         raise ValueError(f"confirm runs completed more than once, by cell and seed: {twice}")

@@ -14,10 +14,19 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from sweep.compare.comparison import comparison_count
 from sweep.compare.exploratory import with_conditions_across
 from sweep.compare.findings import Findings
 from sweep.compare.formats import html_table
-from sweep.compare.notation import better_text, decimals, noise_text, p_text, teachers_differ
+from sweep.compare.notation import (
+    better_text,
+    decimals,
+    label_on,
+    noise_text,
+    p_text,
+    teachers_differ,
+    varying,
+)
 from sweep.compare.paper import wide_html_table
 from sweep.compare.records import SweepRecord
 from sweep.compare.statistics import LEVEL
@@ -77,6 +86,7 @@ def report(findings: Findings, pictures: Sequence[Picture]) -> str:
             origin.spec.model_dump(mode="json", exclude_none=True), sort_keys=False
         ),
         level=LEVEL,
+        comparisons=comparison_count(record),
     )
 
 
@@ -89,6 +99,7 @@ def differences_table(record: SweepRecord, table: pd.DataFrame) -> pd.DataFrame:
                 continue
             digits = decimals(row["delta_ci95_high"] - row["delta_ci95_low"])
             shown = {
+                **{axis: label_on(condition, axis) for axis in varying(record.conditions)},
                 "noise": noise_text(condition, record.conditions),
                 "teacher labels": condition.teacher_labels,
                 "method": row["method"],
@@ -110,10 +121,6 @@ def shared_settings(spec: SweepSpec) -> dict[str, str]:
     """What the spec made equal for every method, by name."""
     search, training = spec.search, spec.student.training
     ranges = [f"{name} {domain}" for name, domain in _shared_ranges(spec).items()]
-    meta = {
-        "withhold": "withheld from methods that do not learn from it",
-        "train": "training data for methods that do not learn from it",
-    }
     return {
         "search trials in a cell": f"{search.trials}, asked in generations of {search.generation}"
         " (none where nothing varies)",
@@ -123,7 +130,6 @@ def shared_settings(spec: SweepSpec) -> dict[str, str]:
         "ranges of shared hyperparameters": ", ".join(ranges) or "none is shared",
         "selection": _selection(spec),
         "confirm seeds": f"{spec.confirm.seeds}, the same for every method",
-        "clean meta split": meta[spec.meta_split_for_baselines],
     }
 
 

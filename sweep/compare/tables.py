@@ -13,9 +13,11 @@ from sweep.compare.notation import (
     axis_label,
     better_text,
     decimals,
+    label_on,
     noise_text,
     p_text,
     teachers_differ,
+    varying,
 )
 from sweep.compare.records import SweepRecord
 from sweep.compare.statistics import LEVEL
@@ -39,6 +41,8 @@ def to_rich(table: pd.DataFrame, record: SweepRecord) -> Table:
         pad_edge=False,
         collapse_padding=True,
     )
+    for axis in varying(record.conditions):
+        view.add_column(axis, overflow="fold")
     view.add_column("noise", no_wrap=True)
     if teachers_differ(record.conditions):
         view.add_column("teacher\nlabels")
@@ -59,11 +63,8 @@ def to_rich(table: pd.DataFrame, record: SweepRecord) -> Table:
 
 def rows_of(table: pd.DataFrame, condition: Condition) -> pd.DataFrame:
     """Rows of a comparison table that belong to one condition."""
-    return table[
-        (table["noise_kind"] == condition.noise_kind)
-        & (table["noise_rate"] == condition.noise_rate)
-        & (table["teacher_labels"] == condition.teacher_labels)
-    ]
+    columns = condition.columns
+    return table[np.logical_and.reduce([table[name] == value for name, value in columns.items()])]
 
 
 def _column_decimals(table: pd.DataFrame, record: SweepRecord) -> int:
@@ -84,6 +85,10 @@ def _add_section(
         std = row[f"{record.test_column}_std"]
         first = position == 0
         cells = [
+            *(
+                Text(label_on(condition, axis) if first else "")
+                for axis in varying(record.conditions)
+            ),
             Text(noise_text(condition, record.conditions) if first else ""),
             *(
                 [Text(condition.teacher_labels if first else "")]

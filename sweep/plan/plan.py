@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from search_spaces.domains import Domain
@@ -16,18 +16,24 @@ from sweep.plan.teacher_jobs import (
     like_student,
     pays_together,
 )
-from sweep.spec.spec import MethodUse, SweepSpec
+from sweep.spec.axes import AxisValue, combinations
+from sweep.spec.spec import RENAMED, MethodUse, SweepSpec
+from sweep.spec.variants import is_read
 from trainers.entries import MethodEntry
 from trainers.settings import Labels, ModelSpec
 
 
 @dataclass(frozen=True)
 class Condition:
-    """A setting in which methods are compared; ``noise_rate`` is a share in [0, 1]."""
+    """A setting in which methods are compared; ``noise_rate`` is a share in [0, 1].
+
+    ``varied``: the values of the spec's axes, in their order.
+    """
 
     noise_kind: str
     noise_rate: float
     teacher_labels: str
+    varied: tuple[AxisValue, ...] = field(default=(), hash=False)
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.noise_rate <= 1.0:
@@ -43,19 +49,33 @@ class Condition:
         """The labels its teacher saw."""
         return self.labels if self.teacher_labels == "noisy" else Labels(self.noise_kind, 0.0)
 
+    @property
+    def columns(self) -> dict[str, str | float]:
+        """What sets it apart, by the column of tables that shows it."""
+        varied = {v.axis: v.label if v.number is None else v.number for v in self.varied}
+        return {
+            "noise_kind": self.noise_kind,
+            "noise_rate": self.noise_rate,
+            "teacher_labels": self.teacher_labels,
+            **varied,
+        }
+
     def __str__(self) -> str:
-        return f"{self.noise_kind}-{self.noise_rate:g}-{self.teacher_labels}"
+        named = [f"{self.noise_kind}-{self.noise_rate:g}-{self.teacher_labels}"]
+        return "-".join([*named, *(f"{v.axis}-{v.slug}" for v in self.varied)])
 
 
 @dataclass(frozen=True)
 class Cell:
     """A method under a label, in a condition: one study.
 
-    ``space`` is empty if all is pinned; ``entry``: the method's row.
+    ``spec``: the sweep's, with what the condition and the row change. ``space`` is empty if all is
+    pinned; ``entry``: the method's row. ``condition`` has the axes alone that the cell reads.
     """
 
     use: MethodUse
     condition: Condition
+    spec: SweepSpec
     space: dict[str, Domain]
     entry: MethodEntry
 
@@ -80,23 +100,28 @@ class Plan:
 
     def __init__(self, spec: SweepSpec) -> None:
         self.spec = spec
-        self.generation = generation_of(spec)
-        self.lanes = self._lanes()
-        together = pays_together(spec.student.model.name, spec)
-        # One by one they spread over a machine; only a generation has to stay together.
-        self.confirm_lanes = self.lanes if together else 1
         kinds = spec.conditions
         self.conditions = tuple(
-            Condition(kind, float(rate), teacher)
+            Condition(kind, float(rate), teacher, values)
+            for values in combinations(spec.axes)
             for teacher in kinds.teacher_labels
             for kind in kinds.noise_kind
             for rate in kinds.noise_rate
         )
-        self.cells = tuple(
-            Cell(use, condition, spec.space_of(use), spec.entry_of(use))
+        self._shown = {
+            (condition, use.label): self._cell_of(condition, use)
             for condition in self.conditions
             for use in spec.methods
-        )
+        }
+        # A cell that is shown in several conditions is trained once.
+        self._by_id: dict[str, Cell] = {}
+        for cell in self._shown.values():
+            self._by_id.setdefault(cell.id, cell)
+        self.cells = tuple(self._by_id.values())
+        self._check_names()
+        # The same for all, so that no cell's sampler learns from more than another's.
+        self.generation = min(generation_of(cell.spec) for cell in self.cells)
+        self.lanes = max(self.lanes_of(cell) for cell in self.cells)
         self.search_seed = spec.seed
         self.confirm_seeds = tuple(spec.seed + 1 + i for i in range(spec.confirm.seeds))
 
@@ -115,12 +140,16 @@ class Plan:
         """Teachers that train together: first those that the search waits for, then the others."""
         first = [job for job in self.teachers if job.seed == self.search_seed]
         others = [job for job in self.teachers if job.seed != self.search_seed]
-        return [*cohorts(first, self.spec), *cohorts(others, self.spec)]
+        return [*cohorts(first), *cohorts(others)]
 
     def teachers_of(self, cell: Cell, seed: int) -> tuple[str, ...]:
         """The names of the teachers that ``cell`` reads under ``seed``, in the spec's order."""
         chains = self._teacher_chains(cell, seed)
         return tuple(name for chain in chains for name in chain[-1].names)
+
+    def jobs_of(self, cell: Cell, seed: int) -> tuple[TeacherJob, ...]:
+        """The teachers that ``cell`` reads under ``seed``, with the generations before them."""
+        return tuple(job for jobs in self._teacher_chains(cell, seed) for job in jobs)
 
     def teacher_networks(self, cell: Cell) -> tuple[ModelSpec, ...]:
         """The architectures of the teachers that ``cell`` reads, as `teachers_of` orders them."""
@@ -133,20 +162,47 @@ class Plan:
             return ()
         labels = cell.condition.labels_of_teacher
         own = cell.entry.teacher_is_student
-        networks = (like_student(self.spec),) if own else self.spec.teacher
-        return tuple(chain(self.spec, network, labels, seed) for network in networks)
+        networks = (like_student(cell.spec),) if own else cell.spec.teacher
+        return tuple(chain(cell.spec, network, labels, seed) for network in networks)
 
-    def trains_on_meta(self, cell: Cell) -> bool:
-        """Whether a cell's students train on the meta split: never where the method learns from it.
+    def shown(self, condition: Condition, label: str) -> Cell:
+        """The cell that is shown for a row in a condition."""
+        return self._shown[condition, label]
 
-        Teachers never do, so that all methods have the same ones.
-        """
-        return self.spec.meta_split_for_baselines == "train" and not cell.entry.uses_meta
+    def conditions_of(self, cell: Cell) -> tuple[Condition, ...]:
+        """The conditions in which a cell is shown."""
+        return tuple(c for c in self.conditions if self._shown[c, cell.use.label].id == cell.id)
 
-    def _lanes(self) -> int:
+    def _cell_of(self, condition: Condition, use: MethodUse) -> Cell:
+        """The cell of a row in a condition: the first of those that train the same, named by the
+        axes that it reads."""
+        spec, values = self.spec, condition.varied
+        reads = spec.read_by(use, values)
+        first = next(v for v in combinations(spec.axes) if spec.read_by(use, v) == reads)
+        entry = spec.entry_of(use)
+        read = [axis.name for axis in spec.axes if is_read(axis, use, entry)]
+        named = tuple(value for value in first if value.axis in read)
+        own = spec.at(values, use)
+        row = own.methods[0] if own is not spec else use
+        return Cell(
+            use, replace(condition, varied=named), own, own.space_of(row), own.entry_of(row)
+        )
+
+    def _check_names(self) -> None:
+        """BadInput where two cells would have one name, as labels with dashes can make it."""
+        reads: dict[str, str] = {}
+        for (condition, _), cell in self._shown.items():
+            content = self.spec.read_by(cell.use, condition.varied)
+            if reads.setdefault(cell.id, content) != content:
+                raise BadInput(
+                    f"conditions.vary: two cells would be called {cell.id} in names of runs; "
+                    "change the label of one of their values"
+                )
+
+    def lanes_of(self, cell: Cell) -> int:
         """The most students in one cohort; BadInput where a generation does not fit into one."""
-        student = self.spec.student
-        lanes = most_lanes(self.spec, student.model.settings(), student.training.batch_size)
+        student = cell.spec.student
+        lanes = most_lanes(cell.spec, student.model.settings(), student.training.batch_size)
         if self.spec.resources.max_lanes == "auto":
             # What a sampler proposes must not depend on what pays.
             return max(lanes, self.generation)
@@ -157,13 +213,18 @@ class Plan:
             )
         return lanes
 
+    def confirm_lanes_of(self, cell: Cell) -> int:
+        """The most confirm runs in one cohort: one by one they spread over a machine."""
+        together = pays_together(cell.spec.student.model.name, cell.spec)
+        return self.lanes_of(cell) if together else 1
+
     def trials_of(self, cell: Cell) -> int:
         """How many trials the search asks for in ``cell``: none where nothing varies."""
         return self.spec.search.trials if cell.space else 0
 
     def cell(self, cell_id: str) -> Cell:
         """The cell of that name."""
-        return {cell.id: cell for cell in self.cells}[cell_id]
+        return self._by_id[cell_id]
 
     @property
     def baselines(self) -> tuple[str, ...]:
@@ -172,9 +233,15 @@ class Plan:
 
     @property
     def comparisons(self) -> int:
-        """How many differences the comparison tests."""
-        others = len(self.spec.methods) - len(self.baselines)
-        return len(self.conditions) * others * len(self.baselines)
+        """How many differences the comparison tests; of the same two cells one."""
+        pairs = {
+            (self.shown(condition, use.label).id, self.shown(condition, baseline).id)
+            for condition in self.conditions
+            for use in self.spec.methods
+            for baseline in self.baselines
+            if not use.baseline
+        }
+        return len(pairs)
 
     def budget(self) -> Budget:
         """What running everything from nothing takes."""
@@ -184,12 +251,18 @@ class Plan:
         cohorts = (
             len(self.teacher_cohorts)
             + sum(-(-n // generation) for n in trials)
-            + len(self.cells) * -(-seeds // self.confirm_lanes)
+            + sum(-(-seeds // self.confirm_lanes_of(cell)) for cell in self.cells)
         )
         return Budget(len(self.teachers), sum(trials), len(self.cells) * seeds, cohorts)
 
 
 def spec_hash(spec: SweepSpec) -> str:
     """A short hash of everything a spec says."""
-    text = json.dumps(spec.model_dump(mode="json"), sort_keys=True)
+    # Fields and a name of 0.1.0 still count, so that sweeps of then keep their hash.
+    content = {"meta_split_for_baselines": "withhold", **spec.model_dump(mode="json")}
+    content["data"].setdefault("augment", "none")
+    before = {new: old for old, new in RENAMED.items()}
+    for row in content["methods"]:
+        row["method"] = before.get(row["method"], row["method"])
+    text = json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -88,7 +88,7 @@ def confirm_run(cell: str, trial: int, seed: int) -> str:
     return f"{cell}/confirm/{trial}/{seed}" if trial != NO_TRIAL else f"{cell}/confirm/{seed}"
 
 
-def teacher_cohort(plan: Plan, jobs: tuple[TeacherJob, ...]) -> CohortTask:
+def teacher_cohort(jobs: tuple[TeacherJob, ...]) -> CohortTask:
     """Teachers of one shape side by side; they may differ in labels, seeds and parents."""
     network = jobs[0].network
     lanes = tuple(
@@ -106,15 +106,15 @@ def teacher_cohort(plan: Plan, jobs: tuple[TeacherJob, ...]) -> CohortTask:
         jobs[0].method,
         network.model.settings(),
         network.training.settings(),
-        plan.spec.selection(),
-        plan.spec.task_entry.name,
+        jobs[0].spec.selection(),
+        jobs[0].spec.task_entry.name,
     )
     return CohortTask(
         f"teachers/{jobs[0].key}",
         "teacher",
         "",
         spec,
-        plan.spec.data_settings(),
+        jobs[0].spec.data_settings(),
         lanes,
         network.snapshots or (),
         (network.model.settings(),) if jobs[0].parent else (),
@@ -151,7 +151,7 @@ def _student_lane(
             seed,
             cell.condition.labels,
             plan.teachers_of(cell, seed),
-            plan.trains_on_meta(cell),
+            cell.use.clean_use,
         ),
     )
 
@@ -159,20 +159,20 @@ def _student_lane(
 def _student_cohort(
     plan: Plan, cell: Cell, name: str, stage: Stage, lanes: tuple[LaneTask, ...]
 ) -> CohortTask:
-    student = plan.spec.student
+    student = cell.spec.student
     spec = CohortSpec(
         cell.use.method,
         student.model.settings(),
         student.training.settings(),
-        plan.spec.selection(),
-        plan.spec.task_entry.name,
+        cell.spec.selection(),
+        cell.spec.task_entry.name,
     )
     return CohortTask(
         name,
         stage,
         cell.id,
         spec,
-        plan.spec.data_settings(),
+        cell.spec.data_settings(),
         lanes,
         teacher_networks=plan.teacher_networks(cell),
     )

@@ -22,10 +22,12 @@ TEACHER_LANES = 8
 class TeacherJob:
     """A network to be trained as a teacher; equal jobs have equal keys, in any sweep.
 
-    ``parent``: the key of the generation before, which it learns from; empty for the first.
+    ``spec``: of a cell that hears it, for its data and what counts. ``parent``: the key of the
+    generation before, which it learns from; empty for the first.
     """
 
     key: str
+    spec: SweepSpec = field(hash=False, compare=False, repr=False)
     network: Teacher = field(hash=False, compare=False)
     labels: Labels
     seed: int
@@ -48,7 +50,7 @@ def chain(spec: SweepSpec, network: Teacher, labels: Labels, seed: int) -> tuple
     for _ in range(network.generations or 1):
         parent = jobs[-1].key if jobs else ""
         key = _key(spec, network, labels, seed, parent)
-        jobs.append(TeacherJob(key, network, labels, seed, parent))
+        jobs.append(TeacherJob(key, spec, network, labels, seed, parent))
     return tuple(jobs)
 
 
@@ -68,14 +70,14 @@ def pays_together(network: str, spec: SweepSpec) -> bool:
     return device_of(spec.resources) in spec.task_entry.networks[network].together
 
 
-def cohorts(jobs: Iterable[TeacherJob], spec: SweepSpec) -> list[tuple[TeacherJob, ...]]:
+def cohorts(jobs: Iterable[TeacherJob]) -> list[tuple[TeacherJob, ...]]:
     """Jobs that train side by side, in the order of the jobs; one by one where that is as fast."""
     alike: dict[str, list[TeacherJob]] = {}
     for job in jobs:
         alike.setdefault(_shape(job), []).append(job)
     found = []
     for group in alike.values():
-        model, training = group[0].network.model, group[0].network.training
+        spec, model, training = group[0].spec, group[0].network.model, group[0].network.training
         lanes = 1
         if pays_together(model.name, spec):
             lanes = min(TEACHER_LANES, most_lanes(spec, model.settings(), training.batch_size))
@@ -95,7 +97,8 @@ def distinct(chains: Iterable[Sequence[TeacherJob]]) -> tuple[TeacherJob, ...]:
 def _shape(job: TeacherJob) -> str:
     """What jobs that train side by side have in common; generations come one after the other."""
     network = job.network.model_dump(mode="json", include={"model", "training", "snapshots"})
-    return json.dumps([generation(job.key), network], sort_keys=True)
+    data = _data_content(job.spec.data_settings())
+    return json.dumps([generation(job.key), network, data], sort_keys=True)
 
 
 def _key(spec: SweepSpec, network: Teacher, labels: Labels, seed: int, parent: str) -> str:
@@ -127,7 +130,8 @@ def _data_content(data: DataSpec) -> dict[str, Any]:
         **{name: value for name, value in data.options.items() if name in changed},
     }
     options = {name: value for name, value in data.options.items() if name not in changed}
-    fractions = asdict(data.fractions)
+    # No teacher reads the meta split.
+    fractions = {name: share for name, share in asdict(data.fractions).items() if name != "clean"}
     return {
         "dataset": data.dataset,
         "fractions": fractions,

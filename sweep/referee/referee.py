@@ -102,7 +102,7 @@ class Referee:
         )
         for job in plan.teachers:
             if self._has(job):
-                tracker.reuse(teacher_cohort(plan, (job,)))
+                tracker.reuse(teacher_cohort((job,)))
         self._ended = set(ended)
         self._begun = tuple(begun)
         self._cells = {cell.id: self._recall(cell) for cell in plan.cells}
@@ -275,7 +275,7 @@ class Referee:
         for jobs in self._teacher_cohorts:
             if all(not job.parent or job.parent in self._teachers for job in jobs):
                 self._teacher_cohorts.remove(jobs)
-                return teacher_cohort(self._plan, jobs)
+                return teacher_cohort(jobs)
         searching = [s for s in self._cells.values() if self._may_search(s)]
         if searching:
             return self._search(min(searching, key=lambda s: s.asked - len(s.unfinished)))
@@ -321,7 +321,7 @@ class Referee:
             state.confirm_done = len(seeds) - len(state.confirm_left)
         ready = [seed for seed in state.confirm_left if self._at_hand(state.cell, seed)]
         ready = self._begun_together(state, ready)
-        seeds = tuple(ready[: self._plan.confirm_lanes])
+        seeds = tuple(ready[: self._plan.confirm_lanes_of(state.cell)])
         if not seeds or state.best is None:
             return None
         state.confirm_left = [seed for seed in state.confirm_left if seed not in seeds]

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
-from sweep.spec.fields import Declared, Strict, distinct, one_of
+from sweep.spec.fields import Declared, SafeName, Strict, distinct, one_of
 from trainers.entries import DatasetEntry
 from trainers.fields import FieldError, checked
 from trainers.loading import options_of
@@ -38,19 +38,24 @@ class Splits(Strict):
             raise ValueError(f"the shares add up to {total:g}; lower them to at most 1 together")
         return self
 
-    def settings(self) -> SplitFractions:
+    def settings(self, clean: float | None = None) -> SplitFractions:
         test = None if isinstance(self.test, str) else self.test
-        return SplitFractions(self.train, self.meta, self.validation, test)
+        return SplitFractions(self.train, self.meta, self.validation, test, clean)
 
 
 NAMES = tuple(dict.fromkeys(name for task in TASKS.values() for name in task.datasets))
 
 
 class Data(Declared):
-    """Which data set, how it is split, and what it is told, as its row declares it."""
+    """Which data set, how it is split, and what it is told, as its row declares it.
+
+    ``clean``: how many examples of the meta split there are, as a share of the data set like the
+    splits': its first ones, so that a larger share holds a smaller one; by default all of them.
+    """
 
     dataset: Annotated[str, one_of("data set", NAMES)]
     splits: Splits = Splits()
+    clean: Annotated[float, Field(gt=0, lt=1)] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -63,6 +68,11 @@ class Data(Declared):
     def check(self, entry: DatasetEntry) -> None:
         """FieldError where the data set does not take what it is told; converts it."""
         self.take(checked(options_of(entry), self.given, self.dataset))
+        if self.clean is not None and self.clean > self.splits.meta:
+            raise FieldError(
+                "clean", f"{self.clean:g} is more than the meta split, data.splits.meta "
+                f"{self.splits.meta:g}; raise that, or lower this"
+            )  # fmt: skip
         if self.splits.test == "official" and not entry.official_test:
             raise FieldError(
                 "splits.test", f"{self.dataset} has no official test part; give a share instead"
@@ -75,7 +85,8 @@ NoisySplit = Literal["train", "meta", "validation"]
 
 
 class Conditions(Declared):
-    """The settings in which methods are compared: every combination of the first three lists.
+    """The settings in which methods are compared: every combination of the first three lists and
+    of the values of every axis in ``vary`` (`sweep.spec.axes`).
 
     ``noisy_splits``: where the noise falls; never on the test split. Further fields are those that
     the noise kinds declare.
@@ -93,3 +104,4 @@ class Conditions(Declared):
     noisy_splits: Annotated[
         tuple[NoisySplit, ...], Field(min_length=1, strict=False), AfterValidator(distinct)
     ] = ("train",)
+    vary: Annotated[dict[SafeName, dict[str, Any]], Field(min_length=1)] | None = None

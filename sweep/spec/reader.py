@@ -2,22 +2,18 @@
 
 import copy
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from sweep.errors import BadInput, unknown
+from sweep.spec.messages import kind, problems
 from sweep.spec.spec import SweepSpec
-from trainers.fields import FieldError
 
 PRESETS = Path(__file__).resolve().parents[2] / "search_spaces" / "presets"
-
-
-# Places that pydantic adds to a path for each type that a value may have.
-UNION_BRANCHES = ("str", "int", "float")
 
 
 # What a spec may hold: far above any that people write, far below what harms a machine.
@@ -105,7 +101,7 @@ def read_spec(spec: str, overrides: Sequence[str] = ()) -> SweepSpec:
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: cannot be read as UTF-8 text: {error}") from None
     if not isinstance(data, dict):
-        raise BadInput(f"{path}: a spec is a mapping of fields, this is {_kind(data)}")
+        raise BadInput(f"{path}: a spec is a mapping of fields, this is {kind(data)}")
     for override in overrides:
         _apply(data, override)
     source = f"{path}" + (" with --set" if overrides else "")
@@ -117,8 +113,8 @@ def check_spec(data: object, source: str) -> SweepSpec:
     try:
         return SweepSpec.model_validate(data)
     except ValidationError as error:
-        lines = [_line(source, data, dict(e)) for e in error.errors()]
-        raise BadInput("\n".join(dict.fromkeys(lines))) from None
+        lines = [f"{source}: {problem}" for problem in problems(error, data, SweepSpec)]
+        raise BadInput("\n".join(lines)) from None
 
 
 def _parse(text: str, source: str) -> object:
@@ -148,7 +144,7 @@ def _apply(data: dict[Any, Any], override: str) -> None:
     elif isinstance(place, dict):
         place[last] = value
     else:
-        raise BadInput(f"--set {override}: {parents[-1]} holds {_kind(place)}, nothing below it")
+        raise BadInput(f"--set {override}: {parents[-1]} holds {kind(place)}, nothing below it")
 
 
 def _child(place: Any, part: str, override: str) -> Any:
@@ -161,7 +157,7 @@ def _child(place: Any, part: str, override: str) -> Any:
     if isinstance(place, list | dict):
         place[key] = copy.copy(place[key])
         return place[key]
-    raise BadInput(f"--set {override}: there is nothing below {_kind(place)} at {part!r}")
+    raise BadInput(f"--set {override}: there is nothing below {kind(place)} at {part!r}")
 
 
 def _position(place: list[Any], part: str, override: str) -> int:
@@ -171,92 +167,3 @@ def _position(place: list[Any], part: str, override: str) -> int:
             f"use 0 to {len(place) - 1}"
         )
     return int(part)
-
-
-def _line(source: str, data: object, error: dict[str, Any]) -> str:
-    """One message of pydantic's, in our words."""
-    path = [part for part in error["loc"] if part not in UNION_BRANCHES]
-    cause = error.get("ctx", {}).get("error")
-    if isinstance(cause, FieldError):
-        path.append(cause.field)
-    if path[:1] == ["teacher"] and isinstance(data, dict) and _is_one(data.get("teacher")):
-        del path[1:2]
-    field = ".".join(str(part) for part in path)
-    writer: Callable[[dict[str, Any], list[Any]], str] = _WORDS.get(error["type"], _plain)
-    message = writer(error, path)
-    return f"{source}: {field}: {message}" if field else f"{source}: {message}"
-
-
-def _is_one(teacher: object) -> bool:
-    """Whether the spec names one teacher, without a list around it."""
-    return not isinstance(teacher, list | tuple)
-
-
-def _own(error: dict[str, Any], path: list[Any]) -> str:
-    return str(error["ctx"]["error"])
-
-
-def _extra(error: dict[str, Any], path: list[Any]) -> str:
-    model = _model_at(path[:-1])
-    known = model.model_fields if model else ()
-    return unknown("field here", path[-1], known) + "; remove it or correct its name"
-
-
-def _missing(error: dict[str, Any], path: list[Any]) -> str:
-    return "is missing; add it"
-
-
-def _plain(error: dict[str, Any], path: list[Any]) -> str:
-    given = error.get("input")
-    message = str(error["msg"]).replace("Input should be", "must be")
-    return f"{given!r} ({_kind(given)}) {message[0].lower()}{message[1:]}"
-
-
-def _must_be(words: str) -> Callable[[dict[str, Any], list[Any]], str]:
-    def message(error: dict[str, Any], path: list[Any]) -> str:
-        given = error.get("input")
-        return f"{given!r} ({_kind(given)}) must be {words}"
-
-    return message
-
-
-_WORDS: dict[str, Callable[[dict[str, Any], list[Any]], str]] = {
-    "value_error": _own,
-    "extra_forbidden": _extra,
-    "missing": _missing,
-    "int_type": _must_be("a whole number"),
-    "int_from_float": _must_be("a whole number"),
-    "float_type": _must_be("a number"),
-    "bool_type": _must_be("true or false"),
-    "string_type": _must_be("text; put it in quotes if it is meant as text"),
-    "model_type": _must_be("a mapping of fields"),
-    "model_attributes_type": _must_be("a mapping of fields"),
-    "dict_type": _must_be("a mapping"),
-    "tuple_type": _must_be("a list"),
-    "too_short": _must_be("a list of at least one"),
-}
-
-
-def _model_at(path: list[Any]) -> type[BaseModel] | None:
-    """The model that a path of field names leads to."""
-    model: type[BaseModel] = SweepSpec
-    for part in path:
-        if part not in model.model_fields:  # a place in a list, or a key of a mapping
-            continue
-        inner = _models_in(model.model_fields[part].annotation)
-        if not inner:
-            return None
-        model = inner[0]
-    return model
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [m for part in getattr(annotation, "__args__", ()) for m in _models_in(part)]
-
-
-def _kind(value: object) -> str:
-    kinds = {dict: "a mapping", list: "a list", str: "text", bool: "true or false",
-             int: "a whole number", float: "a number"}  # fmt: skip
-    return "nothing" if value is None else kinds.get(type(value), f"a {type(value).__name__}")

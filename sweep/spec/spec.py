@@ -5,13 +5,15 @@ field is added by `sweep.spec.reader`. What a data set, a network, a noise kind 
 stands in its row of the trainers' tables, and is checked here, where the task is known.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from search_spaces.domains import Choice, Domain
 from sweep.errors import BadInput, unknown
+from sweep.spec.axes import Axis, AxisValue, axes_of, with_first_values
 from sweep.spec.data import Conditions, Data
 from sweep.spec.defaults import task_of, with_defaults
 from sweep.spec.fields import SafeName, Sparing, Strict
@@ -20,23 +22,32 @@ from sweep.spec.resources import Resources
 from sweep.spec.search import Search
 from sweep.spec.spaces import Searched, SpaceSpec, defaults, resolve_space
 from sweep.spec.student import Model, Student, Teachers
+from sweep.spec.variants import check_variants, variant, what_is_read
 from trainers import registry
 from trainers.entries import DatasetEntry, MethodEntry, Metric, TaskEntry
 from trainers.fields import FieldError, Value, checked
 from trainers.registry import TASKS
-from trainers.settings import DataSpec, NoiseSpec, Selection
+from trainers.settings import CleanUse, DataSpec, NoiseSpec, Selection
 
 # Names that methods had in 0.1.0. A row keeps its label, so that no cell changes its name.
 RENAMED: Mapping[str, str] = {"cross_entropy": "labels_only"}
 
 
-class MethodUse(Strict):
-    """A method of the sweep under a label of its own, with some hyperparameters pinned."""
+class MethodUse(Sparing):
+    """A row of the comparison: a method under a label of its own, with some hyperparameters pinned.
+
+    ``clean``: what it does with the clean meta split beside holding it out where the method learns
+    from it: ``withhold`` it from training, ``train`` on all of it, or ``split`` it, to train on one
+    half and hold out the other; by default ``withhold``. ``with``: a patch of the spec for this row
+    alone, fields by their dotted path (`sweep.spec.axes`).
+    """
 
     method: str
     label: SafeName = ""
     baseline: bool = False
     pin: dict[str, Value] = Field(default_factory=dict)
+    clean: CleanUse | None = None
+    patch: dict[str, Any] | None = Field(default=None, alias="with")
 
     @model_validator(mode="before")
     @classmethod
@@ -52,6 +63,11 @@ class MethodUse(Strict):
                 "the label 'teacher' is taken by the teachers' own runs; choose another"
             )
         return self
+
+    @property
+    def clean_use(self) -> CleanUse:
+        """What it does with the clean meta split."""
+        return self.clean or "withhold"
 
 
 class Confirm(Strict):
@@ -79,9 +95,7 @@ class Compare(Sparing):
 class SweepSpec(Sparing):
     """One sweep: data, conditions, networks, methods, budgets, seeds.
 
-    ``task``: needed only where a data set is one of several tasks. ``meta_split_for_baselines``:
-    whether methods that do not learn from the clean meta split have it withheld, or train on it
-    beside the training split.
+    ``task``: needed only where a data set is one of several tasks.
     """
 
     name: SafeName
@@ -95,7 +109,6 @@ class SweepSpec(Sparing):
     methods: Annotated[tuple[MethodUse, ...], Field(min_length=1, strict=False)]
     objective: Objective
     compare: Compare | None = None
-    meta_split_for_baselines: Literal["withhold", "train"] = "withhold"
     search: Search = Search()
     confirm: Confirm = Confirm()
     resources: Resources = Resources()
@@ -103,6 +116,12 @@ class SweepSpec(Sparing):
     @model_validator(mode="before")
     @classmethod
     def _tasks_have_their_defaults(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "meta_split_for_baselines" in data:
+            raise FieldError(
+                "meta_split_for_baselines", "is a property of each row now; drop it, and write "
+                "clean: train in the row of every method that is to train on the clean labels"
+            )  # fmt: skip
+        data = with_first_values(data)
         task = task_of(data)
         return data if task is None else with_defaults(data, task)
 
@@ -123,7 +142,43 @@ class SweepSpec(Sparing):
         for use in self.methods:
             self._check_teachers(use)
             self.space_of(use)
+        check_variants(self)
         return self
+
+    @cached_property
+    def axes(self) -> tuple[Axis, ...]:
+        """What the conditions vary beside noise and teachers' labels."""
+        return axes_of(self.conditions.vary or {})
+
+    @cached_property
+    def _cells(self) -> dict[tuple[str, ...], "SweepSpec"]:
+        """The specs of cells that were asked for, by the labels of axes' values and row."""
+        return {}
+
+    @cached_property
+    def _contents(self) -> dict[tuple[str, ...], str]:
+        """What these read."""
+        return {}
+
+    def at(self, values: Sequence[AxisValue], use: MethodUse) -> "SweepSpec":
+        """The spec of one cell: that row alone, with what a condition and its own patch change.
+
+        This one, where they change nothing.
+        """
+        if not values and not use.patch:
+            return self
+        place = (*(value.label for value in values), use.label)
+        if place not in self._cells:
+            self._cells[place] = variant(self, values, use)
+        return self._cells[place]
+
+    def read_by(self, use: MethodUse, values: Sequence[AxisValue] = ()) -> str:
+        """All of data, teachers and student that decides what a cell trains; equal for cells that
+        differ in nothing that they read."""
+        place = (*(value.label for value in values), use.label)
+        if place not in self._contents:
+            self._contents[place] = what_is_read(self, use, values)
+        return self._contents[place]
 
     @property
     def task_entry(self) -> TaskEntry:
@@ -178,7 +233,7 @@ class SweepSpec(Sparing):
         """The data set, its splits, and the noise."""
         options = noise_options(self.conditions, self.task_entry, self._dataset)
         noise = NoiseSpec(self.conditions.noisy_splits, options)
-        splits, task = self.data.splits.settings(), self.task_entry.name
+        splits, task = self.data.splits.settings(self.data.clean), self.task_entry.name
         return DataSpec(self.data.dataset, splits, self.data.given, noise, task)
 
     def _models(self) -> list[tuple[str, Model]]:
@@ -228,6 +283,20 @@ class SweepSpec(Sparing):
             raise FieldError(f"methods.{place}.method", problem)
         for name, value in use.pin.items():
             self.searched(use).check(name, value, f"methods.{place}: pin.{name}")
+        self._check_clean(place, use)
+
+    def _check_clean(self, place: int, use: MethodUse) -> None:
+        where = f"methods.{place}.clean"
+        if use.clean_use == "split" and not self.entry_of(use).uses_meta:
+            raise FieldError(
+                where, f"{use.method} learns from no held-out examples, so there is nothing to "
+                "split; take train or withhold"
+            )  # fmt: skip
+        if use.clean_use != "withhold" and "meta" in self.conditions.noisy_splits:
+            raise FieldError(
+                where, "conditions.noisy_splits lets noise fall on the meta split, so its labels "
+                "are not clean; take meta out of it, or withhold"
+            )  # fmt: skip
 
     def _check_model(self, where: str, model: Model) -> None:
         networks = self.task_entry.networks

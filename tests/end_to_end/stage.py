@@ -20,7 +20,7 @@ from sweep.run import Comparison, Places, launch, open_store
 from sweep.spec.spec import SweepSpec
 from sweep.training import Checkpoints, train
 from tests.sweep.specs import SMALL, small_spec
-from trainers.loading import load_dataset
+from trainers.loading import content_key, load_dataset
 
 # Stands for the process that trains; no process has this number.
 NOBODY = Worker(actor=b"", node="", pid=2**22 + 1)
@@ -66,7 +66,8 @@ def actor_in_process(
         places.runs_dir / "teachers",
         places.checkpoints(spec.name),
     )
-    return RefereeActor(spec, stores, [load_dataset(spec.data_settings())])
+    settings = [cell.spec.data_settings() for cell in Plan(spec).cells]
+    return RefereeActor(spec, stores, {content_key(s): load_dataset(s) for s in settings})
 
 
 def train_in_process(

@@ -24,7 +24,7 @@ BASE: Mapping[str, Any] = {
 def _epoch(changes: Mapping[str, Any]) -> Metrics:
     """The first epoch of the search seed's teacher."""
     plan = Plan(small_spec({**BASE, **changes}))
-    task = teacher_cohort(plan, plan.teacher_cohorts[0])
+    task = teacher_cohort(plan.teacher_cohorts[0])
     diary = Diary()
     train(task, load_dataset(task.data), {}, diary)
     (rows,) = diary.rows.values()

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -11,8 +11,10 @@ from sweep.adapters.mlflow.histories import is_curve
 from sweep.adapters.mlflow.known import EPOCHS
 from sweep.adapters.mlflow.runs import StoredRun
 from sweep.compare.records import SweepRecord, trial_columns
+from sweep.plan.clean_labels import CLEAN_LABELS, clean_labels
 from sweep.plan.plan import Plan
 from sweep.plan.tasks import NO_TRIAL
+from sweep.spec.axes import Axis
 from trainers.entries import Metric
 
 
@@ -21,8 +23,10 @@ def to_record(plan: Plan, runs: Iterable[StoredRun]) -> SweepRecord:
     spec, objective, tested = plan.spec, plan.spec.objective_metric, plan.spec.tested_metric
     metrics = spec.task_entry.metrics
     rows, logged = [], set[str]()
+    settings = {"method", CLEAN_LABELS, *(axis.name for axis in spec.axes)}
     for run in runs:
-        rows.append(_row(run, objective.name, metrics))
+        row = _row(run, objective.name, metrics, settings)
+        rows.append(row | _on_axes(plan, run.tags.get("cell")))
         logged.update(run.metrics)
     others = tuple(
         metric
@@ -40,14 +44,28 @@ def to_record(plan: Plan, runs: Iterable[StoredRun]) -> SweepRecord:
         conditions=plan.conditions,
         confirm_seeds=plan.confirm_seeds,
         planned_trials={cell.use.label: plan.trials_of(cell) for cell in plan.cells},
-        trials=_frame(_counted(rows, plan), objective.name, [tested, *others]),
+        trials=_frame(_counted(rows, plan), objective.name, [tested, *others], plan.spec.axes),
         curve_metrics=tuple(sorted(name for name in logged if is_curve(name))),
         spaces={use.label: spec.space_of(use) for use in spec.methods},
         device="GPU" if spec.resources.gpus else "CPU",
         devices=spec.resources.gpus or spec.resources.cpus,
         searched=objective,
         others=others,
+        axes=tuple(axis.name for axis in spec.axes),
+        cells={
+            (condition, use.label): plan.shown(condition, use.label).id
+            for condition in plan.conditions
+            for use in spec.methods
+            if condition.varied
+        },
+        clean={cell.id: str(clean_labels(cell)) for cell in plan.cells},
     )
+
+
+def _on_axes(plan: Plan, cell: str | None) -> dict[str, str | float | None]:
+    """Where a run stands on the axes; nothing where its cell does not read one."""
+    condition = plan.cell(cell).condition.columns if cell else {}
+    return {axis.name: condition.get(axis.name) for axis in plan.spec.axes}
 
 
 def _value(text: str) -> str | int | float:
@@ -60,10 +78,13 @@ def _value(text: str) -> str | int | float:
     return text
 
 
-def _row(run: StoredRun, objective: str, known: Iterable[str]) -> dict[str, Any]:
+def _row(
+    run: StoredRun, objective: str, known: Iterable[str], settings: Collection[str]
+) -> dict[str, Any]:
+    """``settings``: parameters of runs that are no hyperparameters."""
     tags, metrics = run.tags, run.metrics
     end = run.end
-    params = {k: _value(v) for k, v in run.params.items() if k != "method"}
+    params = {k: _value(v) for k, v in run.params.items() if k not in settings}
     return {
         "sweep": tags["sweep"],
         "stage": tags["stage"],
@@ -113,10 +134,12 @@ def _won_as(tags: dict[str, str]) -> int:
     return int(parts[0]) if tags["stage"] == "confirm" and len(parts) > 1 else NO_TRIAL
 
 
-def _frame(rows: list[dict[str, Any]], objective: str, tests: list[Metric]) -> pd.DataFrame:
+def _frame(
+    rows: list[dict[str, Any]], objective: str, tests: list[Metric], axes: Sequence[Axis]
+) -> pd.DataFrame:
     """``tests``: the metric that is compared, then the others."""
     compared, *others = tests
-    names = [f"test_{metric.name}" for metric in others]
+    names = [*(f"test_{metric.name}" for metric in others), *(axis.name for axis in axes)]
     columns = [*trial_columns(compared.name, objective), *names]
     frame = pd.DataFrame(rows, columns=columns)
     return frame.astype({"trial": "Int64", "best_epoch": "Int64"})

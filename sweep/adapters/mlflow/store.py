@@ -35,11 +35,12 @@ from sweep.adapters.mlflow.runs import StoredRun, children
 from sweep.compare.origin import Origin
 from sweep.compare.records import SweepRecord
 from sweep.errors import BadInput, SweepFailed, unknown
+from sweep.plan.change import grows, refuse_change
 from sweep.plan.plan import Plan, spec_hash
 from sweep.referee.states import State
-from sweep.spec.change import grows, refuse_change
 from sweep.spec.reader import check_spec
 from sweep.spec.spec import SweepSpec
+from sweep.spec.stored import migrated, written
 from sweep.status.progress import SweepProgress, progress_of
 from sweep.version import code_version
 
@@ -246,7 +247,7 @@ class MlflowStore:
         return run_id
 
     def _log_spec(self, run_id: str, plan: Plan) -> None:
-        text = yaml.safe_dump(plan.spec.model_dump(mode="json"), sort_keys=False)
+        text = yaml.safe_dump(written(plan.spec), sort_keys=False)
         self._client.set_tag(run_id, "spec_hash", spec_hash(plan.spec))
         self._keep_text(run_id, ENVIRONMENT_FILE, json.dumps(environment(), indent=2))
         self._keep_text(run_id, SPEC_FILE, text)
@@ -256,7 +257,7 @@ class MlflowStore:
         if CHECKSUM + SPEC_FILE not in parent.data.tags:
             return None
         data = yaml.safe_load(self._text(parent, SPEC_FILE))
-        return check_spec(data, f"{SPEC_FILE} of {parent.info.run_name}")
+        return check_spec(migrated(data), f"{SPEC_FILE} of {parent.info.run_name}")
 
     def _spec_before(self, parent: Run, plan: Plan) -> SweepSpec | None:
         """As `_spec_of`; a damaged one counts as not kept, if ``plan`` is of that very spec."""

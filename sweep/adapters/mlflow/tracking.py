@@ -13,6 +13,7 @@ from sweep.adapters.mlflow.known import EPOCHS, STATUS, SweepRuns
 from sweep.adapters.mlflow.spool import Record, Spool
 from sweep.adapters.mlflow.writer import Writer
 from sweep.plan.plan import Plan, spec_hash
+from sweep.plan.run_settings import run_settings
 from sweep.plan.tasks import CohortTask, LaneTask
 from sweep.referee.states import ENDED, State
 from sweep.referee.stores import Metrics
@@ -103,7 +104,8 @@ class MlflowTracker:
         return self._writer.busy_s
 
     def _opening(self, task: CohortTask, lane: LaneTask) -> Record:
-        values = {"method": task.spec.method, **lane.lane.hyperparameters}
+        settings = run_settings(self._plan, task.cell, lane.key)
+        values = {"method": task.spec.method, **settings, **lane.lane.hyperparameters}
         return {
             "do": "open",
             "key": lane.key,

@@ -34,6 +34,7 @@ from sweep.referee.referee import Progress, Referee
 from sweep.referee.reports import Reported
 from sweep.referee.time_spent import Work
 from sweep.spec.spec import SweepSpec
+from trainers.loading import content_key
 
 ALL_DONE = "done"
 WAIT = "wait"
@@ -67,14 +68,15 @@ class RefereeActor:
     Workers are then told to stop, and whoever asks for the next cohort is told why.
     """
 
-    def __init__(self, spec: SweepSpec, stores: Stores, dataset: list[Any]) -> None:
+    def __init__(self, spec: SweepSpec, stores: Stores, datasets: Mapping[str, Any]) -> None:
+        """``datasets``: references to them, by `trainers.loading.content_key`."""
         with loading():
             from sweep.adapters.mlflow.tracking import MlflowTracker
             from sweep.adapters.optuna.studies import OptunaStudies
 
         os.environ.update(stores.credentials)
         plan = Plan(spec)
-        self._dataset = dataset
+        self._datasets = datasets
         self._teacher_store = TeacherStore(stores.teachers)
         names = [name for job in plan.teachers for name in job.names]
         kept, self._notices = self._teacher_store.outputs(names)
@@ -118,9 +120,8 @@ class RefereeActor:
         state, judged_from = self._guard(
             lambda: (self._checkpoints.find(task), self._referee.judged_from(cohort)), (b"", 1.0)
         )
-        return Dispatch(
-            task, self._dataset, outputs, weights, state, self._save_every_s, judged_from
-        )
+        dataset = [self._datasets[content_key(task.data)]]
+        return Dispatch(task, dataset, outputs, weights, state, self._save_every_s, judged_from)
 
     def report(self, cohort: str, reports: Sequence[Reported]) -> list[bool]:
         """As `Referee.report`, of one epoch or several; the answer is to the last.

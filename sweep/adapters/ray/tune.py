@@ -9,7 +9,7 @@ import logging
 import os
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -110,15 +110,15 @@ def _lacking(spec: SweepSpec) -> list[str]:
 def train_everything(
     spec: SweepSpec,
     stores: Stores,
-    dataset: Dataset,
+    datasets: Mapping[str, Dataset],
     watch: Callable[[Callable[[], Progress], threading.Event], None],
     say: Callable[[str], None],
     meanwhile: Callable[[], None],
 ) -> tuple[Progress, Work]:
     """Run every stage but compare, in a Ray session; ``watch`` shows the progress in a thread.
 
-    ``say`` tells the user a line; ``meanwhile`` is done while the referee's process starts. How far
-    it came, and where the time went.
+    ``datasets``: by `trainers.loading.content_key`. ``say`` tells the user a line; ``meanwhile`` is
+    done while the referee's process starts. How far it came, and where the time went.
 
     Whatever ends it, what is in flight has then been written down as interrupted if that was still
     possible. Raises KeyboardInterrupt; SweepFailed where a store failed; RefereeLost where the
@@ -127,7 +127,8 @@ def train_everything(
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     # Where this process is, for it writes the same files.
     actor = ray.remote(RefereeActor).options(num_cpus=0, max_restarts=0, scheduling_strategy=here)
-    referee: Any = actor.remote(spec, stores, [ray.put(dataset)])
+    held = {key: ray.put(dataset) for key, dataset in datasets.items()}
+    referee: Any = actor.remote(spec, stores, held)
     ended = threading.Event()
     screen = threading.Thread(target=_watch, args=(watch, referee, ended), daemon=True)
     try:

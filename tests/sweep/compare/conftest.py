@@ -29,7 +29,7 @@ GAINS: Mapping[str, tuple[float, ...]] = {
 def _row(record: Mapping[str, Any], condition: Condition, method: str) -> dict[str, Any]:
     return {
         "sweep": record["name"],
-        "cell": f"{method}/{condition.noise_kind}-{condition.noise_rate}",
+        "cell": f"{condition}/{method}",
         "method": method,
         "noise_kind": condition.noise_kind,
         "noise_rate": condition.noise_rate,

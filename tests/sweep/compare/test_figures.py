@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sweep.compare.comparison import comparison_table
-from sweep.compare.figures.over_noise import conditions_of, metric_over_noise, panels_of
+from sweep.compare.figures.over_noise import Panel, conditions_of, metric_over_noise, panels_of
 from sweep.compare.figures.style import save
 from sweep.compare.records import SweepRecord
 from sweep.plan.plan import Condition
@@ -94,10 +94,10 @@ def test_no_noise_starts_the_line_of_every_kind(make_record: MakeRecord) -> None
     clean = Condition("none", 0.0, "noisy")
     noisy = tuple(Condition(kind, 0.4, "noisy") for kind in ("symmetric", "pair"))
     record = make_record(conditions=(clean, *noisy), values=lambda c, m, s: 90.0 + s - c)
-    assert panels_of(record) == [("symmetric", "noisy"), ("pair", "noisy")]
-    assert conditions_of(("pair", "noisy"), record) == [clean, noisy[1]]
+    assert panels_of(record) == [Panel("symmetric", "noisy"), Panel("pair", "noisy")]
+    assert conditions_of(Panel("pair", "noisy"), record) == [clean, noisy[1]]
     alone = make_record(conditions=(clean,), values=lambda c, m, s: 90.0 + s)
-    assert panels_of(alone) == [("none", "noisy")]
+    assert panels_of(alone) == [Panel("none", "noisy")]
 
 
 def test_several_baselines_draw_each_method_once(make_record: MakeRecord) -> None:

@@ -203,7 +203,7 @@ def test_teachers_of_the_search_train_first_and_cohorts_hold_each_once() -> None
     assert {job.seed for job in first} == {plan.search_seed}
     flat = [job for jobs in (first, *others) for job in jobs]
     assert sorted(job.key for job in flat) == sorted(job.key for job in plan.teachers)
-    task = teacher_cohort(plan, first)
+    task = teacher_cohort(first)
     assert task.spec.method == "labels_only"
     assert task.spec.model.sizes == {"hidden": (24,)}
 

@@ -54,7 +54,7 @@ def test_snapshots_are_teachers_of_one_training() -> None:
     (key,) = {job.key for job in plan.teachers if job.seed == 1 and job.labels.noise_rate == 0.4}
     assert plan.teachers_of(plan.cells[-1], 1) == (f"{key}@1", f"{key}@3")
     assert len(plan.teacher_networks(plan.cells[-1])) == 2
-    task = teacher_cohort(plan, plan.teacher_cohorts[0])
+    task = teacher_cohort(plan.teacher_cohorts[0])
     assert task.snapshots == (1, 3)
 
 
@@ -64,7 +64,7 @@ def test_generations_come_one_after_the_other() -> None:
     assert [job.parent for job in chain] == ["", chain[0].key, chain[1].key]
     assert plan.teachers_of(plan.cells[0], 0) == (chain[2].key,)
     for number, jobs in enumerate(plan.teacher_cohorts[:3]):
-        task = teacher_cohort(plan, jobs)
+        task = teacher_cohort(jobs)
         assert task.spec.method == ("born_again" if number else "labels_only")
         assert all(bool(lane.source.teachers) == bool(number) for lane in task.lanes)
 

@@ -52,7 +52,8 @@ def _parts(data: LaneData, goal: Goal) -> list[Part]:
 def test_terms_are_torchs() -> None:
     data, values = _data()
     z = _logits(B)
-    y, t = targets = data.targets_of("train", torch.arange(B).expand(len(TAUS), -1))
+    targets = data.targets_of("train", torch.arange(B).expand(len(TAUS), -1))
+    y, t = targets.labels, targets.teachers
     terms = data.terms(targets, Output(None, z), values)
     for lane, tau in enumerate(TAUS):
         label = F.cross_entropy(z[lane], y[lane], reduction="none")

@@ -51,7 +51,7 @@ class _LongWay:
         batch = self._data.batch(name, torch.arange(self._data.size(name)).unsqueeze(0))
         with torch.no_grad():
             h = only(cohort).model(batch.inputs).features[0]
-        y, teachers = batch.targets
+        y, teachers = batch.targets.labels, batch.targets.teachers
         return list(zip(h, y[0], teachers[0].unbind(1), strict=True))
 
     def update(self, lam: Tensor, seed: int, grad_fit: int, repeats: int) -> Tensor:

@@ -156,7 +156,7 @@ def test_reopened_sweep_knows_its_runs(store: MlflowStore, places: Places) -> No
 
 
 def test_record_holds_what_was_written(store: MlflowStore, places: Places) -> None:
-    teachers = teacher_cohort(PLAN, PLAN.teachers[:1])
+    teachers = teacher_cohort(PLAN.teachers[:1])
     with _tracking(store, places) as tracker:
         _complete(tracker, teachers, 97.25)
         _complete(tracker, TASK, 91.0 + 1 / 3)

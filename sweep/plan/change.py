@@ -1,0 +1,95 @@
+"""Which changes to a spec go on with the same sweep, and which make it another one."""
+
+import json
+from typing import Any
+
+from sweep.errors import BadInput
+from sweep.plan.plan import Cell, Plan
+from sweep.spec.spec import SweepSpec
+
+# Larger is an extension: what is there is kept, and more of the same is run.
+MAY_GROW = ("search.trials", "confirm.seeds")
+# More conditions and rows are an extension too, if the cells that are there stay what they are.
+MAY_ADD = (
+    "conditions.noise_kind", "conditions.noise_rate", "conditions.teacher_labels",
+    "conditions.vary.", "methods",
+)  # fmt: skip
+# Where a range may be added; for a cell that is there it would be another space.
+RANGES = ("search.own.", "search.shared.")
+# Says nothing about results.
+MAY_CHANGE = ("description", "resources.")
+ELSE = "Undo that, or give the new one its own name with --fork NAME"
+
+
+def refuse_change(before: SweepSpec, now: SweepSpec) -> None:
+    """BadInput where ``now`` is neither the spec that was launched nor an extension of it."""
+    differences = _between(before, now)
+    differing = [
+        f"{path}: {_shown(old)} before, {_shown(new)} now"
+        for path, old, new in differences
+        if not _is_allowed(path, old, new)
+    ]
+    if differing:
+        raise BadInput(
+            f"the sweep {now.name!r} was launched with another spec; these fields differ: "
+            f"{'; '.join(differing)}. {ELSE}"
+        )
+    if any(path.startswith((*MAY_ADD, *RANGES)) for path, _, _ in differences):
+        _refuse_other_cells(before, now)
+
+
+def grows(before: SweepSpec, now: SweepSpec) -> bool:
+    """Whether ``now`` asks for more than ``before``."""
+    return any(path.startswith((*MAY_GROW, *MAY_ADD)) for path, _, _ in _between(before, now))
+
+
+def _refuse_other_cells(before: SweepSpec, now: SweepSpec) -> None:
+    """BadInput where a row or a cell that was launched is not there any more, or is another."""
+    rows = {use.label: use for use in now.methods}
+    changed = [use.label for use in before.methods if rows.get(use.label) != use]
+    old, new = Plan(before), Plan(now)
+    there = {cell.id: _content(new, cell) for cell in new.cells}
+    changed += [cell.id for cell in old.cells if there.get(cell.id) != _content(old, cell)]
+    if changed:
+        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+        raise BadInput(
+            f"the sweep {now.name!r} was launched with rows and cells that this spec does not "
+            f"have, or has otherwise: {', '.join(changed[:3])}{more}. Others may be added beside "
+            f"them. {ELSE}"
+        )
+    if old.generation != new.generation:
+        raise BadInput(
+            f"the sweep {now.name!r} asks for trials in generations of {old.generation}; with what "
+            f"was added it would be {new.generation}, and its searches others. {ELSE}"
+        )
+
+
+def _content(plan: Plan, cell: Cell) -> str:
+    """All that decides what a cell trains, its budget aside."""
+    read = cell.spec.read_by(cell.spec.methods[0]) if cell.spec is not plan.spec else ""
+    space = {name: str(domain) for name, domain in cell.space.items()}
+    return json.dumps([read, space])
+
+
+def _between(before: SweepSpec, now: SweepSpec) -> list[tuple[str, Any, Any]]:
+    return _differences(before.model_dump(mode="json"), now.model_dump(mode="json"))
+
+
+def _is_allowed(path: str, old: Any, new: Any) -> bool:
+    if path.startswith(RANGES):
+        return old is None
+    return path.startswith((*MAY_CHANGE, *MAY_ADD)) or (path in MAY_GROW and new >= old)
+
+
+def _differences(before: Any, now: Any, path: str = "") -> list[tuple[str, Any, Any]]:
+    if isinstance(before, dict) and isinstance(now, dict):
+        found = []
+        for key in sorted({*before, *now}):
+            below = f"{path}.{key}" if path else key
+            found += _differences(before.get(key), now.get(key), below)
+        return found
+    return [] if before == now else [(path, before, now)]
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is None else repr(value)

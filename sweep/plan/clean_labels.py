@@ -1,0 +1,51 @@
+"""How many clean labels a cell reads, and for what. Pure."""
+
+from dataclasses import dataclass
+
+from sweep.plan.plan import Cell
+from trainers.data.splits import share_of
+from trainers.loading import counts
+
+# A column of tables, and a parameter of runs.
+CLEAN_LABELS = "clean_labels"
+
+
+@dataclass(frozen=True)
+class CleanLabels:
+    """Clean labels by what they are for; the same may be for both. Counts of examples where they
+    are known before any file is read, else shares of the data set."""
+
+    held_out: float
+    trained: float
+    counted: bool
+
+    def __str__(self) -> str:
+        """ "none", "179 held out", "90 held out, 89 trained on", "179 held out and trained on"."""
+        if not self.held_out and not self.trained:
+            return "none"
+        if self.held_out == self.trained:
+            return f"{self._text(self.held_out)} held out and trained on"
+        uses = ((self.held_out, "held out"), (self.trained, "trained on"))
+        return ", ".join(f"{self._text(number)} {use}" for number, use in uses if number)
+
+    def _text(self, number: float) -> str:
+        return f"{number:.0f}" if self.counted else f"{100 * number:g} % of the data"
+
+
+def clean_labels(cell: Cell) -> CleanLabels:
+    """What a cell's students read of the meta split, where no noise falls on it."""
+    data, use = cell.spec.data_settings(), cell.use.clean_use
+    share = data.fractions.clean or data.fractions.meta
+    found = counts(data)
+    # How many of them are an official test part, only the files tell.
+    pool = found[0] if found and data.fractions.test is not None else None
+    whole = share if pool is None else float(share_of(share, pool))
+    # Of an odd number one more is held out.
+    half = whole / 2 if pool is None else float(whole // 2)
+    if "meta" in data.noise.splits:
+        return CleanLabels(0.0, 0.0, counted=True)
+    held_out = 0.0
+    if cell.entry.uses_meta:
+        held_out = whole - half if use == "split" else whole
+    trained = {"withhold": 0.0, "train": whole, "split": half}[use]
+    return CleanLabels(held_out, trained, pool is not None)
