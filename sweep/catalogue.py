@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from search_spaces.defaults import BY_TASK, GIVEN, OWN, SHARED
 from search_spaces.durations import TAKES
+from sweep.errors import BadInput
 from sweep.plan.plan import Plan
 from sweep.spec.reader import presets, read_spec
-from trainers.entries import MethodEntry, NetworkEntry, TaskEntry
+from sweep.spec.spaces import Searched, row_space
+from trainers.entries import ALMKD, MethodEntry, NetworkEntry, TaskEntry
+from trainers.entries import Row as Declared
 from trainers.fields import Field
 from trainers.loading import options_of
 from trainers.registry import TASKS
@@ -68,6 +71,7 @@ def method_rows(task: str | None = None) -> list[Row]:
             "clean meta split": "yes" if entry.uses_meta else "",
             "hyperparameters": _fields(entry.hyperparameters),
             "source": entry.source,
+            "from": _package(entry),
         }
         for owner in _tasks(task)
         for name, entry in owner.methods.items()
@@ -100,6 +104,7 @@ def dataset_rows(task: str | None = None) -> list[Row]:
             "official test": "yes" if entry.official_test else "",
             "options": _fields(options_of(entry)),
             "source": entry.source,
+            "from": _package(entry),
         }
         for owner in _tasks(task)
         for name, entry in owner.datasets.items()
@@ -117,6 +122,7 @@ def network_rows(task: str | None = None) -> list[Row]:
             "lanes on a CPU": _lanes(entry, "cpu"),
             "on a GPU": _lanes(entry, "cuda"),
             "source": entry.source,
+            "from": _package(entry),
         }
         for owner in _tasks(task)
         for name, entry in owner.networks.items()
@@ -235,12 +241,22 @@ def _spaces(task: TaskEntry) -> Iterator[tuple[str, str, object, Field]]:
         if owners:
             yield "(shared)", name, domain, owners[0].hyperparameter(name)
     for method, entry in task.methods.items():
-        for name, domain in OWN.get(method, {}).items():
+        use = Searched(task.name, method, entry, method, {}, task.optimizer)
+        try:
+            own = {**OWN.get(method, {}), **row_space(use)}
+        except ValueError as error:
+            raise BadInput(str(error)) from None
+        for name, domain in own.items():
             yield method, name, domain, entry.hyperparameter(name)
         for (owner, other, value), space in GIVEN.items():
             for name, domain in space.items():
                 if owner == method:
                     yield (f"{method}, {other}: {value}", name, domain, entry.hyperparameter(name))
+
+
+def _package(row: Declared) -> str:
+    """Whose a row is, where it is not almkd's."""
+    return "" if row.origin == ALMKD else row.origin
 
 
 def _teachers(entry: MethodEntry) -> str:

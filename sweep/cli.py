@@ -9,18 +9,19 @@ from typing import Any, NoReturn
 
 import typer
 
-from sweep.commands import catalogue, launching, monitoring, results
+from sweep.commands import catalogue, launching, monitoring, results, training
 from sweep.commands.launching import INTERRUPTED
 from sweep.errors import BadInput, SweepFailed
 from sweep.garbage_collection import collect_seldom
 from sweep.secrets import masked, refuse_in_arguments, take_up_files
-from trainers.registry import PROBLEMS
+from trainers.registry import LEFT_OUT, PROBLEMS
 
 # In the order of the help.
 COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("launch", launching.launch),
     ("plan", launching.plan),
     ("check", launching.check),
+    ("train", training.train),
     ("list", monitoring.list_sweeps),
     ("status", monitoring.status),
     ("watch", monitoring.watch),
@@ -46,7 +47,8 @@ def main() -> NoReturn:
     try:
         refuse_in_arguments(sys.argv[1:])
         take_up_files()
-        _refuse_broken_tasks()
+        _refuse_problems()
+        _name_left_out()
         code = _app()(args=sys.argv[1:] or ["--help"], standalone_mode=False)
     except BadInput as error:
         _fail(str(error), 2)
@@ -81,10 +83,17 @@ def _app() -> typer.Typer:
     return app
 
 
-def _refuse_broken_tasks() -> None:
-    """BadInput where an installed package brings a task that cannot be had."""
+def _refuse_problems() -> None:
+    """BadInput where an installed package brings a task that cannot be had, or a name that is
+    taken."""
     if PROBLEMS:
         raise BadInput("\n".join(PROBLEMS))
+
+
+def _name_left_out() -> None:
+    """What installed packages bring that cannot be had, on standard error: the rest works."""
+    for line in LEFT_OUT:
+        typer.echo(f"almkd: {line}", err=True)
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -22,7 +22,7 @@ from sweep.errors import BadInput, SweepFailed
 from sweep.garbage_collection import frozen
 from sweep.lock import locked
 from sweep.plan.plan import Cell, Plan
-from sweep.spec.spec import SweepSpec
+from sweep.spec.spec import SweepSpec, rows_of_own
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -123,6 +123,9 @@ def launch(
     known = places.tracking_uri or (places.has_store and places.sweep(spec.name).exists())
     if not known:
         refuse_missing_data(plan)
+    is_new = not places.sweep(spec.name).exists()
+    if is_new:
+        refuse_unsound_code(plan)
     with locked(places.sweep(spec.name), spec.name), ThreadPoolExecutor(2) as aside:
         opening = aside.submit(open_store, places)
         work: Work | None = None
@@ -135,6 +138,8 @@ def launch(
                 console.print(f"{name}: missing, or not what was written; made again")
         else:
             refuse_missing_data(plan)
+            if not is_new:
+                refuse_unsound_code(plan)
         with FigureSaver(ahead=not complete) as saver:
             if not complete:
                 seen = seen_so_far(spec.name, opening.result()) if known else None
@@ -188,6 +193,15 @@ def refuse_missing_data(plan: Plan) -> None:
     for cell in plan.cells:
         if problem := missing(cell.spec.data_settings()):
             raise BadInput(problem)
+
+
+def refuse_unsound_code(plan: Plan) -> None:
+    """BadInput where code of the user's own does something wrong, told by a few steps of it."""
+    if not rows_of_own(plan.spec):
+        return
+    from sweep.self_check import check_own_code
+
+    check_own_code(plan, load_data(plan))
 
 
 def look(name: str, places: Places, store: "MlflowStore") -> Comparison:
@@ -270,7 +284,7 @@ def _train(
     from sweep.status.screen import summary
 
     spec = plan.spec
-    loading = aside.submit(_load, plan)
+    loading = aside.submit(load_data, plan)
     console.print(f"{spec.name}: starting Ray and opening the store", soft_wrap=True)
     with ray_session(address, spec, aside):
         datasets, store = loading.result(), opening.result()
@@ -295,7 +309,7 @@ def _train(
     return work
 
 
-def _load(plan: Plan) -> "Mapping[str, Dataset]":
+def load_data(plan: Plan) -> "Mapping[str, Dataset]":
     """The data sets by content, if networks take them and every condition's noise can be had; or
     BadInput."""
     from trainers.data.errors import DataError

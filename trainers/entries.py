@@ -4,9 +4,10 @@ path.
 """
 
 import importlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from trainers.fields import Field, FieldError, Value, checked, resolved
 
@@ -30,12 +31,19 @@ TEACHERS: Mapping[str, tuple[float, float]] = {
     "several": (2, float("inf")),
     "any": (1, float("inf")),
 }
+# What a path to code must look like: a module and, after a colon, what is in it.
+DOTTED_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+# Who a row is of, unless it says otherwise.
+ALMKD = "almkd"
 
 
 def load(path: str) -> Any:
-    """What stands at ``package.module:name``."""
-    module, _, name = path.partition(":")
-    return getattr(importlib.import_module(module), name)
+    """What stands at ``package.module:name``; a name may lead further down by dots."""
+    module, _, names = path.partition(":")
+    found: Any = importlib.import_module(module)
+    for name in names.split("."):
+        found = getattr(found, name)
+    return found
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,7 @@ class Metric:
         return self.name.replace("_", " ")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MethodEntry:
     """A way to train a student.
 
@@ -67,18 +75,36 @@ class MethodEntry:
     those that teachers' outputs were kept for, so that teachers are asked anew.
     ``teacher_is_student``: its teacher has the student's architecture. ``one_teacher_only``:
     choices, by hyperparameter, that know one teacher alone.
+
+    Of a method that is not almkd's: ``space``: what is searched of its own hyperparameters unless a
+    sweep says otherwise, each as a spec has it (``{"low": 0.1, "high": 10.0, "log": True}`` or
+    ``{"choices": [...]}``). ``tasks``: those that it serves; none named: every one. ``origin``: who
+    it is of. What stands at a path of the user's own needs no ``implementation``.
     """
 
-    implementation: str
+    what: ClassVar[str] = "hyperparameters"
+    implementation: str = ""
     summary: str
     source: str
     teachers: Literal["none", "one", "several", "any"]
-    uses_meta: bool
+    uses_meta: bool = False
     hyperparameters: tuple[Field, ...]
+    space: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    tasks: tuple[str, ...] = ()
+    origin: str = ALMKD
     stacks: bool = True
     changes_inputs: bool = False
     teacher_is_student: bool = False
     one_teacher_only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def declared(self) -> tuple[Field, ...]:
+        """What it takes."""
+        return self.hyperparameters
+
+    def serves(self, task: str) -> bool:
+        """Whether a task may have it."""
+        return not self.tasks or task in self.tasks
 
     @property
     def uses_teacher(self) -> bool:
@@ -129,9 +155,10 @@ class DatasetEntry:
     test part. Every data set takes ``examples`` besides: a part of it, where it is not an option.
     ``shape``: that of one input; ``counts``: its examples, and the numbers that a teacher gives for
     one of them; each None where only a file of the user's tells. ``noise_defaults``: what options
-    of the noise are by default here.
+    of the noise are by default here. ``origin``: who it is of.
     """
 
+    what: ClassVar[str] = "options"
     load: "Callable[..., Dataset]"
     summary: str
     source: str
@@ -143,9 +170,19 @@ class DatasetEntry:
     shape: Callable[..., Shape | None] = lambda **options: None
     counts: Callable[..., tuple[int, int] | None] = lambda **options: None
     noise_defaults: Mapping[str, Any] = field(default_factory=dict)
+    origin: str = ALMKD
+
+    @property
+    def declared(self) -> tuple[Field, ...]:
+        """What it takes."""
+        return (*self.fields, *self.treatment)
+
+    def serves(self, task: str) -> bool:
+        """Whether a task may have it."""
+        return task == self.task
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NetworkEntry:
     """A student or teacher.
 
@@ -155,10 +192,11 @@ class NetworkEntry:
     ``implied``: sizes that follow from others where they are not given; ``problem``: what is wrong
     with sizes, or None; ``shape_problem``: why it cannot take inputs of a shape, or None.
     ``lane_bytes``: about what a training step of one lane touches, from sizes, batch size and the
-    shape of an input; None where that is not known.
+    shape of an input; None where that is not known. ``tasks``, ``origin``: as of a method.
     """
 
-    implementation: str
+    what: ClassVar[str] = "sizes"
+    implementation: str = ""
     summary: str
     source: str
     together: tuple[Device, ...] = ()
@@ -169,6 +207,17 @@ class NetworkEntry:
     problem: Callable[[Mapping[str, Any]], str | None] = lambda sizes: None
     shape_problem: Callable[[str, Shape], str | None] = lambda name, shape: None
     lane_bytes: "Callable[[ModelSpec, int, Shape], int] | None" = None
+    tasks: tuple[str, ...] = ()
+    origin: str = ALMKD
+
+    @property
+    def declared(self) -> tuple[Field, ...]:
+        """What it takes."""
+        return self.fields
+
+    def serves(self, task: str) -> bool:
+        """Whether a task may have it."""
+        return not self.tasks or task in self.tasks
 
     @property
     def every_field(self) -> tuple[Field, ...]:
@@ -180,7 +229,7 @@ class NetworkEntry:
         return (*self.fields, *fixed)
 
     def complete(self, spec: "ModelSpec") -> "ModelSpec":
-        """``spec`` with every size that this network has; FieldError where it cannot be."""
+        """``spec`` with every size, and where the code is; FieldError where it cannot be."""
         for name, size in spec.sizes.items():
             if name in self.fixed and size != self.fixed[name]:
                 raise FieldError(name, f"{spec.name} has {name} {self.fixed[name]}; drop {name}")
@@ -189,7 +238,11 @@ class NetworkEntry:
         whole = {**self.implied(sizes), **sizes, **self.fixed}
         if problem := self.problem(whole):
             raise ValueError(f"{spec.name}: {problem}")
-        return replace(spec, sizes=whole)
+        return replace(spec, sizes=whole, implementation=self.implementation)
+
+
+# What others than almkd may add to a task's tables.
+Row = MethodEntry | DatasetEntry | NetworkEntry
 
 
 @dataclass(frozen=True)

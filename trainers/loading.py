@@ -11,6 +11,7 @@ from trainers.data.errors import DataError
 from trainers.data.splits import deal, share_of
 from trainers.entries import DatasetEntry, Shape
 from trainers.fields import Field, resolved
+from trainers.own import is_path
 from trainers.registry import TASKS
 from trainers.settings import DataSpec, Labels
 
@@ -37,12 +38,12 @@ def load_dataset(spec: DataSpec) -> Dataset:
     """The data set that ``spec`` names; DataError if it is missing or cannot be used."""
     if problem := missing(spec):
         raise DataError(problem)
-    dataset = entry_of(spec).load(**_for_its_loader(spec))
+    dataset = _loaded(spec)
     check_splits(dataset, spec)
     dataset = dataset.with_noise_options(spec)
     if not _is_part(spec):
         return dataset
-    part = _subset(dataset, int(spec.options[EXAMPLES.name]))
+    part = subset(dataset, int(spec.options[EXAMPLES.name]))
     if problem := part.problem(spec):
         raise DataError(f"data.examples: {problem}")
     return part
@@ -109,6 +110,26 @@ def unusable(dataset: Dataset, spec: DataSpec, labels: Labels) -> str | None:
     return TASKS[spec.task].usable(dataset, spec, labels)
 
 
+def _loaded(spec: DataSpec) -> Dataset:
+    load, options = entry_of(spec).load, _for_its_loader(spec)
+    if not is_path(spec.dataset):
+        return load(**options)
+    try:
+        dataset: object = load(**options)
+    except DataError as error:
+        raise DataError(f"{spec.dataset}: {error}") from error
+    except Exception as error:
+        raise DataError(
+            f"{spec.dataset}: its load raises {type(error).__name__}: {error}; mend it"
+        ) from error
+    if not isinstance(dataset, Dataset):
+        raise DataError(
+            f"{spec.dataset}: its load gives a {type(dataset).__name__}; it has to give the data "
+            f"set class of the task {spec.task}"
+        )
+    return dataset
+
+
 def _for_its_loader(spec: DataSpec) -> dict[str, Any]:
     return resolved(entry_of(spec).fields, spec.options)
 
@@ -119,7 +140,7 @@ def _is_part(spec: DataSpec) -> bool:
     return EXAMPLES.name in spec.options and EXAMPLES.name not in own
 
 
-def _subset(dataset: Dataset, examples: int) -> Dataset:
+def subset(dataset: Dataset, examples: int) -> Dataset:
     """``examples`` of a data set, always the same, with the shares of strata and parts kept."""
     n, tests = len(dataset), dataset.official_test
     if examples > n:

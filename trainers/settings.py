@@ -23,11 +23,13 @@ class ModelSpec:
     """A network by name and the sizes that it is given, e.g. ``ModelSpec("mlp", {"hidden":
     (16,)})``.
 
-    Which network takes which, and what the others are then, says its row in `trainers.registry`.
+    Which network takes which, and what the others are then, says its row in `trainers.registry`;
+    completed by it (`NetworkEntry.complete`), it also says where the code is.
     """
 
     name: str
     sizes: Mapping[str, Any] = field(default_factory=dict)
+    implementation: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typer import Context
 
 from sweep.commands.options import (
     DEFAULT_RUNS,
+    CodeOption,
     RunsOption,
     SetOption,
     SpecArgument,
@@ -25,7 +26,7 @@ from sweep.commands.options import (
 )
 from sweep.commands.printing import new_console, show
 from sweep.commands.snapshot import jobs_of
-from sweep.errors import BadInput
+from sweep.errors import BadInput, SweepFailed
 
 if TYPE_CHECKING:
     from sweep.adapters.ray.jobs import Jobs
@@ -59,11 +60,16 @@ def launch(  # noqa: PLR0913, PLR0917 - an option each
     fork: Annotated[
         str | None, typer.Option(metavar="NAME", help="Launch it as a sweep of this name.")
     ] = None,
-    allow_code: Annotated[
-        bool, typer.Option("--allow-code", help="Let the spec load Python code of your own.")
-    ] = False,
+    allow_code: CodeOption = False,
     profile: Annotated[
         bool, typer.Option("--profile", help="Say at the end where the time went.")
+    ] = False,
+    smoke: Annotated[
+        bool,
+        typer.Option(
+            "--smoke",
+            help="See whether it runs: each cell once, one epoch, one seed; keeps nothing.",
+        ),
     ] = False,
 ) -> None:
     """Run a sweep, or go on with it where it stopped, and show the comparison.
@@ -73,8 +79,12 @@ def launch(  # noqa: PLR0913, PLR0917 - an option each
     from sweep.run import launch as run
     from sweep.spec.spec import check_code_is_allowed
 
-    wanted = read(spec, [*(overrides or ()), *([f"name={fork}"] if fork else ())])
+    changes = [*(overrides or ()), *([f"name={fork}"] if fork else ())]
+    wanted = read(spec, changes, allow_code)
     check_code_is_allowed(wanted, allow_code)
+    if smoke:
+        _smoke(wanted, address)
+        return
     if address and is_http(address):
         _refuse_places_of_here(context)
         _submit(wanted, address, wait, profile)
@@ -82,8 +92,6 @@ def launch(  # noqa: PLR0913, PLR0917 - an option each
     if address and is_client(address):
         _refuse_places_of_here(context)
         sys.exit(_attend(wanted, address, profile))
-    if allow_code:
-        _let_everyone_import_from_here()
     if is_in_a_job():
         _move_to(runs_dir)
     signal.signal(signal.SIGTERM, _raise_interrupt)
@@ -97,6 +105,7 @@ def plan(
     overrides: SetOption = None,
     runs_dir: RunsOption = DEFAULT_RUNS,
     tracking_uri: TrackingOption = None,
+    allow_code: CodeOption = False,
 ) -> None:
     """Show what would run, and what its seeds can show at best; runs nothing.
 
@@ -106,17 +115,34 @@ def plan(
     from sweep.commands.plan_text import describe
     from sweep.run import open_store, seen_so_far
 
-    wanted, kept = checked(read(spec, overrides)), places(runs_dir, tracking_uri)
+    wanted, kept = checked(read(spec, overrides, allow_code)), places(runs_dir, tracking_uri)
     has_run = tracking_uri or (kept.sweep(wanted.name).exists() and kept.has_store)
     seen = seen_so_far(wanted.name, open_store(kept)) if has_run else None
     for line in describe(wanted, seen):
         typer.echo(line)
 
 
-def check(spec: SpecArgument, overrides: SetOption = None) -> None:
+def check(spec: SpecArgument, overrides: SetOption = None, allow_code: CodeOption = False) -> None:
     """Check a spec and say what is wrong with it, if anything."""
-    wanted = checked(read(spec, overrides))
+    wanted = checked(read(spec, overrides, allow_code))
     typer.echo(f"{wanted.name}: nothing wrong")
+
+
+def _smoke(spec: "SweepSpec", address: str | None) -> None:
+    """Run every cell once and say so; SweepFailed, naming each cell that did not run and why."""
+    from sweep.plan.plan import Plan
+    from sweep.smoke import smoke
+
+    if address:
+        raise BadInput(f"--smoke: runs on this machine alone; leave out --address {address}")
+    checked(spec)
+    signal.signal(signal.SIGTERM, _raise_interrupt)
+    cells = len(Plan(spec).cells)
+    typer.echo(f"{spec.name}: {cells} cells, one trial, one seed, one epoch of each", err=True)
+    failed = smoke(spec)
+    if failed:
+        raise SweepFailed("\n".join(f"{spec.name}: {f.cell}: {f.reason}" for f in failed))
+    typer.echo(f"{spec.name}: all {cells} cells run; nothing was kept")
 
 
 def _submit(spec: "SweepSpec", address: str, wait: bool, profile: bool) -> None:
@@ -186,13 +212,6 @@ def _move_to(runs_dir: Path) -> None:
         )
     runs_dir.mkdir(parents=True, exist_ok=True)
     os.chdir(runs_dir)
-
-
-def _let_everyone_import_from_here() -> None:
-    """Have this process, and those that it starts, find modules in the current directory."""
-    here, before = os.getcwd(), os.environ.get("PYTHONPATH")
-    sys.path.insert(0, here)
-    os.environ["PYTHONPATH"] = os.pathsep.join([here, *([before] if before else [])])
 
 
 def _raise_interrupt(signum: int, frame: object) -> NoReturn:

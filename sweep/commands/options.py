@@ -1,6 +1,7 @@
 """Arguments and options that several commands have, and what is made of them."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,9 @@ SetOption = Annotated[
     typer.Option(
         "--set", metavar="PATH=VALUE", help="Change a field of the spec; may be repeated."
     ),
+]
+CodeOption = Annotated[
+    bool, typer.Option("--allow-code", help="Let the spec load Python code of your own.")
 ]
 RunsOption = Annotated[
     Path,
@@ -57,11 +61,17 @@ def places(runs_dir: Path, tracking_uri: str | None) -> "Places":
     return Places(runs_dir, tracking_uri, optuna_url())
 
 
-def read(spec: str, overrides: list[str] | None) -> "SweepSpec":
-    """The spec that a user named, with what was changed in it."""
+def read(spec: str, overrides: list[str] | None, allow_code: bool = False) -> "SweepSpec":
+    """The spec that a user named, with what was changed in it.
+
+    ``allow_code``: code of the user's own, looked for in the current directory, may tell what it
+    is.
+    """
     from sweep.spec.reader import read_spec
 
-    return read_spec(spec, overrides or ())
+    if allow_code:
+        _let_everyone_import_from_here()
+    return read_spec(spec, overrides or (), allow_code)
 
 
 def checked(spec: "SweepSpec") -> "SweepSpec":
@@ -72,6 +82,13 @@ def checked(spec: "SweepSpec") -> "SweepSpec":
     check_rules(spec)
     Plan(spec)
     return spec
+
+
+def _let_everyone_import_from_here() -> None:
+    """Have this process, and those that it starts, find modules in the current directory."""
+    here, before = os.getcwd(), os.environ.get("PYTHONPATH")
+    sys.path.insert(0, here)
+    os.environ["PYTHONPATH"] = os.pathsep.join([here, *([before] if before else [])])
 
 
 def is_http(address: str) -> bool:

@@ -262,7 +262,8 @@ def spec_hash(spec: SweepSpec) -> str:
     content = {"meta_split_for_baselines": "withhold", **spec.model_dump(mode="json")}
     content["data"].setdefault("augment", "none")
     before = {new: old for old, new in RENAMED.items()}
-    for row in content["methods"]:
-        row["method"] = before.get(row["method"], row["method"])
+    for row, use in zip(content["methods"], spec.methods, strict=True):
+        if use.method in before:
+            row["method"] = before[use.method]
     text = json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -2,12 +2,15 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PlainValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, model_validator
 
-from sweep.spec.fields import Declared, SafeName, Strict, distinct, one_of
+from sweep.errors import unknown
+from sweep.spec.fields import Declared, SafeName, Strict, distinct
+from sweep.spec.own_code import as_written, named
 from trainers.entries import DatasetEntry
 from trainers.fields import FieldError, checked
 from trainers.loading import options_of
+from trainers.own import is_path
 from trainers.registry import TASKS
 from trainers.settings import SplitFractions
 
@@ -46,6 +49,13 @@ class Splits(Strict):
 NAMES = tuple(dict.fromkeys(name for task in TASKS.values() for name in task.datasets))
 
 
+def _known(value: str) -> str:
+    """A check that a data set is one of the tables'; one of the user's own, its task will tell."""
+    if not is_path(value) and value not in NAMES:
+        raise ValueError(unknown("data set", value, NAMES))
+    return value
+
+
 class Data(Declared):
     """Which data set, how it is split, and what it is told, as its row declares it.
 
@@ -53,7 +63,7 @@ class Data(Declared):
     splits': its first ones, so that a larger share holds a smaller one; by default all of them.
     """
 
-    dataset: Annotated[str, one_of("data set", NAMES)]
+    dataset: Annotated[str, BeforeValidator(named), AfterValidator(_known), as_written]
     splits: Splits = Splits()
     clean: Annotated[float, Field(gt=0, lt=1)] | None = None
 

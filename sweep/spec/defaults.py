@@ -18,6 +18,8 @@ def task_of(data: object) -> TaskEntry | None:
     """The task of a spec as it was written, if it can be told."""
     named = data.get("data") if isinstance(data, dict) else None
     dataset = named.get("dataset") if isinstance(named, dict) else None
+    if isinstance(dataset, dict):
+        dataset = dataset.get("path")
     task = data.get("task") if isinstance(data, dict) else None
     if isinstance(task, str) and task in TASKS:
         return TASKS[task]

@@ -3,6 +3,7 @@
 import copy
 import re
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from pydantic import ValidationError
 
 from sweep.errors import BadInput, unknown
 from sweep.spec.messages import kind, problems
+from sweep.spec.own_code import not_allowed
 from sweep.spec.spec import SweepSpec
+from trainers.own import CodeNotAllowed, without_code
 
 PRESETS = Path(__file__).resolve().parents[2] / "search_spaces" / "presets"
 
@@ -91,8 +94,11 @@ def find_spec(spec: str) -> Path:
     raise BadInput(f"{unknown('preset', spec, presets())}; a YAML file must end in .yaml or exist")
 
 
-def read_spec(spec: str, overrides: Sequence[str] = ()) -> SweepSpec:
-    """The spec in a file or preset, after ``path=value`` overrides; BadInput if it cannot be."""
+def read_spec(spec: str, overrides: Sequence[str] = (), allow_code: bool = False) -> SweepSpec:
+    """The spec in a file or preset, after ``path=value`` overrides; BadInput if it cannot be.
+
+    ``allow_code``: as `check_spec` has it.
+    """
     path = find_spec(spec)
     try:
         if path.stat().st_size > MOST_BYTES:
@@ -105,13 +111,20 @@ def read_spec(spec: str, overrides: Sequence[str] = ()) -> SweepSpec:
     for override in overrides:
         _apply(data, override)
     source = f"{path}" + (" with --set" if overrides else "")
-    return check_spec(data, source)
+    return check_spec(data, source, allow_code)
 
 
-def check_spec(data: object, source: str) -> SweepSpec:
-    """``data`` as a spec; BadInput names ``source`` and the first fields that are wrong."""
+def check_spec(data: object, source: str, allow_code: bool = False) -> SweepSpec:
+    """``data`` as a spec; BadInput names ``source`` and the first fields that are wrong.
+
+    ``allow_code``: whether code of the user's own may run to tell what it is.
+    """
     try:
-        return SweepSpec.model_validate(data)
+        with nullcontext() if allow_code else without_code():
+            return SweepSpec.model_validate(data)
+    except CodeNotAllowed as error:
+        name = data.get("name") if isinstance(data, dict) else None
+        raise BadInput(not_allowed(str(name or source), [error.path])) from None
     except ValidationError as error:
         lines = [f"{source}: {problem}" for problem in problems(error, data, SweepSpec)]
         raise BadInput("\n".join(lines)) from None

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, NamedTuple
 
-from pydantic import Field, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from search_spaces.defaults import BY_TASK, GIVEN, OWN, SHARED
 from search_spaces.domains import Choice, Domain, Float, Int
@@ -80,7 +80,7 @@ def resolve_space(use: Searched, shared: SpaceSpec, own: SpaceSpec) -> dict[str,
 
 def defaults(use: Searched, own: SpaceSpec) -> dict[str, Domain]:
     """What is searched unless the spec says otherwise."""
-    found = {**SHARED, **BY_TASK.get(use.task, {}), **OWN.get(use.method, {})}
+    found = {**_shared(use), **OWN.get(use.method, {}), **row_space(use)}
     for (method, name, value), space in GIVEN.items():
         if method != use.method or not use.entry.has(name):
             continue
@@ -92,6 +92,28 @@ def defaults(use: Searched, own: SpaceSpec) -> dict[str, Domain]:
         if use.pin.get(name, use.entry.hyperparameter(name).default) == value:
             found.update(space)
     return found
+
+
+def _shared(use: Searched) -> Mapping[str, Domain]:
+    return {**SHARED, **BY_TASK.get(use.task, {})}
+
+
+def row_space(use: Searched) -> dict[str, Domain]:
+    """What the row of a method that is not almkd's says; ValueError where that is no space."""
+    where = f"{use.method}: space"
+    try:
+        space = TypeAdapter(SpaceSpec).validate_python(dict(use.entry.space))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ValueError(f"{where}.{place}: {first['msg']}; correct it in its row") from None
+    for name in space:
+        if name in _shared(use):
+            raise ValueError(
+                f"{where}.{name}: all methods search the same range of {name}; leave it out, or "
+                "give search.shared a range for all of them"
+            )
+    return {name: to_domain(use, name, spec, f"{where}.{name}") for name, spec in space.items()}
 
 
 def to_domain(use: Searched, name: str, spec: DomainSpec, where: str) -> Domain:

@@ -9,15 +9,16 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from search_spaces.domains import Choice, Domain
 from sweep.errors import BadInput, unknown
-from sweep.spec.axes import Axis, AxisValue, axes_of, with_first_values
+from sweep.spec.axes import Axis, AxisValue, axes_of, combinations, with_first_values
 from sweep.spec.data import Conditions, Data
 from sweep.spec.defaults import task_of, with_defaults
 from sweep.spec.fields import SafeName, Sparing, Strict
 from sweep.spec.noise import check_noise, noise_options, not_here
+from sweep.spec.own_code import as_written, named, not_allowed
 from sweep.spec.resources import Resources
 from sweep.spec.search import Search
 from sweep.spec.spaces import Searched, SpaceSpec, defaults, resolve_space
@@ -26,6 +27,7 @@ from sweep.spec.variants import check_variants, variant, what_is_read
 from trainers import registry
 from trainers.entries import DatasetEntry, MethodEntry, Metric, TaskEntry
 from trainers.fields import FieldError, Value, checked
+from trainers.own import OwnCodeError, is_path, usual_label
 from trainers.registry import TASKS
 from trainers.settings import CleanUse, DataSpec, NoiseSpec, Selection
 
@@ -42,7 +44,7 @@ class MethodUse(Sparing):
     alone, fields by their dotted path (`sweep.spec.axes`).
     """
 
-    method: str
+    method: Annotated[str, BeforeValidator(named), as_written]
     label: SafeName = ""
     baseline: bool = False
     pin: dict[str, Value] = Field(default_factory=dict)
@@ -52,8 +54,12 @@ class MethodUse(Sparing):
     @model_validator(mode="before")
     @classmethod
     def _label_defaults_to_method(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(method := data.get("method"), str):
-            return {"label": method, **data, "method": RENAMED.get(method, method)}
+        method = data.get("method") if isinstance(data, dict) else None
+        if isinstance(method, dict) and isinstance(path := method.get("path"), str):
+            return {"label": usual_label(path), **data}
+        if isinstance(method, str):
+            label = usual_label(method) if is_path(method) else method
+            return {"label": label, **data, "method": RENAMED.get(method, method)}
         return data
 
     @model_validator(mode="after")
@@ -122,7 +128,10 @@ class SweepSpec(Sparing):
                 "clean: train in the row of every method that is to train on the clean labels"
             )  # fmt: skip
         data = with_first_values(data)
-        task = task_of(data)
+        try:
+            task = task_of(data)
+        except OwnCodeError as error:
+            raise FieldError("data.dataset", str(error)) from None
         return data if task is None else with_defaults(data, task)
 
     @model_validator(mode="after")
@@ -133,7 +142,7 @@ class SweepSpec(Sparing):
         check_noise(self.conditions, self.task_entry, self._dataset)
         for place, use in enumerate(self.methods):
             self._check_method(place, use)
-        for where, model in self._models():
+        for where, model in self.models():
             self._check_model(where, model)
         self._check_rows()
         for label, space in self.search.own.items():
@@ -236,7 +245,7 @@ class SweepSpec(Sparing):
         splits, task = self.data.splits.settings(self.data.clean), self.task_entry.name
         return DataSpec(self.data.dataset, splits, self.data.given, noise, task)
 
-    def _models(self) -> list[tuple[str, Model]]:
+    def models(self) -> list[tuple[str, Model]]:
         """The networks, each with its place."""
         if len(self.teacher) == 1:
             teachers = [("teacher.model", self.teacher[0].model)]
@@ -246,6 +255,12 @@ class SweepSpec(Sparing):
 
     def _check_task(self) -> None:
         theirs = registry.tasks_with_dataset(self.data.dataset)
+        if not theirs:
+            raise FieldError(
+                "data.dataset",
+                f"{self.data.dataset} is of no task there is; its entry has to name one of "
+                f"{', '.join(TASKS)} as its task",
+            )
         if self.task is None and len(theirs) > 1:
             raise FieldError(
                 "task", f"is missing; {self.data.dataset} is a data set of {' and '.join(theirs)}; "
@@ -277,7 +292,11 @@ class SweepSpec(Sparing):
                 raise FieldError(field, unknown("metric", metric, self.task_entry.metrics))
 
     def _check_method(self, place: int, use: MethodUse) -> None:
-        if use.method not in self.task_entry.methods:
+        try:
+            is_there = use.method in self.task_entry.methods
+        except OwnCodeError as error:
+            raise FieldError(f"methods.{place}.method", str(error)) from None
+        if not is_there:
             theirs, known = registry.tasks_with_method(use.method), self.task_entry.methods
             problem = not_here("method", use.method, self.task_entry, list(theirs), list(known))
             raise FieldError(f"methods.{place}.method", problem)
@@ -300,7 +319,11 @@ class SweepSpec(Sparing):
 
     def _check_model(self, where: str, model: Model) -> None:
         networks = self.task_entry.networks
-        if model.name not in networks:
+        try:
+            is_there = model.name in networks
+        except OwnCodeError as error:
+            raise FieldError(f"{where}.name", str(error)) from None
+        if not is_there:
             theirs = registry.tasks_with_network(model.name)
             problem = not_here("model", model.name, self.task_entry, list(theirs), list(networks))
             raise FieldError(f"{where}.name", problem)
@@ -399,17 +422,35 @@ class SweepSpec(Sparing):
                 raise ValueError(f"{where}: is pinned for {label}; drop the pin or the range")
 
 
+def rows_of_own(spec: SweepSpec) -> tuple[str, ...]:
+    """The paths of the user's own code whose rows a sweep reads; usually none."""
+    names = [
+        name
+        for made in _specs_of_cells(spec)
+        for name in (
+            made.data.dataset,
+            *(model.name for _, model in made.models()),
+            *(use.method for use in made.methods),
+        )
+    ]
+    return tuple(dict.fromkeys(name for name in names if is_path(name)))
+
+
 def needs_code(spec: SweepSpec) -> tuple[str, ...]:
     """The paths of the user's own code that a sweep would load and run; usually none."""
-    models = (*(teacher.model for teacher in spec.teacher), spec.student.model)
-    return tuple(dict.fromkeys(m.given["path"] for m in models if m.name == "module"))
+    models = [model for made in _specs_of_cells(spec) for _, model in made.models()]
+    modules = [model.given["path"] for model in models if model.name == "module"]
+    return tuple(dict.fromkeys([*rows_of_own(spec), *modules]))
+
+
+def _specs_of_cells(spec: SweepSpec) -> list[SweepSpec]:
+    """A spec, and those of its cells where they are others."""
+    cells = [spec.at(values, use) for values in combinations(spec.axes) for use in spec.methods]
+    return [spec, *(made for made in cells if made is not spec)]
 
 
 def check_code_is_allowed(spec: SweepSpec, allowed: bool) -> None:
     """BadInput where a sweep would run code of the user's that was not allowed."""
     paths = needs_code(spec)
     if paths and not allowed:
-        raise BadInput(
-            f"{spec.name}: runs the code of {', '.join(paths)}, which a spec alone may not do; if "
-            "you trust it, give --allow-code"
-        )
+        raise BadInput(not_allowed(spec.name, paths))

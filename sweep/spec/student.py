@@ -10,6 +10,7 @@ from pydantic import (
 )
 
 from sweep.spec.fields import Declared, Sparing, Strict
+from sweep.spec.own_code import as_written, named
 from trainers.hyperparameters import LR, WEIGHT_DECAY
 from trainers.settings import ModelSpec, Schedule, Training
 
@@ -22,7 +23,7 @@ ADAMW: dict[str, Any] = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
 class Model(Declared):
     """A network by name and the sizes that it takes, as its row declares them."""
 
-    name: str
+    name: Annotated[str, BeforeValidator(named), as_written]
 
     def settings(self) -> ModelSpec:
         return ModelSpec(self.name, self.given)

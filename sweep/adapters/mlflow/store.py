@@ -39,14 +39,17 @@ from sweep.plan.change import grows, refuse_change
 from sweep.plan.plan import Plan, spec_hash
 from sweep.referee.states import State
 from sweep.spec.reader import check_spec
-from sweep.spec.spec import SweepSpec
+from sweep.spec.spec import SweepSpec, rows_of_own
 from sweep.spec.stored import migrated, written
 from sweep.status.progress import SweepProgress, progress_of
 from sweep.version import code_version
+from trainers.own import kept, take_up
 
 # Without it the dashboard takes an experiment whose runs log no model for one about prompts.
 TRAINING = {"mlflow.experimentKind": "custom_model_development"}
 SPEC_FILE = "spec.yaml"
+# The rows of the user's own code, by path: with them the spec is read without running that code.
+OWN_ROWS_FILE = "own_rows.json"
 ENVIRONMENT_FILE = "environment.json"
 # Names the tag that holds a file's checksum; it is set once the file is there.
 CHECKSUM = "sha256."
@@ -250,6 +253,9 @@ class MlflowStore:
         text = yaml.safe_dump(written(plan.spec), sort_keys=False)
         self._client.set_tag(run_id, "spec_hash", spec_hash(plan.spec))
         self._keep_text(run_id, ENVIRONMENT_FILE, json.dumps(environment(), indent=2))
+        if own := rows_of_own(plan.spec):
+            rows = {path: kept(path) for path in own}
+            self._keep_text(run_id, OWN_ROWS_FILE, json.dumps(rows, indent=2))
         self._keep_text(run_id, SPEC_FILE, text)
 
     def _spec_of(self, parent: Run) -> SweepSpec | None:
@@ -257,11 +263,31 @@ class MlflowStore:
         if CHECKSUM + SPEC_FILE not in parent.data.tags:
             return None
         data = yaml.safe_load(self._text(parent, SPEC_FILE))
+        take_up(self._own_rows(parent))
         return check_spec(migrated(data), f"{SPEC_FILE} of {parent.info.run_name}")
+
+    def _own_rows(self, parent: Run) -> dict[str, Any]:
+        """The rows of the user's own code that a sweep was launched with, by path."""
+        if CHECKSUM + OWN_ROWS_FILE not in parent.data.tags:
+            return {}
+        rows: dict[str, Any] = json.loads(self._text(parent, OWN_ROWS_FILE))
+        return rows
+
+    def _refuse_other_rows(self, parent: Run, plan: Plan) -> None:
+        """BadInput where code of the user's own declares something else than at the launch."""
+        launched_with = self._own_rows(parent)
+        for path in rows_of_own(plan.spec):
+            now = json.loads(json.dumps(kept(path)))
+            if launched_with.get(path, now) != now:
+                raise BadInput(
+                    f"{plan.spec.name}: was launched when {path} declared something else in its "
+                    "entry; undo that, or launch it as it is now with --fork NAME"
+                )
 
     def _spec_before(self, parent: Run, plan: Plan) -> SweepSpec | None:
         """As `_spec_of`; a damaged one counts as not kept, if ``plan`` is of that very spec."""
         try:
+            self._refuse_other_rows(parent, plan)
             return self._spec_of(parent)
         except DamagedFile as error:
             if parent.data.tags.get("spec_hash") == spec_hash(plan.spec):

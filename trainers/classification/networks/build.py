@@ -32,5 +32,6 @@ def build_model(
     Each lane starts from its own generator. ValueError where the network has not these sizes, or
     cannot take such inputs.
     """
-    builder = cast(_Builder, load(NETWORKS[spec.name].implementation))
-    return builder(NETWORKS[spec.name].complete(spec), shape, classes, generators)
+    whole = spec if spec.implementation else NETWORKS[spec.name].complete(spec)
+    builder = cast(_Builder, load(whole.implementation))
+    return builder(whole, shape, classes, generators)

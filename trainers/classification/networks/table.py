@@ -4,19 +4,16 @@ Free of torch, so that a spec can be checked without loading it; a network's cla
 and loaded where it trains.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from trainers.classification.networks.bytes import convolutional_bytes, mlp_bytes
-from trainers.entries import NetworkEntry
+from trainers.entries import DOTTED_PATH, NetworkEntry
 from trainers.fields import Field
 
 RESNET_DEPTHS = (8, 14, 20, 32, 44, 56, 110)
 PLAIN_DEPTHS = (2, 4, 6, 8, 10)
 LEAST_SIDE = 8  # pixels of the smallest images that the convolutional networks halve twice
-# What `path` must look like: a module and, after a colon, what is in it.
-DOTTED_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
 def image_problem(name: str, shape: tuple[int, ...]) -> str | None:

@@ -1,0 +1,100 @@
+"""A sweep's smallest self: every cell once, for an epoch, to see whether all of it runs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+
+from sweep.errors import SweepFailed
+from sweep.plan.plan import Plan
+from sweep.run import Places, launch, open_store
+from sweep.spec.reader import check_spec
+from sweep.spec.spec import SweepSpec
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A cell that did not run, or ``teacher``, and the last line of why."""
+
+    cell: str
+    reason: str
+
+
+def smoke(spec: SweepSpec) -> list[Failure]:
+    """Launch the smallest form of a sweep where nothing is kept; what failed in it."""
+    smallest = smallest_of(spec)
+    with TemporaryDirectory(prefix="almkd-smoke-", ignore_cleanup_errors=True) as place:
+        places = Places(Path(place))
+        try:
+            record = launch(smallest, places, Console(quiet=True)).record
+        except SweepFailed:
+            record = open_store(places).record(spec.name)
+    return failures([cell.id for cell in Plan(smallest).cells], record.trials)
+
+
+def smallest_of(spec: SweepSpec) -> SweepSpec:
+    """The same cells and teachers with one trial, one confirm seed, one epoch of every training.
+
+    A teacher with several snapshots takes an epoch for each. Single fields of a training that a
+    condition or a row changes stay as these have them.
+    """
+    data = spec.model_dump(mode="json")
+    teachers = data["teacher"] if isinstance(data["teacher"], list) else [data["teacher"]]
+    for teacher in teachers:
+        snapshots = list(range(1, 1 + len(teacher.get("snapshots") or ())))
+        teacher["training"] = _short(teacher["training"], len(snapshots) or 1)
+        teacher.update({"snapshots": snapshots} if snapshots else {})
+    data["student"]["training"] = _short(data["student"]["training"], 1)
+    for row in data["methods"]:
+        row.update({"with": _short_patch(row["with"])} if row.get("with") else {})
+    for axis in (data["conditions"].get("vary") or {}).values():
+        if "values" not in axis:
+            axis.update({label: _short_patch(patch) for label, patch in axis.items()})
+    plain = {"sampler": {"name": "random"}, "pruner": {"name": "none"}}
+    data["search"] = {**data["search"], **plain, "trials": 1, "generation": 1}
+    data["confirm"] = {"seeds": 1}
+    return check_spec(data, f"{spec.name} with --smoke", allow_code=True)
+
+
+def failures(cells: Sequence[str], trials: pd.DataFrame) -> list[Failure]:
+    """What failed of the teachers and of each cell, by the trials of a sweep; in that order."""
+    failed = trials[trials["state"] == "failed"]
+    found = [
+        Failure("teacher", _last_line(reason))
+        for reason in failed.loc[failed["stage"] == "teacher", "reason"].unique()
+    ]
+    done = trials[(trials["stage"] == "confirm") & (trials["state"] == "complete")]
+    for cell in cells:
+        if cell not in set(done["cell"]):
+            reasons = failed.loc[failed["cell"] == cell, "reason"]
+            found.append(
+                Failure(cell, _last_line(reasons.iloc[0]) if len(reasons) else "its teacher failed")
+            )
+    return found
+
+
+def _short(training: dict[str, Any], epochs: int) -> dict[str, Any]:
+    """So many epochs, whatever the schedule."""
+    kept = {name: value for name, value in training.items() if name not in {"milestones", "factor"}}
+    return {**kept, "epochs": epochs, "schedule": "constant", "evaluate_every": 1}
+
+
+def _short_patch(patch: dict[str, Any]) -> dict[str, Any]:
+    """A patch whose networks, and trainings as a whole, take an epoch."""
+    short = dict(patch)
+    for path, content in patch.items():
+        if path.endswith(".training"):
+            short[path] = _short(content, 1)
+        elif isinstance(content, dict) and "model" in content:
+            short[path] = {**content, "training": _short(content.get("training", {}), 1)}
+    return short
+
+
+def _last_line(reason: object) -> str:
+    """What a reason ends with: of a traceback, the exception."""
+    lines = str(reason).strip().splitlines()
+    return lines[-1] if lines else ""

@@ -1,0 +1,60 @@
+"""What code of the user's own declared is kept with the spec: read without it, held to by it."""
+
+from dataclasses import replace
+
+import pytest
+
+from sweep.adapters.mlflow.store import MlflowStore
+from sweep.errors import BadInput
+from sweep.plan.plan import Plan
+from sweep.run import Places, open_store
+from sweep.spec.reader import check_spec
+from sweep.spec.spec import SweepSpec
+from tests.sweep.own_methods import ENTRY
+from tests.sweep.specs import small_data
+from trainers import own
+
+PATH = "tests.sweep.own_methods:Squared"
+
+
+def _spec() -> SweepSpec:
+    methods = [{"method": {"path": PATH}}, {"method": "fixed_kd", "baseline": True}]
+    return check_spec(small_data({"methods": methods}), "small", allow_code=True)
+
+
+@pytest.fixture
+def store(places: Places) -> MlflowStore:
+    """A store in which the sweep has begun."""
+    store = open_store(places)
+    store.open_sweep(Plan(_spec()))
+    return store
+
+
+def test_a_sweep_is_read_without_the_code(
+    store: MlflowStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, cells = _spec(), Plan(_spec()).cells
+    monkeypatch.setattr(own, "_made", {})
+    monkeypatch.setattr(own, "_kept", {})
+    monkeypatch.setattr(own, "load", lambda path: pytest.fail(f"{path} was loaded"))
+    assert store.spec("small") == spec
+    assert [cell.space for cell in Plan(store.spec("small")).cells] == [c.space for c in cells]
+    assert store.record("small").methods == ("Squared", "fixed_kd")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"space": {}}, {"teachers": "any"}, {"hyperparameters": (), "space": {}}],
+)
+def test_an_entry_that_changed_is_another_sweep(
+    store: MlflowStore, monkeypatch: pytest.MonkeyPatch, changed: dict[str, object]
+) -> None:
+    _spec()
+    entry = replace(ENTRY, implementation=PATH, origin=PATH, **changed)  # type: ignore[arg-type]
+    monkeypatch.setitem(own._made, PATH, entry)
+    plan = Plan(_spec())
+    for ask in (store.open_sweep, store.is_complete):
+        with pytest.raises(BadInput, match="declared something else") as raised:
+            ask(plan)
+        assert PATH in str(raised.value)
+        assert "--fork NAME" in str(raised.value)
