@@ -15,6 +15,9 @@ from sweep.run import Places, launch, open_store
 from sweep.spec.reader import check_spec
 from sweep.spec.spec import SweepSpec
 
+# Fields of a training that count epochs.
+PER_EPOCH = (".training.epochs", ".training.evaluate_every")
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -39,8 +42,7 @@ def smoke(spec: SweepSpec) -> list[Failure]:
 def smallest_of(spec: SweepSpec) -> SweepSpec:
     """The same cells and teachers with one trial, one confirm seed, one epoch of every training.
 
-    A teacher with several snapshots takes an epoch for each. Single fields of a training that a
-    condition or a row changes stay as these have them.
+    A teacher with several snapshots takes an epoch for each.
     """
     data = spec.model_dump(mode="json")
     teachers = data["teacher"] if isinstance(data["teacher"], list) else [data["teacher"]]
@@ -51,9 +53,9 @@ def smallest_of(spec: SweepSpec) -> SweepSpec:
     data["student"]["training"] = _short(data["student"]["training"], 1)
     for row in data["methods"]:
         row.update({"with": _short_patch(row["with"])} if row.get("with") else {})
-    for axis in (data["conditions"].get("vary") or {}).values():
-        if "values" not in axis:
-            axis.update({label: _short_patch(patch) for label, patch in axis.items()})
+    vary = data["conditions"].get("vary") or {}
+    for name, axis in vary.items():
+        vary[name] = _short_axis(axis)
     plain = {"sampler": {"name": "random"}, "pruner": {"name": "none"}}
     data["search"] = {**data["search"], **plain, "trials": 1, "generation": 1}
     data["confirm"] = {"seeds": 1}
@@ -83,11 +85,23 @@ def _short(training: dict[str, Any], epochs: int) -> dict[str, Any]:
     return {**kept, "epochs": epochs, "schedule": "constant", "evaluate_every": 1}
 
 
+def _short_axis(axis: dict[str, Any]) -> dict[str, Any]:
+    """An axis whose networks take an epoch; one over epochs keeps its conditions, all alike."""
+    if "values" not in axis:
+        return {label: _short_patch(patch) for label, patch in axis.items()}
+    field = axis["field"]
+    if not field.endswith(PER_EPOCH):
+        return axis
+    return {str(value): _short_patch({field: value}) for value in axis["values"]}
+
+
 def _short_patch(patch: dict[str, Any]) -> dict[str, Any]:
-    """A patch whose networks, and trainings as a whole, take an epoch."""
+    """A patch whose networks take an epoch."""
     short = dict(patch)
     for path, content in patch.items():
-        if path.endswith(".training"):
+        if path.endswith(PER_EPOCH):
+            short[path] = 1
+        elif path.endswith(".training"):
             short[path] = _short(content, 1)
         elif isinstance(content, dict) and "model" in content:
             short[path] = {**content, "training": _short(content.get("training", {}), 1)}

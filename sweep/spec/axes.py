@@ -192,7 +192,7 @@ def _listed(name: str, content: Mapping[str, Any], where: str) -> tuple[AxisValu
 
 
 def _named(name: str, label: object, patch: object, where: str) -> AxisValue:
-    if not isinstance(patch, Mapping) or not patch:
+    if not isinstance(patch, Mapping) or not patch or not all(isinstance(p, str) for p in patch):
         raise FieldError(
             where, f"{label}: {patch!r} must be a mapping of fields, such as "
             "{student.model: {name: mlp, hidden: [16]}}"

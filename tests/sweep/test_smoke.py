@@ -87,6 +87,21 @@ def test_networks_of_conditions_and_rows_take_an_epoch_too() -> None:
         assert {training.epochs for training in trainings} == {1}
 
 
+def test_conditions_over_epochs_take_one_and_are_all_alike() -> None:
+    changes = {
+        "conditions.vary": {"long": {"field": "student.training.epochs", "values": [5, 9]}},
+        "methods": [
+            {"method": "fixed_kd", "baseline": True},
+            {"method": "fixed_kd", "label": "b", "with": {"teacher.training.epochs": 7}},
+        ],
+    }
+    smallest = Plan(smallest_of(small_spec(changes)))
+    assert len(smallest.conditions) == 2 * 2
+    for cell in smallest.cells:
+        assert cell.spec.student.training.epochs == 1
+        assert cell.spec.teacher[0].training.epochs == 1
+
+
 def test_a_sweep_that_runs_has_no_failures_and_leaves_nothing(kept_at: list[Path]) -> None:
     assert smoke(small_spec()) == []
     (directory,) = kept_at

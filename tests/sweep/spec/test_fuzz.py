@@ -45,6 +45,21 @@ WHOLE = {
     },
     "methods.0.pin": {"variant": "box", "meta_step": "normalised", "look_ahead_lr": 0.1},
 }  # fmt: skip
+# Conditions on axes, rows with patches and with clean labels: every cell is a spec of its own.
+VARIED = {
+    "data.clean": 0.05,
+    "conditions.noise_rate": [0.4],
+    "conditions.vary": {
+        "clean": {"field": "data.clean", "values": [0.02, 0.1]},
+        "pair": {
+            "A → B": {"teacher.model.hidden": [9], "student.model": {"name": "mlp", "hidden": [7]}},
+            "C": {"student.training.optimizer": "adamw"},
+        },
+    },
+    "methods.0.clean": "split",
+    "methods.1.clean": "train",
+    "methods.2.with": {"student.training.batch_size": 32, "teacher.lr": 0.05},
+}  # fmt: skip
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),
@@ -136,6 +151,26 @@ def test_each_of_ten_thousand_mutated_specs_is_a_spec_or_one_message() -> None:
         taken[seed % 2] += not message
     # Neither all refused at the door nor all let in.
     assert all(250 < count < 4_750 for count in taken), taken
+
+
+def test_each_of_two_thousand_mutated_specs_with_axes_is_a_spec_or_one_message() -> None:
+    assert not _refusal(lambda: check_spec(small_data(VARIED), "fuzz"))
+    taken = 0
+    for seed in range(2_000):
+        draw = random.Random(seed)
+        data = small_data(VARIED)
+        parts = (data["conditions"], data["methods"], data["data"], data)
+        for _ in range(draw.randint(1, 3)):
+            part = parts[draw.randrange(len(parts))]
+            path = draw.choice(_places(part) or [()])
+            if path:
+                _change(part, path, draw.choice(CHANGES), _random_value(draw))
+        message = _refusal(lambda data=data: Plan(check_spec(data, "fuzz")).budget())  # type: ignore[misc]
+        assert (
+            message.startswith(("fuzz: ", "search.generation: ", "conditions.vary")) or not message
+        )
+        taken += not message
+    assert 50 < taken < 1_950, taken
 
 
 @settings(max_examples=300)
