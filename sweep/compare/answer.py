@@ -1,18 +1,19 @@
 """The sweep's question and its answer in words, made from the comparison and nothing else."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from sweep.compare import statistics
+from sweep.compare.clean_labels import clean_labels_text
 from sweep.compare.comparison import comparison_count, paired_scores
 from sweep.compare.notation import (
     better_text,
     condition_text,
     decimals,
     difference_unit,
+    listed,
     p_text,
     rate_text,
     varying,
@@ -23,7 +24,6 @@ from sweep.compare.statistics import Floats
 from sweep.compare.tables import rows_of
 from sweep.plan.plan import Condition
 
-NUMBER = re.compile(r"\d+(?:\.\d+)?")
 MOST_LISTED = 4  # places in a sentence; more are only counted
 
 
@@ -43,7 +43,7 @@ def answer(table: pd.DataFrame, record: SweepRecord) -> list[str]:
         seed_warning(len(record.confirm_seeds), comparison_count(record)),
         _missing_runs(table, record),
         _budgets(table, record),
-        _clean_labels(record),
+        clean_labels_text(record),
     )
     return lines + [limit for limit in limits if limit]
 
@@ -54,10 +54,10 @@ def _question(record: SweepRecord) -> str:
     rates = {c.noise_rate for c in record.conditions}
     # Where it is the same everywhere, and conditions differ in something else, it stands here.
     rate = f"{rate_text(rates.pop())} " if varying(record.conditions) and len(rates) == 1 else ""
-    noise = f" under {rate}{_and(kinds)} label noise" if kinds else ""
+    noise = f" under {rate}{listed(kinds)} label noise" if kinds else ""
     verb = "Does" if len(record.challengers) == 1 else "Do"
     return (
-        f"{verb} {_and(record.challengers)} beat {_and(record.baselines)} on {record.dataset}"
+        f"{verb} {listed(record.challengers)} beat {listed(record.baselines)} on {record.dataset}"
         f"{noise}? Differences are method minus baseline in test {record.metric.replace('_', ' ')}"
         f"{difference_unit(record)} ({better_text(record)}), paired over"
         f" {_count(len(record.confirm_seeds), 'seed')}, with [95 % interval] and Holm-adjusted p."
@@ -89,7 +89,7 @@ def _verdict(table: pd.DataFrame, record: SweepRecord, method: str, baseline: st
 def _listing(outcome: str, places: Sequence[str], n_conditions: int) -> str:
     """Places with their figures; counted where they are many. Where a method wins is never cut."""
     if outcome == "better" or len(places) <= MOST_LISTED:
-        return f"at {_and(places)}"
+        return f"at {listed(places)}"
     return f"in {len(places)} of {n_conditions} conditions (figures in the table)"
 
 
@@ -149,7 +149,7 @@ def _missing_runs(table: pd.DataFrame, record: SweepRecord) -> str:
     )
     if not reasons:
         return ""
-    return f"Missing from the means, of {_count(planned, 'confirm run')}: {_and(reasons)}."
+    return f"Missing from the means, of {_count(planned, 'confirm run')}: {listed(reasons)}."
 
 
 def _budgets(table: pd.DataFrame, record: SweepRecord) -> str:
@@ -164,28 +164,6 @@ def _budgets(table: pd.DataFrame, record: SweepRecord) -> str:
         for method, row in per_method.iterrows()
     ]
     return f"Search budgets differ (trials in each cell): {', '.join(ranges)}."
-
-
-def _clean_labels(record: SweepRecord) -> str:
-    """How many clean labels each row had, and for what; empty where that is not known."""
-    had: dict[str, list[str]] = {}
-    for method in record.methods:
-        found = [record.clean.get(record.cell(c, method), "") for c in record.conditions]
-        had.setdefault(_ranges([text for text in found if text]), []).append(method)
-    told = [f"{_and(methods)} {words}" for words, methods in had.items() if words]
-    return f"Clean labels: {'; '.join(told)}." if told else ""
-
-
-def _ranges(texts: Sequence[str]) -> str:
-    """Texts that differ in numbers as one, "17 to 179 trained on"; others side by side."""
-    forms: dict[str, list[list[str]]] = {}
-    for text in texts:
-        forms.setdefault(NUMBER.sub("{}", text), []).append(NUMBER.findall(text))
-    told = []
-    for form, found in forms.items():
-        columns = [sorted(set(column), key=float) for column in zip(*found, strict=True)]
-        told.append(form.format(*(c[0] if len(c) == 1 else f"{c[0]} to {c[-1]}" for c in columns)))
-    return " or ".join(told)
 
 
 def _distinct(table: pd.DataFrame, record: SweepRecord) -> pd.DataFrame:
@@ -203,9 +181,3 @@ def _range(low: int, high: int) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _and(parts: Sequence[str]) -> str:
-    """ "a", "a and b", "a, b and c"."""
-    *first, last = parts
-    return f"{', '.join(first)} and {last}" if first else last

@@ -10,6 +10,7 @@ from sweep.compare.comparison import comparison_table
 from sweep.compare.notation import better_text, condition_title, decimals
 from sweep.compare.records import SweepRecord
 from sweep.compare.tables import NOTHING, delta_text, interval_text, rows_of
+from sweep.plan.clean_labels import CLEAN_LABELS
 from trainers.entries import Metric
 
 MEAN, DIFFERENCE = "mean [95 % interval]", "difference [95 % interval]"
@@ -35,6 +36,7 @@ def exploratory_table(record: SweepRecord, seed: int) -> pd.DataFrame:
                         MEAN: f"{mean} {interval}" if known else NOTHING,
                         "against": row["baseline"] or NOTHING,
                         DIFFERENCE: delta_text(row, digits),
+                        CLEAN_LABELS: row[CLEAN_LABELS],
                     }
                 )
     return pd.DataFrame(rows)

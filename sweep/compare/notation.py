@@ -131,6 +131,12 @@ def condition_text(condition: Condition, record: SweepRecord) -> str:
     return ", ".join([*parts, *axes])
 
 
+def listed(parts: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    *first, last = parts
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def _with_unit(split: str, metric: str, unit: str) -> str:
     unit = AXIS_UNITS.get(unit, unit)
     name = f"{split} {metric.replace('_', ' ')}"

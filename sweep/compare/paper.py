@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from sweep.compare import statistics
+from sweep.compare.clean_labels import clean_labels_text
 from sweep.compare.comparison import cell_rng, paired_scores
 from sweep.compare.formats import html_page, latex_row, latex_text, to_markdown
 from sweep.compare.notation import axis_label, condition_levels, condition_title, decimals
@@ -72,6 +73,7 @@ class PaperTable:
     cells: Mapping[tuple[Row, Condition], Cell]
     digits: int
     tested: bool = True
+    clean: str = ""  # how many clean labels each row had, in words
 
     @property
     def sweeps(self) -> tuple[str, ...]:
@@ -99,6 +101,7 @@ def paper_table(record: SweepRecord, table: pd.DataFrame, seed: int) -> PaperTab
         cells,
         decimals(float(np.median(spreads))) if len(spreads) else decimals(0.0),
         not record.exploratory,
+        clean_labels_text(record),
     )
 
 
@@ -113,7 +116,15 @@ def side_by_side(tables: Sequence[PaperTable]) -> PaperTable:
         {place: cell for table in tables for place, cell in table.cells.items()},
         max(table.digits for table in tables),
         all(table.tested for table in tables),
+        " ".join(_clean_labels(table, len(tables) > 1) for table in tables).strip(),
     )
+
+
+def _clean_labels(table: PaperTable, is_one_of_several: bool) -> str:
+    """The sentence on clean labels, with the sweep's name where others stand beside it."""
+    if not is_one_of_several:
+        return table.clean
+    return table.clean.replace("Clean labels", f"Clean labels in {', '.join(table.sweeps)}")
 
 
 def wide_frame(table: PaperTable) -> pd.DataFrame:
@@ -133,7 +144,8 @@ def wide_markdown(table: PaperTable, spread: Spread) -> str:
     """Bold is the best; not significantly worse is underlined."""
     marks = {"best": "**{}**", "not_worse": "<ins>{}</ins>", "": "{}"}
     frame = pd.DataFrame(_grid(table, spread, marks, str), columns=_heads(table))
-    return to_markdown(frame)
+    below = f"\n{table.clean}\n" if table.clean else ""
+    return f"{to_markdown(frame)}{below}"
 
 
 def wide_latex(table: PaperTable, spread: Spread) -> str:
@@ -314,4 +326,5 @@ def _caption(table: PaperTable, spread: Spread) -> str:
     what = "mean ± standard deviation" if spread == "std" else "mean [95 % interval]"
     seeds = "; *: fewer seeds than planned" if table.lacks_seeds() else ""
     tests = "Underlined: not significantly worse than the best" if table.tested else "Not tested"
-    return f"{table.title}, {what} over seeds. Bold: the best mean. {tests}{seeds}."
+    clean = f" {table.clean}" if table.clean else ""
+    return f"{table.title}, {what} over seeds. Bold: the best mean. {tests}{seeds}.{clean}"

@@ -63,9 +63,14 @@ def to_record(plan: Plan, runs: Iterable[StoredRun]) -> SweepRecord:
 
 
 def _on_axes(plan: Plan, cell: str | None) -> dict[str, str | float | None]:
-    """Where a run stands on the axes; nothing where its cell does not read one."""
-    condition = plan.cell(cell).condition.columns if cell else {}
-    return {axis.name: condition.get(axis.name) for axis in plan.spec.axes}
+    """Where a run stands on the axes, nothing where its cell does not read one, and its clean
+    labels."""
+    if not cell:
+        return {}
+    known = plan.cell(cell)
+    condition = known.condition.columns
+    axes = {axis.name: condition.get(axis.name) for axis in plan.spec.axes}
+    return {**axes, CLEAN_LABELS: str(clean_labels(known))}
 
 
 def _value(text: str) -> str | int | float:
@@ -139,7 +144,11 @@ def _frame(
 ) -> pd.DataFrame:
     """``tests``: the metric that is compared, then the others."""
     compared, *others = tests
-    names = [*(f"test_{metric.name}" for metric in others), *(axis.name for axis in axes)]
+    names = [
+        *(f"test_{metric.name}" for metric in others),
+        CLEAN_LABELS,
+        *(axis.name for axis in axes),
+    ]
     columns = [*trial_columns(compared.name, objective), *names]
     frame = pd.DataFrame(rows, columns=columns)
     return frame.astype({"trial": "Int64", "best_epoch": "Int64"})

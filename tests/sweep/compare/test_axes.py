@@ -19,7 +19,13 @@ from sweep.compare.figures.over_noise import metric_over_noise
 from sweep.compare.findings import Findings
 from sweep.compare.notation import condition_text, condition_title
 from sweep.compare.outputs import drawings
-from sweep.compare.paper import paper_table, wide_html, wide_latex, wide_markdown
+from sweep.compare.paper import (
+    paper_table,
+    side_by_side,
+    wide_html,
+    wide_latex,
+    wide_markdown,
+)
 from sweep.compare.records import SweepRecord
 from sweep.compare.tables import rows_of, to_rich
 from sweep.plan.plan import Condition
@@ -276,3 +282,9 @@ def test_clean_labels_stand_in_the_tables_and_in_a_sentence(make_record: Make) -
     assert "clean_labels" in fairness_table(record)
     line = answer(table, record)[-1]
     assert line == "Clean labels: alm_kd 35 to 179 held out; labels_only none."
+    wide = paper_table(record, table, 0)
+    assert f"{line}\n" in wide_markdown(wide, "std")
+    assert wide_latex(wide, "std").splitlines()[1].endswith(line)
+    assert f"{line}</caption>" in wide_html(wide, "std")
+    both = wide_markdown(side_by_side([wide, wide]), "std")
+    assert "Clean labels in digits-noise: alm_kd 35 to 179" in both

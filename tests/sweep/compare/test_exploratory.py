@@ -18,7 +18,7 @@ LOSS = Metric("loss", "negative log-likelihood", "nats", "minimize")
 CALIBRATION = Metric("calibration_error", "expected calibration error", "percent", "minimize")
 COLUMNS = [
     "metric", "condition", "method", "mean [95 % interval]", "against",
-    "difference [95 % interval]",
+    "difference [95 % interval]", "clean_labels",
 ]  # fmt: skip
 
 

@@ -1,0 +1,31 @@
+"""How many clean labels each row of a sweep had, in a sentence that goes with every table."""
+
+import re
+from collections.abc import Sequence
+
+from sweep.compare.notation import listed
+from sweep.compare.records import SweepRecord
+
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
+
+def clean_labels_text(record: SweepRecord) -> str:
+    """How many clean labels each row had, and for what; empty where that is not known."""
+    had: dict[str, list[str]] = {}
+    for method in record.methods:
+        found = [record.clean.get(record.cell(c, method), "") for c in record.conditions]
+        had.setdefault(_ranges([text for text in found if text]), []).append(method)
+    told = [f"{listed(methods)} {words}" for words, methods in had.items() if words]
+    return f"Clean labels: {'; '.join(told)}." if told else ""
+
+
+def _ranges(texts: Sequence[str]) -> str:
+    """Texts that differ in numbers as one, "17 to 179 trained on"; others side by side."""
+    forms: dict[str, list[list[str]]] = {}
+    for text in texts:
+        forms.setdefault(NUMBER.sub("{}", text), []).append(NUMBER.findall(text))
+    told = []
+    for form, found in forms.items():
+        columns = [sorted(set(column), key=float) for column in zip(*found, strict=True)]
+        told.append(form.format(*(c[0] if len(c) == 1 else f"{c[0]} to {c[-1]}" for c in columns)))
+    return " or ".join(told)
