@@ -14,6 +14,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from sweep.compare.clean_labels import clean_labels_text
 from sweep.compare.comparison import comparison_count
 from sweep.compare.exploratory import with_conditions_across
 from sweep.compare.findings import Findings
@@ -64,13 +65,16 @@ def report(findings: Findings, pictures: Sequence[Picture]) -> str:
     record, table, origin = findings.record, findings.table, findings.origin
     asked, *verdicts = findings.answer
     question, _, how = asked.partition("? ")
+    clean = clean_labels_text(record)
+    limits = [line for line in verdicts[_verdict_count(record) :] if line != clean]
     return _template().render(
         record=record,
         origin=origin,
         question=f"{question}?" if how else question,
         how=how,
         verdicts=verdicts[: _verdict_count(record)],
-        limits=verdicts[_verdict_count(record) :],
+        limits=limits,
+        clean=clean,
         wide=Markup(wide_html_table(findings.wide, "interval")),
         differences=Markup(html_table(differences_table(record, table))),
         exploratory=Markup(html_table(with_conditions_across(findings.exploratory)))
