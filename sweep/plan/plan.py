@@ -245,6 +245,10 @@ class Plan:
 
     def budget(self) -> Budget:
         """What running everything from nothing takes."""
+        return self._budget
+
+    @cached_property
+    def _budget(self) -> Budget:
         generation = self.generation
         trials = [self.trials_of(cell) for cell in self.cells]
         seeds = len(self.confirm_seeds)
