@@ -22,7 +22,8 @@ from sweep.errors import BadInput, SweepFailed
 from sweep.garbage_collection import frozen
 from sweep.lock import locked
 from sweep.plan.plan import Cell, Plan
-from sweep.spec.spec import SweepSpec, rows_of_own
+from sweep.spec.code_needed import rows_of_own
+from sweep.spec.spec import SweepSpec
 
 if TYPE_CHECKING:
     from rich.console import Console

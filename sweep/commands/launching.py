@@ -77,7 +77,7 @@ def launch(  # noqa: PLR0913, PLR0917 - an option each
     Example: almkd launch digits --set name=more-seeds --set confirm.seeds=20
     """
     from sweep.run import launch as run
-    from sweep.spec.spec import check_code_is_allowed
+    from sweep.spec.code_needed import check_code_is_allowed
 
     changes = [*(overrides or ()), *([f"name={fork}"] if fork else ())]
     wanted = read(spec, changes, allow_code)

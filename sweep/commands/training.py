@@ -52,7 +52,7 @@ def train(  # noqa: PLR0913, PLR0917 - an option each
     from sweep.foreground import Teachers, Training, compute_as_workers_do, find_cell
     from sweep.plan.plan import Plan
     from sweep.run import load_data, refuse_missing_data
-    from sweep.spec.spec import check_code_is_allowed
+    from sweep.spec.code_needed import check_code_is_allowed
     from trainers.loading import content_key
 
     changes = [*(overrides or ()), *([f"student.training.epochs={epochs}"] if epochs else ())]

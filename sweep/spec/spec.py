@@ -12,13 +12,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from search_spaces.domains import Choice, Domain
-from sweep.errors import BadInput, unknown
-from sweep.spec.axes import Axis, AxisValue, axes_of, combinations, with_first_values
+from sweep.errors import unknown
+from sweep.spec.axes import Axis, AxisValue, axes_of, with_first_values
 from sweep.spec.data import Conditions, Data
 from sweep.spec.defaults import task_of, with_defaults
 from sweep.spec.fields import SafeName, Sparing, Strict
 from sweep.spec.noise import check_noise, noise_options, not_here
-from sweep.spec.own_code import as_written, named, not_allowed
+from sweep.spec.own_code import as_written, named
 from sweep.spec.resources import Resources
 from sweep.spec.search import Search
 from sweep.spec.spaces import Searched, SpaceSpec, defaults, resolve_space
@@ -420,37 +420,3 @@ class SweepSpec(Sparing):
                 )
             if name in uses[label].pin:
                 raise ValueError(f"{where}: is pinned for {label}; drop the pin or the range")
-
-
-def rows_of_own(spec: SweepSpec) -> tuple[str, ...]:
-    """The paths of the user's own code whose rows a sweep reads; usually none."""
-    names = [
-        name
-        for made in _specs_of_cells(spec)
-        for name in (
-            made.data.dataset,
-            *(model.name for _, model in made.models()),
-            *(use.method for use in made.methods),
-        )
-    ]
-    return tuple(dict.fromkeys(name for name in names if is_path(name)))
-
-
-def needs_code(spec: SweepSpec) -> tuple[str, ...]:
-    """The paths of the user's own code that a sweep would load and run; usually none."""
-    models = [model for made in _specs_of_cells(spec) for _, model in made.models()]
-    modules = [model.given["path"] for model in models if model.name == "module"]
-    return tuple(dict.fromkeys([*rows_of_own(spec), *modules]))
-
-
-def _specs_of_cells(spec: SweepSpec) -> list[SweepSpec]:
-    """A spec, and those of its cells where they are others."""
-    cells = [spec.at(values, use) for values in combinations(spec.axes) for use in spec.methods]
-    return [spec, *(made for made in cells if made is not spec)]
-
-
-def check_code_is_allowed(spec: SweepSpec, allowed: bool) -> None:
-    """BadInput where a sweep would run code of the user's that was not allowed."""
-    paths = needs_code(spec)
-    if paths and not allowed:
-        raise BadInput(not_allowed(spec.name, paths))

@@ -9,8 +9,9 @@ from rich.console import Console
 from sweep.errors import BadInput
 from sweep.plan.plan import Plan
 from sweep.run import Places, launch, load_data, refuse_unsound_code
+from sweep.spec.code_needed import needs_code
 from sweep.spec.reader import check_spec
-from sweep.spec.spec import SweepSpec, needs_code
+from sweep.spec.spec import SweepSpec
 from tests.end_to_end.stage import launched_in_process
 from tests.sweep.specs import small_data
 from trainers import own

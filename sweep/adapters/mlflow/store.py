@@ -38,8 +38,9 @@ from sweep.errors import BadInput, SweepFailed, unknown
 from sweep.plan.change import grows, refuse_change
 from sweep.plan.plan import Plan, spec_hash
 from sweep.referee.states import State
+from sweep.spec.code_needed import rows_of_own
 from sweep.spec.reader import check_spec
-from sweep.spec.spec import SweepSpec, rows_of_own
+from sweep.spec.spec import SweepSpec
 from sweep.spec.stored import migrated, written
 from sweep.status.progress import SweepProgress, progress_of
 from sweep.version import code_version

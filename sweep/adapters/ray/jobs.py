@@ -30,7 +30,8 @@ from ray.job_submission import JobDetails, JobSubmissionClient
 
 from sweep.adapters.ray.own_code import carry_own_code
 from sweep.errors import BadInput, SweepFailed
-from sweep.spec.spec import SweepSpec, needs_code
+from sweep.spec.code_needed import needs_code
+from sweep.spec.spec import SweepSpec
 
 State = Literal["pending", "running", "stopped", "succeeded", "failed"]
 

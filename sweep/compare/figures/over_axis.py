@@ -38,10 +38,6 @@ class Edge:
         assert number is not None
         return number
 
-    def rest(self, condition: Condition) -> tuple[object, ...]:
-        """What a condition is beside that number."""
-        return tuple(x for name, x in condition.columns.items() if name != self.name)
-
 
 def edges_of(record: SweepRecord) -> list[Edge]:
     """The numbers that the conditions differ in, the noise rate first."""
@@ -78,7 +74,7 @@ def map_of_differences(
     across, down = edges
     panels = [
         (conditions, method, baseline)
-        for conditions in _grouped_by_both(record.conditions, edges)
+        for conditions in _grouped(record.conditions, *edges)
         for method in record.challengers
         for baseline in record.baselines
     ]
@@ -146,23 +142,14 @@ def _differences(
     return found
 
 
-def _grouped(conditions: Sequence[Condition], edge: Edge) -> list[list[Condition]]:
-    """Conditions that differ along an edge alone, rising along it."""
-    groups: dict[tuple[object, ...], list[Condition]] = {}
-    for condition in conditions:
-        groups.setdefault(edge.rest(condition), []).append(condition)
-    return [sorted(group, key=edge.of) for group in groups.values()]
-
-
-def _grouped_by_both(
-    conditions: Sequence[Condition], edges: tuple[Edge, Edge]
-) -> list[list[Condition]]:
+def _grouped(conditions: Sequence[Condition], *edges: Edge) -> list[list[Condition]]:
+    """Conditions that differ in the numbers of these edges alone, rising along them."""
     names = {edge.name for edge in edges}
     groups: dict[tuple[object, ...], list[Condition]] = {}
     for condition in conditions:
         rest = tuple(x for name, x in condition.columns.items() if name not in names)
         groups.setdefault(rest, []).append(condition)
-    return list(groups.values())
+    return [sorted(group, key=lambda c: [e.of(c) for e in edges]) for group in groups.values()]
 
 
 def _title(conditions: Sequence[Condition], record: SweepRecord) -> str:

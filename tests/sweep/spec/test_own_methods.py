@@ -12,8 +12,9 @@ from search_spaces.domains import Float
 from sweep.adapters.ray.jobs import written_into
 from sweep.errors import BadInput
 from sweep.plan.plan import Plan
+from sweep.spec.code_needed import needs_code
 from sweep.spec.reader import check_spec, read_spec
-from sweep.spec.spec import SweepSpec, needs_code
+from sweep.spec.spec import SweepSpec
 from tests.sweep.own_methods import Borrowed
 from tests.sweep.specs import small_data
 from trainers.own import kept

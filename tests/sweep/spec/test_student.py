@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from sweep.errors import BadInput
+from sweep.spec.code_needed import check_code_is_allowed, needs_code
 from sweep.spec.reader import check_spec
-from sweep.spec.spec import SweepSpec, check_code_is_allowed, needs_code
+from sweep.spec.spec import SweepSpec
 from tests.sweep.specs import small_data, small_spec
 from trainers.classification.networks.table import NETWORKS
 from trainers.settings import ModelSpec, Training
