@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from trainers.fields import Field, FieldError, Value, checked, resolved
+from trainers.fields import Field, FieldError, Limit, Value, checked, resolved
 
 if TYPE_CHECKING:
     from trainers.data.dataset import Dataset
@@ -74,7 +74,8 @@ class MethodEntry:
     side by side; where False, in turn. ``changes_inputs``: it shows students other inputs than
     those that teachers' outputs were kept for, so that teachers are asked anew.
     ``teacher_is_student``: its teacher has the student's architecture. ``one_teacher_only``:
-    choices, by hyperparameter, that know one teacher alone.
+    choices, by hyperparameter, that know one teacher alone. ``limits``: where it is a simpler
+    method; a search tries these first.
 
     Of a method that is not almkd's: ``space``: what is searched of its own hyperparameters unless a
     sweep says otherwise, each as a spec has it (``{"low": 0.1, "high": 10.0, "log": True}`` or
@@ -96,6 +97,7 @@ class MethodEntry:
     changes_inputs: bool = False
     teacher_is_student: bool = False
     one_teacher_only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    limits: tuple[Limit, ...] = ()
 
     @property
     def declared(self) -> tuple[Field, ...]:

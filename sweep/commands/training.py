@@ -39,7 +39,7 @@ def train(  # noqa: PLR0913, PLR0917 - an option each
         ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="By default that of the sweep's search.")
+        int | None, typer.Option(min=0, help="By default that of the cell's first search.")
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Of the student.")] = None,
     runs_dir: RunsOption = DEFAULT_RUNS,
@@ -60,7 +60,8 @@ def train(  # noqa: PLR0913, PLR0917 - an option each
     check_code_is_allowed(wanted, allow_code)
     plan = Plan(wanted)
     chosen = find_cell(plan, cell)
-    training = Training(plan, chosen, _values(values), plan.search_seed if seed is None else seed)
+    first = plan.searches_of(chosen)[0].seed
+    training = Training(plan, chosen, _values(values), first if seed is None else seed)
     refuse_missing_data(plan)
     compute_as_workers_do(wanted)
     dataset = load_data(plan)[content_key(chosen.spec.data_settings())]

@@ -85,11 +85,11 @@ def trials_table(record: SweepRecord) -> pd.DataFrame:
     """
     columns = trial_columns(record.metric, record.objective.name)
     extra = [column for column in record.trials.columns if column not in columns]
-    trials = record.trials[[*columns, *extra]].astype({"trial": "Int64"})
+    trials = record.trials[[*columns, *extra]].astype({"trial": "Int64", "stream": "Int64"})
     order = pd.DataFrame(
         [_trial_order(record, row) for row in trials.to_dict("records")],
         index=trials.index,
-        columns=["stage", "condition", "method", "cell", "noise", "trial", "seed", "run"],
+        columns=["stage", "condition", "method", "cell", "noise", "trial", "seed", "stream", "run"],
     )
     by = list(order.columns)
     positions = order.reset_index(drop=True).sort_values(by, kind="stable").index
@@ -200,5 +200,6 @@ def _trial_order(record: SweepRecord, row: dict[Any, Any]) -> tuple[Any, ...]:
         (row["noise_kind"], float(row["noise_rate"])),
         -1 if pd.isna(row["trial"]) else int(row["trial"]),
         int(row["seed"]),
+        -1 if pd.isna(row["stream"]) else int(row["stream"]),
         str(row["run_id"]),
     )

@@ -19,21 +19,23 @@ from trainers.entries import Metric
 Direction = Literal["maximize", "minimize"]
 
 TEACHER = "teacher"
-STAGES = ("teacher", "search", "confirm")
+STAGES = ("teacher", "search", "shortlist", "confirm")
 STATES = ("complete", "pruned", "failed", "running", "interrupted")
 
 # Column -> meaning. `{metric}` stands for the metric that is compared, `{objective}` for the one
 # that search improves. One row per trial of any stage.
 TRIAL_COLUMNS: Mapping[str, str] = {
     "sweep": "name of the sweep",
-    "stage": "teacher, search or confirm",
+    "stage": "teacher, search, shortlist or confirm",
     "cell": "identifier of the cell (method x condition) the trial belongs to",
     "method": "label of the method; 'teacher' in the teacher stage",
     "noise_kind": "how labels were corrupted",
     "noise_rate": "share of corrupted training labels, in [0, 1]",
     "teacher_labels": "which labels the teacher was trained on",
-    "trial": "number of the trial within its search, nullable integer; missing outside the search",
-    "seed": "integer seed of split, noise, initial weights and batch order",
+    "trial": "number of the trial within its search, of a shortlist run that of the trial whose "
+    "configuration it has, nullable integer; missing elsewhere",
+    "seed": "integer seed of split and noise; outside the shortlist also of weights and batches",
+    "stream": "number of the shortlist's draw of weights and batches, nullable integer",
     "state": "complete, pruned, failed, running or interrupted",
     "reason": "why the trial did not complete; missing where it did",
     "validation_{objective}": "best over epochs on the validation split, in the objective's unit",

@@ -5,7 +5,15 @@ from dataclasses import replace
 
 from trainers.entries import MethodEntry
 from trainers.fields import Field
-from trainers.hyperparameters import CLEAN_ALPHA, LOOK_AHEAD_LR, MIX, NET_LR, OPTIMIZER, TEMPERATURE
+from trainers.hyperparameters import (
+    CLEAN_ALPHA,
+    ENDS_OF_MIX,
+    LOOK_AHEAD_LR,
+    MIX,
+    NET_LR,
+    OPTIMIZER,
+    TEMPERATURE,
+)
 
 META_STEP = Field(
     "meta_step", "choice", "normalised", "whether a group's gradient is taken as it is, or divided "
@@ -81,6 +89,7 @@ METHODS: Mapping[str, MethodEntry] = {
         teachers="any",
         uses_meta=False,
         hyperparameters=MIX,
+        limits=ENDS_OF_MIX,
     ),
     "labels_only": MethodEntry(
         implementation="trainers.mixing.labels_only:LabelsOnly",
@@ -127,6 +136,7 @@ METHODS: Mapping[str, MethodEntry] = {
         teachers="any",
         uses_meta=False,
         hyperparameters=MIX,
+        limits=ENDS_OF_MIX,
     ),
 }  # fmt: skip
 

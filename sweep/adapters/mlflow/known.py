@@ -19,11 +19,13 @@ STATUS: Mapping[State, str] = {
 
 @dataclass(frozen=True)
 class KnownRun:
-    """A child run that is in the store: its id, state and the last epoch of its curves."""
+    """A child run that is in the store: its id, state, the last epoch of its curves, and the best
+    validation value of the objective, if it has one."""
 
     run_id: str
     state: State
     epochs: int
+    best: float | None = None
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ class MlflowStore:
         self._client.update_run(parent.info.run_id, status="RUNNING")
         self._client.set_tag(parent.info.run_id, "state", "running")
         known = {
-            run.tags["key"]: _known(run)
+            run.tags["key"]: _known(run, spec.objective.metric)
             for run in children(self.uri, experiment_id, parent.info.run_id)
         }
         return SweepRuns(self.uri, experiment_id, parent.info.run_id, known)
@@ -344,7 +344,7 @@ def _dashboard(uri: str) -> str:
     return f"{parts.scheme}://{host}{parts.path.rstrip('/')}"
 
 
-def _known(run: StoredRun) -> KnownRun:
+def _known(run: StoredRun, objective: str) -> KnownRun:
     epochs = int(run.metrics.get(EPOCHS, 0))
     state: State = next(s for s in STATUS if s == run.tags["state"])
-    return KnownRun(run.run_id, state, epochs)
+    return KnownRun(run.run_id, state, epochs, run.metrics.get(f"best_validation_{objective}"))
