@@ -42,6 +42,8 @@ TRIAL_COLUMNS: Mapping[str, str] = {
     "best_epoch": "epoch of the best validation value, from 1",
     "test_{metric}": "test value of the best epoch, in the record's unit; confirm stage only",
     "epochs_trained": "number of epochs run, whatever the state",
+    "train_examples": "how many examples it trained on, nullable integer; missing until it ends",
+    "steps_per_epoch": "steps of an epoch, nullable integer; missing until it ends",
     "started": "when the trial began, seconds since 1970 (UTC); missing where unknown",
     "wall_s": "wall-clock time, seconds; trials of a cohort train side by side and share it",
     "cohort": "the cohort it trained in, which is one process; missing where unknown",
@@ -82,6 +84,9 @@ class SweepRecord:
     # that does not read what sets conditions apart is trained once.
     cells: Mapping[tuple[Condition, str], str] = field(default_factory=dict)
     clean: Mapping[str, str] = field(default_factory=dict)  # cell -> its clean labels, in words
+    per_seed: bool = False  # every confirm seed has a search of its own
+    # cell -> the rows that it contains, by label, and at which hyperparameters
+    contains: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_plan(self)

@@ -66,7 +66,8 @@ class CohortTask:
 class LaneOutcome:
     """What a lane that trained to its end leaves: metrics at its best epoch.
 
-    In confirm also the test metrics, and an array per training example (N, ...) by name: ``row``
+    ``trained_on``: how many examples; ``steps``: of an epoch. In confirm also the
+    test metrics, and an array per training example (N, ...) by name: ``row``
     in the data set, ``label`` as given, ``true_label``, and the tables of the method.
     """
 
@@ -75,6 +76,8 @@ class LaneOutcome:
     best: Mapping[str, float]
     test: Mapping[str, float] = field(default_factory=dict)
     examples: Mapping[str, Any] = field(default_factory=dict)
+    trained_on: int = 0
+    steps: int = 0
 
 
 def teacher_run(job: TeacherJob) -> str:

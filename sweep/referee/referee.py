@@ -341,6 +341,8 @@ def _closing_metrics(outcome: LaneOutcome | None, epochs: int) -> dict[str, floa
     return {
         "epochs_trained": outcome.epochs,
         "best_epoch": outcome.best_epoch,
+        "train_examples": outcome.trained_on,
+        "steps_per_epoch": outcome.steps,
         **best,
         **outcome.test,
     }

@@ -7,6 +7,8 @@ from sweep.referee.states import State
 
 # The metric that tells how far a run's curves go.
 EPOCHS = "epochs_trained"
+# Logged once, when a run ends, beside what the names of curves begin with.
+EXAMPLES, STEPS = "train_examples", "steps_per_epoch"
 
 STATUS: Mapping[State, str] = {
     "running": "RUNNING",

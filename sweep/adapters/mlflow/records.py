@@ -8,15 +8,17 @@ from typing import Any
 import pandas as pd
 
 from sweep.adapters.mlflow.histories import is_curve
-from sweep.adapters.mlflow.known import EPOCHS
+from sweep.adapters.mlflow.known import EPOCHS, EXAMPLES, STEPS
 from sweep.adapters.mlflow.runs import StoredRun
 from sweep.compare.records import SweepRecord, trial_columns
 from sweep.plan.choice import Candidate, best_first, best_mean
 from sweep.plan.clean_labels import CLEAN_LABELS, clean_labels
-from sweep.plan.plan import CellSearch, Plan
+from sweep.plan.limits import contained
+from sweep.plan.plan import Cell, CellSearch, Plan
 from sweep.plan.tasks import NO_TRIAL
 from sweep.referee.states import ENDED
 from sweep.spec.axes import Axis
+from sweep.spec.spec import MethodUse
 from trainers.entries import Metric
 
 
@@ -64,7 +66,17 @@ def to_record(plan: Plan, runs: Iterable[StoredRun]) -> SweepRecord:
             if condition.varied
         },
         clean={cell.id: str(clean_labels(cell)) for cell in plan.cells},
+        per_seed=spec.search.per_seed,
+        contains={cell.id: _contained(cell, spec.methods) for cell in plan.cells},
     )
+
+
+def _contained(cell: Cell, rows: Sequence[MethodUse]) -> dict[str, str]:
+    """The rows that a cell's space holds, with where in it they lie."""
+    return {
+        label: ", ".join(f"{name} {value}" for name, value in at.items())
+        for label, at in contained(cell.use, cell.entry, cell.space, rows)
+    }
 
 
 def _on_axes(plan: Plan, cell: str | None) -> dict[str, str | float | None]:
@@ -111,6 +123,8 @@ def _row(
         f"validation_{objective}": metrics.get(f"best_validation_{objective}", math.nan),
         "best_epoch": int(metrics["best_epoch"]) if "best_epoch" in metrics else None,
         "epochs_trained": int(metrics.get(EPOCHS, 0)),
+        EXAMPLES: int(metrics[EXAMPLES]) if EXAMPLES in metrics else None,
+        STEPS: int(metrics[STEPS]) if STEPS in metrics else None,
         "started": run.start / 1000,
         "wall_s": (end - run.start) / 1000 if end else math.nan,
         "cohort": tags.get("cohort"),
@@ -210,4 +224,5 @@ def _frame(
     ]
     columns = [*trial_columns(compared.name, objective), *names]
     frame = pd.DataFrame(rows, columns=columns)
-    return frame.astype({"trial": "Int64", "stream": "Int64", "best_epoch": "Int64"})
+    whole = ("trial", "stream", "best_epoch", EXAMPLES, STEPS)
+    return frame.astype(dict.fromkeys(whole, "Int64"))
