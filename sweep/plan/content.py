@@ -81,7 +81,7 @@ def _file(module: str) -> Path | None:
         return None
     try:
         found = importlib.util.find_spec(module)
-    except (ImportError, ValueError):
+    except Exception:  # noqa: BLE001 - packages around it are imported, and may raise anything
         return None
     file = Path(found.origin) if found and found.origin else None
     return file if file and file.is_file() else None

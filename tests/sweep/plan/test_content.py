@@ -16,7 +16,7 @@ from sweep.spec.spec import SweepSpec
 from tests.sweep.specs import small_data, small_spec
 
 KD = [{"method": "alm_kd"}, {"method": "fixed_kd", "baseline": True}]
-NET = {"name": "module", "path": "my_nets:Net", "arguments": {"width": 9}}
+NET = {"name": "module", "path": "named_nets:Net", "arguments": {"width": 9}}
 
 
 def _write(file: Path, seed: int) -> None:
@@ -89,7 +89,7 @@ def test_a_noise_file_is_part_of_it(tmp_path: Path) -> None:
 def nets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file of a module that can be imported."""
     monkeypatch.syspath_prepend(tmp_path)
-    file = tmp_path / "my_nets.py"
+    file = tmp_path / "named_nets.py"
     file.write_text("class Net: ...\n")
     return file
 
@@ -97,22 +97,22 @@ def nets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_network_is_known_by_the_file_of_its_module(nets: Path) -> None:
     for place, changes in (("teacher", True), ("student", False)):
         spec = _spec({f"{place}.model": NET})
-        assert named_by(spec) == ("my_nets",)
+        assert named_by(spec) == ("named_nets",)
         nets.write_text("class Net: ...\n")
         before = _read(spec)
         nets.write_text("class Net: width = 3\n")
         after = _read(spec)
-        assert before.keys() == after.keys() == {"my_nets"}
+        assert before.keys() == after.keys() == {"named_nets"}
         assert before != after
         # No teacher depends on the student's network.
         assert (_keys(spec, before) != _keys(spec, after)) == changes
-    assert described("my_nets") == "the module my_nets"
+    assert described("named_nets") == "the module named_nets"
 
 
 def test_a_teacher_like_the_student_depends_on_its_network(nets: Path) -> None:
     born = [{"method": "born_again"}, {"method": "labels_only", "baseline": True}]
     spec = _spec({"student.model": NET, "methods": born})
-    assert _keys(spec, {"my_nets": "a"}) != _keys(spec, {"my_nets": "b"})
+    assert _keys(spec, {"named_nets": "a"}) != _keys(spec, {"named_nets": "b"})
 
 
 def test_a_module_that_is_not_here_has_none() -> None:
