@@ -151,13 +151,14 @@ class MethodEntry:
 class DatasetEntry:
     """A data set.
 
-    ``load``, ``missing`` (what to fetch and where to put it, if anything), ``shape`` and ``counts``
-    take the options as keywords: those of ``fields``. ``treatment``: options of what is done to
-    examples on their way to a student. ``official_test``: whether it has, or can have, an official
-    test part. Every data set takes ``examples`` besides: a part of it, where it is not an option.
-    ``shape``: that of one input; ``counts``: its examples, and the numbers that a teacher gives for
-    one of them; each None where only a file of the user's tells. ``noise_defaults``: what options
-    of the noise are by default here. ``origin``: who it is of.
+    ``load``, ``missing`` (what to fetch and where to put it, if anything), ``shape``, ``counts``
+    and ``may_change`` take the options as keywords: those of ``fields``. ``treatment``: options of
+    what is done to examples on their way to a student. ``official_test``: whether it has, or can
+    have, an official test part. Every data set takes ``examples`` besides: a part of it, where it
+    is not an option. ``shape``: that of one input; ``counts``: its examples, and the numbers that a
+    teacher gives for one of them; each None where only a file of the user's tells. ``may_change``:
+    whether another day it may hold something else under the same options, as files can.
+    ``noise_defaults``: what options of the noise are by default here. ``origin``: who it is of.
     """
 
     what: ClassVar[str] = "options"
@@ -171,6 +172,7 @@ class DatasetEntry:
     missing: Callable[..., str | None] = lambda **options: None
     shape: Callable[..., Shape | None] = lambda **options: None
     counts: Callable[..., tuple[int, int] | None] = lambda **options: None
+    may_change: Callable[..., bool] = lambda **options: True
     noise_defaults: Mapping[str, Any] = field(default_factory=dict)
     origin: str = ALMKD
 

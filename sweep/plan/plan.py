@@ -9,6 +9,7 @@ from functools import cached_property
 
 from search_spaces.domains import Domain
 from sweep.errors import BadInput
+from sweep.plan.content import Fingerprints
 from sweep.plan.lanes import generation_of, most_lanes
 from sweep.plan.limits import limits_of
 from sweep.plan.teacher_jobs import (
@@ -121,10 +122,15 @@ class Budget:
 
 
 class Plan:
-    """Everything that follows from a spec."""
+    """Everything that follows from a spec.
 
-    def __init__(self, spec: SweepSpec) -> None:
+    ``fingerprints``: of what was read from files and of the user's own code, for the keys of
+    teachers; without them all but these keys is the same.
+    """
+
+    def __init__(self, spec: SweepSpec, fingerprints: Fingerprints | None = None) -> None:
         self.spec = spec
+        self.fingerprints = fingerprints or {}
         kinds = spec.conditions
         self.conditions = tuple(
             Condition(kind, float(rate), teacher, values)
@@ -213,7 +219,9 @@ class Plan:
         labels = cell.condition.labels_of_teacher
         own = cell.entry.teacher_is_student
         networks = (like_student(cell.spec),) if own else cell.spec.teacher
-        return tuple(chain(cell.spec, network, labels, seed) for network in networks)
+        return tuple(
+            chain(cell.spec, network, labels, seed, self.fingerprints) for network in networks
+        )
 
     def shown(self, condition: Condition, label: str) -> Cell:
         """The cell that is shown for a row in a condition."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sweep.plan.content import Fingerprints
 from sweep.referee.states import State
 
 # The metric that tells how far a run's curves go.
@@ -32,9 +33,13 @@ class KnownRun:
 
 @dataclass(frozen=True)
 class SweepRuns:
-    """A sweep in the store: its experiment, its parent run, the child runs it has, by key."""
+    """A sweep in the store: its experiment, its parent run, the child runs it has, by key.
+
+    ``fingerprints``: those in the keys of its teachers (`sweep.plan.content`).
+    """
 
     uri: str
     experiment_id: str
     parent_id: str
     children: Mapping[str, KnownRun] = field(default_factory=dict)
+    fingerprints: Fingerprints = field(default_factory=dict)

@@ -27,6 +27,7 @@ from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
+from sweep.adapters.mlflow.content import Content, as_begun, taken_up
 from sweep.adapters.mlflow.database import silence
 from sweep.adapters.mlflow.histories import MlflowHistories
 from sweep.adapters.mlflow.known import EPOCHS, STATUS, KnownRun, SweepRuns
@@ -36,6 +37,7 @@ from sweep.compare.origin import Origin
 from sweep.compare.records import SweepRecord
 from sweep.errors import BadInput, SweepFailed, unknown
 from sweep.plan.change import grows, refuse_change
+from sweep.plan.content import named_by
 from sweep.plan.plan import Plan, spec_hash
 from sweep.referee.states import State
 from sweep.spec.code_needed import rows_of_own
@@ -96,10 +98,14 @@ class MlflowStore:
             experiment_id = experiment.experiment_id
         parent = self._parent(experiment_id)
         if parent is None:
-            return SweepRuns(self.uri, experiment_id, self._create_parent(plan, experiment_id))
+            run_id = self._create_parent(plan, experiment_id)
+            return SweepRuns(self.uri, experiment_id, run_id, fingerprints=plan.fingerprints)
         before = self._spec_before(parent, plan)
         if before is not None:
             refuse_change(before, spec)
+        content = self._content(parent, plan, before)
+        for name, value in content.tags.items():
+            self._client.set_tag(parent.info.run_id, name, value)
         if before != spec:
             self._log_spec(parent.info.run_id, plan)
         self._client.update_run(parent.info.run_id, status="RUNNING")
@@ -108,7 +114,7 @@ class MlflowStore:
             run.tags["key"]: _known(run, spec.objective.metric)
             for run in children(self.uri, experiment_id, parent.info.run_id)
         }
-        return SweepRuns(self.uri, experiment_id, parent.info.run_id, known)
+        return SweepRuns(self.uri, experiment_id, parent.info.run_id, known, content.in_keys)
 
     def is_complete(self, plan: Plan) -> bool:
         """Whether this very sweep has run to its end; BadInput if the name was another spec."""
@@ -243,6 +249,7 @@ class MlflowStore:
             "state": "running",
             "sweep": plan.spec.name,
             "code_version": code_version(),
+            **as_begun(plan).tags,
             **({"description": plan.spec.description} if plan.spec.description else {}),
         }
         run = self._client.create_run(experiment_id, tags=tags, run_name=plan.spec.name)
@@ -297,6 +304,12 @@ class MlflowStore:
                 f"{plan.spec.name}: {error}, and this spec is not the one that it was a copy of; "
                 "launch that one, or give this one its own name with --fork NAME"
             ) from None
+
+    def _content(self, parent: Run, plan: Plan, before: SweepSpec | None) -> Content:
+        """What the sweep keeps of the content it reads; BadInput where that changed."""
+        # A damaged spec is taken for the plan's own.
+        launched = before or (plan.spec if CHECKSUM + SPEC_FILE in parent.data.tags else None)
+        return taken_up(plan, parent.data.tags, named_by(launched) if launched else ())
 
     def _keep_text(self, run_id: str, name: str, text: str) -> None:
         """An artifact, then its checksum."""
