@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 HOLD ?= torch==2.13.0 ray==2.60.0 optuna==5.0.0 mlflow==3.17.2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv sweep check test rehearse chaos bench docs audit constraints
+.PHONY: help venv sweep check test rehearse chaos aa bench docs audit constraints
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -36,6 +36,11 @@ SEED ?= 0
 
 chaos: $(INSTALLED) ## Kill a small sweep N times at random moments and count what is wrong then
 	$(BIN)/python -m tests.faults.chaos --kills $(N) --seed $(SEED)
+
+BLOCKS ?= 20
+
+aa: $(INSTALLED) ## Copies of one method against each other: how often a difference is called (an hour)
+	$(BIN)/python -m tests.replication.aa --blocks $(BLOCKS)
 
 bench: $(INSTALLED) ## Measure speed and memory on this machine's CPU, in under fifteen minutes
 	$(BIN)/python bench/against_stock.py --trials 36

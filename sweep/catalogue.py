@@ -159,6 +159,7 @@ def preset_rows() -> list[Row]:
                 "data set": spec.data.dataset,
                 "cells": str(len(plan.cells)),
                 "trainings": f"{budget.teachers} teachers, {budget.search_trials} trials, "
+                f"{budget.shortlist_runs} shortlist runs, "
                 f"{budget.confirm_runs} confirm runs",
                 "takes about": TAKES[name],
             }

@@ -3,7 +3,7 @@
 from sweep.compare.outlook import seed_notes
 from sweep.compare.records import SweepRecord
 from sweep.compare.statistics import smallest_reachable_p
-from sweep.plan.plan import Plan
+from sweep.plan.plan import Budget, Plan
 from sweep.spec.spec import SweepSpec
 from trainers.loading import counts
 
@@ -22,11 +22,15 @@ def describe(spec: SweepSpec, seen: SweepRecord | None = None) -> list[str]:
         f"cells       {len(plan.cells)}: {len(spec.methods)} methods x "
         f"{len(plan.conditions)} conditions",
         f"teachers    {budget.teachers}{_kept_outputs(plan)}",
-        f"search      {budget.search_trials} trials, {spec.search.trials} for each cell in "
-        f"generations of {plan.generation}{_why(spec, plan.generation)}, "
-        f"{spec.search.sampler.name} with "
-        f"{spec.search.pruner.name} pruning, seed {plan.search_seed}",
+        f"search      {budget.search_trials} trials, {spec.search.trials} for each "
+        f"{_one_search(spec)} in generations of {plan.generation}{_why(spec, plan.generation)}, "
+        f"{spec.search.sampler.name} with {spec.search.pruner.name} pruning"
+        f"{'' if spec.search.per_seed else f', seed {plan.search_seed}'}",
+        f"shortlist   {_shortlist(spec, budget)}",
         f"confirm     {budget.confirm_runs} runs, seeds {seeds[0]} to {seeds[-1]} for each cell",
+        f"epochs      at most {budget.student_epochs:,} of students, if nothing is pruned; "
+        f"{_share(budget.shortlist_runs, budget)} of the runs are the shortlist's, "
+        f"{_share(budget.confirm_runs, budget)} confirm's",
         f"cohorts     {budget.cohorts} of at most {plan.lanes} lanes",
         f"compare     {plan.comparisons} differences against {baselines}; smallest p that "
         f"{len(seeds)} seeds can reach: {smallest_reachable_p(len(seeds)):.2g}, after Holm "
@@ -36,6 +40,27 @@ def describe(spec: SweepSpec, seen: SweepRecord | None = None) -> list[str]:
         space = ", ".join(f"{name} {domain}" for name, domain in cell.space.items())
         lines.append(f"space       {cell.use.label}: {space or 'nothing varies, no search'}")
     return [*lines, *seed_notes(plan, seen)]
+
+
+def _one_search(spec: SweepSpec) -> str:
+    """What is searched at a time."""
+    return "cell and confirm seed" if spec.search.per_seed else "cell"
+
+
+def _shortlist(spec: SweepSpec, budget: Budget) -> str:
+    """What is tried again."""
+    shortlist = spec.search.shortlist
+    if shortlist == "none":
+        return "none: the best trial of a search is confirmed"
+    return (
+        f"{budget.shortlist_runs} runs, the best {shortlist.configurations} configurations of each "
+        f"search again on {shortlist.seeds} streams of weights and batches"
+    )
+
+
+def _share(runs: int, budget: Budget) -> str:
+    students = budget.search_trials + budget.shortlist_runs + budget.confirm_runs
+    return f"{100 * runs / students:.0f} %"
 
 
 def _kept_outputs(plan: Plan) -> str:
