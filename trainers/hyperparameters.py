@@ -33,5 +33,12 @@ NET_LR = Field(
     low=0.0,
 )  # fmt: skip
 
+HELD_OUT_BATCH = Field(
+    "held_out_batch", "int", "default", "examples of a held-out mini-batch, or the batch size of "
+    "training; where the held-out split has fewer, all of them",
+    "own; ALM-KD's authors' code: 1000 for CIFAR, 64 for Cars, 200 for Aircraft",
+    unit="examples", low=2, words=("default",),
+)  # fmt: skip
+
 OPTIMIZER = (LR, WEIGHT_DECAY)
 MIX = (*OPTIMIZER, TEMPERATURE, ALPHA)
