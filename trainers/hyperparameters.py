@@ -3,12 +3,12 @@
 from trainers.fields import Field
 
 LR = Field(
-    "lr", "float", 0.1, "learning rate at the first epoch", "authors' code, CIFAR",
+    "lr", "float", 0.1, "learning rate at the first epoch", "ALM-KD's authors' code, CIFAR",
     low=0.0, open_low=True,
 )  # fmt: skip
 WEIGHT_DECAY = Field(
     "weight_decay", "float", 5e-4, "L2 penalty in the gradient; with AdamW, decay beside it",
-    "authors' code", low=0.0,
+    "ALM-KD's authors' code", low=0.0,
 )  # fmt: skip
 LOOK_AHEAD_LR = Field(
     "look_ahead_lr", "float", 0.1,
@@ -17,7 +17,7 @@ LOOK_AHEAD_LR = Field(
     needs_optimizer="adamw",
 )  # fmt: skip
 TEMPERATURE = Field(
-    "temperature", "float", 4.0, "softening of teacher and student", "authors' code",
+    "temperature", "float", 4.0, "softening of teacher and student", "ALM-KD's authors' code",
     low=0.0, open_low=True,
 )  # fmt: skip
 ALPHA = Field(

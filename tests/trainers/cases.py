@@ -45,7 +45,7 @@ LIVELY: Mapping[str, Sequence[Mapping[str, Value]]] = {
     "superloss": ({"regularization": 0.3, "alpha": 0.5}, {"regularization": 2.0}),
     "crust": (
         {"coreset_after": 1},
-        {"coreset_after": 0, "coreset_ratio": 0.2},
+        {"coreset_after": 0, "coreset_ratio": 0.2, "selection": "central"},
         {"coreset_after": 2, "coreset_ratio": 1.0, "coreset_radius": 0.2},
     ),
     "meta_weight_net": ({"net_lr": 0.1}, {"net_lr": 0.01, "held_out_batch": 5}),

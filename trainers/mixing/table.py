@@ -130,7 +130,7 @@ METHODS: Mapping[str, MethodEntry] = {
         hyperparameters=(
             *OPTIMIZER,
             LOOK_AHEAD_LR,
-            TEMPERATURE,
+            replace(TEMPERATURE, source="authors' code"),
             replace(NET_LR, source="authors' code"),
             Field(
                 "net_lr_decay", "float", 0.8, "what net_lr is multiplied by whenever the student's "
