@@ -37,7 +37,14 @@ from numpy.typing import NDArray
 from processes import QUICK, launch
 
 from sweep.plan.plan import Plan
-from sweep.plan.tasks import NO_TRIAL, CohortTask, confirm_cohort, search_cohort, teacher_cohort
+from sweep.plan.tasks import (
+    NO_TRIAL,
+    CohortTask,
+    confirm_cohort,
+    search_cohort,
+    shortlist_cohort,
+    teacher_cohort,
+)
 from sweep.run import Places, open_store
 from sweep.spec.reader import check_spec
 
@@ -90,14 +97,17 @@ def students(plan: Plan, trials: pd.DataFrame) -> tuple[list[CohortTask], dict[s
     epochs: dict[str, int] = {}
     rows = trials[trials["stage"] != "teacher"].sort_values("started", kind="stable")
     for (stage, cell_id, _), group in rows.groupby(["stage", "cell", "cohort"], sort=False):
-        cell = plan.cell(str(cell_id))
+        cell, seeds = plan.cell(str(cell_id)), tuple(map(int, group["seed"]))
+        search = next(s for s in plan.searches_of(cell) if seeds[0] in {s.seed, *s.confirmed})
         values = [json.loads(text) for text in group["params"]]
         if stage == "search":
             numbered = dict(zip(map(int, group["trial"]), values, strict=True))
-            task = search_cohort(plan, cell, numbered, len(tasks))
+            task = search_cohort(plan, search, numbered, len(tasks))
+        elif stage == "shortlist":
+            runs = zip(map(int, group["trial"]), values, map(int, group["stream"]), strict=True)
+            task = shortlist_cohort(plan, search, list(runs))
         else:
-            seeds = tuple(map(int, group["seed"]))
-            task = confirm_cohort(plan, cell, NO_TRIAL, values[0], seeds)
+            task = confirm_cohort(plan, search, NO_TRIAL, values[0], seeds)
         tasks.append(task)
         epochs |= {
             lane.key: int(row.epochs_trained)

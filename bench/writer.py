@@ -32,7 +32,9 @@ def cohorts(plan: Plan, trials: int) -> list[CohortTask]:
     """So many trials of the first cell, in cohorts."""
     values = {"lr": 0.1, "temperature": 4.0, "meta_lr": 1000.0, "variant": "box"}
     return [
-        search_cohort(plan, plan.cells[0], dict.fromkeys(range(i, i + LANES), values), i // LANES)
+        search_cohort(
+            plan, plan.searches[0], dict.fromkeys(range(i, i + LANES), values), i // LANES
+        )
         for i in range(0, trials, LANES)
     ]
 

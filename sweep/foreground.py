@@ -5,15 +5,15 @@ are those of the same training in one. The test split is not read.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 from sweep.adapters.ray.teacher_store import TeacherStore
 from sweep.errors import BadInput, unknown
-from sweep.plan.plan import Cell, Plan
-from sweep.plan.tasks import NO_TRIAL, CohortTask, LaneOutcome, confirm_cohort, teacher_cohort
+from sweep.plan.plan import Cell, CellSearch, Plan
+from sweep.plan.tasks import CohortTask, LaneOutcome, search_cohort, teacher_cohort
 from sweep.plan.teacher_jobs import TeacherJob
 from sweep.spec.spec import SweepSpec
 from sweep.training import train
@@ -57,8 +57,8 @@ class Training:
     @property
     def task(self) -> CohortTask:
         """The student alone; as in a search, so that the test split is not read."""
-        alone = confirm_cohort(self.plan, self.cell, NO_TRIAL, self.values, (self.seed,))
-        return replace(alone, stage="search")
+        search = CellSearch(self.cell, self.cell.id, self.seed, ())
+        return search_cohort(self.plan, search, {0: self.values}, 0)
 
 
 @dataclass

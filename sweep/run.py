@@ -21,6 +21,7 @@ import pandas as pd
 from sweep.errors import BadInput, SweepFailed
 from sweep.garbage_collection import frozen
 from sweep.lock import locked
+from sweep.plan.content import fingerprints
 from sweep.plan.plan import Cell, Plan
 from sweep.spec.code_needed import rows_of_own
 from sweep.spec.spec import SweepSpec
@@ -285,14 +286,17 @@ def _train(
     from sweep.status.screen import summary
 
     spec = plan.spec
-    loading = aside.submit(load_data, plan)
+    loading = aside.submit(_read, plan)
     console.print(f"{spec.name}: starting Ray and opening the store", soft_wrap=True)
     with ray_session(address, spec, aside):
-        datasets, store = loading.result(), opening.result()
+        (datasets, plan), store = loading.result(), opening.result()
         try:
             progress, work = _attempts(plan, places, store, datasets, console)
         except KeyboardInterrupt:
             store.close_sweep(spec.name, "interrupted")
+            raise
+        except BadInput:
+            # Refused before anything was written: it stays as it was.
             raise
         except Exception:
             # The store may be what failed; the next launch sets the state right.
@@ -308,6 +312,12 @@ def _train(
         )
     store.close_sweep(spec.name, "complete")
     return work
+
+
+def _read(plan: Plan) -> "tuple[Mapping[str, Dataset], Plan]":
+    """The data sets, and the plan that knows what was read; or BadInput."""
+    datasets = load_data(plan)
+    return datasets, Plan(plan.spec, fingerprints(plan.spec, datasets))
 
 
 def load_data(plan: Plan) -> "Mapping[str, Dataset]":

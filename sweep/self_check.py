@@ -68,7 +68,7 @@ def cohort_of(plan: Plan, cell: Cell) -> CohortTask:
         number: {**_values(cell.space, share), "lr": LR * (1 + share)}
         for number, share in enumerate(SHARES)
     }
-    return search_cohort(plan, cell, values, 0)
+    return search_cohort(plan, plan.searches_of(cell)[0], values, 0)
 
 
 def check_cohort(plan: Plan, path: str, cohort: CohortTask, dataset: Dataset) -> None:

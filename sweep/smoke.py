@@ -57,7 +57,8 @@ def smallest_of(spec: SweepSpec) -> SweepSpec:
     for name, axis in vary.items():
         vary[name] = _short_axis(axis)
     plain = {"sampler": {"name": "random"}, "pruner": {"name": "none"}}
-    data["search"] = {**data["search"], **plain, "trials": 1, "generation": 1}
+    alone = {"trials": 1, "generation": 1, "shortlist": "none", "per_seed": False}
+    data["search"] = {**data["search"], **plain, **alone}
     data["confirm"] = {"seeds": 1}
     return check_spec(data, f"{spec.name} with --smoke", allow_code=True)
 

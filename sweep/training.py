@@ -71,7 +71,11 @@ def _outcomes(
     cohort: Cohort, results: Mapping[str, LaneResult], with_examples: bool
 ) -> dict[str, LaneOutcome]:
     """What the lanes that are left leave, by name."""
-    outcomes = {name: _outcome(results[name]) for name in cohort.names}
+    outcomes = {
+        name: _outcome(results[name], stack.examples, stack.steps_per_epoch)
+        for stack in cohort.stacks
+        for name in stack.names
+    }
     if with_examples:
         for stack in cohort.stacks:
             for lane, name in enumerate(stack.names):
@@ -117,5 +121,7 @@ def _saver(cohort: Cohort, checkpoints: Checkpoints) -> Callable[[], None]:
     return between
 
 
-def _outcome(result: LaneResult) -> LaneOutcome:
-    return LaneOutcome(result.epochs, result.best_epoch, result.best, result.test)
+def _outcome(result: LaneResult, examples: int, steps: int) -> LaneOutcome:
+    return LaneOutcome(
+        result.epochs, result.best_epoch, result.best, result.test, trained_on=examples, steps=steps
+    )

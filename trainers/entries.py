@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from trainers.fields import Field, FieldError, Value, checked, resolved
+from trainers.fields import Field, FieldError, Limit, Value, checked, resolved
 
 if TYPE_CHECKING:
     from trainers.data.dataset import Dataset
@@ -74,7 +74,8 @@ class MethodEntry:
     side by side; where False, in turn. ``changes_inputs``: it shows students other inputs than
     those that teachers' outputs were kept for, so that teachers are asked anew.
     ``teacher_is_student``: its teacher has the student's architecture. ``one_teacher_only``:
-    choices, by hyperparameter, that know one teacher alone.
+    choices, by hyperparameter, that know one teacher alone. ``limits``: where it is a simpler
+    method; a search tries these first.
 
     Of a method that is not almkd's: ``space``: what is searched of its own hyperparameters unless a
     sweep says otherwise, each as a spec has it (``{"low": 0.1, "high": 10.0, "log": True}`` or
@@ -96,6 +97,7 @@ class MethodEntry:
     changes_inputs: bool = False
     teacher_is_student: bool = False
     one_teacher_only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    limits: tuple[Limit, ...] = ()
 
     @property
     def declared(self) -> tuple[Field, ...]:
@@ -149,13 +151,14 @@ class MethodEntry:
 class DatasetEntry:
     """A data set.
 
-    ``load``, ``missing`` (what to fetch and where to put it, if anything), ``shape`` and ``counts``
-    take the options as keywords: those of ``fields``. ``treatment``: options of what is done to
-    examples on their way to a student. ``official_test``: whether it has, or can have, an official
-    test part. Every data set takes ``examples`` besides: a part of it, where it is not an option.
-    ``shape``: that of one input; ``counts``: its examples, and the numbers that a teacher gives for
-    one of them; each None where only a file of the user's tells. ``noise_defaults``: what options
-    of the noise are by default here. ``origin``: who it is of.
+    ``load``, ``missing`` (what to fetch and where to put it, if anything), ``shape``, ``counts``
+    and ``may_change`` take the options as keywords: those of ``fields``. ``treatment``: options of
+    what is done to examples on their way to a student. ``official_test``: whether it has, or can
+    have, an official test part. Every data set takes ``examples`` besides: a part of it, where it
+    is not an option. ``shape``: that of one input; ``counts``: its examples, and the numbers that a
+    teacher gives for one of them; each None where only a file of the user's tells. ``may_change``:
+    whether another day it may hold something else under the same options, as files can.
+    ``noise_defaults``: what options of the noise are by default here. ``origin``: who it is of.
     """
 
     what: ClassVar[str] = "options"
@@ -169,6 +172,7 @@ class DatasetEntry:
     missing: Callable[..., str | None] = lambda **options: None
     shape: Callable[..., Shape | None] = lambda **options: None
     counts: Callable[..., tuple[int, int] | None] = lambda **options: None
+    may_change: Callable[..., bool] = lambda **options: True
     noise_defaults: Mapping[str, Any] = field(default_factory=dict)
     origin: str = ALMKD
 

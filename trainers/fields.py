@@ -90,6 +90,14 @@ class Field:
         return None
 
 
+@dataclass(frozen=True)
+class Limit:
+    """Hyperparameters at which a method is a simpler one; ``method``: its name, if it has one."""
+
+    at: Mapping[str, Value]
+    method: str = ""
+
+
 def resolved(fields: Sequence[Field], given: Mapping[str, Any]) -> dict[str, Any]:
     """Every field's value, its default where none is given; what is None is left out."""
     values = {field.name: given.get(field.name, field.default) for field in fields}

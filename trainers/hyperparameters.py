@@ -1,6 +1,6 @@
 """Hyperparameters that several methods share, declared once."""
 
-from trainers.fields import Field
+from trainers.fields import Field, Limit
 
 LR = Field(
     "lr", "float", 0.1, "learning rate at the first epoch", "ALM-KD's authors' code, CIFAR",
@@ -42,3 +42,5 @@ HELD_OUT_BATCH = Field(
 
 OPTIMIZER = (LR, WEIGHT_DECAY)
 MIX = (*OPTIMIZER, TEMPERATURE, ALPHA)
+# Of a mix by alpha: the label alone, and the teachers alone.
+ENDS_OF_MIX = (Limit({"alpha": 0.0}, "labels_only"), Limit({"alpha": 1.0}))

@@ -97,17 +97,27 @@ def missing(spec: DataSpec) -> str | None:
     """
     if problem := entry_of(spec).missing(**_for_its_loader(spec)):
         return f"{spec.dataset}: {problem}"
-    kinds = TASKS[spec.task].noise_kinds.values()
-    for field in (field for kind in kinds for field in kind.fields if field.kind == "path"):
-        path = spec.noise.options.get(field.name)
-        if path and not (file := Path(path).expanduser()).is_file():
-            return f"there is no file {file}; put it there or correct conditions.{field.name}"
+    for name, path in _noise_files(spec).items():
+        if not (file := Path(path).expanduser()).is_file():
+            return f"there is no file {file}; put it there or correct conditions.{name}"
     return None
+
+
+def may_change(spec: DataSpec) -> bool:
+    """Whether what ``spec`` names may hold something else another day: files, one's own code."""
+    return bool(_noise_files(spec)) or entry_of(spec).may_change(**_for_its_loader(spec))
 
 
 def unusable(dataset: Dataset, spec: DataSpec, labels: Labels) -> str | None:
     """Why ``labels`` cannot be had on a data set that was loaded, or None."""
     return TASKS[spec.task].usable(dataset, spec, labels)
+
+
+def _noise_files(spec: DataSpec) -> dict[str, str]:
+    """The files that the noise reads, by the name of their option."""
+    kinds = TASKS[spec.task].noise_kinds.values()
+    names = [field.name for kind in kinds for field in kind.fields if field.kind == "path"]
+    return {name: path for name in names if (path := spec.noise.options.get(name))}
 
 
 def _loaded(spec: DataSpec) -> Dataset:

@@ -1,5 +1,6 @@
 """One training in the foreground."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -39,7 +40,7 @@ def train(  # noqa: PLR0913, PLR0917 - an option each
         ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="By default that of the sweep's search.")
+        int | None, typer.Option(min=0, help="By default that of the cell's first search.")
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Of the student.")] = None,
     runs_dir: RunsOption = DEFAULT_RUNS,
@@ -50,6 +51,7 @@ def train(  # noqa: PLR0913, PLR0917 - an option each
     Example: almkd train digits --cell symmetric-0.4-noisy/alm_kd --value meta_lr=100
     """
     from sweep.foreground import Teachers, Training, compute_as_workers_do, find_cell
+    from sweep.plan.content import fingerprints
     from sweep.plan.plan import Plan
     from sweep.run import load_data, refuse_missing_data
     from sweep.spec.code_needed import check_code_is_allowed
@@ -60,10 +62,14 @@ def train(  # noqa: PLR0913, PLR0917 - an option each
     check_code_is_allowed(wanted, allow_code)
     plan = Plan(wanted)
     chosen = find_cell(plan, cell)
-    training = Training(plan, chosen, _values(values), plan.search_seed if seed is None else seed)
+    first = plan.searches_of(chosen)[0].seed
+    training = Training(plan, chosen, _values(values), first if seed is None else seed)
     refuse_missing_data(plan)
     compute_as_workers_do(wanted)
-    dataset = load_data(plan)[content_key(chosen.spec.data_settings())]
+    datasets = load_data(plan)
+    # Its teachers have what was read in their keys.
+    training = replace(training, plan=Plan(wanted, fingerprints(wanted, datasets)))
+    dataset = datasets[content_key(chosen.spec.data_settings())]
     teachers = Teachers(dataset, runs_dir / "teachers")
     _gather(training, teachers)
     _train(training, teachers)

@@ -8,6 +8,8 @@ import pandas as pd
 from sweep.compare import statistics
 from sweep.compare.clean_labels import clean_labels_text
 from sweep.compare.comparison import comparison_count, paired_scores
+from sweep.compare.contained import below_contained
+from sweep.compare.fairness import trained_alike
 from sweep.compare.notation import (
     better_text,
     condition_text,
@@ -43,6 +45,8 @@ def answer(table: pd.DataFrame, record: SweepRecord) -> list[str]:
         seed_warning(len(record.confirm_seeds), comparison_count(record)),
         _missing_runs(table, record),
         _budgets(table, record),
+        trained_alike(record),
+        *below_contained(record),
         clean_labels_text(record),
     )
     return lines + [limit for limit in limits if limit]

@@ -28,7 +28,7 @@ def comparison_columns(metric: str, axes: Sequence[str] = ()) -> tuple[str, ...]
     whatever the direction, paired by seed; `prob_better` and `called` honour the direction.
     `n_seeds` counts finished confirm seeds, `n_failed_seeds` those that ended without a value.
     `n_trials`, `n_pruned` and `n_failed` count search trials; `epochs_trained` sums the epochs of
-    search and confirm. `clean_labels` says how many of them a row had, and for what.
+    search, shortlist and confirm. `clean_labels` says how many of them a row had, and for what.
     """
     return (
         *("sweep", "dataset", "noise_kind", "noise_rate", "teacher_labels", *axes),
@@ -85,11 +85,13 @@ def trials_table(record: SweepRecord) -> pd.DataFrame:
     """
     columns = trial_columns(record.metric, record.objective.name)
     extra = [column for column in record.trials.columns if column not in columns]
-    trials = record.trials[[*columns, *extra]].astype({"trial": "Int64"})
+    trials = record.trials[[*columns, *extra]]
+    whole = ("trial", "stream", "train_examples", "steps_per_epoch")
+    trials = trials.astype(dict.fromkeys(whole, "Int64"))
     order = pd.DataFrame(
         [_trial_order(record, row) for row in trials.to_dict("records")],
         index=trials.index,
-        columns=["stage", "condition", "method", "cell", "noise", "trial", "seed", "run"],
+        columns=["stage", "condition", "method", "cell", "noise", "trial", "seed", "stream", "run"],
     )
     by = list(order.columns)
     positions = order.reset_index(drop=True).sort_values(by, kind="stable").index
@@ -119,6 +121,7 @@ def cell_rng(seed: int, *names: str) -> np.random.Generator:
 def _cell_row(record: SweepRecord, condition: Condition, method: str, seed: int) -> dict[str, Any]:
     search = trials_of(record, "search", condition, method)
     confirm = trials_of(record, "confirm", condition, method)
+    shortlist = trials_of(record, "shortlist", condition, method)
     values = np.array(list(scores(record, condition, method).values()))
     rng = cell_rng(seed, record.name, *_names(record, condition, method), "mean")
     low, high = statistics.bca_interval(values, rng)
@@ -134,12 +137,14 @@ def _cell_row(record: SweepRecord, condition: Condition, method: str, seed: int)
         f"test_{record.metric}_std": statistics.sample_std(values),
         "ci95_low": low,
         "ci95_high": high,
-        # One configuration per cell is confirmed; were there more, all of them would be shown.
+        # One for the whole cell, or for each of its seeds.
         "best_params": " | ".join(sorted(set(confirm["params"].dropna()))),
         "n_trials": len(search),
         "n_pruned": int((search["state"] == "pruned").sum()),
         "n_failed": int((search["state"] == "failed").sum()),
-        "epochs_trained": int(search["epochs_trained"].sum() + confirm["epochs_trained"].sum()),
+        "epochs_trained": int(
+            sum(runs["epochs_trained"].sum() for runs in (search, shortlist, confirm))
+        ),
         "clean_labels": record.clean.get(record.cell(condition, method), ""),
     }
 
@@ -200,5 +205,6 @@ def _trial_order(record: SweepRecord, row: dict[Any, Any]) -> tuple[Any, ...]:
         (row["noise_kind"], float(row["noise_rate"])),
         -1 if pd.isna(row["trial"]) else int(row["trial"]),
         int(row["seed"]),
+        -1 if pd.isna(row["stream"]) else int(row["stream"]),
         str(row["run_id"]),
     )

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from sweep.compare.notation import listed
 from sweep.compare.records import TEACHER, SweepRecord, completed, trials_of
 from sweep.plan.plan import Condition
 
@@ -43,17 +44,19 @@ def failures_table(record: SweepRecord) -> pd.DataFrame:
 
 
 def _cell_row(record: SweepRecord, condition: Condition, method: str) -> dict[str, object]:
-    search = trials_of(record, "search", condition, method)
-    confirm = trials_of(record, "confirm", condition, method)
+    search, shortlist, confirm = (
+        trials_of(record, stage, condition, method) for stage in ("search", "shortlist", "confirm")
+    )
     states = search["state"].value_counts()
     confirmed = len(completed(confirm, record.test_column))
-    both = pd.concat([search, confirm])
+    both = pd.concat([search, shortlist, confirm])
     ends = both["started"] + both["wall_s"]
     held = (ends.groupby(both["cohort"]).max() - both.groupby("cohort")["started"].min()).sum()
     return {
         **condition.columns,
         "method": method,
         "clean_labels": record.clean.get(record.cell(condition, method), ""),
+        **{name: _one(confirm[name]) for name in ("train_examples", "steps_per_epoch")},
         "planned": record.planned_trials.get(method, 0),
         "asked": len(search),
         "complete": int(states.get("complete", 0)),
@@ -61,6 +64,8 @@ def _cell_row(record: SweepRecord, condition: Condition, method: str) -> dict[st
         "failed": int(states.get("failed", 0)),
         "unfinished": int(states.get("running", 0) + states.get("interrupted", 0)),
         "search_epochs": int(search["epochs_trained"].sum()),
+        "shortlisted": int((shortlist["state"] == "complete").sum()),
+        "shortlist_epochs": int(shortlist["epochs_trained"].sum()),
         "confirmed": confirmed,
         "confirm_planned": len(record.confirm_seeds),
         "confirm_epochs": int(confirm["epochs_trained"].sum()),
@@ -68,6 +73,35 @@ def _cell_row(record: SweepRecord, condition: Condition, method: str) -> dict[st
         "device_s": float(held) * record.devices,
         "device": record.device,
     }
+
+
+def trained_alike(record: SweepRecord) -> str:
+    """Which rows trained on other numbers of examples or steps, and what is paired then, in a
+    sentence; empty where all are alike, or nothing is known of it."""
+    found: dict[tuple[int, int], list[str]] = {}
+    for condition, method in record.shown.values():
+        confirm = trials_of(record, "confirm", condition, method)
+        counts = confirm[["train_examples", "steps_per_epoch"]].dropna().drop_duplicates()
+        for examples, steps in counts.itertuples(index=False):
+            methods = found.setdefault((int(examples), int(steps)), [])
+            if method not in methods:
+                methods.append(method)
+    if len(found) <= 1:
+        return ""
+    told = [
+        f"{listed(methods)} on {examples} in {steps} steps"
+        for (examples, steps), methods in sorted(found.items())
+    ]
+    return (
+        f"Rows train on different numbers of examples an epoch: {'; '.join(told)}. Between these"
+        " the split, the noise and the first weights are paired by seed, the batches are not."
+    )
+
+
+def _one(counts: "pd.Series[int]") -> int | None:
+    """The number that all confirm runs of a cell share; None where it is not known."""
+    known = counts.dropna().unique()
+    return int(known[0]) if len(known) == 1 else None
 
 
 def _unconfirmed(record: SweepRecord, condition: Condition, method: str) -> list[dict[str, object]]:

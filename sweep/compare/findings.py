@@ -7,12 +7,14 @@ from functools import cached_property
 import pandas as pd
 
 from sweep.compare.answer import answer
+from sweep.compare.collapses import collapses_table, collapses_text
 from sweep.compare.curves import Curves
 from sweep.compare.exploratory import exploratory_table
 from sweep.compare.fairness import failures_table, fairness_table
 from sweep.compare.origin import Origin
 from sweep.compare.paper import PaperTable, paper_table
 from sweep.compare.records import SweepRecord
+from sweep.compare.shortlist import shortlist_table
 
 
 # Compared by identity, as the record.
@@ -34,8 +36,9 @@ class Findings:
 
     @cached_property
     def answer(self) -> list[str]:
-        """The question and its answer in words."""
-        return answer(self.table, self.record)
+        """The question and its answer in words, and what the curves say against it."""
+        collapsed = collapses_text(self.record, self.curves)
+        return [*answer(self.table, self.record), *([collapsed] if collapsed else [])]
 
     @cached_property
     def wide(self) -> PaperTable:
@@ -51,6 +54,16 @@ class Findings:
     def fairness(self) -> pd.DataFrame:
         """What every cell was given."""
         return fairness_table(self.record)
+
+    @cached_property
+    def shortlist(self) -> pd.DataFrame:
+        """What was tried again before a configuration was chosen."""
+        return shortlist_table(self.record)
+
+    @cached_property
+    def collapses(self) -> pd.DataFrame:
+        """Where learned weights made runs worse from their first update on."""
+        return collapses_table(self.record, self.curves)
 
     @cached_property
     def failures(self) -> pd.DataFrame:

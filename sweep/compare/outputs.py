@@ -31,6 +31,11 @@ REPORT = "report.html"
 MEANS = (
     "Mean over seeds with 95 % intervals; an interval that is not seen is smaller than its marker."
 )
+ONE_SEARCH = (
+    "Lines: the search as it went. Bands: 95 % of searches that draw the same trials at random,"
+    " with replacement."
+)
+SEARCH_OF_EACH_SEED = "Thin lines: the search of each seed as it went."
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,8 @@ def _tables(findings: Findings) -> dict[str, str]:
         "trials.csv": to_csv(trials_table(findings.record)),
         "exploratory.csv": to_csv(findings.exploratory),
         "fairness.csv": to_csv(findings.fairness),
+        **({"shortlist.csv": to_csv(findings.shortlist)} if len(findings.shortlist) else {}),
+        **({"collapses.csv": to_csv(findings.collapses)} if len(findings.collapses) else {}),
         "failures.csv": to_csv(findings.failures),
     }
 
@@ -138,8 +145,8 @@ def _of_search(findings: Findings) -> Iterator[Drawing]:
         yield Drawing(
             "best_so_far",
             "Best so far over epochs spent",
-            "What a smaller search would have shown. Lines: the search as it went. Bands: 95 % of"
-            " searches that draw the same trials at random, with replacement.",
+            "What a smaller search would have shown. "
+            + (SEARCH_OF_EACH_SEED if record.per_seed else ONE_SEARCH),
             lambda: best_over_budget(record, findings.origin.spec.seed),
         )
     for method in methods:

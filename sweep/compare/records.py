@@ -19,27 +19,31 @@ from trainers.entries import Metric
 Direction = Literal["maximize", "minimize"]
 
 TEACHER = "teacher"
-STAGES = ("teacher", "search", "confirm")
+STAGES = ("teacher", "search", "shortlist", "confirm")
 STATES = ("complete", "pruned", "failed", "running", "interrupted")
 
 # Column -> meaning. `{metric}` stands for the metric that is compared, `{objective}` for the one
 # that search improves. One row per trial of any stage.
 TRIAL_COLUMNS: Mapping[str, str] = {
     "sweep": "name of the sweep",
-    "stage": "teacher, search or confirm",
+    "stage": "teacher, search, shortlist or confirm",
     "cell": "identifier of the cell (method x condition) the trial belongs to",
     "method": "label of the method; 'teacher' in the teacher stage",
     "noise_kind": "how labels were corrupted",
     "noise_rate": "share of corrupted training labels, in [0, 1]",
     "teacher_labels": "which labels the teacher was trained on",
-    "trial": "number of the trial within its search, nullable integer; missing outside the search",
-    "seed": "integer seed of split, noise, initial weights and batch order",
+    "trial": "number of the trial within its search, of a shortlist run that of the trial whose "
+    "configuration it has, nullable integer; missing elsewhere",
+    "seed": "integer seed of split and noise; outside the shortlist also of weights and batches",
+    "stream": "number of the shortlist's draw of weights and batches, nullable integer",
     "state": "complete, pruned, failed, running or interrupted",
     "reason": "why the trial did not complete; missing where it did",
     "validation_{objective}": "best over epochs on the validation split, in the objective's unit",
     "best_epoch": "epoch of the best validation value, from 1",
     "test_{metric}": "test value of the best epoch, in the record's unit; confirm stage only",
     "epochs_trained": "number of epochs run, whatever the state",
+    "train_examples": "how many examples it trained on, nullable integer; missing until it ends",
+    "steps_per_epoch": "steps of an epoch, nullable integer; missing until it ends",
     "started": "when the trial began, seconds since 1970 (UTC); missing where unknown",
     "wall_s": "wall-clock time, seconds; trials of a cohort train side by side and share it",
     "cohort": "the cohort it trained in, which is one process; missing where unknown",
@@ -80,6 +84,9 @@ class SweepRecord:
     # that does not read what sets conditions apart is trained once.
     cells: Mapping[tuple[Condition, str], str] = field(default_factory=dict)
     clean: Mapping[str, str] = field(default_factory=dict)  # cell -> its clean labels, in words
+    per_seed: bool = False  # every confirm seed has a search of its own
+    # cell -> the rows that it contains, by label, and at which hyperparameters
+    contains: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_plan(self)

@@ -32,6 +32,7 @@ from sweep.compare.paper import wide_html_table
 from sweep.compare.records import SweepRecord
 from sweep.compare.statistics import LEVEL
 from sweep.compare.tables import NOTHING, delta_text, rows_of
+from sweep.spec.search import Search
 from sweep.spec.spec import SweepSpec
 
 TEMPLATE = "report.html.j2"
@@ -84,6 +85,9 @@ def report(findings: Findings, pictures: Sequence[Picture]) -> str:
         pictures=pictures,
         shared=shared_settings(origin.spec),
         fairness=Markup(html_table(findings.fairness.round({"wall_s": 1, "device_s": 1}))),
+        shortlist=_if_any(findings.shortlist),
+        collapses=_if_any(findings.collapses),
+        shortlist_count=len(findings.shortlist),
         failures=Markup(html_table(findings.failures.head(MOST_FAILURES))),
         failure_count=len(findings.failures),
         spec=yaml.safe_dump(
@@ -127,7 +131,9 @@ def shared_settings(spec: SweepSpec) -> dict[str, str]:
     ranges = [f"{name} {domain}" for name, domain in _shared_ranges(spec).items()]
     return {
         "search trials in a cell": f"{search.trials}, asked in generations of {search.generation}"
-        " (none where nothing varies)",
+        " (none where nothing varies)"
+        f"{', for every confirm seed anew' if search.per_seed else ''}",
+        "shortlist": _shortlist(search),
         "epochs, at most": str(training.epochs),
         "sampler": _named(search.sampler.name, search.sampler.parameters()),
         "pruner": _named(search.pruner.name, search.pruner.parameters()),
@@ -135,6 +141,18 @@ def shared_settings(spec: SweepSpec) -> dict[str, str]:
         "selection": _selection(spec),
         "confirm seeds": f"{spec.confirm.seeds}, the same for every method",
     }
+
+
+def _if_any(table: pd.DataFrame) -> str:
+    return Markup(html_table(table.round(2))) if len(table) else ""
+
+
+def _shortlist(search: Search) -> str:
+    """What is tried again before one configuration is confirmed."""
+    if search.shortlist == "none":
+        return "none: the trial with the best value is confirmed"
+    configurations, streams = search.shortlist.configurations, search.shortlist.seeds
+    return f"the best {configurations} configurations again on {streams} streams, the best mean"
 
 
 def _selection(spec: SweepSpec) -> str:

@@ -8,7 +8,11 @@ from sweep.plan.plan import Cell, Plan
 from sweep.spec.spec import SweepSpec
 
 # Larger is an extension: what is there is kept, and more of the same is run.
-MAY_GROW = ("search.trials", "confirm.seeds")
+MAY_GROW = (
+    "search.trials", "search.shortlist.configurations", "search.shortlist.seeds", "confirm.seeds",
+)  # fmt: skip
+# In place of none, an extension too.
+SHORTLIST = "search.shortlist"
 # More conditions and rows are an extension too, if the cells that are there stay what they are.
 MAY_ADD = (
     "conditions.noise_kind", "conditions.noise_rate", "conditions.teacher_labels",
@@ -40,7 +44,8 @@ def refuse_change(before: SweepSpec, now: SweepSpec) -> None:
 
 def grows(before: SweepSpec, now: SweepSpec) -> bool:
     """Whether ``now`` asks for more than ``before``."""
-    return any(path.startswith((*MAY_GROW, *MAY_ADD)) for path, _, _ in _between(before, now))
+    grown = (*MAY_GROW, *MAY_ADD, SHORTLIST)
+    return any(path.startswith(grown) for path, _, _ in _between(before, now))
 
 
 def _refuse_other_cells(before: SweepSpec, now: SweepSpec) -> None:
@@ -78,7 +83,9 @@ def _between(before: SweepSpec, now: SweepSpec) -> list[tuple[str, Any, Any]]:
 def _is_allowed(path: str, old: Any, new: Any) -> bool:
     if path.startswith(RANGES):
         return old is None
-    return path.startswith((*MAY_CHANGE, *MAY_ADD)) or (path in MAY_GROW and new >= old)
+    if path == SHORTLIST:
+        return bool(old == "none")
+    return path.startswith((*MAY_CHANGE, *MAY_ADD)) or (path in MAY_GROW and bool(new >= old))
 
 
 def _differences(before: Any, now: Any, path: str = "") -> list[tuple[str, Any, Any]]:

@@ -2,12 +2,16 @@
 
 import hashlib
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from search_spaces.domains import Domain
 from sweep.errors import BadInput
+from sweep.plan.content import Fingerprints
 from sweep.plan.lanes import generation_of, most_lanes
+from sweep.plan.limits import limits_of
 from sweep.plan.teacher_jobs import (
     TeacherJob,
     chain,
@@ -20,6 +24,7 @@ from sweep.spec.axes import AxisValue, combinations
 from sweep.spec.spec import RENAMED, MethodUse, SweepSpec
 from sweep.spec.variants import is_read
 from trainers.entries import MethodEntry
+from trainers.fields import Value
 from trainers.settings import Labels, ModelSpec
 
 
@@ -80,26 +85,52 @@ class Cell:
     entry: MethodEntry
 
     @property
+    def limits(self) -> tuple[Mapping[str, Value], ...]:
+        """What its searches try first: hyperparameters at which it is a simpler method."""
+        return limits_of(self.entry, self.space)
+
+    @property
     def id(self) -> str:
         """The cell's name in studies and runs."""
         return f"{self.condition}/{self.use.label}"
 
 
 @dataclass(frozen=True)
+class CellSearch:
+    """A search of a cell, and the runs that what it chose is confirmed in.
+
+    ``id``: its name in studies and runs; ``seed``: of its split, noise and teachers; ``confirmed``:
+    the confirm seeds that it chooses for.
+    """
+
+    cell: Cell
+    id: str
+    seed: int
+    confirmed: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Budget:
-    """Counts of what a sweep runs."""
+    """Counts of what a sweep runs, and the most epochs of students that it takes."""
 
     teachers: int
     search_trials: int
+    shortlist_runs: int
     confirm_runs: int
     cohorts: int
+    student_epochs: int
 
 
 class Plan:
-    """Everything that follows from a spec."""
+    """Everything that follows from a spec.
 
-    def __init__(self, spec: SweepSpec) -> None:
+    ``fingerprints``: of what was read from files and of the user's own code, for the keys of
+    teachers; without them all but these keys is the same.
+    """
+
+    def __init__(self, spec: SweepSpec, fingerprints: Fingerprints | None = None) -> None:
         self.spec = spec
+        self.fingerprints = fingerprints or {}
         kinds = spec.conditions
         self.conditions = tuple(
             Condition(kind, float(rate), teacher, values)
@@ -124,20 +155,45 @@ class Plan:
         self.lanes = max(self.lanes_of(cell) for cell in self.cells)
         self.search_seed = spec.seed
         self.confirm_seeds = tuple(spec.seed + 1 + i for i in range(spec.confirm.seeds))
+        self.searches = tuple(search for cell in self.cells for search in self.searches_of(cell))
+        self._searches = {search.id: search for search in self.searches}
+
+    def searches_of(self, cell: Cell) -> tuple[CellSearch, ...]:
+        """The searches of a cell: one, or one for every confirm seed.
+
+        Where nothing varies there is one place for all seeds, in which nothing is searched.
+        """
+        if not (self.spec.search.per_seed and cell.space):
+            return (CellSearch(cell, cell.id, self.search_seed, self.confirm_seeds),)
+        return tuple(
+            CellSearch(cell, f"{cell.id}/seed-{seed}", seed, (seed,)) for seed in self.confirm_seeds
+        )
+
+    def search(self, search_id: str) -> CellSearch:
+        """The search of that name."""
+        return self._searches[search_id]
 
     @cached_property
     def teachers(self) -> tuple[TeacherJob, ...]:
         """Every teacher that some cell needs, those of the search first."""
         return distinct(
             chain
-            for seed in (self.search_seed, *self.confirm_seeds)
+            for seed in self._seeds
             for cell in self.cells
             for chain in self._teacher_chains(cell, seed)
         )
 
     @property
+    def _seeds(self) -> tuple[int, ...]:
+        """Those of all splits: the search's, if it has one of its own, then those of confirm."""
+        own = () if self.spec.search.per_seed else (self.search_seed,)
+        return (*own, *self.confirm_seeds)
+
+    @property
     def teacher_cohorts(self) -> list[tuple[TeacherJob, ...]]:
         """Teachers that train together: first those that the search waits for, then the others."""
+        if self.spec.search.per_seed:
+            return cohorts(self.teachers)
         first = [job for job in self.teachers if job.seed == self.search_seed]
         others = [job for job in self.teachers if job.seed != self.search_seed]
         return [*cohorts(first), *cohorts(others)]
@@ -163,7 +219,9 @@ class Plan:
         labels = cell.condition.labels_of_teacher
         own = cell.entry.teacher_is_student
         networks = (like_student(cell.spec),) if own else cell.spec.teacher
-        return tuple(chain(cell.spec, network, labels, seed) for network in networks)
+        return tuple(
+            chain(cell.spec, network, labels, seed, self.fingerprints) for network in networks
+        )
 
     def shown(self, condition: Condition, label: str) -> Cell:
         """The cell that is shown for a row in a condition."""
@@ -219,8 +277,15 @@ class Plan:
         return self.lanes_of(cell) if together else 1
 
     def trials_of(self, cell: Cell) -> int:
-        """How many trials the search asks for in ``cell``: none where nothing varies."""
+        """How many trials a search of ``cell`` asks for: none where nothing varies."""
         return self.spec.search.trials if cell.space else 0
+
+    def shortlist_of(self, cell: Cell) -> tuple[int, int]:
+        """The most configurations of ``cell`` that a shortlist holds, and the streams of each."""
+        shortlist = self.spec.search.shortlist
+        if shortlist == "none":
+            return 0, 0
+        return min(shortlist.configurations, self.trials_of(cell)), shortlist.seeds
 
     def cell(self, cell_id: str) -> Cell:
         """The cell of that name."""
@@ -249,15 +314,20 @@ class Plan:
 
     @cached_property
     def _budget(self) -> Budget:
-        generation = self.generation
-        trials = [self.trials_of(cell) for cell in self.cells]
-        seeds = len(self.confirm_seeds)
-        cohorts = (
-            len(self.teacher_cohorts)
-            + sum(-(-n // generation) for n in trials)
-            + sum(-(-seeds // self.confirm_lanes_of(cell)) for cell in self.cells)
-        )
-        return Budget(len(self.teachers), sum(trials), len(self.cells) * seeds, cohorts)
+        trials = shortlisted = confirmed = epochs = 0
+        groups = len(self.teacher_cohorts)
+        for search in self.searches:
+            cell, lanes = search.cell, self.confirm_lanes_of(search.cell)
+            asked, seeds = self.trials_of(cell), len(search.confirmed)
+            streams = math.prod(self.shortlist_of(cell))
+            trials, shortlisted, confirmed = (
+                trials + asked,
+                shortlisted + streams,
+                confirmed + seeds,
+            )
+            groups += -(-asked // self.generation) - (-streams // lanes) - (-seeds // lanes)
+            epochs += (asked + streams + seeds) * cell.spec.student.training.epochs
+        return Budget(len(self.teachers), trials, shortlisted, confirmed, groups, epochs)
 
 
 def spec_hash(spec: SweepSpec) -> str:
@@ -265,6 +335,10 @@ def spec_hash(spec: SweepSpec) -> str:
     # Fields and a name of 0.1.0 still count, so that sweeps of then keep their hash.
     content = {"meta_split_for_baselines": "withhold", **spec.model_dump(mode="json")}
     content["data"].setdefault("augment", "none")
+    if spec.search.shortlist == "none":
+        del content["search"]["shortlist"]
+    if not spec.search.per_seed:
+        del content["search"]["per_seed"]
     before = {new: old for old, new in RENAMED.items()}
     for row, use in zip(content["methods"], spec.methods, strict=True):
         if use.method in before:

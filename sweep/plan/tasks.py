@@ -1,10 +1,10 @@
 """What a process is handed to train: a cohort with its lanes, as plain data."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from sweep.plan.plan import Cell, Plan
+from sweep.plan.plan import CellSearch, Plan
 from sweep.plan.teacher_jobs import TeacherJob
 from trainers.fields import Value
 from trainers.lanes.seeds import stream
@@ -14,8 +14,10 @@ from trainers.settings import CohortSpec, DataSpec, Lane, LaneSource, ModelSpec
 
 # Stands for a trial's number where there is no search.
 NO_TRIAL = -1
+# Above every seed that a spec can name, so that no confirm seed is one of a stream.
+ABOVE_SEEDS = 1 << 63
 
-Stage = Literal["teacher", "search", "confirm"]
+Stage = Literal["teacher", "search", "shortlist", "confirm"]
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,10 @@ class LaneTask:
 
 @dataclass(frozen=True)
 class CohortTask:
-    """A cohort to train; ``cell`` is empty for teachers, ``snapshots`` for all others.
+    """A cohort to train; ``cell`` and ``search`` are empty for teachers, ``snapshots`` for others.
 
-    ``teacher_networks``: of the M teachers that every lane reads, in their order.
+    ``search``: that of the cell which it belongs to. ``teacher_networks``: of the M teachers
+    that every lane reads, in their order.
     """
 
     id: str
@@ -45,6 +48,7 @@ class CohortTask:
     lanes: tuple[LaneTask, ...]
     snapshots: tuple[int, ...] = ()
     teacher_networks: tuple[ModelSpec, ...] = ()
+    search: str = ""
 
     @property
     def changes_inputs(self) -> bool:
@@ -62,7 +66,8 @@ class CohortTask:
 class LaneOutcome:
     """What a lane that trained to its end leaves: metrics at its best epoch.
 
-    In confirm also the test metrics, and an array per training example (N, ...) by name: ``row``
+    ``trained_on``: how many examples; ``steps``: of an epoch. In confirm also the
+    test metrics, and an array per training example (N, ...) by name: ``row``
     in the data set, ``label`` as given, ``true_label``, and the tables of the method.
     """
 
@@ -71,6 +76,8 @@ class LaneOutcome:
     best: Mapping[str, float]
     test: Mapping[str, float] = field(default_factory=dict)
     examples: Mapping[str, Any] = field(default_factory=dict)
+    trained_on: int = 0
+    steps: int = 0
 
 
 def teacher_run(job: TeacherJob) -> str:
@@ -78,14 +85,19 @@ def teacher_run(job: TeacherJob) -> str:
     return f"teacher/{job.key}"
 
 
-def trial_run(cell: str, number: int) -> str:
+def trial_run(search: str, number: int) -> str:
     """The key of a search trial's run."""
-    return f"{cell}/trial/{number}"
+    return f"{search}/trial/{number}"
 
 
-def confirm_run(cell: str, trial: int, seed: int) -> str:
+def shortlist_run(search: str, trial: int, number: int) -> str:
+    """The key of the run of a trial's configuration on the shortlist's stream ``number``."""
+    return f"{search}/shortlist/{trial}/{number}"
+
+
+def confirm_run(search: str, trial: int, seed: int) -> str:
     """The key of a confirm run of the configuration that won the search as trial ``trial``."""
-    return f"{cell}/confirm/{trial}/{seed}" if trial != NO_TRIAL else f"{cell}/confirm/{seed}"
+    return f"{search}/confirm/{trial}/{seed}" if trial != NO_TRIAL else f"{search}/confirm/{seed}"
 
 
 def teacher_cohort(jobs: tuple[TeacherJob, ...]) -> CohortTask:
@@ -122,29 +134,72 @@ def teacher_cohort(jobs: tuple[TeacherJob, ...]) -> CohortTask:
 
 
 def search_cohort(
-    plan: Plan, cell: Cell, trials: Mapping[int, Mapping[str, Value]], generation: int
+    plan: Plan, search: CellSearch, trials: Mapping[int, Mapping[str, Value]], generation: int
 ) -> CohortTask:
-    """The trials of one generation of a cell: all under the search seed."""
+    """The trials of one generation of a search: all under its seed."""
     lanes = tuple(
-        _student_lane(plan, cell, trial_run(cell.id, number), plan.search_seed, values)
+        _student_lane(plan, search, trial_run(search.id, number), search.seed, values)
         for number, values in trials.items()
     )
-    return _student_cohort(plan, cell, f"{cell.id}/search/{generation}", "search", lanes)
+    return _student_cohort(plan, search, f"{search.id}/search/{generation}", "search", lanes)
+
+
+def shortlist_cohort(
+    plan: Plan, search: CellSearch, runs: Sequence[tuple[int, Mapping[str, Value], int]]
+) -> CohortTask:
+    """Configurations on streams: the trial, its configuration, the number of the stream.
+
+    Split, noise and teachers are the search's; first weights and batches are drawn anew, and equal
+    for all configurations, and cells, on a stream.
+    """
+    lanes = tuple(
+        _with_seed(
+            _student_lane(
+                plan, search, shortlist_run(search.id, trial, number), search.seed, values
+            ),
+            _apart(search.seed, "selection", number),
+        )
+        for trial, values, number in runs
+    )
+    return _student_cohort(plan, search, lanes[0].key, "shortlist", lanes)
 
 
 def confirm_cohort(
-    plan: Plan, cell: Cell, trial: int, values: Mapping[str, Value], seeds: tuple[int, ...]
+    plan: Plan,
+    search: CellSearch,
+    trial: int,
+    values: Mapping[str, Value],
+    seeds: tuple[int, ...],
 ) -> CohortTask:
-    """One configuration of a cell under several fresh seeds."""
+    """One configuration of a cell under several of the seeds that it is confirmed on.
+
+    Where every seed has a search of its own, first weights and batches come from a stream of their
+    own, as the run would else repeat a trial of that search.
+    """
     lanes = tuple(
-        _student_lane(plan, cell, confirm_run(cell.id, trial, seed), seed, values) for seed in seeds
+        _student_lane(plan, search, confirm_run(search.id, trial, seed), seed, values)
+        for seed in seeds
     )
-    return _student_cohort(plan, cell, confirm_run(cell.id, trial, seeds[0]), "confirm", lanes)
+    if plan.spec.search.per_seed:
+        lanes = tuple(_with_seed(lane, _apart(lane.lane.seed, "final")) for lane in lanes)
+    name = confirm_run(search.id, trial, seeds[0])
+    return _student_cohort(plan, search, name, "confirm", lanes)
+
+
+def _apart(seed: int, *purpose: str | int) -> int:
+    """A seed of first weights and batches that no spec can name."""
+    return ABOVE_SEEDS + stream(seed, *purpose)
+
+
+def _with_seed(task: LaneTask, seed: int) -> LaneTask:
+    """The same lane with first weights and batches of another seed."""
+    return replace(task, lane=replace(task.lane, seed=seed))
 
 
 def _student_lane(
-    plan: Plan, cell: Cell, key: str, seed: int, values: Mapping[str, Value]
+    plan: Plan, search: CellSearch, key: str, seed: int, values: Mapping[str, Value]
 ) -> LaneTask:
+    cell = search.cell
     return LaneTask(
         Lane(key, seed, {**cell.use.pin, **values}),
         LaneSource(
@@ -157,8 +212,9 @@ def _student_lane(
 
 
 def _student_cohort(
-    plan: Plan, cell: Cell, name: str, stage: Stage, lanes: tuple[LaneTask, ...]
+    plan: Plan, search: CellSearch, name: str, stage: Stage, lanes: tuple[LaneTask, ...]
 ) -> CohortTask:
+    cell = search.cell
     student = cell.spec.student
     spec = CohortSpec(
         cell.use.method,
@@ -175,4 +231,5 @@ def _student_cohort(
         cell.spec.data_settings(),
         lanes,
         teacher_networks=plan.teacher_networks(cell),
+        search=search.id,
     )

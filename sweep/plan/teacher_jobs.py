@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from sweep.plan.content import Fingerprints, of_data, of_model
 from sweep.plan.lanes import device_of, most_lanes
 from sweep.spec.spec import SweepSpec
 from sweep.spec.student import Teacher
@@ -44,12 +45,15 @@ class TeacherJob:
         return "born_again" if self.parent else "labels_only"
 
 
-def chain(spec: SweepSpec, network: Teacher, labels: Labels, seed: int) -> tuple[TeacherJob, ...]:
+def chain(
+    spec: SweepSpec, network: Teacher, labels: Labels, seed: int, fingerprints: Fingerprints
+) -> tuple[TeacherJob, ...]:
     """The generations of a network, first to last."""
+    content_read = _fingerprints_of(spec, network, fingerprints)
     jobs: list[TeacherJob] = []
     for _ in range(network.generations or 1):
         parent = jobs[-1].key if jobs else ""
-        key = _key(spec, network, labels, seed, parent)
+        key = _key(spec, network, labels, seed, parent, content_read)
         jobs.append(TeacherJob(key, spec, network, labels, seed, parent))
     return tuple(jobs)
 
@@ -101,7 +105,24 @@ def _shape(job: TeacherJob) -> str:
     return json.dumps([generation(job.key), network, data], sort_keys=True)
 
 
-def _key(spec: SweepSpec, network: Teacher, labels: Labels, seed: int, parent: str) -> str:
+def _fingerprints_of(
+    spec: SweepSpec, network: Teacher, fingerprints: Fingerprints
+) -> tuple[str, ...]:
+    """Those of a teacher's data and of its network's module, where there are any."""
+    if not fingerprints:
+        return ()
+    names = (*of_data(spec.data_settings()), *of_model(network.model))
+    return tuple(fingerprints[name] for name in names if name in fingerprints)
+
+
+def _key(
+    spec: SweepSpec,
+    network: Teacher,
+    labels: Labels,
+    seed: int,
+    parent: str,
+    content_read: tuple[str, ...],
+) -> str:
     """A content key: what a teacher's weights depend on, hashed; then its generation."""
     content: Mapping[str, Any] = {
         "format": TEACHER_FORMAT,
@@ -111,6 +132,7 @@ def _key(spec: SweepSpec, network: Teacher, labels: Labels, seed: int, parent: s
         "labels": asdict(labels) if labels.noise_rate else "clean",
         "seed": seed,
         "parent": parent,
+        **({"content": content_read} if content_read else {}),
     }
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
     return f"{digest}-{generation(parent) + 1 if parent else 1}"

@@ -4,32 +4,24 @@ One object owns the state of a sweep. Whatever trains cohorts asks it for work (
 reports every epoch (`report`), and hands in what came out (`finish`, `failed`, `lost`). It knows
 Optuna and the tracking store only as `Studies` and `Tracker`.
 
-Order: teachers first, those of the search before those of confirm; then, of all cells whose
-teachers are there, the one furthest behind; confirm runs of a cell as soon as its search is over.
-Which cohort finishes first changes that order, never what a cell is asked or what it prunes.
+Order: teachers first, those of the search before those of confirm; then, of all searches whose
+teachers are there, the one furthest behind; the shortlist of a search as soon as its trials are
+over, then its confirm runs. Which cohort finishes first changes that order, never what a search is
+asked, prunes or chooses.
 """
 
 import math
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from sweep.plan.plan import Cell, Plan
-from sweep.plan.tasks import (
-    NO_TRIAL,
-    CohortTask,
-    LaneOutcome,
-    confirm_cohort,
-    confirm_run,
-    search_cohort,
-    teacher_cohort,
-    trial_run,
-)
+from sweep.plan.tasks import NO_TRIAL, CohortTask, LaneOutcome, teacher_cohort, trial_run
 from sweep.plan.teacher_jobs import TeacherJob
+from sweep.referee.search_state import SearchState, in_turn
 from sweep.referee.states import ENDED, State
-from sweep.referee.stores import Metrics, Outcome, PastTrial, Studies, Tracker
-from trainers.fields import Value
+from sweep.referee.stores import EndedRun, Metrics, Outcome, Studies, Tracker
 
 
 @dataclass
@@ -57,20 +49,6 @@ class _Flight:
     waits: bool = False
 
 
-@dataclass
-class _CellState:
-    """How far a cell has come."""
-
-    cell: Cell
-    asked: int = 0
-    flying: bool = False
-    unfinished: dict[int, Mapping[str, Value]] = field(default_factory=dict)
-    ended: Counter[str] = field(default_factory=Counter)
-    best: PastTrial | None = None
-    confirm_left: list[int] | None = None
-    confirm_done: int = 0
-
-
 class Referee:
     """The state of a sweep that runs."""
 
@@ -80,10 +58,10 @@ class Referee:
         studies: Studies,
         tracker: Tracker,
         teachers: Iterable[str] = (),
-        ended: Iterable[str] = (),
+        ended: Mapping[str, EndedRun] | None = None,
         begun: Iterable[frozenset[str]] = (),
     ) -> None:
-        """``teachers``: keys of those at hand; ``ended``: keys of runs that are over.
+        """``teachers``: keys of those at hand; ``ended``: runs that are over, by key.
 
         ``begun``: keys of runs that were saved together while they trained, for each checkpoint.
         """
@@ -103,9 +81,11 @@ class Referee:
         for job in plan.teachers:
             if self._has(job):
                 tracker.reuse(teacher_cohort((job,)))
-        self._ended = set(ended)
-        self._begun = tuple(begun)
-        self._cells = {cell.id: self._recall(cell) for cell in plan.cells}
+        runs, together = ended or {}, tuple(begun)
+        self._searches = {
+            search.id: SearchState(plan, search, studies, runs, together)
+            for search in plan.searches
+        }
 
     @property
     def flying(self) -> set[str]:
@@ -142,7 +122,7 @@ class Referee:
             return 1.0
         if flight.task.stage != "search":
             return math.inf
-        return self._studies.judged_from(flight.task.cell)
+        return self._studies.judged_from(flight.task.search)
 
     def report(
         self, cohort: str, epoch: int, keys: Sequence[str], rows: Sequence[Metrics]
@@ -172,12 +152,12 @@ class Referee:
             elif metric in row:
                 values[flight.live[key]] = row[metric]
         if search:
-            cell = flight.task.cell
-            self._studies.report(cell, epoch, values)
+            study = flight.task.search
+            self._studies.report(study, epoch, values)
             # Where nothing was evaluated there is nothing to judge by.
             if values and epoch < flight.task.spec.training.epochs:
-                for number in self._studies.judge(cell, epoch, list(values)):
-                    ends[trial_run(cell, number)] = Outcome(number, "pruned")
+                for number in self._studies.judge(study, epoch, list(values)):
+                    ends[trial_run(study, number)] = Outcome(number, "pruned")
         self._end(flight, ends)
         return [key in flight.live for key in keys]
 
@@ -235,124 +215,48 @@ class Referee:
         for flight in self._flights.values():
             self._end(flight, _all(flight, "interrupted"))
         self._flights.clear()
-        for state in self._cells.values():
-            # Recalled from an earlier launch, and not handed out again in this one.
-            waiting = [Outcome(number, "interrupted") for number in state.unfinished]
-            if waiting:
-                self._studies.tell(state.cell.id, waiting)
+        for state in self._searches.values():
+            if waiting := state.waiting():
+                self._studies.tell(state.search.id, waiting)
 
     def progress(self) -> Progress:
         """How far the sweep has come."""
         budget = self._plan.budget()
         states: Counter[str] = Counter()
-        for state in self._cells.values():
+        searches = self._searches.values()
+        for state in searches:
             states.update(state.ended)
         done = {
             "teachers": sum(self._has(job) for job in self._plan.teachers) + self._failed_teachers,
             "search": sum(states.values()),
-            "confirm": sum(state.confirm_done for state in self._cells.values()),
+            "shortlist": sum(state.shortlist_done for state in searches),
+            "confirm": sum(state.confirm_done for state in searches),
         }
         planned = {
             "teachers": budget.teachers,
             "search": budget.search_trials,
+            "shortlist": sum(state.shortlist_planned for state in searches),
             "confirm": budget.confirm_runs,
         }
         flying = tuple(self._flights)
         return Progress(done, planned, dict(states), self._lane_epochs, flying)
-
-    def _recall(self, cell: Cell) -> _CellState:
-        """A cell as the studies leave it."""
-        state = _CellState(cell)
-        for trial in self._studies.history(cell.id) if cell.space else ():
-            state.asked += 1
-            if trial.state in ENDED:
-                state.ended[trial.state] += 1
-            else:
-                state.unfinished[trial.number] = trial.params
-        return state
 
     def _choose(self) -> CohortTask | None:
         for jobs in self._teacher_cohorts:
             if all(not job.parent or job.parent in self._teachers for job in jobs):
                 self._teacher_cohorts.remove(jobs)
                 return teacher_cohort(jobs)
-        searching = [s for s in self._cells.values() if self._may_search(s)]
-        if searching:
-            return self._search(min(searching, key=lambda s: s.asked - len(s.unfinished)))
-        for state in self._cells.values():
-            if self._searched(state):
-                task = self._confirm(state)
-                if task:
-                    return task
+        behind = in_turn(
+            state
+            for state in self._searches.values()
+            if state.may_search and self._at_hand(state.cell, state.search.seed)
+        )
+        if behind:
+            return behind.next_trials()
+        for state in self._searches.values():
+            if task := state.next_after(self._at_hand):
+                return task
         return None
-
-    def _may_search(self, state: _CellState) -> bool:
-        more = bool(state.unfinished) or state.asked < self._plan.trials_of(state.cell)
-        return more and not state.flying and self._at_hand(state.cell, self._plan.search_seed)
-
-    def _searched(self, state: _CellState) -> bool:
-        all_asked = state.asked >= self._plan.trials_of(state.cell)
-        return all_asked and not state.unfinished and not state.flying
-
-    def _search(self, state: _CellState) -> CohortTask:
-        """The next generation of a cell, or what is left of one that was broken off."""
-        size = self._plan.generation
-        room = size - state.asked % size if state.asked % size or not state.unfinished else 0
-        count = min(room, self._plan.trials_of(state.cell) - state.asked)
-        trials = dict(state.unfinished)
-        if count > 0:
-            trials.update(self._studies.ask(state.cell.id, count))
-            state.asked += count
-        state.unfinished = {}
-        state.flying = True
-        return search_cohort(self._plan, state.cell, trials, (state.asked - 1) // size)
-
-    def _confirm(self, state: _CellState) -> CohortTask | None:
-        """The next confirm runs of a cell whose search is over: of its best configuration.
-
-        Runs of an earlier best, as before an extension of the search, are left behind.
-        """
-        if state.confirm_left is None:
-            state.best = self._best(state)
-            seeds = self._plan.confirm_seeds if state.best else ()
-            state.confirm_left = [
-                s for s in seeds if self._confirm_key(state, s) not in self._ended
-            ]
-            state.confirm_done = len(seeds) - len(state.confirm_left)
-        ready = [seed for seed in state.confirm_left if self._at_hand(state.cell, seed)]
-        ready = self._begun_together(state, ready)
-        seeds = tuple(ready[: self._plan.confirm_lanes_of(state.cell)])
-        if not seeds or state.best is None:
-            return None
-        state.confirm_left = [seed for seed in state.confirm_left if seed not in seeds]
-        return confirm_cohort(self._plan, state.cell, state.best.number, state.best.params, seeds)
-
-    def _begun_together(self, state: _CellState, seeds: list[int]) -> list[int]:
-        """Those of one checkpoint, if there is one for some of them, else all.
-
-        Teachers that were not there when runs began may be there now, and more runs with them.
-        """
-        for begun in self._begun:
-            together = [seed for seed in seeds if self._confirm_key(state, seed) in begun]
-            if together:
-                return together
-        return seeds
-
-    def _best(self, state: _CellState) -> PastTrial | None:
-        """The configuration to confirm: the best complete trial, the earliest of equals."""
-        if not state.cell.space:
-            return PastTrial(NO_TRIAL, "complete", {}, None)
-        sign = 1.0 if self._plan.spec.objective_metric.direction == "maximize" else -1.0
-        complete = [
-            (sign * trial.value, -trial.number, trial)
-            for trial in self._studies.history(state.cell.id)
-            if trial.state == "complete" and trial.value is not None
-        ]
-        return max(complete, key=lambda t: t[:2])[2] if complete else None
-
-    def _confirm_key(self, state: _CellState, seed: int) -> str:
-        assert state.best is not None
-        return confirm_run(state.cell.id, state.best.number, seed)
 
     def _at_hand(self, cell: Cell, seed: int) -> bool:
         return all(name in self._teachers for name in self._plan.teachers_of(cell, seed))
@@ -378,12 +282,14 @@ class Referee:
                 self._tracker.attach(key, outcome.examples)
             self._tracker.close(key, end.state, metrics, end.reason)
             if flight.task.stage == "confirm" and end.state in ENDED:
-                self._cells[flight.task.cell].confirm_done += 1
+                self._searches[flight.task.search].confirm_done += 1
+            if flight.task.stage == "shortlist" and end.state in ENDED:
+                self._searches[flight.task.search].shortlist_ended(key, end.value)
             if flight.task.stage == "teacher" and end.state == "failed":
                 self._fail_teacher(key.rsplit("/", 1)[1])
         if flight.task.stage == "search" and ends:
-            self._studies.tell(flight.task.cell, list(ends.values()))
-            self._cells[flight.task.cell].ended.update(
+            self._studies.tell(flight.task.search, list(ends.values()))
+            self._searches[flight.task.search].ended.update(
                 end.state for end in ends.values() if end.state in ENDED
             )
         for key in ends:
@@ -405,8 +311,8 @@ class Referee:
     def _land(self, flight: _Flight) -> None:
         del self._flights[flight.task.id]
         if flight.task.stage == "search":
-            others = [f.task.cell for f in self._flights.values() if f.task.stage == "search"]
-            self._cells[flight.task.cell].flying = flight.task.cell in others
+            others = [f.task.search for f in self._flights.values() if f.task.stage == "search"]
+            self._searches[flight.task.search].flying = flight.task.search in others
 
 
 def diverged(row: Metrics, objective: str) -> list[tuple[str, float]]:
@@ -435,6 +341,8 @@ def _closing_metrics(outcome: LaneOutcome | None, epochs: int) -> dict[str, floa
     return {
         "epochs_trained": outcome.epochs,
         "best_epoch": outcome.best_epoch,
+        "train_examples": outcome.trained_on,
+        "steps_per_epoch": outcome.steps,
         **best,
         **outcome.test,
     }

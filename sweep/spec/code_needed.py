@@ -11,7 +11,7 @@ def rows_of_own(spec: SweepSpec) -> tuple[str, ...]:
     """The paths of the user's own code whose rows a sweep reads; usually none."""
     names = [
         name
-        for made in _specs_of_cells(spec)
+        for made in specs_of_cells(spec)
         for name in (
             made.data.dataset,
             *(model.name for _, model in made.models()),
@@ -23,12 +23,12 @@ def rows_of_own(spec: SweepSpec) -> tuple[str, ...]:
 
 def needs_code(spec: SweepSpec) -> tuple[str, ...]:
     """The paths of the user's own code that a sweep would load and run; usually none."""
-    models = [model for made in _specs_of_cells(spec) for _, model in made.models()]
+    models = [model for made in specs_of_cells(spec) for _, model in made.models()]
     modules = [model.given["path"] for model in models if model.name == "module"]
     return tuple(dict.fromkeys([*rows_of_own(spec), *modules]))
 
 
-def _specs_of_cells(spec: SweepSpec) -> list[SweepSpec]:
+def specs_of_cells(spec: SweepSpec) -> list[SweepSpec]:
     """A spec, and those of its cells where they are others."""
     cells = [spec.at(values, use) for values in combinations(spec.axes) for use in spec.methods]
     return [spec, *(made for made in cells if made is not spec)]

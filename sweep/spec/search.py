@@ -1,6 +1,6 @@
 """The part of a spec that says how configurations are searched."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -40,15 +40,29 @@ class Pruner(Named):
     name: Annotated[str, one_of("pruner", PRUNERS)] = "median"
 
 
+class Shortlist(Strict):
+    """The best few configurations of a search, each trained on a few streams of its own.
+
+    ``configurations``: how many; ``seeds``: draws of first weights and batches for each.
+    """
+
+    configurations: Annotated[int, Field(ge=2, le=1_000)] = 3
+    seeds: Annotated[int, Field(ge=1, le=1_000)] = 3
+
+
 class Search(Strict):
     """The same budget, sampler, pruner and shared ranges for every cell.
 
-    ``trials`` per cell, asked and trained in generations of ``generation``; ``shared`` ranges hold
-    for every method that has the hyperparameter, ``own`` ranges for one label.
+    ``trials`` per search, asked and trained in generations of ``generation``; ``shortlist``: what
+    the best of them are tried on again before one is confirmed; ``per_seed``: a search of its own
+    for every confirm seed, in place of one for all of them. ``shared`` ranges hold for every method
+    that has the hyperparameter, ``own`` ranges for one label.
     """
 
     trials: Annotated[int, Field(ge=1)] = 24
     generation: Annotated[int, Field(ge=1)] = 8
+    shortlist: Shortlist | Literal["none"] = Shortlist()
+    per_seed: bool = False
     sampler: Sampler = Sampler()
     pruner: Pruner = Pruner()
     shared: SpaceSpec = Field(default_factory=dict)

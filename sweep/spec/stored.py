@@ -7,7 +7,8 @@ from sweep.spec.spec import RENAMED, SweepSpec
 
 VERSION = "version"
 # 1, without a number: of 0.1.0; what baselines did with the clean labels was one switch for all.
-NOW = 2
+# 2: no search had a shortlist.
+NOW = 3
 
 
 def written(spec: SweepSpec) -> dict[str, Any]:
@@ -20,7 +21,14 @@ def migrated(data: Any) -> Any:
     if not isinstance(data, dict):
         return data
     spec = {name: value for name, value in data.items() if name != VERSION}
-    return spec if data.get(VERSION, 1) >= NOW else _with_clean_in_rows(spec)
+    kept_as = data.get(VERSION, 1)
+    if kept_as < 2:
+        spec = _with_clean_in_rows(spec)
+    return spec if kept_as >= 3 else _without_shortlist(spec)
+
+
+def _without_shortlist(spec: dict[str, Any]) -> dict[str, Any]:
+    return {**spec, "search": {**spec["search"], "shortlist": "none"}}
 
 
 def _with_clean_in_rows(spec: dict[str, Any]) -> dict[str, Any]:

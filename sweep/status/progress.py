@@ -25,7 +25,7 @@ class StageProgress:
 
 @dataclass(frozen=True)
 class CellProgress:
-    """Trials of a cell's search by state; ``best``: the best validation value so far, if any.
+    """Trials of a cell's searches by state; ``best``: the best validation value so far, if any.
 
     ``asked`` counts all that were ever begun, ``running`` those that train now.
     """
@@ -77,16 +77,17 @@ def progress_of(plan: Plan, record: SweepRecord, state: str, now: float) -> Swee
     planned = {
         "teachers": budget.teachers,
         "search": budget.search_trials,
+        "shortlist": _shortlist_planned(plan, trials[trials["stage"] == "search"]),
         "confirm": budget.confirm_runs,
     }
     rows = {
         "teachers": trials[trials["stage"] == TEACHER],
-        "search": trials[trials["stage"] == "search"],
-        "confirm": trials[trials["stage"] == "confirm"],
+        **{stage: trials[trials["stage"] == stage] for stage in planned if stage != "teachers"},
     }
     stages = {
         stage: StageProgress(int(rows[stage]["state"].isin(ENDED).sum()), planned[stage])
         for stage in planned
+        if stage != "shortlist" or budget.shortlist_runs
     }
     busy = _busy_seconds(trials, now)
     epochs = int(trials["epochs_trained"].sum())
@@ -104,6 +105,19 @@ def progress_of(plan: Plan, record: SweepRecord, state: str, now: float) -> Swee
     )
 
 
+def _shortlist_planned(plan: Plan, search: pd.DataFrame) -> int:
+    """Runs of all shortlists: of as many configurations as there are, where that is known."""
+    ended = search[search["state"].isin(ENDED)].groupby(["cell", "seed"]).size()
+    complete = search[search["state"] == "complete"].groupby(["cell", "seed"])["params"].nunique()
+    planned = 0
+    for one in plan.searches:
+        place, (configurations, streams) = (one.cell.id, one.seed), plan.shortlist_of(one.cell)
+        if ended.get(place, 0) >= plan.trials_of(one.cell):
+            configurations = min(configurations, complete.get(place, 0))
+        planned += configurations * streams
+    return int(planned)
+
+
 def _cell(
     plan: Plan, cell: Cell, rows: Mapping[str, pd.DataFrame], record: SweepRecord
 ) -> CellProgress:
@@ -115,7 +129,7 @@ def _cell(
     best = values.max() if record.objective.direction == "maximize" else values.min()
     return CellProgress(
         cell=cell.id,
-        planned=plan.trials_of(cell),
+        planned=plan.trials_of(cell) * len(plan.searches_of(cell)),
         asked=len(search),
         running=int(states.get("running", 0)),
         complete=int(states.get("complete", 0)),
@@ -148,6 +162,7 @@ def _epochs_left(
     each = {
         "teachers": float(np.mean(teachers)) if teachers else 0.0,
         "search": float(ended["epochs_trained"].mean()) if len(ended) else student,
+        "shortlist": student,
         "confirm": student,
     }
     left = 0.0

@@ -10,7 +10,7 @@ from rich.progress import Progress as Bars
 
 from sweep.referee.referee import Progress
 
-STAGES = ("teachers", "search", "confirm")
+STAGES = ("teachers", "search", "shortlist", "confirm")
 REFRESH = 0.5  # seconds between looks at the referee
 LINE_EVERY = 10.0  # seconds between lines in a log
 
@@ -27,8 +27,13 @@ def watcher(console: Console) -> Callable[[Callable[[], Progress], threading.Eve
 
 def summary(progress: Progress) -> str:
     """One line: stages, states of ended trials, epochs."""
-    stages = ", ".join(f"{s} {progress.done[s]}/{progress.planned[s]}" for s in STAGES)
+    stages = ", ".join(f"{s} {progress.done[s]}/{progress.planned[s]}" for s in _stages(progress))
     return f"{stages}{_states(progress)}"
+
+
+def _stages(progress: Progress) -> list[str]:
+    """Those of a sweep: without a shortlist, there is none of it."""
+    return [stage for stage in STAGES if stage != "shortlist" or progress.planned[stage]]
 
 
 def _states(progress: Progress) -> str:
@@ -45,14 +50,17 @@ def _bars(console: Console, progress: Callable[[], Progress], ended: threading.E
         TimeElapsedColumn(),
     )
     with Bars(*columns, console=console) as bars:
-        rows = {s: bars.add_task(s, total=None, note="") for s in STAGES}
+        rows = {s: bars.add_task(s, total=None, note="", visible=s != "shortlist") for s in STAGES}
         last = False
         while not last:
             last = ended.wait(REFRESH)
             now = progress()
             for stage, row in rows.items():
                 note = _states(now).strip() if stage == "search" else ""
-                bars.update(row, completed=now.done[stage], total=now.planned[stage], note=note)
+                bars.update(
+                    row, completed=now.done[stage], total=now.planned[stage], note=note,
+                    visible=stage in _stages(now),
+                )  # fmt: skip
 
 
 def _lines(console: Console, progress: Callable[[], Progress], ended: threading.Event) -> None:

@@ -14,6 +14,7 @@ from sweep.adapters.ray import referee_actor
 from sweep.adapters.ray.dispatch import Worker
 from sweep.adapters.ray.referee_actor import ALL_DONE, RefereeActor, Stores
 from sweep.compare.records import SweepRecord
+from sweep.plan.content import fingerprints
 from sweep.plan.plan import Plan
 from sweep.referee.reports import Reports
 from sweep.run import Comparison, Places, launch, open_store
@@ -59,15 +60,16 @@ def actor_in_process(
     """The referee with its stores, as each launch begins with it."""
     monkeypatch.setattr(referee_actor.ray, "put", lambda array: array)
     places.sweep(spec.name).mkdir(parents=True, exist_ok=True)
+    settings = [cell.spec.data_settings() for cell in Plan(spec).cells]
+    datasets = {content_key(s): load_dataset(s) for s in settings}
     stores = Stores(
-        store.open_sweep(Plan(spec)),
+        store.open_sweep(Plan(spec, fingerprints(spec, datasets))),
         places.sweep(spec.name) / "mlflow.spool",
         str(places.journal(spec.name)),
         places.runs_dir / "teachers",
         places.checkpoints(spec.name),
     )
-    settings = [cell.spec.data_settings() for cell in Plan(spec).cells]
-    return RefereeActor(spec, stores, {content_key(s): load_dataset(s) for s in settings})
+    return RefereeActor(spec, stores, datasets)
 
 
 def train_in_process(

@@ -33,7 +33,7 @@ def store(tmp_path: Path) -> MlflowStore:
 
 
 def cohort(plan: Plan) -> CohortTask:
-    return confirm_cohort(plan, plan.cells[0], 0, {}, (1, 2))
+    return confirm_cohort(plan, plan.searches[0], 0, {}, (1, 2))
 
 
 def live_through(tracker: MlflowTracker, task: CohortTask) -> None:

@@ -27,6 +27,7 @@ SMALL: Mapping[str, Any] = {
     "search": {
         "trials": 6,
         "generation": 3,
+        "shortlist": "none",
         "sampler": {"name": "tpe", "n_startup_trials": 3},
         "pruner": {"name": "median", "n_startup_trials": 0},
     },

@@ -14,8 +14,8 @@ from sweep.adapters.optuna.studies import OptunaStudies
 from sweep.plan.plan import Plan
 from sweep.plan.tasks import CohortTask, LaneOutcome
 from sweep.referee.referee import Referee
-from sweep.referee.states import State
-from sweep.referee.stores import Metrics, PastTrial
+from sweep.referee.states import ENDED, State
+from sweep.referee.stores import EndedRun, Metrics, PastTrial
 from sweep.training import train
 from trainers.data.dataset import Dataset
 from trainers.task import KeptOutputs
@@ -69,6 +69,14 @@ class MemoryTracker:
     def completed(self, stage: str) -> list[str]:
         """Keys of the runs of a stage that completed."""
         return [key for key, run in self.of(stage).items() if run.states[-1] == "complete"]
+
+    def ended(self) -> dict[str, EndedRun]:
+        """What the next launch knows of the runs that are over."""
+        return {
+            key: EndedRun(run.states[-1], run.last.get("best_validation_accuracy"))
+            for key, run in self.runs.items()
+            if run.states[-1] in ENDED
+        }
 
 
 def made_up(key: str, values: Mapping[str, object], epoch: int) -> float:
@@ -175,8 +183,8 @@ def close_studies() -> None:
 
 
 def histories(plan: Plan, of: OptunaStudies) -> dict[str, list[PastTrial]]:
-    """Every cell's trials."""
-    return {cell.id: of.history(cell.id) for cell in plan.cells if cell.space}
+    """Every search's trials."""
+    return {s.id: of.history(s.id) for s in plan.searches if s.cell.space}
 
 
 def train_in_process(

@@ -36,7 +36,7 @@ def finished(places: Places) -> Places:
     store = open_store(places)
     tracker = MlflowTracker(PLAN, store.open_sweep(PLAN), places.runs_dir / "spool")
     for cell in PLAN.cells:
-        task = confirm_cohort(PLAN, cell, 0, {"lr": 0.1}, PLAN.confirm_seeds)
+        task = confirm_cohort(PLAN, PLAN.searches_of(cell)[0], 0, {"lr": 0.1}, PLAN.confirm_seeds)
         tracker.open(task)
         for lane in task.lanes:
             label, seed = cell.use.label, lane.lane.seed

@@ -55,7 +55,7 @@ def test_the_numbers_are_those_of_a_lane_of_the_sweep(tmp_path: Path) -> None:
             teachers.train(job)
     seen: dict[int, dict[str, float]] = {}
     alone = train_student(Training(plan, cell, values, 2), teachers, seen.__setitem__)
-    task = confirm_cohort(plan, cell, 3, values, (1, 2))
+    task = confirm_cohort(plan, plan.searches_of(cell)[0], 3, values, (1, 2))
     outcomes, _ = train(task, teachers.dataset, teachers.outputs, lambda *_: [True, True])
     beside = outcomes[task.lanes[1].key]
     assert alone.best == {name: beside.best[name] for name in alone.best}

@@ -14,7 +14,7 @@ class Dataset(ABC):
     """N examples; what an example is, is its task's matter.
 
     ``official_test``: how many examples, the last ones, form the test part as published; 0 where
-    there is none.
+    there is none. Its fields, or attributes, are what `trainers.data.fingerprint` looks at.
     """
 
     official_test: int

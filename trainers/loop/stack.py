@@ -185,6 +185,16 @@ class Stack:
         if self._epoch:
             self._epoch.keep(at)
 
+    @property
+    def examples(self) -> int:
+        """How many examples every lane trains on."""
+        return self.data.size("train")
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """How many steps an epoch takes."""
+        return len(self._sizes())
+
     def _sizes(self) -> list[int]:
         """The batches of an epoch: a pass over the training split, or so many full ones."""
         training = self._spec.training

@@ -7,6 +7,7 @@ from trainers.entries import MethodEntry
 from trainers.fields import Field
 from trainers.hyperparameters import (
     CLEAN_ALPHA,
+    ENDS_OF_MIX,
     HELD_OUT_BATCH,
     LOOK_AHEAD_LR,
     MIX,
@@ -90,6 +91,7 @@ METHODS: Mapping[str, MethodEntry] = {
         teachers="any",
         uses_meta=False,
         hyperparameters=MIX,
+        limits=ENDS_OF_MIX,
     ),
     "labels_only": MethodEntry(
         implementation="trainers.mixing.labels_only:LabelsOnly",
@@ -153,6 +155,7 @@ METHODS: Mapping[str, MethodEntry] = {
         teachers="any",
         uses_meta=False,
         hyperparameters=MIX,
+        limits=ENDS_OF_MIX,
     ),
 }  # fmt: skip
 

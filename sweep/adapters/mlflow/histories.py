@@ -20,7 +20,7 @@ from mlflow.tracking._tracking_service.utils import _get_store
 from mlflow.utils.rest_utils import http_request, verify_rest_response
 from sqlalchemy import select
 
-from sweep.adapters.mlflow.known import EPOCHS
+from sweep.adapters.mlflow.known import EPOCHS, EXAMPLES, STEPS
 
 BULK_ROUTE = "/ajax-api/2.0/mlflow/metrics/get-history-bulk"
 # What the route takes and gives at most; a longer answer is cut short without a word.
@@ -32,7 +32,7 @@ Point = tuple[str, str, int, float, int]  # run, metric, epoch, value, milliseco
 
 def is_curve(metric: str) -> bool:
     """Whether a metric is logged every epoch, and not once, when its run ends."""
-    return metric != EPOCHS and not metric.startswith(("best_", "test_"))
+    return metric not in {EPOCHS, EXAMPLES, STEPS} and not metric.startswith(("best_", "test_"))
 
 
 class MlflowHistories:

@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sweep.plan.content import Fingerprints
 from sweep.referee.states import State
 
 # The metric that tells how far a run's curves go.
 EPOCHS = "epochs_trained"
+# Logged once, when a run ends, beside what the names of curves begin with.
+EXAMPLES, STEPS = "train_examples", "steps_per_epoch"
 
 STATUS: Mapping[State, str] = {
     "running": "RUNNING",
@@ -19,18 +22,24 @@ STATUS: Mapping[State, str] = {
 
 @dataclass(frozen=True)
 class KnownRun:
-    """A child run that is in the store: its id, state and the last epoch of its curves."""
+    """A child run that is in the store: its id, state, the last epoch of its curves, and the best
+    validation value of the objective, if it has one."""
 
     run_id: str
     state: State
     epochs: int
+    best: float | None = None
 
 
 @dataclass(frozen=True)
 class SweepRuns:
-    """A sweep in the store: its experiment, its parent run, the child runs it has, by key."""
+    """A sweep in the store: its experiment, its parent run, the child runs it has, by key.
+
+    ``fingerprints``: those in the keys of its teachers (`sweep.plan.content`).
+    """
 
     uri: str
     experiment_id: str
     parent_id: str
     children: Mapping[str, KnownRun] = field(default_factory=dict)
+    fingerprints: Fingerprints = field(default_factory=dict)

@@ -2,19 +2,23 @@
 
 import json
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from sweep.adapters.mlflow.histories import is_curve
-from sweep.adapters.mlflow.known import EPOCHS
+from sweep.adapters.mlflow.known import EPOCHS, EXAMPLES, STEPS
 from sweep.adapters.mlflow.runs import StoredRun
 from sweep.compare.records import SweepRecord, trial_columns
+from sweep.plan.choice import Candidate, best_first, best_mean
 from sweep.plan.clean_labels import CLEAN_LABELS, clean_labels
-from sweep.plan.plan import Plan
+from sweep.plan.limits import contained
+from sweep.plan.plan import Cell, CellSearch, Plan
 from sweep.plan.tasks import NO_TRIAL
+from sweep.referee.states import ENDED
 from sweep.spec.axes import Axis
+from sweep.spec.spec import MethodUse
 from trainers.entries import Metric
 
 
@@ -43,7 +47,10 @@ def to_record(plan: Plan, runs: Iterable[StoredRun]) -> SweepRecord:
         baselines=plan.baselines,
         conditions=plan.conditions,
         confirm_seeds=plan.confirm_seeds,
-        planned_trials={cell.use.label: plan.trials_of(cell) for cell in plan.cells},
+        planned_trials={
+            cell.use.label: plan.trials_of(cell) * len(plan.searches_of(cell))
+            for cell in plan.cells
+        },
         trials=_frame(_counted(rows, plan), objective.name, [tested, *others], plan.spec.axes),
         curve_metrics=tuple(sorted(name for name in logged if is_curve(name))),
         spaces={use.label: spec.space_of(use) for use in spec.methods},
@@ -59,7 +66,17 @@ def to_record(plan: Plan, runs: Iterable[StoredRun]) -> SweepRecord:
             if condition.varied
         },
         clean={cell.id: str(clean_labels(cell)) for cell in plan.cells},
+        per_seed=spec.search.per_seed,
+        contains={cell.id: _contained(cell, spec.methods) for cell in plan.cells},
     )
+
+
+def _contained(cell: Cell, rows: Sequence[MethodUse]) -> dict[str, str]:
+    """The rows that a cell's space holds, with where in it they lie."""
+    return {
+        label: ", ".join(f"{name} {value}" for name, value in at.items())
+        for label, at in contained(cell.use, cell.entry, cell.space, rows)
+    }
 
 
 def _on_axes(plan: Plan, cell: str | None) -> dict[str, str | float | None]:
@@ -100,43 +117,99 @@ def _row(
         "teacher_labels": tags.get("teacher_labels", ""),
         "trial": int(tags["trial"]) if "trial" in tags else None,
         "seed": int(tags["seed"]),
+        "stream": int(tags["stream"]) if "stream" in tags else None,
         "state": tags["state"],
         "reason": tags.get("reason"),
         f"validation_{objective}": metrics.get(f"best_validation_{objective}", math.nan),
         "best_epoch": int(metrics["best_epoch"]) if "best_epoch" in metrics else None,
         "epochs_trained": int(metrics.get(EPOCHS, 0)),
+        EXAMPLES: int(metrics[EXAMPLES]) if EXAMPLES in metrics else None,
+        STEPS: int(metrics[STEPS]) if STEPS in metrics else None,
         "started": run.start / 1000,
         "wall_s": (end - run.start) / 1000 if end else math.nan,
         "cohort": tags.get("cohort"),
         "params": json.dumps(params, sort_keys=True),
         "won_as": _won_as(tags),
+        "search": _search_of(tags),
         "run_id": run.run_id,
         **{f"test_{name}": metrics.get(f"test_{name}", math.nan) for name in known},
     }
 
 
 def _counted(rows: list[dict[str, Any]], plan: Plan) -> list[dict[str, Any]]:
-    """The rows without confirm runs of a configuration that is no longer its cell's best."""
-    metric = f"validation_{plan.spec.objective.metric}"
-    sign = 1.0 if plan.spec.objective_metric.direction == "maximize" else -1.0
-    best: dict[str, tuple[float, int]] = {}
+    """The rows without runs of configurations that are no longer on a shortlist, or chosen."""
+    by_search: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
-        if row["stage"] == "search" and row["state"] == "complete":
-            place = (sign * row[metric], -row["trial"])
-            best[row["cell"]] = max(place, best.get(row["cell"], place))
-    return [
-        row
-        for row in rows
-        if row["stage"] != "confirm"
-        or row["won_as"] == NO_TRIAL
-        or row["won_as"] == -best.get(row["cell"], (0.0, -row["won_as"]))[1]
+        by_search.setdefault(row["search"], []).append(row)
+    left: set[str] = set()
+    for search in plan.searches:
+        left.update(_left_behind(by_search.get(search.id, ()), plan, search))
+    return [row for row in rows if row["run_id"] not in left]
+
+
+def _left_behind(rows: Collection[dict[str, Any]], plan: Plan, search: CellSearch) -> list[str]:
+    """Of one search: runs, by id, that an extension of it has left behind."""
+    if not search.cell.space:
+        return []
+    shortlist = _shortlist(rows, plan, search)
+    if not shortlist:
+        return []
+    tried = {c.number: [] for c in shortlist}  # type: dict[int, list[dict[str, Any]]]
+    left = []
+    for row in rows:
+        if row["stage"] == "shortlist":
+            if row["trial"] in tried:
+                tried[row["trial"]].append(row)
+            else:
+                left.append(row["run_id"])
+    chosen = _chosen(tried, plan, search)
+    return left + [
+        row["run_id"] for row in rows if row["stage"] == "confirm" and row["won_as"] != chosen
     ]
+
+
+def _shortlist(rows: Collection[dict[str, Any]], plan: Plan, search: CellSearch) -> list[Candidate]:
+    """The configurations that are tried again; where none is, the best."""
+    column = f"validation_{plan.spec.objective.metric}"
+    complete = [
+        Candidate(row["trial"], json.loads(row["params"]), row[column])
+        for row in rows
+        if row["stage"] == "search" and row["state"] == "complete"
+    ]
+    configurations, _ = plan.shortlist_of(search.cell)
+    return best_first(complete, _maximizes(plan))[: configurations or 1]
+
+
+def _chosen(
+    tried: Mapping[int, list[dict[str, Any]]], plan: Plan, search: CellSearch
+) -> int | None:
+    """The trial whose configuration is confirmed; None before that is known."""
+    column = f"validation_{plan.spec.objective.metric}"
+    _, streams = plan.shortlist_of(search.cell)
+    ended = {n: [row for row in runs if row["state"] in ENDED] for n, runs in tried.items()}
+    if any(len(runs) < streams for runs in ended.values()):
+        return None
+    values = {
+        number: [row[column] if row["state"] == "complete" else None for row in runs]
+        for number, runs in ended.items()
+    }
+    return best_mean(values, _maximizes(plan)) if streams else next(iter(tried), None)
+
+
+def _maximizes(plan: Plan) -> bool:
+    return plan.spec.objective_metric.direction == "maximize"
 
 
 def _won_as(tags: dict[str, str]) -> int:
     """As which trial the configuration of a confirm run won the search."""
     parts = tags["key"].split("/confirm/")[-1].split("/")
     return int(parts[0]) if tags["stage"] == "confirm" and len(parts) > 1 else NO_TRIAL
+
+
+def _search_of(tags: dict[str, str]) -> str:
+    """The name of the search that a run belongs to; empty for teachers."""
+    stage = {"search": "/trial/"}.get(tags["stage"], f"/{tags['stage']}/")
+    return tags["key"].rpartition(stage)[0] if "cell" in tags else ""
 
 
 def _frame(
@@ -151,4 +224,5 @@ def _frame(
     ]
     columns = [*trial_columns(compared.name, objective), *names]
     frame = pd.DataFrame(rows, columns=columns)
-    return frame.astype({"trial": "Int64", "best_epoch": "Int64"})
+    whole = ("trial", "stream", "best_epoch", EXAMPLES, STEPS)
+    return frame.astype(dict.fromkeys(whole, "Int64"))

@@ -27,6 +27,7 @@ from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
+from sweep.adapters.mlflow.content import Content, as_begun, taken_up
 from sweep.adapters.mlflow.database import silence
 from sweep.adapters.mlflow.histories import MlflowHistories
 from sweep.adapters.mlflow.known import EPOCHS, STATUS, KnownRun, SweepRuns
@@ -36,6 +37,7 @@ from sweep.compare.origin import Origin
 from sweep.compare.records import SweepRecord
 from sweep.errors import BadInput, SweepFailed, unknown
 from sweep.plan.change import grows, refuse_change
+from sweep.plan.content import named_by
 from sweep.plan.plan import Plan, spec_hash
 from sweep.referee.states import State
 from sweep.spec.code_needed import rows_of_own
@@ -96,19 +98,23 @@ class MlflowStore:
             experiment_id = experiment.experiment_id
         parent = self._parent(experiment_id)
         if parent is None:
-            return SweepRuns(self.uri, experiment_id, self._create_parent(plan, experiment_id))
+            run_id = self._create_parent(plan, experiment_id)
+            return SweepRuns(self.uri, experiment_id, run_id, fingerprints=plan.fingerprints)
         before = self._spec_before(parent, plan)
         if before is not None:
             refuse_change(before, spec)
+        content = self._content(parent, plan, before)
+        for name, value in content.tags.items():
+            self._client.set_tag(parent.info.run_id, name, value)
         if before != spec:
             self._log_spec(parent.info.run_id, plan)
         self._client.update_run(parent.info.run_id, status="RUNNING")
         self._client.set_tag(parent.info.run_id, "state", "running")
         known = {
-            run.tags["key"]: _known(run)
+            run.tags["key"]: _known(run, spec.objective.metric)
             for run in children(self.uri, experiment_id, parent.info.run_id)
         }
-        return SweepRuns(self.uri, experiment_id, parent.info.run_id, known)
+        return SweepRuns(self.uri, experiment_id, parent.info.run_id, known, content.in_keys)
 
     def is_complete(self, plan: Plan) -> bool:
         """Whether this very sweep has run to its end; BadInput if the name was another spec."""
@@ -243,6 +249,7 @@ class MlflowStore:
             "state": "running",
             "sweep": plan.spec.name,
             "code_version": code_version(),
+            **as_begun(plan).tags,
             **({"description": plan.spec.description} if plan.spec.description else {}),
         }
         run = self._client.create_run(experiment_id, tags=tags, run_name=plan.spec.name)
@@ -298,6 +305,12 @@ class MlflowStore:
                 "launch that one, or give this one its own name with --fork NAME"
             ) from None
 
+    def _content(self, parent: Run, plan: Plan, before: SweepSpec | None) -> Content:
+        """What the sweep keeps of the content it reads; BadInput where that changed."""
+        # A damaged spec is taken for the plan's own.
+        launched = before or (plan.spec if CHECKSUM + SPEC_FILE in parent.data.tags else None)
+        return taken_up(plan, parent.data.tags, named_by(launched) if launched else ())
+
     def _keep_text(self, run_id: str, name: str, text: str) -> None:
         """An artifact, then its checksum."""
         self._client.log_text(run_id, text, name)
@@ -344,7 +357,7 @@ def _dashboard(uri: str) -> str:
     return f"{parts.scheme}://{host}{parts.path.rstrip('/')}"
 
 
-def _known(run: StoredRun) -> KnownRun:
+def _known(run: StoredRun, objective: str) -> KnownRun:
     epochs = int(run.metrics.get(EPOCHS, 0))
     state: State = next(s for s in STATUS if s == run.tags["state"])
-    return KnownRun(run.run_id, state, epochs)
+    return KnownRun(run.run_id, state, epochs, run.metrics.get(f"best_validation_{objective}"))

@@ -16,7 +16,7 @@ from sweep.plan.plan import Plan, spec_hash
 from sweep.plan.run_settings import run_settings
 from sweep.plan.tasks import CohortTask, LaneTask
 from sweep.referee.states import ENDED, State
-from sweep.referee.stores import Metrics
+from sweep.referee.stores import EndedRun, Metrics
 from sweep.version import code_version
 
 
@@ -36,19 +36,25 @@ class MlflowTracker:
         self._outbox = spool.with_name("outbox")
         kept = Spool(spool)
         self._writer = Writer(runs, kept, plan.spec.resources.store_patience_s)
-        self._ended = {k for k, run in runs.children.items() if run.state in ENDED}
+        self._ended = {
+            key: EndedRun(run.state, run.best)
+            for key, run in runs.children.items()
+            if run.state in ENDED
+        }
+        best = f"best_validation_{plan.spec.objective.metric}"
         for record in kept.left_over:
             self._writer.take(record)
             if record["do"] == "close" and record["tags"]["state"] in ENDED:
-                self._ended.add(record["key"])
+                end = EndedRun(record["tags"]["state"], record["row"].get(best))
+                self._ended[record["key"]] = end
         for key, run in runs.children.items():
             if run.state == "running" and key not in self._ended:
                 # Left by a process that was killed; running again once it is handed out.
                 self.close(key, "interrupted", {})
 
-    def ended(self) -> frozenset[str]:
-        """The keys of runs whose end is in the store, or on its way there."""
-        return frozenset(self._ended)
+    def ended(self) -> Mapping[str, EndedRun]:
+        """The runs whose end is in the store, or on its way there, by key."""
+        return dict(self._ended)
 
     def open(self, task: CohortTask) -> None:
         """Runs that start, or are taken up again."""
@@ -131,8 +137,11 @@ class MlflowTracker:
             tags["cell"] = cell.id
             tags["method"] = cell.use.label
             tags["teacher_labels"] = cell.condition.teacher_labels
-        if task.stage == "search":
-            tags["trial"] = lane.key.rsplit("/", 1)[1]
+        match task.stage, lane.key.split("/"):
+            case "search", [*_, number]:
+                tags["trial"] = number
+            case "shortlist", [*_, number, stream]:
+                tags |= {"trial": number, "stream": stream}
         return tags
 
 

@@ -96,6 +96,13 @@ def build_sampler(spec: Sampler, space: Space, place: tuple[int, str, int]) -> B
     return sampler
 
 
+def holding(fixed: Mapping[str, Any], sampler: BaseSampler) -> BaseSampler:
+    """``sampler`` for a trial in which these hyperparameters have these values."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return optuna.samplers.PartialFixedSampler(dict(fixed), sampler)
+
+
 def build_pruner(spec: Pruner, where: str = "search.pruner") -> BasePruner:
     """The pruner of a study; ``where`` names its place in the spec."""
     parameters = spec.parameters()

@@ -1,11 +1,12 @@
-"""The studies of a sweep in Optuna: one per cell, living in memory, kept in a durable store.
+"""The studies of a sweep in Optuna: one per search, living in memory, kept in a durable store.
 
 Sampler and pruner work on a study in memory, where a report costs microseconds. The durable store
 is written when trials are asked for and when they end, each time in one append; what is between is
 lost with the process and made again.
 
-Trial k of a cell is drawn by a sampler of its own, seeded by (sweep, cell, k) and seeing the trials
-before it. So a sweep that is resumed, even between two trials of one generation, asks for the same.
+Trial k of a search is drawn by a sampler of its own, seeded by (sweep, search, k) and seeing the
+trials before it. So a sweep that is resumed, even between two trials of one generation, asks for
+the same.
 """
 
 import logging
@@ -23,9 +24,10 @@ from sweep.adapters.optuna.rules import (
     build_pruner,
     build_sampler,
     first_judged,
+    holding,
     to_distributions,
 )
-from sweep.plan.plan import Plan
+from sweep.plan.plan import CellSearch, Plan
 from sweep.referee.states import State
 from sweep.referee.stores import Outcome, PastTrial
 from trainers.fields import Value
@@ -51,51 +53,54 @@ class OptunaStudies:
         logging.getLogger("optuna").setLevel(logging.ERROR)
         self._storage = StudyDatabase(store) if "://" in store else StudyJournal(Path(store))
         self._plan = plan
-        cells = [cell for cell in plan.cells if cell.space]
-        self._studies = {cell.id: _CellStudy(plan, cell.id, self._storage) for cell in cells}
+        searches = [search for search in plan.searches if search.cell.space]
+        self._studies = {s.id: _SearchStudy(plan, s, self._storage) for s in searches}
         self._storage.flush()
 
-    def history(self, cell: str) -> list[PastTrial]:
-        """All trials of a cell so far, by number."""
-        return self._studies[cell].history()
+    def history(self, search: str) -> list[PastTrial]:
+        """All trials of a search so far, by number."""
+        return self._studies[search].history()
 
-    def ask(self, cell: str, count: int) -> dict[int, dict[str, Value]]:
+    def ask(self, search: str, count: int) -> dict[int, dict[str, Value]]:
         """New trials, on record when this returns: number to sampled values."""
         with self._storage.together():
-            return self._studies[cell].ask(count)
+            return self._studies[search].ask(count)
 
-    def judged_from(self, cell: str) -> float:
+    def judged_from(self, search: str) -> float:
         """The first epoch in which the pruner may stop a running trial of this generation."""
-        return self._studies[cell].judged_from()
+        return self._studies[search].judged_from()
 
-    def report(self, cell: str, epoch: int, values: Mapping[int, float]) -> None:
+    def report(self, search: str, epoch: int, values: Mapping[int, float]) -> None:
         """The objective of running trials after an epoch."""
-        self._studies[cell].report(epoch, values)
+        self._studies[search].report(epoch, values)
 
-    def judge(self, cell: str, epoch: int, numbers: Sequence[int]) -> list[int]:
+    def judge(self, search: str, epoch: int, numbers: Sequence[int]) -> list[int]:
         """Which of these running trials the pruner stops, given all that was reported."""
-        return self._studies[cell].judge(epoch, numbers)
+        return self._studies[search].judge(epoch, numbers)
 
-    def tell(self, cell: str, outcomes: Sequence[Outcome]) -> None:
+    def tell(self, search: str, outcomes: Sequence[Outcome]) -> None:
         """Trials that ended, or were interrupted; on record, together, when this returns."""
         with self._storage.together():
             for outcome in outcomes:
-                self._studies[cell].tell(outcome)
+                self._studies[search].tell(outcome)
 
     def close(self) -> None:
         """Give up the store; nothing is asked of the studies afterwards."""
         self._storage.close()
 
 
-class _CellStudy:
+class _SearchStudy:
     """One study, in memory and in the store, with equal trial numbers."""
 
-    def __init__(self, plan: Plan, cell: str, storage: StudyDatabase | StudyJournal) -> None:
+    def __init__(
+        self, plan: Plan, search: CellSearch, storage: StudyDatabase | StudyJournal
+    ) -> None:
         self._seed = plan.spec.seed
-        self._cell = cell
+        self._id = search.id
+        self._limits = search.cell.limits
         self._search = plan.spec.search
         self._generation = plan.generation
-        name = f"{plan.spec.name}/{cell}"
+        name = f"{plan.spec.name}/{search.id}"
         direction = plan.spec.objective_metric.direction
         pruner = build_pruner(plan.spec.search.pruner)
         self._kept = optuna.create_study(
@@ -107,7 +112,7 @@ class _CellStudy:
         self._live = optuna.create_study(
             storage=self._memory, study_name=name, direction=direction, pruner=pruner
         )
-        self._space = to_distributions(plan.cell(cell).space)
+        self._space = to_distributions(search.cell.space)
         self._running: dict[int, Trial] = {}
         self._kept_ids: dict[int, int] = {}
         self._ghosts: dict[int, FrozenTrial] = {}
@@ -176,9 +181,12 @@ class _CellStudy:
         asked = {}
         for _ in range(count):
             number = len(self._all())
-            self._live.sampler = build_sampler(
-                self._search.sampler, self._space, (self._seed, self._cell, number)
+            sampler = build_sampler(
+                self._search.sampler, self._space, (self._seed, self._id, number)
             )
+            if number < len(self._limits):
+                sampler = holding(self._limits[number], sampler)
+            self._live.sampler = sampler
             trial = self._live.ask(self._space)
             self._running[number] = trial
             self._keep_new(trial)

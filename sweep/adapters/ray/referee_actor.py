@@ -75,7 +75,7 @@ class RefereeActor:
             from sweep.adapters.optuna.studies import OptunaStudies
 
         os.environ.update(stores.credentials)
-        plan = Plan(spec)
+        plan = Plan(spec, stores.runs.fingerprints)
         self._datasets = datasets
         self._teacher_store = TeacherStore(stores.teachers)
         names = [name for job in plan.teachers for name in job.names]

@@ -89,6 +89,7 @@ def best_over_budget(record: SweepRecord, seed: int) -> Figure:
 
     The line is the search as it went. The band is where 95 % of searches of the same trials in
     random order, drawn with replacement, would have been: what a smaller budget would have shown.
+    Where every seed has a search of its own, each is a thin line instead.
     """
     columns = even_columns(len(record.conditions), COLUMNS)
     grid = Grid(-(-len(record.conditions) // columns), columns)
@@ -187,11 +188,19 @@ def _draw_budget(axes: Axes, record: SweepRecord, condition: Condition, seed: in
     for method in searched_methods(record):
         search = trials_of(record, "search", condition, method)
         drawn = look(record.methods.index(method))
-        spent, best = best_so_far(search, record)
-        if not np.isfinite(best).any():
+        line: dict[str, Any] = {"color": drawn.colour, "linestyle": drawn.line, "label": method}
+        searches = [search]
+        if record.per_seed:
+            searches = [one for _, one in search.groupby("seed")]
+            line |= {"linewidth": 0.7, "alpha": 0.6}
+        for one in searches:
+            spent, best = best_so_far(one, record)
+            seen.extend(best[np.isfinite(best)])
+            if np.isfinite(best).any():
+                axes.step(spent, best, where="post", **line)
+                line["label"] = ""
+        if search.empty or record.per_seed:
             continue
-        seen.extend(best[np.isfinite(best)])
-        axes.step(spent, best, where="post", color=drawn.colour, linestyle=drawn.line, label=method)
         rng = cell_rng(seed, record.name, str(condition), method, "budget")
         at, low, high = resampled_best(search, record, rng)
         axes.fill_between(at, low, high, step="post", color=drawn.colour, alpha=BAND, linewidth=0)

@@ -35,6 +35,9 @@ def _row(record: Mapping[str, Any], condition: Condition, method: str) -> dict[s
         "noise_rate": condition.noise_rate,
         "teacher_labels": condition.teacher_labels,
         "trial": pd.NA,
+        "stream": pd.NA,
+        "train_examples": 808,
+        "steps_per_epoch": 13,
         "state": "complete",
         "reason": None,
         "best_epoch": 5,
@@ -69,7 +72,8 @@ def _trials(fields: Mapping[str, Any], values: Callable[[int, str, int], float])
                 )
     frame = pd.DataFrame(rows)
     frame["run_id"] = [f"run{number:04d}" for number in range(len(frame))]
-    return frame.astype({"trial": "Int64"})[list(trial_columns(metric, metric))]
+    whole = ("trial", "stream", "train_examples", "steps_per_epoch")
+    return frame.astype(dict.fromkeys(whole, "Int64"))[list(trial_columns(metric, metric))]
 
 
 def _seeded_values(gains: Mapping[str, tuple[float, ...]]) -> Callable[[int, str, int], float]:

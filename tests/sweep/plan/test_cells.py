@@ -71,8 +71,8 @@ def test_every_cell_trains_what_its_condition_says() -> None:
         cell = plan.shown(condition, "alm_kd")
         clean, pair = (value.label for value in condition.varied)
         for task in (
-            search_cohort(plan, cell, {0: {}}, 0),
-            confirm_cohort(plan, cell, 0, {}, (1, 2)),
+            search_cohort(plan, plan.searches_of(cell)[0], {0: {}}, 0),
+            confirm_cohort(plan, plan.searches_of(cell)[0], 0, {}, (1, 2)),
         ):
             assert task.data.fractions.clean == float(clean)
             assert task.spec.model.sizes["hidden"] == (int(pair.split(" → ")[1]),)
@@ -97,7 +97,10 @@ def test_a_row_with_a_patch_stands_in_the_same_condition() -> None:
     plan = plan_of({"methods": [*ROWS, row]})
     assert len(plan.conditions) == 1
     ours, others = (plan.shown(plan.conditions[0], label) for label in ("b32", "fixed_kd"))
-    sizes = [search_cohort(plan, c, {0: {}}, 0).spec.training.batch_size for c in (ours, others)]
+    sizes = [
+        search_cohort(plan, plan.searches_of(c)[0], {0: {}}, 0).spec.training.batch_size
+        for c in (ours, others)
+    ]
     assert sizes == [32, 64]
     assert plan.teachers_of(ours, 1) == plan.teachers_of(others, 1)
 

@@ -82,17 +82,20 @@ def test_seeds_of_search_and_confirm_are_apart_and_the_same_for_every_cell() -> 
     assert plan.search_seed == 7
     assert plan.confirm_seeds == (8, 9, 10, 11)
     for cell in plan.cells:
-        cohort = confirm_cohort(plan, cell, 0, {}, plan.confirm_seeds)
+        cohort = confirm_cohort(plan, plan.searches_of(cell)[0], 0, {}, plan.confirm_seeds)
         assert tuple(lane.lane.seed for lane in cohort.lanes) == plan.confirm_seeds
         assert tuple(lane.source.seed for lane in cohort.lanes) == plan.confirm_seeds
-        search = search_cohort(plan, cell, {0: {}, 1: {}}, 0)
+        search = search_cohort(plan, plan.searches_of(cell)[0], {0: {}, 1: {}}, 0)
         assert {lane.lane.seed for lane in search.lanes} == {7}
 
 
 def test_students_of_a_condition_and_seed_share_labels_and_teacher() -> None:
     plan = _plan()
     noisy = [cell for cell in plan.cells if cell.condition.noise_rate]
-    lanes = {cell.use.label: confirm_cohort(plan, cell, 0, {}, (1,)).lanes[0] for cell in noisy}
+    lanes = {
+        cell.use.label: confirm_cohort(plan, plan.searches_of(cell)[0], 0, {}, (1,)).lanes[0]
+        for cell in noisy
+    }
     assert lanes["alm_kd"].source == lanes["fixed_kd"].source
     assert lanes["cross_entropy"].source.labels == lanes["fixed_kd"].source.labels
     assert lanes["cross_entropy"].source.teachers == ()
@@ -102,7 +105,7 @@ def test_pins_reach_the_lanes_and_leave_the_space() -> None:
     plan = _plan()
     cell = next(cell for cell in plan.cells if cell.use.label == "alm_kd")
     assert set(cell.space) == {"lr", "temperature", "meta_lr", "variant"}
-    (lane,) = search_cohort(plan, cell, {0: {"lr": 0.5}}, 0).lanes
+    (lane,) = search_cohort(plan, plan.searches_of(cell)[0], {0: {"lr": 0.5}}, 0).lanes
     assert lane.lane.hyperparameters == {"lr": 0.5, "warmup_epochs": 1, "update_every": 1}
 
 

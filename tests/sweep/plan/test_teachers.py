@@ -170,7 +170,7 @@ def test_a_generation_that_fails_takes_only_its_heirs_along(tmp_path: Path) -> N
 
 def test_search_of_several_teachers_names_them_in_every_lane() -> None:
     plan = _plan({"teacher.snapshots": [1, 2]})
-    task = search_cohort(plan, plan.cells[0], {0: {}, 1: {}}, 0)
+    task = search_cohort(plan, plan.searches[0], {0: {}, 1: {}}, 0)
     assert len(task.teachers) == 2
     assert {lane.source.teachers for lane in task.lanes} == {plan.teachers_of(plan.cells[0], 0)}
     assert LaneOutcome(1, 1, {}).examples == {}

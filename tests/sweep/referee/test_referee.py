@@ -40,7 +40,7 @@ def _referee(plan: Plan, folder: Path, tracker: MemoryTracker | None = None) -> 
         studies(plan, folder),
         tracker,
         [key.rsplit("/", 1)[1] for key in tracker.completed("teacher")],
-        tracker.completed("confirm"),
+        tracker.ended(),
     )
 
 
@@ -87,7 +87,7 @@ def test_states_are_true_on_disk(tmp_path: Path) -> None:
     plan = _plan({**ONE_CELL, "search.trials": 12})
 
     def curve(key: str, values: Mapping[str, object], epoch: int) -> float:
-        return math.nan if key.endswith("trial/7") and epoch == 2 else made_up(key, values, epoch)
+        return math.nan if key.endswith("trial/7") and epoch == 1 else made_up(key, values, epoch)
 
     tracker = MemoryTracker()
     Theatre(_referee(plan, tmp_path, tracker), curve).play()
@@ -111,7 +111,7 @@ def test_states_are_true_on_disk(tmp_path: Path) -> None:
         if trial.state == TrialState.PRUNED:
             assert 0 < len(curve_on_disk) < 4
     assert trials[7].state == TrialState.FAIL
-    assert trials[7].user_attrs["reason"].startswith("diverged in epoch 2: validation_accuracy")
+    assert trials[7].user_attrs["reason"].startswith("diverged in epoch 1: validation_accuracy")
 
 
 def test_diverged_lane_harms_no_other(tmp_path: Path) -> None:
@@ -137,7 +137,11 @@ def test_every_cell_is_asked_as_many_trials_as_planned(tmp_path: Path) -> None:
     referee = _referee(plan, tmp_path, tracker)
     Theatre(referee, slots=3).play()
     progress = referee.progress()
-    assert progress.done == progress.planned == {"teachers": 8, "search": 42, "confirm": 18}
+    assert (
+        progress.done
+        == progress.planned
+        == {"teachers": 8, "search": 42, "shortlist": 0, "confirm": 18}
+    )
     assert sum(progress.states.values()) == 42
     for cell in plan.cells:
         trials = _on_disk(tmp_path, cell.id)
@@ -191,7 +195,7 @@ def test_interrupted_sweep_goes_on_to_the_same_end(
         kept,
         tracker,
         [key.rsplit("/", 1)[1] for key in tracker.completed("teacher")],
-        tracker.completed("confirm"),
+        tracker.ended(),
     )
     Theatre(resumed).play()
     assert histories(plan, kept) == whole
@@ -206,7 +210,7 @@ def test_killed_sweep_goes_on_to_the_same_end(tmp_path: Path, steps: int) -> Non
     Theatre(_referee(plan, tmp_path, tracker)).play(steps)
     kept = studies(plan, tmp_path)
     teachers = [key.rsplit("/", 1)[1] for key in tracker.completed("teacher")]
-    Theatre(Referee(plan, kept, tracker, teachers, tracker.completed("confirm"))).play()
+    Theatre(Referee(plan, kept, tracker, teachers, tracker.ended())).play()
     assert histories(plan, kept) == whole
 
 
@@ -345,7 +349,7 @@ def test_failed_teachers_hold_up_only_the_cells_that_read_them(tmp_path: Path) -
 
 
 def test_lane_that_raises_is_found_and_the_others_finish(tmp_path: Path) -> None:
-    plan = _plan({**ONE_CELL, "search.trials": 3})
+    plan = _plan({**ONE_CELL, "search.trials": 3, "search.pruner": {"name": "none"}})
     whole = _undisturbed(plan, tmp_path / "whole")[CELL]
     kept = studies(plan, tmp_path)
     tracker = MemoryTracker()
@@ -429,7 +433,7 @@ def test_runs_that_were_saved_together_are_taken_up_together(tmp_path: Path) -> 
     confirms = tracker.completed("confirm")
     teachers = [key.rsplit("/", 1)[1] for key in tracker.completed("teacher")]
     begun = [frozenset(["something/else"]), frozenset(confirms[1:])]
-    referee = Referee(plan, studies(plan, tmp_path), tracker, teachers, (), begun)
+    referee = Referee(plan, studies(plan, tmp_path), tracker, teachers, {}, begun)
     tasks = [referee.next_cohort() for _ in range(2)]
     assert [[lane.key for lane in task.lanes] for task in tasks if not isinstance(task, str)] == [
         confirms[1:], confirms[:1],

@@ -70,6 +70,10 @@ def _counted(examples: int, classes: int) -> Callable[..., tuple[int, int]]:
     return counts
 
 
+def _never(**options: object) -> bool:
+    return False
+
+
 def usable(dataset: AnyDataset, spec: DataSpec, labels: Labels) -> str | None:
     """Why ``labels`` cannot be had on a data set that was loaded, or None."""
     assert isinstance(dataset, Dataset)
@@ -98,6 +102,7 @@ DATASETS: Mapping[str, DatasetEntry] = {
         treatment=(AUGMENT,),
         shape=_always(1, 8, 8),
         counts=_counted(1797, 10),
+        may_change=_never,
         # 2 for 7, 3 for 8, 5 and 6 for each other, 7 for 1: MNIST's, Patrini et al. 2017.
         noise_defaults={"class_map": ((2, 7), (3, 8), (5, 6), (6, 5), (7, 1))},
     ),
@@ -113,6 +118,7 @@ DATASETS: Mapping[str, DatasetEntry] = {
         ),
         shape=lambda features, **others: (features,),
         counts=lambda examples, classes, **others: (examples, classes),
+        may_change=_never,
     ),
     "spiral": DatasetEntry(
         spiral,
@@ -122,6 +128,7 @@ DATASETS: Mapping[str, DatasetEntry] = {
         fields=(*_made_up(6000, 4), _spread(0.2, "jitter of the angle", "radians")),
         shape=_always(2),
         counts=lambda examples, classes, **others: (examples, classes),
+        may_change=_never,
     ),
     "blobs": DatasetEntry(
         blobs,
@@ -131,6 +138,7 @@ DATASETS: Mapping[str, DatasetEntry] = {
         fields=(*_made_up(5000, 8, 2), _spread(1.0, "standard deviation of a blob", "")),
         shape=lambda features, **others: (features,),
         counts=lambda examples, classes, **others: (examples, classes),
+        may_change=_never,
     ),
     "fashion_mnist": DatasetEntry(
         fashion_mnist,
@@ -155,6 +163,8 @@ DATASETS: Mapping[str, DatasetEntry] = {
         missing=partial(missing_cifar, CIFAR10),
         shape=_always(3, 32, 32),
         counts=_counted(60_000, 10),
+        # Its archive has to have the published MD5.
+        may_change=_never,
         # Truck for automobile, bird for aeroplane, deer for horse, cat and dog for each other:
         # Patrini et al. 2017, arXiv 1609.03683.
         noise_defaults={"class_map": ((9, 1), (2, 0), (4, 7), (3, 5), (5, 3))},
@@ -170,6 +180,7 @@ DATASETS: Mapping[str, DatasetEntry] = {
         missing=partial(missing_cifar, CIFAR100),
         shape=_always(3, 32, 32),
         counts=_counted(60_000, 100),
+        may_change=_never,
     ),
     "image_folder": DatasetEntry(
         image_folder,

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from trainers.entries import MethodEntry
-from trainers.fields import Field
-from trainers.hyperparameters import ALPHA, MIX, OPTIMIZER, TEMPERATURE
+from trainers.fields import Field, Limit
+from trainers.hyperparameters import ALPHA, ENDS_OF_MIX, MIX, OPTIMIZER, TEMPERATURE
 
 METHODS: Mapping[str, MethodEntry] = {
     "label_smoothing": MethodEntry(
@@ -14,6 +14,7 @@ METHODS: Mapping[str, MethodEntry] = {
         source="Szegedy et al. 2016, arXiv 1512.00567",
         teachers="none",
         uses_meta=False,
+        limits=(Limit({"smoothing": 0.0}, "labels_only"),),
         hyperparameters=(
             *OPTIMIZER,
             Field(
@@ -114,6 +115,7 @@ METHODS: Mapping[str, MethodEntry] = {
         teachers="one",
         uses_meta=False,
         teacher_is_student=True,
+        limits=ENDS_OF_MIX,
         hyperparameters=(
             *OPTIMIZER,
             replace(ALPHA, default=1.0, source="Furlanello et al. 2018: the teacher alone"),
@@ -126,6 +128,7 @@ METHODS: Mapping[str, MethodEntry] = {
         teachers="several",
         uses_meta=False,
         hyperparameters=MIX,
+        limits=ENDS_OF_MIX,
     ),
     "ca_mkd": MethodEntry(
         implementation="trainers.classification.methods.ca_mkd:CaMkd",
@@ -134,6 +137,7 @@ METHODS: Mapping[str, MethodEntry] = {
         teachers="several",
         uses_meta=False,
         hyperparameters=MIX,
+        limits=ENDS_OF_MIX,
     ),
     "ae_kd": MethodEntry(
         implementation="trainers.classification.methods.ae_kd:AeKd",
@@ -141,6 +145,7 @@ METHODS: Mapping[str, MethodEntry] = {
         source="Du et al. 2020 (NeurIPS) and its authors' public code",
         teachers="any",
         uses_meta=False,
+        limits=ENDS_OF_MIX,
         hyperparameters=(
             *MIX,
             Field(

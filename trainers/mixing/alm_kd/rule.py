@@ -47,6 +47,8 @@ from trainers.task import Goal
 LABEL = 0
 # The step size of the weights where none is given, by what becomes of the gradient.
 META_LR: Mapping[str, float] = {"raw": 1500.0, "normalised": 0.1}
+# How near to an end of its range a weight counts as being there, as a share of the range.
+NEAR_END = 0.01
 
 
 @dataclass(frozen=True)
@@ -139,8 +141,15 @@ class AlmKd(Method):
             "lambda_label_corrupted": _mean_where(label, corrupted),
             "lambda_teacher": torch.stack(teachers).mean(0),
             "lambda_auroc": auroc(label, ~corrupted),
+            "lambda_at_ends": self._at_ends(learned),
             **(each if len(each) > 1 else {}),
         }
+
+    def _at_ends(self, lam: Tensor) -> Tensor:
+        """The share of weights (L, N, K) that stand at an end of their range, (L,)."""
+        highs = [VARIANTS[str(name)].constraint.high for name in self.values.words["variant"]]
+        of_range = lam / torch.tensor(highs, device=lam.device).view(-1, 1, 1)
+        return ((of_range - 0.5).abs() >= 0.5 - NEAR_END).float().mean((1, 2))
 
     def _is_due(self, lane: int, epoch: int) -> bool:
         """Epochs count from 1; the first update comes right after the warm-up."""

@@ -25,7 +25,7 @@ from tests.sweep.specs import small_spec
 PLAN = Plan(small_spec({"conditions.noise_rate": [0.4]}))
 CELL = PLAN.cells[0]
 VALUES = {"lr": 0.1 + 0.2, "variant": "box", "meta_lr": 1e-7}
-TASK = search_cohort(PLAN, CELL, {n: VALUES for n in range(4)}, 0)
+TASK = search_cohort(PLAN, PLAN.searches_of(CELL)[0], {n: VALUES for n in range(4)}, 0)
 KEYS = [lane.key for lane in TASK.lanes]
 
 
@@ -161,7 +161,11 @@ def test_record_holds_what_was_written(store: MlflowStore, places: Places) -> No
         _complete(tracker, teachers, 97.25)
         _complete(tracker, TASK, 91.0 + 1 / 3)
         for cell in PLAN.cells:
-            _complete(tracker, confirm_cohort(PLAN, cell, 0, {"lr": 0.1}, (1, 2, 3)), 90.1)
+            _complete(
+                tracker,
+                confirm_cohort(PLAN, PLAN.searches_of(cell)[0], 0, {"lr": 0.1}, (1, 2, 3)),
+                90.1,
+            )
     record = store.record("small")
     assert record.methods == ("alm_kd", "fixed_kd", "cross_entropy")
     assert record.baselines == ("fixed_kd",)
@@ -267,7 +271,7 @@ def _artifacts(store: MlflowStore, key: str, tmp_path: Path) -> Path:
 def test_confirm_run_keeps_its_labels_and_weights(
     store: MlflowStore, places: Places, tmp_path: Path
 ) -> None:
-    task = confirm_cohort(PLAN, CELL, 0, VALUES, (1,))
+    task = confirm_cohort(PLAN, PLAN.searches_of(CELL)[0], 0, VALUES, (1,))
     key = task.lanes[0].key
     examples = {
         "row": np.array([7, 3, 9, 1]),
@@ -305,7 +309,7 @@ def test_confirm_run_keeps_its_labels_and_weights(
 def test_files_on_their_way_are_sent_by_the_next_launch(
     store: MlflowStore, places: Places, tmp_path: Path
 ) -> None:
-    task = confirm_cohort(PLAN, CELL, 0, VALUES, (1,))
+    task = confirm_cohort(PLAN, PLAN.searches_of(CELL)[0], 0, VALUES, (1,))
     key = task.lanes[0].key
     label = np.array([0, 1])
     clean = np.array([False, False])

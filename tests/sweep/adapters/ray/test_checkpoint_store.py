@@ -22,7 +22,7 @@ def store(tmp_path: Path) -> CheckpointStore:
 
 def _task(*seeds: int, changes: Mapping[str, Any] | None = None) -> CohortTask:
     plan = Plan(small_spec(changes))
-    return confirm_cohort(plan, plan.cells[0], 0, {}, seeds)
+    return confirm_cohort(plan, plan.searches[0], 0, {}, seeds)
 
 
 def _keys(task: CohortTask) -> list[str]:

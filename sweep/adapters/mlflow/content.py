@@ -1,0 +1,73 @@
+"""Fingerprints of what a sweep reads, as tags of its parent run: kept once, held to afterwards.
+
+A tag each, and all of them with the run itself: no launch finds a sweep with some of them.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from sweep.errors import BadInput
+from sweep.plan.content import Fingerprints, described, named_by
+from sweep.plan.plan import Plan
+
+# Begins the name of a tag; then a hash of what its fingerprint is of.
+TAG = "content."
+# How much of the description of a fingerprint's subject is kept, in characters: for people alone.
+SHOWN = 200
+
+
+@dataclass(frozen=True)
+class Content:
+    """``tags`` to be set; ``in_keys``: the fingerprints that are in the keys of teachers."""
+
+    tags: Mapping[str, str]
+    in_keys: Fingerprints
+
+
+def as_begun(plan: Plan) -> Content:
+    """Of a new sweep."""
+    tags = {_tag(name): _kept(name, found, True) for name, found in plan.fingerprints.items()}
+    return Content(tags, plan.fingerprints)
+
+
+def taken_up(plan: Plan, tags: Mapping[str, str], known: Collection[str]) -> Content:
+    """Of a sweep with these ``tags`` that was launched before, when it read ``known``.
+
+    What it read without a fingerprint, as earlier versions did, has one from now on; its teachers
+    stay under the keys that they have. BadInput, naming what it is, where content changed.
+    """
+    added: dict[str, str] = {}
+    in_keys: dict[str, str] = {}
+    for name in named_by(plan.spec):
+        now = plan.fingerprints.get(name)
+        if _tag(name) in tags:
+            kept = json.loads(tags[_tag(name)])
+            if now is not None and now != kept["fingerprint"]:
+                raise BadInput(_changed(plan.spec.name, name))
+            if kept["in_keys"]:
+                in_keys[name] = kept["fingerprint"]
+        elif now is not None:
+            added[_tag(name)] = _kept(name, now, name not in known)
+            if name not in known:
+                in_keys[name] = now
+    return Content(added, in_keys)
+
+
+def _changed(sweep: str, name: str) -> str:
+    return (
+        f"the sweep {sweep!r} was launched when {described(name)} held something else, and its "
+        "results would be of both; put back what it was, or give what it is now a sweep of its own "
+        "with --fork NAME"
+    )
+
+
+def _tag(name: str) -> str:
+    return TAG + hashlib.sha256(name.encode()).hexdigest()[:16]
+
+
+def _kept(name: str, fingerprint: str, in_keys: bool) -> str:
+    """``in_keys``: whether the keys of teachers have it in them."""
+    kept = {"of": described(name)[:SHOWN], "fingerprint": fingerprint, "in_keys": in_keys}
+    return json.dumps(kept)

@@ -1,0 +1,87 @@
+"""What a spec only names and may be something else another day: data of files, the user's own code.
+
+Its fingerprints, by what they are of, go into the keys of the teachers that depend on it and are
+kept with the sweep, so that neither teachers nor a sweep are taken up with other content.
+"""
+
+import hashlib
+import importlib.util
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from sweep.spec.code_needed import specs_of_cells
+from sweep.spec.spec import SweepSpec
+from sweep.spec.student import Model
+from trainers.data.dataset import Dataset
+from trainers.data.fingerprint import SIZE, fingerprint
+from trainers.loading import content_key, may_change
+from trainers.own import is_path
+from trainers.settings import DataSpec
+
+# Digests by what they are of: the content key of a data set, or a module by its dotted name.
+Fingerprints = Mapping[str, str]
+
+
+def of_data(data: DataSpec) -> tuple[str, ...]:
+    """What a data set's fingerprint stands under; nothing where it is always the same."""
+    return (content_key(data),) if may_change(data) else ()
+
+
+def of_model(model: Model) -> tuple[str, ...]:
+    """The module of a network of the user's own; nothing of another network."""
+    path = model.given["path"] if model.name == "module" else model.name
+    return _module(path)
+
+
+def named_by(spec: SweepSpec) -> tuple[str, ...]:
+    """All that a sweep has fingerprints of, in the order of its cells."""
+    names: dict[str, None] = {}
+    for made in specs_of_cells(spec):
+        names |= dict.fromkeys(of_data(made.data_settings()))
+        for _, model in made.models():
+            names |= dict.fromkeys(of_model(model))
+        for use in made.methods:
+            names |= dict.fromkeys(_module(use.method))
+    return tuple(names)
+
+
+def fingerprints(spec: SweepSpec, datasets: Mapping[str, Dataset]) -> dict[str, str]:
+    """Of all that is here: data sets as they were loaded, by content key, and files of modules."""
+    found: dict[str, str] = {}
+    for name in named_by(spec):
+        if name in datasets:
+            found[name] = fingerprint(datasets[name])
+        elif (file := _file(name)) is not None:
+            found[name] = hashlib.blake2b(file.read_bytes(), digest_size=SIZE).hexdigest()
+    return found
+
+
+def described(name: str) -> str:
+    """What a fingerprint is of, in words."""
+    if not _is_data(name):
+        return f"the module {name}"
+    _, dataset, options, noise = json.loads(name)
+    given = {**options, **{option: value for option, value in noise.items() if value}}
+    told = ", ".join(f"{option} {value}" for option, value in given.items())
+    return f"the data set {dataset}{f' ({told})' if told else ''}"
+
+
+def _module(path: str) -> tuple[str, ...]:
+    return (path.partition(":")[0],) if is_path(path) else ()
+
+
+def _is_data(name: str) -> bool:
+    return name.startswith("[")
+
+
+def _file(module: str) -> Path | None:
+    """The file of a module that can be imported here, or None."""
+    if _is_data(module):
+        return None
+    try:
+        found = importlib.util.find_spec(module)
+    except Exception:  # noqa: BLE001 - packages around it are imported, and may raise anything
+        return None
+    file = Path(found.origin) if found and found.origin else None
+    return file if file and file.is_file() else None

@@ -1,0 +1,47 @@
+"""Which rows of a sweep contain others: at certain hyperparameters they train the very same. Pure.
+
+The limits that a method declares are the first trials of its search, whatever other rows there are,
+so that no search misses what a row without the hyperparameter would have had for nothing. What a
+row contains beside them is only told in the report.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from search_spaces.domains import Choice, Domain
+from sweep.spec.spec import MethodUse
+from trainers.entries import MethodEntry
+from trainers.fields import Value
+
+
+def limits_of(entry: MethodEntry, space: Mapping[str, Domain]) -> tuple[Mapping[str, Value], ...]:
+    """The limits of a method that a search space holds: values by hyperparameter."""
+    return tuple(limit.at for limit in entry.limits if _holds(space, limit.at))
+
+
+def contained(
+    use: MethodUse, entry: MethodEntry, space: Mapping[str, Domain], rows: Iterable[MethodUse]
+) -> Iterator[tuple[str, Mapping[str, Value]]]:
+    """The other rows that ``use`` contains, by label, and where in its space each lies."""
+    for other in rows:
+        if other.label == use.label or (other.clean_use, other.patch) != (use.clean_use, use.patch):
+            continue
+        if other.method == use.method:
+            more = {name: value for name, value in other.pin.items() if name not in use.pin}
+            same = {**other.pin, **use.pin} == other.pin
+            if same and more and _holds(space, more):
+                yield other.label, more
+        else:
+            for limit in entry.limits:
+                at = limit.at
+                if limit.method == other.method and not other.pin and _holds(space, at):
+                    yield other.label, at
+
+
+def _holds(space: Mapping[str, Domain], at: Mapping[str, Value]) -> bool:
+    return all(name in space and _lies_in(space[name], value) for name, value in at.items())
+
+
+def _lies_in(domain: Domain, value: Value) -> bool:
+    if isinstance(domain, Choice):
+        return value in domain.choices
+    return not isinstance(value, str) and domain.low <= value <= domain.high
