@@ -273,8 +273,6 @@ class TaskEntry:
     what is tested; empty for the objective. ``teacher_outputs``: what is kept of a teacher.
     ``terms_read_features``: whether some term depends on more than the logits. ``usable``: why a
     condition's labels cannot be had on a data set that was loaded, or None.
-    ``short_batch``: by what the look-ahead divides the gradients of a batch that is shorter than
-    the others: its real size, or the nominal one.
     """
 
     name: str
@@ -296,7 +294,6 @@ class TaskEntry:
     selection: EpochThatCounts = "best"
     optimizer: Optimizer = "sgd"
     usable: "Callable[[Dataset, DataSpec, Labels], str | None]" = lambda dataset, spec, labels: None
-    short_batch: Literal["real", "nominal"] = "real"
 
     def load(self) -> "Task":
         """The task's own code, torch and all."""

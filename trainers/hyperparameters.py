@@ -3,12 +3,12 @@
 from trainers.fields import Field, Limit
 
 LR = Field(
-    "lr", "float", 0.1, "learning rate at the first epoch", "authors' code, CIFAR",
+    "lr", "float", 0.1, "learning rate at the first epoch", "ALM-KD's authors' code, CIFAR",
     low=0.0, open_low=True,
 )  # fmt: skip
 WEIGHT_DECAY = Field(
     "weight_decay", "float", 5e-4, "L2 penalty in the gradient; with AdamW, decay beside it",
-    "authors' code", low=0.0,
+    "ALM-KD's authors' code", low=0.0,
 )  # fmt: skip
 LOOK_AHEAD_LR = Field(
     "look_ahead_lr", "float", 0.1,
@@ -17,7 +17,7 @@ LOOK_AHEAD_LR = Field(
     needs_optimizer="adamw",
 )  # fmt: skip
 TEMPERATURE = Field(
-    "temperature", "float", 4.0, "softening of teacher and student", "authors' code",
+    "temperature", "float", 4.0, "softening of teacher and student", "ALM-KD's authors' code",
     low=0.0, open_low=True,
 )  # fmt: skip
 ALPHA = Field(
@@ -31,6 +31,13 @@ CLEAN_ALPHA = Field(
 NET_LR = Field(
     "net_lr", "float", 1e-3, "Adam's step size for the weighting net", "code of Meta-Weight-Net",
     low=0.0,
+)  # fmt: skip
+
+HELD_OUT_BATCH = Field(
+    "held_out_batch", "int", "default", "examples of a held-out mini-batch, or the batch size of "
+    "training; where the held-out split has fewer, all of them",
+    "own; ALM-KD's authors' code: 1000 for CIFAR, 64 for Cars, 200 for Aircraft",
+    unit="examples", low=2, words=("default",),
 )  # fmt: skip
 
 OPTIMIZER = (LR, WEIGHT_DECAY)

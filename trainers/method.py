@@ -6,7 +6,7 @@ L lanes, B examples of a batch, N of the training split, M teachers.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -21,7 +21,6 @@ class Setup:
     """What a method is built from: the cohort's data, hyperparameters, one seed per lane.
 
     ``student``: as it starts; what is made of it (`Method.evaluated`) has to be a copy.
-    ``short_batch``: as `trainers.entries.TaskEntry` has it.
     """
 
     data: TaskData
@@ -29,7 +28,6 @@ class Setup:
     seeds: tuple[int, ...]
     batch_size: int
     student: LaneNetwork
-    short_batch: Literal["real", "nominal"] = "real"
 
 
 class Step(NamedTuple):

@@ -84,3 +84,29 @@ def test_shrunk_preset_runs_to_its_end(name: str, tmp_path: Path) -> None:
         assert f"test_{metric}" in run.last
     for stage in ("teacher", "search"):
         assert all(f"test_{metric}" not in run.last for run in tracker.of(stage).values())
+
+
+@pytest.mark.parametrize(
+    ("name", "held_out_batch", "grad_fit", "milestones"),
+    [
+        ("cifar10_paper", 1000, None, (150, 180)),
+        ("cifar100_paper", 1000, None, (150, 180)),
+        ("cars_paper", 64, 2, (150, 180)),
+        ("aircraft_paper", 200, 2, (150, 180, 210)),
+    ],
+)
+def test_presets_after_alm_kds_authors_have_their_settings(
+    name: str, held_out_batch: int, grad_fit: int | None, milestones: tuple[int, ...]
+) -> None:
+    """Those of their configurations; 3 batches a group where nothing is pinned."""
+    spec = read_spec(name)
+    (alm_kd,) = [use for use in spec.methods if use.method == "alm_kd"]
+    assert alm_kd.pin["held_out_batch"] == held_out_batch
+    assert alm_kd.pin.get("grad_fit") == grad_fit
+    splits = spec.data.splits
+    assert splits.meta + splits.validation == pytest.approx(0.1)
+    for network in (spec.student, *spec.teacher):
+        assert tuple(network.training.milestones) == milestones
+        sizes = network.model.settings().sizes
+        if network.model.name.startswith("resnet"):
+            assert sizes["shortcut"] == "projection"

@@ -36,7 +36,7 @@ LIVELY: Mapping[str, Sequence[Mapping[str, Value]]] = {
         {"variant": "box", "warmup_epochs": 1, "update_every": 1, "meta_lr": 300.0},
         {"variant": "convex", "warmup_epochs": 0, "update_every": 2, "meta_lr": 100.0},
         {"variant": "box", "warmup_epochs": 0, "start": "uniform", "grad_fit": 2},
-        {"variant": "max", "warmup_epochs": 1, "update_every": 1, "meta_lr": 50.0},
+        {"variant": "max", "warmup_epochs": 1, "update_every": 1, "held_out_batch": 8},
         {"variant": "softmax", "warmup_epochs": 0, "update_every": 1, "meta_lr": 500.0},
         {"variant": "convex", "warmup_epochs": 1, "inner_repeats": 2, "hypergradient": "full"},
     ),
@@ -45,13 +45,14 @@ LIVELY: Mapping[str, Sequence[Mapping[str, Value]]] = {
     "superloss": ({"regularization": 0.3, "alpha": 0.5}, {"regularization": 2.0}),
     "crust": (
         {"coreset_after": 1},
-        {"coreset_after": 0, "coreset_ratio": 0.2},
+        {"coreset_after": 0, "coreset_ratio": 0.2, "selection": "central"},
         {"coreset_after": 2, "coreset_ratio": 1.0, "coreset_radius": 0.2},
     ),
-    "meta_weight_net": ({"net_lr": 0.1}, {"net_lr": 0.01}),
+    "meta_weight_net": ({"net_lr": 0.1}, {"net_lr": 0.01, "held_out_batch": 5}),
     "bikd": (
-        {"net_lr": 0.003, "lr": 0.01},
-        {"net_lr": 0.001, "temperature": 2.0, "lr": 0.005},
+        {"net_lr": 0.03, "held_out_batches": 1, "held_out_batch": 1000},
+        {"net_lr": 0.01, "temperature": 2.0, "net_lr_decay": 0.5},
+        {"net_lr": 0.1, "held_out_batches": 4, "held_out_batch": 7},
     ),
     "dkd": (
         {"ramp_epochs": 2, "lr": 0.02},

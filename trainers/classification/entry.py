@@ -47,6 +47,4 @@ CLASSIFICATION = TaskEntry(
     prediction="logits, one for each class",
     export="parameters and buffers by name, without the dimension of lanes",
     usable=usable,
-    # Today's numbers; by its real size as soon as the tables are made anew.
-    short_batch="nominal",
 )

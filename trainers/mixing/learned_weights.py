@@ -6,9 +6,10 @@ u      what the net sees of each example                      (L, D, B)
 w      its weights, net(u)                                    (L, K, B)
 L_i    sum_k w_ik l_ik
 
-Before each step of the student, the net takes one step of Adam down the loss that a look-ahead step
-of the whole student would leave on a clean held-out mini-batch (`trainers.mixing.look_ahead`); then
-the student steps with the weights of the new net.
+Before each step of the student, the net is given the gradient of the loss that a look-ahead step of
+the whole student would leave on a clean held-out mini-batch (`trainers.mixing.look_ahead`), and
+takes one step of Adam down the mean of such gradients once it has as many as it wants, often one;
+then the student steps with the weights of the net.
 
 Clean examples that are trained on have the fixed weights of `trainers.mixing.certain`, in the
 look-ahead too.
@@ -18,45 +19,22 @@ statistics of the batch.
 """
 
 from abc import abstractmethod
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from trainers.evaluation import evaluation_mode
-from trainers.lanes.adam import LaneAdam
-from trainers.lanes.layers import Linear
 from trainers.lanes.network import LaneNetwork, Output
-from trainers.lanes.seeds import torch_generator
 from trainers.lanes.state import State
 from trainers.method import Method, Setup, Step
 from trainers.mixing.certain import certain_weights
-from trainers.mixing.held_out_batches import HeldOutBatches
+from trainers.mixing.held_out_batches import HeldOutBatches, held_out_sizes
 from trainers.mixing.look_ahead import Group, Network, Parameters, look_ahead_gradient
+from trainers.mixing.weighting_net import NetSteps, WeightingNet
 from trainers.task import Batch, Terms
-
-# Of the public code of arXiv 1902.07379.
-HIDDEN = 100
-NET_DECAY = 1e-4
-
-
-class WeightingNet(nn.Module):
-    """D inputs, one hidden layer with ReLU, K outputs: ``(L, D, B) -> (L, K, B)``."""
-
-    def __init__(self, inputs: int, outputs: int, seeds: tuple[int, ...], purpose: str) -> None:
-        super().__init__()
-        generators = [torch_generator(seed, purpose, "net") for seed in seeds]
-        self.hidden = Linear(inputs, HIDDEN, generators)
-        self.out = Linear(HIDDEN, outputs, generators)
-
-    def forward(self, u: Tensor) -> Tensor:
-        return _affine(self.out, torch.relu(_affine(self.hidden, u)))
-
-
-def _affine(layer: Linear, x: Tensor) -> Tensor:
-    """The layer without a matrix product: layers one wide get another kernel for another L."""
-    return (layer.weight.unsqueeze(-1) * x.unsqueeze(1)).sum(2) + layer.bias.unsqueeze(-1)
 
 
 class LearnedWeights(Method):
@@ -72,8 +50,9 @@ class LearnedWeights(Method):
     def __init__(self, setup: Setup, net: WeightingNet) -> None:
         super().__init__(setup)
         self.net = net.to(self.data.device)
-        self._adam = LaneAdam(list(net.parameters()), self.values.numbers["net_lr"], NET_DECAY)
-        self._held_out = HeldOutBatches(self.data, self.batch_size, setup.seeds, self.purpose)
+        self._steps = NetSteps(net, self.values)
+        sizes = held_out_sizes(self.values, self.batch_size, self.data)
+        self._held_out = HeldOutBatches(self.data, sizes, setup.seeds, self.purpose)
 
     @abstractmethod
     def weights(self, terms: Terms) -> Tensor:
@@ -84,8 +63,10 @@ class LearnedWeights(Method):
             w = self._weights(step.terms, step.batch.places)
         return (w * step.terms.first(self.weighted)).sum(1)
 
+    def begin_epoch(self, epoch: int, student: LaneNetwork, lr: Tensor) -> None:
+        self._steps.begin_epoch(lr)
+
     def begin_step(self, batch: Batch, student: LaneNetwork, lr: Tensor) -> None:
-        held_out = self._held_out.draw()
         lanes = torch.arange(self.data.lanes, device=lr.device)
         with evaluation_mode(student):
             network = Network(student, lanes)
@@ -97,10 +78,6 @@ class LearnedWeights(Method):
                 return self.data.terms_along(
                     batch.targets, output, tangent, self.values, self.weighted
                 )
-
-            def held_out_loss(theta: Parameters) -> Tensor:
-                output = network.output(theta, held_out.inputs)
-                return self.data.terms(held_out.targets, output, self.values).label.mean(1)
 
             theta = network.parameters
             with torch.no_grad():
@@ -114,9 +91,30 @@ class LearnedWeights(Method):
                 torch.ones_like(w[:, 0]).detach(),
             )
             slope = look_ahead_gradient(
-                theta, group, w.detach(), lr / batch.places.shape[1], held_out_loss
+                theta,
+                group,
+                w.detach(),
+                lr / batch.places.shape[1],
+                self._held_out_loss(student),
             )
-        self._adam.step(torch.autograd.grad(w, list(self.net.parameters()), slope))
+        self._steps.add(torch.autograd.grad(w, list(self.net.parameters()), slope))
+
+    def _held_out_loss(self, student: LaneNetwork) -> Callable[[Parameters], Tensor]:
+        """The label's loss (L,) on the next held-out batches, as a function of theta."""
+        drawn = self._held_out.draw()
+        networks = [Network(student, lanes) for lanes, _ in drawn]
+        place = torch.cat([lanes for lanes, _ in drawn]).argsort()
+
+        def loss(theta: Parameters) -> Tensor:
+            each = []
+            for network, (lanes, batch) in zip(networks, drawn, strict=True):
+                own = {name: p[lanes] for name, p in theta.items()}
+                output = network.output(own, batch.inputs)
+                terms = self.data.terms(batch.targets, output, self.values.keep(lanes))
+                each.append(terms.label.mean(1))
+            return torch.cat(each)[place]
+
+        return loss
 
     def _weights(self, terms: Terms, places: Tensor) -> Tensor:
         """w (L, K, B) of the training examples at ``places`` (L, B), fixed for those of the clean
@@ -131,7 +129,7 @@ class LearnedWeights(Method):
     def state(self) -> dict[str, Any]:
         return {
             "net": dict(self.net.named_parameters()),
-            "adam": self._adam.state(),
+            "steps": self._steps.state(),
             "held_out": self._held_out.state(),
         }
 
@@ -139,10 +137,10 @@ class LearnedWeights(Method):
     def load_state(self, state: State) -> None:
         for name, p in self.net.named_parameters():
             p.copy_(state["net"][name])
-        self._adam.load_state(state["adam"])
+        self._steps.load_state(state["steps"])
         self._held_out.load_state(state["held_out"])
 
     def keep(self, lanes: Tensor) -> None:
         super().keep(lanes)
-        self._adam.keep(lanes)
+        self._steps.keep(lanes)
         self._held_out.keep(lanes)

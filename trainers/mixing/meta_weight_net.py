@@ -1,7 +1,7 @@
-"""Meta-Weight-Net: L_i = w_i l_i, w_i = sigmoid(net(l_i)), l_i the label's term.
+"""Meta-Weight-Net: L_i = w_i l_i, w_i = net(l_i) in (0, 1), l_i the label's term.
 
-The net, 1-100-1 with ReLU, learns from clean data through a look-ahead of the whole student; see
-`trainers.mixing.learned_weights`.
+The net, 1-100-1 with ReLU and a sigmoid at the end, learns from clean data through a look-ahead of
+the whole student; see `trainers.mixing.learned_weights`.
 
 Source: Shu et al. 2019, arXiv 1902.07379, and its authors' public code (Adam, 1e-3).
 """
@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from trainers.method import Setup
-from trainers.mixing.learned_weights import LearnedWeights, WeightingNet
+from trainers.mixing.learned_weights import LearnedWeights
+from trainers.mixing.weighting_net import WeightingNet
 from trainers.task import Terms
 
 
@@ -21,9 +22,9 @@ class MetaWeightNet(LearnedWeights):
     purpose = "MetaWeightNet"
 
     def __init__(self, setup: Setup) -> None:
-        super().__init__(setup, WeightingNet(1, 1, setup.seeds, "meta_weight_net"))
+        net = WeightingNet((1, 100, 1), torch.relu, setup.seeds, "meta_weight_net")
+        super().__init__(setup, net)
 
     def weights(self, terms: Terms) -> Tensor:
-        # The sigmoid; torch's own rounds the last elements of a tensor unlike those before them,
-        # so that a lane would depend on its place.
-        return 0.5 * (1 + torch.tanh(0.5 * self.net(terms.label.detach().unsqueeze(1))))
+        w: Tensor = self.net(terms.label.detach().unsqueeze(1))
+        return w

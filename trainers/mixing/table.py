@@ -8,6 +8,7 @@ from trainers.fields import Field
 from trainers.hyperparameters import (
     CLEAN_ALPHA,
     ENDS_OF_MIX,
+    HELD_OUT_BATCH,
     LOOK_AHEAD_LR,
     MIX,
     NET_LR,
@@ -75,6 +76,7 @@ METHODS: Mapping[str, MethodEntry] = {
                 "grad_fit", "int", 3, "training batches whose gradients one update sums",
                 "authors' code, 2 to 4", unit="batches", low=1,
             ),
+            HELD_OUT_BATCH,
             Field(
                 "inner_repeats", "int", 0, "updates per group of batches; 0: the variant's default",
                 "authors' code", low=0,
@@ -119,7 +121,7 @@ METHODS: Mapping[str, MethodEntry] = {
         source="Shu et al. 2019, arXiv 1902.07379, and its authors' public code",
         teachers="none",
         uses_meta=True,
-        hyperparameters=(*OPTIMIZER, LOOK_AHEAD_LR, NET_LR),
+        hyperparameters=(*OPTIMIZER, LOOK_AHEAD_LR, NET_LR, HELD_OUT_BATCH),
     ),
     "bikd": MethodEntry(
         implementation="trainers.mixing.bikd:Bikd",
@@ -127,7 +129,24 @@ METHODS: Mapping[str, MethodEntry] = {
         source="arXiv 2605.17839 and its authors' public code",
         teachers="one",
         uses_meta=True,
-        hyperparameters=(*OPTIMIZER, LOOK_AHEAD_LR, TEMPERATURE, NET_LR, CLEAN_ALPHA),
+        hyperparameters=(
+            *OPTIMIZER,
+            LOOK_AHEAD_LR,
+            replace(TEMPERATURE, source="authors' code"),
+            replace(NET_LR, source="authors' code"),
+            Field(
+                "net_lr_decay", "float", 0.8, "what net_lr is multiplied by whenever the student's "
+                "learning rate falls from one epoch to the next",
+                "authors' code, where it falls twice in 120 epochs", low=0.0, high=1.0,
+            ),
+            HELD_OUT_BATCH,
+            Field(
+                "held_out_batches", "int", 5, "steps of the student, each with a held-out batch of "
+                "its own, whose gradients one step of the net takes together", "authors' code",
+                unit="batches", low=1,
+            ),
+            CLEAN_ALPHA,
+        ),
     ),
     "aver": MethodEntry(
         implementation="trainers.mixing.aver:Aver",

@@ -37,8 +37,9 @@ Example = tuple[Tensor, Tensor, Tensor]
 class _LongWay:
     """One update of one lane, group after group, repeat after repeat, example after example."""
 
-    def __init__(self, cohort: Cohort, variant: str, eta: float) -> None:
+    def __init__(self, cohort: Cohort, variant: str, eta: float, held_out_batch: int) -> None:
         self._data, self._variant, self._eta = only(cohort).data, variant, eta
+        self._held_out_batch = held_out_batch
         self._W, self._b = (
             p[0].detach().clone()
             for p in (only(cohort).model.head.weight, only(cohort).model.head.bias)
@@ -58,16 +59,20 @@ class _LongWay:
         order = torch_generator(seed, "alm_kd", "order")
         train = torch.randperm(len(self._train), generator=order).split(grad_fit * BATCH)
         meta = torch.randperm(len(self._meta), generator=order)
-        v = min(BATCH, len(meta))
+        v = min(self._held_out_batch, len(meta))
         lam = lam.clone()
         for j, group in enumerate(train):
             held_out = [meta[i % len(meta)] for i in range(j * v, (j + 1) * v)]
-            gradients = [self._example_gradients(self._train[i]) for i in group]
+            gradients = [
+                self._example_gradients(self._train[i], len(batch))
+                for batch in group.split(BATCH)
+                for i in batch
+            ]
             for _ in range(repeats):
                 lam[group] = self._step(lam[group], gradients, group, held_out)
         return lam
 
-    def _example_gradients(self, example: Example) -> list[list[Tensor]]:
+    def _example_gradients(self, example: Example, batch_size: int) -> list[list[Tensor]]:
         h, y, teachers = example
         W, b = self._W.clone().requires_grad_(), self._b.clone().requires_grad_()
         z = W @ h + b
@@ -77,7 +82,7 @@ class _LongWay:
             *(TAU**2 * (p * (p.log() - F.log_softmax(z / TAU, -1))).sum() for p in softened),
         ]
         return [
-            [g / BATCH for g in torch.autograd.grad(loss, [W, b], retain_graph=True)]
+            [g / batch_size for g in torch.autograd.grad(loss, [W, b], retain_graph=True)]
             for loss in losses
         ]
 
@@ -137,7 +142,8 @@ def _assert_update_is_the_long_way(trial: Trial, grad_fit: int, inner_repeats: i
     )
     cohort = make_cohort("alm_kd", [trial], Shape(hidden=(4,)))
     before = only(cohort).method.lam.clone()
-    slow = _LongWay(cohort, variant, eta=0.3)
+    own = trial.values.get("held_out_batch", BATCH)
+    slow = _LongWay(cohort, variant, eta=0.3, held_out_batch=int(own))
     expected = slow.update(before[0], trial.seed, grad_fit, inner_repeats or REPEATS[variant])
     only(cohort).method.begin_epoch(1, only(cohort).model, torch.tensor([0.3]))
     torch.testing.assert_close(only(cohort).method.lam[0], expected, rtol=1e-9, atol=1e-12)
@@ -151,6 +157,20 @@ def _assert_update_is_the_long_way(trial: Trial, grad_fit: int, inner_repeats: i
 @pytest.mark.usefixtures("double_precision")
 def test_update_is_the_long_way(variant: str, grad_fit: int, inner_repeats: int) -> None:
     _assert_update_is_the_long_way(_trial(variant), grad_fit, inner_repeats)
+
+
+@pytest.mark.parametrize("held_out_batch", [8, 1000])
+@pytest.mark.usefixtures("double_precision")
+def test_update_with_held_out_batches_of_another_size_is_the_long_way(held_out_batch: int) -> None:
+    """Of 1000 where there are 27: all of them."""
+    _assert_update_is_the_long_way(_trial("box", held_out_batch=held_out_batch), 2, 3)
+
+
+@pytest.mark.usefixtures("double_precision")
+def test_held_out_batches_are_as_large_as_those_of_training_by_default() -> None:
+    default = _updated(_trial("box"))
+    assert torch.equal(_updated(_trial("box", held_out_batch=BATCH)), default)
+    assert not torch.equal(_updated(_trial("box", held_out_batch=BATCH - 1)), default)
 
 
 @pytest.mark.parametrize("variant", ["max", "softmax", "box"])

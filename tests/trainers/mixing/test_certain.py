@@ -33,7 +33,7 @@ def test_clean_examples_are_in_no_group() -> None:
     data = only(make_cohort("alm_kd", [Trial("a"), Trial("b", seed=4)], Shape(clean="train"))).data
     noisy = data.size("train") - data.certain
     generators = [torch.Generator().manual_seed(i) for i in (1, 2)]
-    deal = Deal.draw(generators, torch.tensor([0, 1]), 19, 2, data)
+    deal = Deal.draw(generators, torch.tensor([0, 1]), 19, 2, 19, data)
     for lane in range(2):
         real = deal.train_index[lane].flatten()[:noisy]
         assert sorted(real.tolist()) == list(range(noisy))
@@ -68,7 +68,8 @@ def test_nets_do_not_weigh_them(name: str) -> None:
     torch.testing.assert_close(w[..., :2], own[..., :2])
     expected = torch.tensor([0.75, 0.25] if name == "bikd" else [1.0])
     torch.testing.assert_close(w[0, :, 2:], expected.unsqueeze(1).expand(-1, 2))
-    (gradient,) = torch.autograd.grad(w[..., 2:].sum(), [method.net.out.bias], allow_unused=True)
+    bias = method.net.layers[-1].bias
+    (gradient,) = torch.autograd.grad(w[..., 2:].sum(), [bias], allow_unused=True)
     assert gradient is None or not gradient.any()
 
 

@@ -5,10 +5,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tests.trainers.cases import Diary, Shape, Trial, history, make_cohort, only, step
-from trainers.lanes.adam import LaneAdam
+from tests.trainers.cases import (
+    Diary,
+    Shape,
+    Trial,
+    history,
+    make_cohort,
+    only,
+    step,
+    with_values,
+)
+from trainers.fields import Value
 from trainers.loop.cohort import Cohort
-from trainers.mixing.learned_weights import NET_DECAY, LearnedWeights
+from trainers.mixing.learned_weights import LearnedWeights
+from trainers.mixing.weighting_net import NET_DECAY, WeightingNet
+from trainers.task import Batch
 
 TAU, NET_LR, LR = 3.0, 0.02, 0.3
 
@@ -23,25 +34,32 @@ def _copy(layer: nn.Module, lane: int) -> nn.Linear:
     return linear
 
 
+def _net(name: str, net: WeightingNet, lane: int) -> nn.Sequential:
+    """A lane of the net as its authors have it."""
+    layers = [_copy(layer, lane) for layer in net.layers]
+    if name == "meta_weight_net":
+        return nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.Sigmoid())
+    return nn.Sequential(layers[0], nn.Tanh(), layers[1], nn.Tanh(), layers[2], nn.Sigmoid())
+
+
 class _LongWay:
-    """One step of the net of one lane, with a backward pass through the look-ahead."""
+    """One step of the net of one lane, with a backward pass through the look-aheads."""
 
     def __init__(self, name: str, cohort: Cohort, lane: int) -> None:
         assert isinstance(only(cohort).method, LearnedWeights)
         self._name = name
-        net = only(cohort).method.net
-        self.net = nn.Sequential(_copy(net.hidden, lane), nn.ReLU(), _copy(net.out, lane))
+        self.net = _net(name, only(cohort).method.net, lane)
         self._student = [
             _copy(layer, lane) for layer in (*only(cohort).model.body, only(cohort).model.head)
         ]
 
     def weights(self, z: Tensor, y: Tensor, t: Tensor) -> Tensor:
         """(K, B)."""
-        label = F.cross_entropy(z.detach(), y, reduction="none")
-        if self._name == "meta_weight_net":
-            return torch.sigmoid(self.net(label.unsqueeze(1))).T
-        teacher = F.cross_entropy(t, y, reduction="none")
-        return 1 + self.net(torch.stack([label, teacher], dim=1)).T
+        seen = [F.cross_entropy(z.detach(), y, reduction="none")]
+        if self._name == "bikd":
+            seen.append(F.cross_entropy(t, y, reduction="none"))
+        w: Tensor = self.net(torch.stack(seen, dim=1)).T
+        return w
 
     def loss(self, z: Tensor, y: Tensor, t: Tensor, w: Tensor) -> Tensor:
         losses = [F.cross_entropy(z, y, reduction="none")]
@@ -51,16 +69,19 @@ class _LongWay:
             losses.append(TAU**2 * kd.sum(-1))
         return (w * torch.stack(losses)).sum(0).mean()
 
-    def step(self, x: Tensor, y: Tensor, t: Tensor, held_out: tuple[Tensor, Tensor]) -> None:
+    def step(self, shown: list[tuple[Tensor, ...]]) -> None:
+        """From x, y, t of each training batch, and inputs and labels of its held-out batch."""
         theta = [p for layer in self._student for p in layer.parameters()]
-        z = self._forward(theta, x)
-        loss = self.loss(z, y, t, self.weights(z, y, t))
-        gradients = torch.autograd.grad(loss, theta, create_graph=True)
-        moved = [p - LR * g for p, g in zip(theta, gradients, strict=True)]
-        after = F.cross_entropy(self._forward(moved, held_out[0]), held_out[1])
+        after = []
+        for x, y, t, held_out_x, held_out_y in shown:
+            z = self._forward(theta, x)
+            loss = self.loss(z, y, t, self.weights(z, y, t))
+            gradients = torch.autograd.grad(loss, theta, create_graph=True)
+            moved = [p - LR * g for p, g in zip(theta, gradients, strict=True)]
+            after.append(F.cross_entropy(self._forward(moved, held_out_x), held_out_y))
         adam = torch.optim.Adam(self.net.parameters(), NET_LR, weight_decay=NET_DECAY)
         adam.zero_grad()
-        after.backward()
+        torch.stack(after).mean().backward()
         adam.step()
 
     def _forward(self, theta: list[Tensor], x: Tensor) -> Tensor:
@@ -68,36 +89,72 @@ class _LongWay:
         return F.linear(torch.relu(F.linear(x, W1, b1)), W2, b2)
 
 
-@pytest.mark.parametrize("name", ["meta_weight_net", "bikd"])
-def test_step_of_the_net_is_the_long_way(name: str) -> None:
-    values = {"net_lr": NET_LR, "temperature": TAU}
-    trials = [Trial(f"{i}", seed=i, values=values, teachers=("weak",)) for i in range(2)]
-    cohort = make_cohort(name, trials, Shape(hidden=(6,)))
-    method = only(cohort).method
-    assert isinstance(method, LearnedWeights)
-    slow = [_LongWay(name, cohort, lane) for lane in range(2)]
-    batch = only(cohort).data.batch("train", torch.arange(13).expand(2, -1))
-    drawn = []
-    draw = method._held_out.draw
+def _watch_draws(method: LearnedWeights) -> list[list[tuple[Tensor, Batch]]]:
+    """What it will have drawn of the held-out examples."""
+    drawn, draw = [], method._held_out.draw
 
-    def watch():  # type: ignore[no-untyped-def]
+    def watch() -> list[tuple[Tensor, Batch]]:
         drawn.append(draw())
         return drawn[-1]
 
     method._held_out.draw = watch  # type: ignore[method-assign]
-    before = method.net.out.weight.detach().clone()
-    method.begin_step(batch, only(cohort).model, torch.tensor([LR, LR]))
-    assert (method.net.out.weight != before).any()
+    return drawn
+
+
+def _own(drawn: list[tuple[Tensor, Batch]], lane: int) -> tuple[Tensor, Tensor]:
+    """Inputs and labels of what a lane drew."""
+    for lanes, batch in drawn:
+        if lane in lanes.tolist():
+            at = lanes.tolist().index(lane)
+            return batch.inputs[at], batch.targets.labels[at]
+    raise LookupError(lane)
+
+
+@pytest.mark.parametrize(
+    ("name", "each"), [("meta_weight_net", 1), ("bikd", 1), ("bikd", 3)], ids=str
+)
+def test_step_of_the_net_is_the_long_way(name: str, each: int) -> None:
+    """Batches of training of 13, 7 and 19; held-out batches of 19 and, in the second lane, of 6."""
+    values: dict[str, Value] = {"net_lr": NET_LR, "temperature": TAU}
+    if name == "bikd":
+        values["held_out_batches"] = each
+    trials = [
+        Trial("a", seed=0, values=values, teachers=("weak",)),
+        Trial("b", seed=1, values={**values, "held_out_batch": 6}, teachers=("weak",)),
+    ]
+    cohort = make_cohort(name, trials, Shape(hidden=(6,)))
+    method = only(cohort).method
+    assert isinstance(method, LearnedWeights)
+    slow = [_LongWay(name, cohort, lane) for lane in range(2)]
+    drawn = _watch_draws(method)
+    before = [p.detach().clone() for p in method.net.parameters()]
+    batches = [
+        only(cohort).data.batch("train", torch.arange(first, last).expand(2, -1))
+        for first, last in ((0, 13), (20, 27), (40, 59))[:each]
+    ]
+    for batch in batches:
+        now = list(method.net.parameters())
+        assert all(torch.equal(p, b) for p, b in zip(now, before, strict=True))
+        method.begin_step(batch, only(cohort).model, torch.tensor([LR, LR]))
     for lane, long_way in enumerate(slow):
-        y, t = batch.targets.labels[lane], batch.targets.teachers[lane, 0]
-        held_out = drawn[0].inputs[lane], drawn[0].targets.labels[lane]
-        long_way.step(batch.inputs[lane], y, t, held_out)
-        for ours, theirs in ((method.net.hidden, 0), (method.net.out, 2)):
-            expected = long_way.net[theirs]
-            torch.testing.assert_close(ours.weight[lane].detach(), expected.weight.detach())
-            torch.testing.assert_close(ours.bias[lane].detach(), expected.bias.detach())
-        taken = step(only(cohort), batch)
-        z = taken.output.logits
+        long_way.step(
+            [
+                (
+                    b.inputs[lane],
+                    b.targets.labels[lane],
+                    b.targets.teachers[lane, 0],
+                    *_own(d, lane),
+                )
+                for b, d in zip(batches, drawn, strict=True)
+            ]
+        )
+        expected = list(long_way.net.parameters())
+        for ours, theirs, was in zip(method.net.parameters(), expected, before, strict=True):
+            torch.testing.assert_close(ours[lane].detach(), theirs.detach())
+            assert (ours[lane] != was[lane]).any()
+        taken = step(only(cohort), batches[0])
+        z, targets = taken.output.logits, batches[0].targets
+        y, t = targets.labels[lane], targets.teachers[lane, 0]
         w = long_way.weights(z[lane], y, t)
         expected_loss = long_way.loss(z[lane], y, t, w.detach())
         found = method.losses(taken)[lane].mean()
@@ -106,51 +163,22 @@ def test_step_of_the_net_is_the_long_way(name: str) -> None:
         torch.testing.assert_close(*slopes)
 
 
-def test_held_out_batches_go_through_the_meta_split() -> None:
-    cohort = make_cohort("meta_weight_net", [Trial("a"), Trial("b", seed=4)], Shape(batch_size=8))
-    method = only(cohort).method
-    assert isinstance(method, LearnedWeights)
-    n = only(cohort).data.size("meta")
-    places = [method._held_out.draw().places for _ in range(2 * (n // 8))]
-    assert {p.shape[1] for p in places} == {8}
-    for lane in range(2):
-        first, second = (
-            torch.cat([p[lane] for p in half]) for half in (places[: n // 8], places[n // 8 :])
-        )
-        assert len(first.unique()) == len(first) == n - n % 8
-        assert not torch.equal(first, second)
-    assert not torch.equal(places[0][0], places[0][1])
-
-
-def test_adam_is_torchs() -> None:
-    g = torch.Generator().manual_seed(1)
-    start = torch.randn(2, 3, 4, generator=g)
-    ours = nn.Parameter(start.clone())
-    adam = LaneAdam([ours], torch.tensor([0.1, 0.01]), decay=0.2)
-    theirs = [nn.Parameter(start[i].clone()) for i in range(2)]
-    each = [
-        torch.optim.Adam([p], lr, weight_decay=0.2)
-        for p, lr in zip(theirs, (0.1, 0.01), strict=True)
-    ]
-    for _ in range(5):
-        gradient = torch.randn(2, 3, 4, generator=g)
-        adam.step([gradient])
-        for i, optimizer in enumerate(each):
-            theirs[i].grad = gradient[i]
-            optimizer.step()
-    torch.testing.assert_close(ours.data, torch.stack([p.data for p in theirs]))
-
-
-def test_a_net_that_stays_as_it_is_at_one_weighs_as_the_sum_of_both_losses() -> None:
-    """With its last layer at zero BiKD is half of fixed_kd at 0.5, which another rate makes up."""
-    trial = Trial("a", values={"net_lr": 0.0, "lr": 0.05, "weight_decay": 0.0})
+def test_where_the_net_weighs_both_by_a_half_bikd_is_fixed_kd_at_a_half() -> None:
+    trial = Trial("a", values={"net_lr": 0.0, "lr": 0.05})
     cohort = make_cohort("bikd", [trial])
     assert isinstance(only(cohort).method, LearnedWeights)
-    for p in only(cohort).method.net.out.parameters():
+    for p in only(cohort).method.net.layers[-1].parameters():
         p.data.zero_()
     diary = Diary()
     cohort.train(diary)
-    fixed = Trial("a", values={"alpha": 0.5, "lr": 0.1, "weight_decay": 0.0})
+    fixed = Trial("a", values={"alpha": 0.5, "lr": 0.05})
     found = [row["validation_loss"] for row in diary.rows["a"]]
     expected = [row["validation_loss"] for row in history("fixed_kd", fixed)]
     assert found == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_held_out_batch_of_the_default_size_by_name_is_the_default() -> None:
+    trial = Trial("a", values={"net_lr": 0.1})
+    rows = history("meta_weight_net", trial)
+    assert history("meta_weight_net", with_values(trial, held_out_batch=Shape.batch_size)) == rows
+    assert history("meta_weight_net", with_values(trial, held_out_batch=5)) != rows

@@ -48,7 +48,7 @@ def _cohort(task: str, teachers: tuple[str, ...], **values: float | str) -> Coho
     return toy_cohort(TOYS[task], "alm_kd", [trial])
 
 
-def _explicit(stack: Stack, lam: Tensor, last_layer: bool, goal: str, real: bool) -> Tensor:
+def _explicit(stack: Stack, lam: Tensor, last_layer: bool, goal: str) -> Tensor:
     """dL_val/dlam of every training example (N, K), by autograd through the step itself."""
     method, data, model = stack.method, stack.data, stack.model
     size, n, n_meta = method.batch_size, data.size("train"), data.size("meta")
@@ -56,7 +56,7 @@ def _explicit(stack: Stack, lam: Tensor, last_layer: bool, goal: str, real: bool
     train, meta = torch.randperm(n, generator=order), torch.randperm(n_meta, generator=order)
     # What a batch's mean divides by, of every place in the order.
     sizes = torch.tensor(batch_sizes(n, size))
-    share = 1 / (sizes if real else torch.full_like(sizes, size)).repeat_interleave(sizes)
+    share = 1 / sizes.repeat_interleave(sizes)
     theta = {name: p.detach().requires_grad_() for name, p in model.named_parameters()}
     moving = [name for name in theta if name.startswith("head") or not last_layer]
     found = torch.zeros_like(lam)
@@ -104,9 +104,7 @@ def test_gradient_is_that_of_double_backward(task: str, hypergradient: str, goal
     assert stack.data.size("train") % method.batch_size > 1
     before = method.lam.clone()
     with evaluation_mode(stack.model):
-        wanted = _explicit(
-            stack, before[0], hypergradient == "last_layer", goal, real=task != "classification"
-        )
+        wanted = _explicit(stack, before[0], hypergradient == "last_layer", goal)
     method.begin_epoch(1, stack.model, torch.tensor([LR]))
     got = (before - method.lam)[0] / META_LR
     assert wanted.abs().max() > 1e-4

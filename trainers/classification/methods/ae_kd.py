@@ -7,7 +7,7 @@ One w for each batch. The cap, at least 1/M, keeps single teachers from taking a
 
 Source: Du et al. 2020 (NeurIPS, "Agree to disagree: adaptive ensemble knowledge distillation in
 gradient space") and its authors' public code, which solves the same problem as a one-class support
-vector machine with nu = 1 / (M cap), by default cap 1.
+vector machine with nu = 1 / (M cap), its cap 0.6.
 """
 
 import itertools

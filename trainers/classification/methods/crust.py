@@ -1,8 +1,9 @@
 """CRUST: train on a coreset of each class whose gradients stand for those of the class.
 
 n      training examples with one label; d_ij the distance of their last-layer gradients
-S      the coreset: ceil(ratio n) of them, chosen one by one to gain most in
-       sum_i max_{j in S} (max d - d_ij), the facility location function
+F(S)   sum_i max_{j in S} (max d - d_ij), the facility location function
+S      the coreset: ceil(ratio n) of them. ``selection: greedy`` chooses one by one what F gains
+       most by; ``central`` takes those that have the largest F on their own
 w_j    how many of the n are within radius * median(d) of j in S; zero outside S; scaled so that the
        mean over the training split is 1
 
@@ -14,15 +15,17 @@ Before every epoch after ``coreset_after``, with the student as it is then. The 
 example is r (x) (h, 1) with r = softmax(z) - onehot(y); distances need inner products alone, and
 these are (r_i . r_j) (h_i . h_j + 1).
 
-Source: Mirzasoleiman et al. 2020, arXiv 2011.07451, and its authors' public code. Departures:
-gradients by the last layer's parameters, where the code has those by its inputs; a radius in
-medians, where the code's is a length (2) that fits its network; examples outside the coreset stay
-in their batches with weight zero, so that all methods take the same number of steps; the scale of
-w is set over the whole split, not in each batch; no mixing of inputs.
+Source: Mirzasoleiman et al. 2020, arXiv 2011.07451, and its authors' public code. ``greedy`` is
+what the paper says; ``central`` is what the code does: it compares the whole F(S + j) with what
+other candidates had before, where it should compare gains, so that it accepts them in the order of
+F({j}). Departures: gradients by the last layer's parameters, where the code has those by its
+inputs; a radius in medians, where the code's is a length (2) that fits its network; examples
+outside the coreset stay in their batches with weight zero, so that all methods take the same number
+of steps; the scale of w is set over the whole split, not in each batch; no mixing of inputs.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -41,16 +44,14 @@ def squared_distances(r: Tensor, h: Tensor) -> Tensor:
     return (lengths.unsqueeze(0) + lengths.unsqueeze(1) - 2 * gram).clamp(min=0.0)
 
 
-def facility_location(d: Tensor, size: Tensor, chosen: Tensor) -> Tensor:
-    """Greedy coresets of several classes: ``(K, n)`` bool.
+def greedy_coresets(d: Tensor, size: Tensor, chosen: Tensor) -> Tensor:
+    """Coresets of several classes, each example that which F gains most by: ``(K, n)`` bool.
 
     Distances ``d`` (K, n, n), where a class has fewer than n examples only its first ``size``
     (K,) count; ``chosen`` (K,) how many of them to choose.
     """
     classes, n, _ = d.shape
-    real = torch.arange(n, device=d.device) < size.unsqueeze(1)
-    pairs = real.unsqueeze(1) & real.unsqueeze(2)
-    near = torch.where(pairs, d.amax((1, 2), keepdim=True) - d, d.new_zeros(()))
+    near, real = _nearness(d, size)
     best = d.new_zeros(classes, n)
     inside = torch.zeros_like(real)
     at = torch.arange(classes, device=d.device)
@@ -63,7 +64,31 @@ def facility_location(d: Tensor, size: Tensor, chosen: Tensor) -> Tensor:
     return inside
 
 
-def coreset_weights(output: Output, y: Tensor, ratio: float, radius: float) -> Tensor:
+def central_coresets(d: Tensor, size: Tensor, chosen: Tensor) -> Tensor:
+    """As `greedy_coresets`, but the examples with the largest F on their own; first of equals."""
+    near, real = _nearness(d, size)
+    alone = near.sum(1).masked_fill(~real, -1.0)
+    rank = alone.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
+    return rank < chosen.unsqueeze(1)
+
+
+def _nearness(d: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
+    """max d - d_ij of every class, 0 for what only fills up, (K, n, n); what does not, (K, n)."""
+    real = torch.arange(d.shape[1], device=d.device) < size.unsqueeze(1)
+    pairs = real.unsqueeze(1) & real.unsqueeze(2)
+    near = torch.where(pairs, d.amax((1, 2), keepdim=True) - d, d.new_zeros(()))
+    return near, real
+
+
+SELECTIONS: Mapping[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    "greedy": greedy_coresets,
+    "central": central_coresets,
+}
+
+
+def coreset_weights(
+    output: Output, y: Tensor, ratio: float, radius: float, selection: str
+) -> Tensor:
     """w (N,) for one lane: features (N, H), logits (N, C), labels (N,)."""
     assert output.features is not None
     r = cross_entropy_gradient(output.logits, y)
@@ -74,7 +99,7 @@ def coreset_weights(output: Output, y: Tensor, ratio: float, radius: float) -> T
     for k, m in enumerate(members):
         d[k, : len(m), : len(m)] = squared_distances(r[m], output.features[m]).sqrt()
     chosen = torch.tensor([math.ceil(ratio * len(m)) for m in members], device=y.device)
-    inside = facility_location(d, size, chosen)
+    inside = SELECTIONS[selection](d, size, chosen)
     w = output.logits.new_zeros(len(y))
     for k, m in enumerate(members):
         own = d[k, : len(m), : len(m)]
@@ -105,7 +130,8 @@ class Crust(Method):
         for i in due:
             lane = output.each(lambda t, i=i: t[i])  # type: ignore[misc]
             ratio, radius = (float(numbers[f"coreset_{x}"][i]) for x in ("ratio", "radius"))
-            self._weights[i] = coreset_weights(lane, y[i], ratio, radius)
+            selection = str(self.values.words["selection"][i])
+            self._weights[i] = coreset_weights(lane, y[i], ratio, radius, selection)
 
     def metrics(self) -> Mapping[str, Tensor]:
         clean = self._weights * ~self.data.corrupted

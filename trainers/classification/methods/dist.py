@@ -7,7 +7,8 @@ L_i     CE(y_i, z_i) + tau^2 (beta inter_i + gamma intra)
 
 The second relation belongs to a batch, not to an example: every example of it carries its value.
 
-Source: Huang et al. 2022, arXiv 2205.10536, and its authors' public code.
+Source: Huang et al. 2022, arXiv 2205.10536, and its authors' public code, which has beta = gamma =
+1 and multiplies their sum by 2 in all configurations (``kd_loss_weight``): beta = gamma = 2 here.
 """
 
 import torch

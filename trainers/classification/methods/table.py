@@ -58,6 +58,12 @@ METHODS: Mapping[str, MethodEntry] = {
                 "coreset_after", "int", 5, "how long on all examples before the first coreset",
                 "authors' code, 120 epochs", unit="epochs", low=0,
             ),
+            Field(
+                "selection", "choice", "greedy", "which examples a coreset takes: one by one what "
+                "its value gains most by, or those with the largest value on their own",
+                "greedy: published; central: what the authors' code does",
+                choices=("greedy", "central"),
+            ),
         ),
     ),
     "dkd": MethodEntry(
@@ -68,7 +74,7 @@ METHODS: Mapping[str, MethodEntry] = {
         uses_meta=False,
         hyperparameters=(
             *OPTIMIZER,
-            TEMPERATURE,
+            replace(TEMPERATURE, source="authors' code"),
             Field(
                 "target_weight", "float", 1.0, "weight of the label's class", "authors' code",
                 low=0.0,
@@ -91,14 +97,14 @@ METHODS: Mapping[str, MethodEntry] = {
         uses_meta=False,
         hyperparameters=(
             *OPTIMIZER,
-            replace(TEMPERATURE, default=1.0, source="authors' code"),
+            replace(TEMPERATURE, source="authors' code, CIFAR"),
             Field(
-                "inter_weight", "float", 1.0, "weight of the correlation over classes",
-                "authors' code", low=0.0,
+                "inter_weight", "float", 2.0, "weight of the correlation over classes",
+                "authors' code: 1, times 2 for both in its configurations", low=0.0,
             ),
             Field(
-                "intra_weight", "float", 1.0, "weight of the correlation over the batch",
-                "authors' code", low=0.0,
+                "intra_weight", "float", 2.0, "weight of the correlation over the batch",
+                "authors' code: 1, times 2 for both in its configurations", low=0.0,
             ),
         ),
     ),
@@ -143,7 +149,7 @@ METHODS: Mapping[str, MethodEntry] = {
         hyperparameters=(
             *MIX,
             Field(
-                "cap", "float", 1.0, "the most that one teacher may weigh; at least 1/M",
+                "cap", "float", 0.6, "the most that one teacher may weigh; at least 1/M",
                 "authors' code", unit="share", low=0.0, high=1.0,
             ),
         ),

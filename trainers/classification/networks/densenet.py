@@ -6,8 +6,8 @@ channels and reads all that the layers before it in its block and the block's in
 blocks: BN, ReLU, a 1x1 convolution that keeps the number of channels, 2x2 average pooling.
 
 Source: Huang et al. 2017, "Densely connected convolutional networks", arXiv 1608.06993, the basic
-form without bottleneck and compression. Departure: no dropout, which the paper has (0.2) where the
-data are not augmented.
+form without bottleneck and compression; its first 16 channels are 24 at growth 12 in the code of
+arXiv 2202.03250. Departure: no dropout, which the paper has (0.2) where the data are not augmented.
 """
 
 from collections.abc import Sequence

@@ -36,25 +36,26 @@ class Deal:
     @staticmethod
     def draw(
         generators: list[torch.Generator], at: Tensor, batch_size: int, grad_fit: int,
-        data: TaskData, real_sizes: bool = True,
+        held_out_batch: int, data: TaskData,
     ) -> "Deal":  # fmt: skip
         """Groups of ``grad_fit`` batches in random order, held-out batches drawn in turn.
 
-        Examples of the clean meta split that are trained on are in none of them.
-        ``real_sizes``: whether a batch that is not ``batch_size`` large counts as what it is.
+        ``held_out_batch``: V, at most as many as there are.
+
+        Examples of the clean meta split that are trained on are in none of them. A batch that is
+        not ``batch_size`` large counts as what it is, as in training.
         """
         n, n_meta, g = data.size("train") - data.certain, data.size("meta"), grad_fit * batch_size
         groups = math.ceil(n / g)
-        v = min(batch_size, n_meta)
+        v = held_out_batch
         fill = torch.arange(groups * g)
         window = torch.arange(groups * v) % n_meta
         train = torch.stack([torch.randperm(n, generator=x) for x in generators])[:, fill % n]
         meta = torch.stack([torch.randperm(n_meta, generator=x) for x in generators])[:, window]
         filled = (fill < n).view(groups, g).repeat(len(generators), 1)
         ratio = torch.ones(groups * g)
-        if real_sizes:
-            sizes = torch.tensor(batch_sizes(n, batch_size))
-            ratio[:n] = batch_size / sizes.repeat_interleave(sizes)
+        sizes = torch.tensor(batch_sizes(n, batch_size))
+        ratio[:n] = batch_size / sizes.repeat_interleave(sizes)
         device, dtype = at.device, torch.get_default_dtype()
         filled = filled.to(device, dtype)
         ratio = ratio.view(groups, g).repeat(len(generators), 1)

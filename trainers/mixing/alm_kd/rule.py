@@ -40,6 +40,7 @@ from trainers.mixing.alm_kd.sides import HeldOut, LastLayer, Seen
 from trainers.mixing.alm_kd.variants import VARIANTS, Constraint
 from trainers.mixing.certain import certain_weights
 from trainers.mixing.detector import auroc
+from trainers.mixing.held_out_batches import held_out_sizes
 from trainers.mixing.look_ahead import Group, Network, Parameters, look_ahead_gradient
 from trainers.task import Goal
 
@@ -58,6 +59,7 @@ class _Walk:
     repeats: int
     grad_fit: int
     held_out: HeldOut
+    held_out_batch: int
     hypergradient: str
     normalised: bool
 
@@ -67,7 +69,6 @@ class AlmKd(Method):
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
-        self._real_sizes = setup.short_batch == "real"
         n, words = self.data.size("train"), self.values.words
         variants = [VARIANTS[str(name)] for name in words["variant"]]
         starts = [
@@ -161,7 +162,9 @@ class AlmKd(Method):
         for walk, lanes in self._walks(due).items():
             at = torch.tensor(lanes, device=self.lam.device)
             order = [self._order[lane] for lane in lanes]
-            deal = Deal.draw(order, at, self.batch_size, walk.grad_fit, self.data, self._real_sizes)
+            deal = Deal.draw(
+                order, at, self.batch_size, walk.grad_fit, walk.held_out_batch, self.data
+            )
             meta_lr = deal.per_group(self._meta_lr).view(-1, 1, 1)
             real = deal.filled.unsqueeze(1) if walk.normalised else None
             descent = Descent(walk.constraint, walk.repeats, meta_lr, real)
@@ -182,6 +185,7 @@ class AlmKd(Method):
     def _walks(self, due: list[int]) -> dict[_Walk, list[int]]:
         """Lanes by what they must share."""
         numbers, words = self.values.numbers, self.values.words
+        sizes = held_out_sizes(self.values, self.batch_size, self.data)
         walks: dict[_Walk, list[int]] = {}
         for lane in due:
             variant = VARIANTS[str(words["variant"][lane])]
@@ -195,6 +199,7 @@ class AlmKd(Method):
                 int(numbers["inner_repeats"][lane]) or variant.inner_repeats,
                 int(numbers["grad_fit"][lane]),
                 held_out,
+                sizes[lane],
                 str(words["hypergradient"][lane]),
                 words["meta_step"][lane] == "normalised",
             )

@@ -9,8 +9,10 @@ from torch import Tensor
 
 from tests.trainers.cases import Diary, Shape, Trial, history, make_cohort, only
 from trainers.classification.methods.crust import (
+    SELECTIONS,
+    central_coresets,
     coreset_weights,
-    facility_location,
+    greedy_coresets,
     squared_distances,
 )
 from trainers.classification.networks.classifier import Output
@@ -18,18 +20,36 @@ from trainers.classification.networks.classifier import Output
 pytestmark = pytest.mark.usefixtures("double_precision")
 
 
-def _slow_coreset(d: np.ndarray, count: int) -> set[int]:
+def _value(d: np.ndarray, members: Sequence[int]) -> float:
+    """F of a coreset."""
+    return float((d.max() - d)[:, members].max(1).sum())
+
+
+def _greedy(d: np.ndarray, count: int) -> set[int]:
     """Greedy facility location on one class, set by set."""
-    near = d.max() - d
     chosen: list[int] = []
-
-    def value(members: Sequence[int]) -> float:
-        return float(near[:, members].max(1).sum())
-
     while len(chosen) < count:
         others = [j for j in range(len(d)) if j not in chosen]
-        chosen.append(max(others, key=lambda j: value([*chosen, j])))
+        chosen.append(max(others, key=lambda j: _value(d, [*chosen, j])))
     return set(chosen)
+
+
+def _by_totals(d: np.ndarray, count: int) -> set[int]:
+    """A lazy search that takes the head of its queue where its total is not below the next one's
+    entry, where gains would have to be compared."""
+    queue = sorted(((_value(d, [j]), j) for j in range(len(d))), key=lambda entry: -entry[0])
+    chosen: list[int] = []
+    while len(chosen) < count:
+        _, j = queue.pop(0)
+        total = _value(d, [*chosen, j])
+        if not queue or total >= queue[0][0]:
+            chosen.append(j)
+        else:
+            queue = sorted([*queue, (total, j)], key=lambda entry: -entry[0])
+    return set(chosen)
+
+
+SLOW = {"greedy": _greedy, "central": _by_totals}
 
 
 def _points(n: int, seed: int) -> Tensor:
@@ -44,29 +64,43 @@ def test_distances_are_those_of_the_gradients_written_out() -> None:
     torch.testing.assert_close(squared_distances(r, h), expected, atol=1e-9, rtol=1e-7)
 
 
-def test_classes_side_by_side_are_the_slow_search_class_by_class() -> None:
+def test_of_four_points_greedy_takes_one_far_out_and_central_two_in_the_middle() -> None:
+    points = torch.tensor([0.0, 0.1, 0.2, 5.0]).unsqueeze(1)
+    d = torch.cdist(points, points)
+    for choose, wanted, value in (
+        (greedy_coresets, [1, 3], 19.8),
+        (central_coresets, [1, 2], 15.1),
+    ):
+        (found,) = choose(d.unsqueeze(0), torch.tensor([4]), torch.tensor([2]))
+        assert found.nonzero().flatten().tolist() == wanted
+        assert _value(d.numpy(), wanted) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("selection", SELECTIONS)
+def test_classes_side_by_side_are_the_slow_search_class_by_class(selection: str) -> None:
     sizes, counts = (9, 6, 1), (4, 3, 1)
     d = torch.zeros(3, 9, 9)
     for k, n in enumerate(sizes):
         points = _points(n, k)
         d[k, :n, :n] = torch.cdist(points, points)
-    found = facility_location(d, torch.tensor(sizes), torch.tensor(counts))
+    found = SELECTIONS[selection](d, torch.tensor(sizes), torch.tensor(counts))
     for k, (n, count) in enumerate(zip(sizes, counts, strict=True)):
-        expected = _slow_coreset(d[k, :n, :n].numpy(), count)
+        expected = SLOW[selection](d[k, :n, :n].numpy(), count)
         assert set(found[k].nonzero().flatten().tolist()) == expected
 
 
-def test_weights_count_the_neighbours_of_those_chosen() -> None:
+@pytest.mark.parametrize("selection", SELECTIONS)
+def test_weights_count_the_neighbours_of_those_chosen(selection: str) -> None:
     output = Output(_points(20, 3), _points(20, 4))
     y = torch.tensor([0] * 11 + [2] * 9)
-    w = coreset_weights(output, y, 0.3, 0.8)
+    w = coreset_weights(output, y, 0.3, 0.8, selection)
     r = torch.softmax(output.logits, -1) - torch.eye(3)[y]
     expected = np.zeros(20)
     for label, count in ((0, 4), (2, 3)):
         members = np.flatnonzero(y.numpy() == label)
         d = squared_distances(r[members], output.features[members]).sqrt().numpy()
         near = d <= 0.8 * np.sort(d, axis=None)[(d.size - 1) // 2]
-        for j in _slow_coreset(d, count):
+        for j in SLOW[selection](d, count):
             expected[members[j]] = near[j].sum()
     np.testing.assert_allclose(w, expected / expected.mean())
 
@@ -74,13 +108,16 @@ def test_weights_count_the_neighbours_of_those_chosen() -> None:
 def test_a_coreset_of_all_with_all_as_neighbours_weighs_all_the_same() -> None:
     output = Output(_points(12, 3), _points(12, 4))
     y = torch.arange(12) % 3
-    torch.testing.assert_close(coreset_weights(output, y, 1.0, 1e9), torch.ones(12))
+    for selection in SELECTIONS:
+        w = coreset_weights(output, y, 1.0, 1e9, selection)
+        torch.testing.assert_close(w, torch.ones(12))
 
 
 def test_a_class_of_one_is_its_own_coreset() -> None:
     output = Output(_points(3, 3), _points(3, 4))
-    w = coreset_weights(output, torch.tensor([0, 0, 1]), 0.5, 0.0)
-    assert w[2] > 0
+    for selection in SELECTIONS:
+        w = coreset_weights(output, torch.tensor([0, 0, 1]), 0.5, 0.0, selection)
+        assert w[2] > 0
 
 
 def test_clean_examples_weigh_more_than_corrupted_ones() -> None:

@@ -160,9 +160,9 @@ def test_dkd_parts_pass_gradcheck() -> None:
 
 
 def test_dist_is_numpys_correlation() -> None:
-    values = [{"temperature": 2.0, "inter_weight": 3.0}, {"intra_weight": 0.5}]
+    values = [{"temperature": 2.0, "inter_weight": 3.0}, {"intra_weight": 0.5}, {}]
     d = drawn("dist", values)
-    for lane, (tau, beta, gamma) in enumerate(((2.0, 3.0, 1.0), (1.0, 1.0, 0.5))):
+    for lane, (tau, beta, gamma) in enumerate(((2.0, 3.0, 2.0), (4.0, 2.0, 0.5), (4.0, 2.0, 2.0))):
         y, z, t = _arrays(d, lane)
         p, q = np_softmax(t / tau, -1), np_softmax(z / tau, -1)
         inter = [1 - np.corrcoef(p[i], q[i])[0, 1] for i in range(len(y))]
