@@ -32,13 +32,14 @@ methods:
 search:
   trials: 9
   generation: 3
+  shortlist: {configurations: 2, seeds: 2}
   sampler: {name: tpe, n_startup_trials: 3}
   pruner: {name: successive_halving, reduction_factor: 2}
 confirm: {seeds: 3}
 """
 # Records of the journal: 2 studies make 4, and each generation that is asked adds 3.
 FIRST_ASKED, SEARCH_UNDER_WAY = 7, 40
-PLANNED_TRIALS, PLANNED_CONFIRMED, PLANNED_TEACHERS = 18, 6, 4
+PLANNED_TRIALS, PLANNED_SHORTLISTED, PLANNED_CONFIRMED, PLANNED_TEACHERS = 18, 8, 6, 4
 COMMAND = [sys.executable, "-c", "from sweep.cli import main; main()"]
 
 
@@ -151,7 +152,7 @@ def left_in(client: MlflowClient, studies: BaseStorage) -> Left:
         if "key" in run.data.tags
     }
     found = _states(studies)
-    planned = PLANNED_TRIALS + PLANNED_CONFIRMED + PLANNED_TEACHERS + 1
+    planned = 1 + PLANNED_TEACHERS + PLANNED_TRIALS + PLANNED_SHORTLISTED + PLANNED_CONFIRMED
     wrong = sum(state not in _ENDS or ends.get(key) != _ENDS[state] for key, state in found.items())
     return Left(
         planned=planned,

@@ -39,6 +39,7 @@ methods:
 search:
   trials: 6
   generation: 3
+  shortlist: {configurations: 2, seeds: 2}
   sampler: {name: tpe, n_startup_trials: 3}
   pruner: {name: successive_halving, reduction_factor: 2}
 confirm: {seeds: 3}
@@ -58,6 +59,8 @@ methods:
 search:
   trials: 6
   generation: 3
+  shortlist: {configurations: 2, seeds: 1}
+  per_seed: true
   sampler: {name: tpe, n_startup_trials: 3}
   pruner: {name: successive_halving, reduction_factor: 2}
 confirm: {seeds: 3}

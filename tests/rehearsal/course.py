@@ -12,7 +12,12 @@ from typing import Any
 import pandas as pd
 import psutil
 
-from tests.faults.launcher import PLANNED_CONFIRMED, PLANNED_TEACHERS, PLANNED_TRIALS
+from tests.faults.launcher import (
+    PLANNED_CONFIRMED,
+    PLANNED_SHORTLISTED,
+    PLANNED_TEACHERS,
+    PLANNED_TRIALS,
+)
 from tests.rehearsal.client import CLUSTER, TOKEN, Client
 from tests.rehearsal.stack import Node, Stack
 from tests.rehearsal.steps import Steps
@@ -101,6 +106,7 @@ class Course:
         planned = {
             "teachers": PLANNED_TEACHERS,
             "search": PLANNED_TRIALS,
+            "shortlist": PLANNED_SHORTLISTED,
             "confirm": PLANNED_CONFIRMED,
         }
         self._steps.check(seen["state"] == "complete", "status: complete", seen["state"])
