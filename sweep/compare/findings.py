@@ -6,6 +6,7 @@ from functools import cached_property
 
 import pandas as pd
 
+from sweep.compare.against_best import against_best_table
 from sweep.compare.answer import answer
 from sweep.compare.collapses import collapses_table, collapses_text
 from sweep.compare.curves import Curves
@@ -54,6 +55,11 @@ class Findings:
     def fairness(self) -> pd.DataFrame:
         """What every cell was given."""
         return fairness_table(self.record)
+
+    @cached_property
+    def against_best(self) -> pd.DataFrame:
+        """Methods that learn weights, against the best row without in each condition."""
+        return against_best_table(self.record, self.origin.spec.seed)
 
     @cached_property
     def shortlist(self) -> pd.DataFrame:

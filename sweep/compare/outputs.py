@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from sweep.atomic_files import replaced_together
@@ -14,6 +15,7 @@ from sweep.compare.figures.learning import learning_curves
 from sweep.compare.figures.over_axis import (
     NOISE,
     edges_of,
+    map_against_best,
     map_of_differences,
     metric_over_axis,
 )
@@ -74,11 +76,24 @@ def _tables(findings: Findings) -> dict[str, str]:
         "comparison.tex": wide_latex(findings.wide, "interval"),
         "trials.csv": to_csv(trials_table(findings.record)),
         "exploratory.csv": to_csv(findings.exploratory),
+        **(
+            {"against_best.csv": to_csv(findings.against_best)}
+            if len(findings.against_best)
+            else {}
+        ),
         "fairness.csv": to_csv(findings.fairness),
         **({"shortlist.csv": to_csv(findings.shortlist)} if len(findings.shortlist) else {}),
         **({"collapses.csv": to_csv(findings.collapses)} if len(findings.collapses) else {}),
         "failures.csv": to_csv(findings.failures),
+        **{name: to_csv(table) for name, table in _where_there_are_some(findings) if len(table)},
     }
+
+
+def _where_there_are_some(findings: Findings) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Tables of what not every sweep has."""
+    yield "against_best.csv", findings.against_best
+    yield "shortlist.csv", findings.shortlist
+    yield "collapses.csv", findings.collapses
 
 
 def drawings(findings: Findings) -> Iterator[Drawing]:
@@ -108,6 +123,15 @@ def drawings(findings: Findings) -> Iterator[Drawing]:
             f"Method minus baseline{difference_unit(record)} ({better_text(record)}). A difference"
             " in bold in a frame is called, any other is not.",
             lambda: map_of_differences(table, record, (edges[0], edges[1])),
+        )
+    if len(edges) > 1 and len(findings.against_best):
+        yield Drawing(
+            "map_against_best",
+            "Learned weights against the best row without",
+            "Method minus the row without learned weights that has the best validation mean in that"
+            f" condition, named below{difference_unit(record)} ({better_text(record)})."
+            " Exploratory: nothing is tested here.",
+            lambda: map_against_best(findings.against_best, record, (edges[0], edges[1])),
         )
     if record.challengers:
         yield Drawing(

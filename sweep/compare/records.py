@@ -84,6 +84,7 @@ class SweepRecord:
     # that does not read what sets conditions apart is trained once.
     cells: Mapping[tuple[Condition, str], str] = field(default_factory=dict)
     clean: Mapping[str, str] = field(default_factory=dict)  # cell -> its clean labels, in words
+    learns_weights: tuple[str, ...] = ()  # labels of rows that learn from held-out clean labels
     per_seed: bool = False  # every confirm seed has a search of its own
     # cell -> the rows that it contains, by label, and at which hyperparameters
     contains: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

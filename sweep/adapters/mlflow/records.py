@@ -66,6 +66,7 @@ def to_record(plan: Plan, runs: Iterable[StoredRun]) -> SweepRecord:
             if condition.varied
         },
         clean={cell.id: str(clean_labels(cell)) for cell in plan.cells},
+        learns_weights=tuple(u.label for u in spec.methods if spec.entry_of(u).uses_meta),
         per_seed=spec.search.per_seed,
         contains={cell.id: _contained(cell, spec.methods) for cell in plan.cells},
     )

@@ -20,6 +20,8 @@ from sweep.plan.plan import Condition
 NOISE = "noise_rate"
 CELL_INCHES = (0.62, 0.42)
 MARGIN_INCHES = (1.1, 0.9)
+# How much wider a place is that names a row too.
+NAMED = 2.0
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,45 @@ def map_of_differences(
     return draw_grid(grid, draw)
 
 
+def map_against_best(
+    against: pd.DataFrame, record: SweepRecord, edges: tuple[Edge, Edge]
+) -> Figure:
+    """Methods that learn weights minus the best row without, by validation, named in each place.
+
+    ``against``: `sweep.compare.against_best.against_best_table`. Nothing is tested: no frames.
+    """
+    across, down = edges
+    panels = [
+        (conditions, method)
+        for conditions in _grouped(record.conditions, *edges)
+        for method in record.learns_weights
+    ]
+    most = float(np.nanmax(np.abs(against["delta"].to_numpy(dtype=float)), initial=0.0)) or 1.0
+    shape = [len({edge.of(c) for c in record.conditions}) for edge in edges]
+    wide = (CELL_INCHES[0] * NAMED, CELL_INCHES[1])
+    size = [m + n * c for m, n, c in zip(MARGIN_INCHES, shape, wide, strict=True)]
+    columns = even_columns(len(panels), 2)
+    grid = Grid(-(-len(panels) // columns), columns, (size[0], size[1]))
+
+    def draw(grid_axes: Any) -> None:
+        axes = list(grid_axes.flat)
+        for panel_axes, (conditions, method) in zip(axes, panels, strict=False):
+            found = []
+            for condition in conditions:
+                rows = rows_of(against, condition)
+                for row in rows[rows["method"] == method].to_dict("records"):
+                    found.append((condition, {**row, "called": "", "named": row["reference"]}))
+            _draw_map(panel_axes, record, edges, found, most)
+            setting = _title(conditions, record)
+            panel_axes.set_title("\n".join(filter(None, [setting, method])))
+            panel_axes.set_xlabel(across.title)
+            panel_axes.set_ylabel(down.title)
+        for panel_axes in axes[len(panels) :]:
+            panel_axes.set_visible(False)
+
+    return draw_grid(grid, draw)
+
+
 def _draw_map(
     axes: Axes,
     record: SweepRecord,
@@ -118,7 +159,9 @@ def _draw_map(
             axes.text(x, y, "–", ha="center", va="center", color=GREY)  # noqa: RUF001
             continue
         weight = "bold" if row["called"] else "normal"
-        text = f"{row['delta']:+z.{digits}f}"
+        text = "\n".join(
+            [f"{row['delta']:+z.{digits}f}", *([row["named"]] if "named" in row else [])]
+        )
         axes.text(x, y, text, ha="center", va="center", fontweight=weight)
         if row["called"]:
             place = (x - 0.46, y - 0.44)
