@@ -1,6 +1,6 @@
 """What a plan says to a reader: counts, seeds, and what the seeds can and cannot show."""
 
-from sweep.compare.outlook import seed_notes
+from sweep.compare.outlook import reach, seed_notes
 from sweep.compare.records import SweepRecord
 from sweep.compare.statistics import smallest_reachable_p
 from sweep.plan.plan import Plan
@@ -31,6 +31,7 @@ def describe(spec: SweepSpec, seen: SweepRecord | None = None) -> list[str]:
         f"compare     {plan.comparisons} differences against {baselines}; smallest p that "
         f"{len(seeds)} seeds can reach: {smallest_reachable_p(len(seeds)):.2g}, after Holm "
         f"{min(1.0, plan.comparisons * smallest_reachable_p(len(seeds))):.2g}",
+        f"reach       {reach(len(seeds), plan.comparisons)}",
     ]
     for cell in plan.cells[: len(spec.methods)]:
         space = ", ".join(f"{name} {domain}" for name, domain in cell.space.items())

@@ -11,6 +11,7 @@ from sweep.compare.comparison import comparison_count, paired_scores
 from sweep.compare.notation import (
     better_text,
     condition_text,
+    counted,
     decimals,
     difference_unit,
     listed,
@@ -19,12 +20,14 @@ from sweep.compare.notation import (
     varying,
 )
 from sweep.compare.outlook import seed_warning
+from sweep.compare.power import POWER, detectable_difference
 from sweep.compare.records import SweepRecord
 from sweep.compare.statistics import Floats
 from sweep.compare.tables import rows_of
 from sweep.plan.plan import Condition
 
 MOST_LISTED = 4  # places in a sentence; more are only counted
+CALLED_IN = f"would be called in {100 * POWER:g} % of cases"
 
 
 def answer(table: pd.DataFrame, record: SweepRecord) -> list[str]:
@@ -60,7 +63,7 @@ def _question(record: SweepRecord) -> str:
         f"{verb} {listed(record.challengers)} beat {listed(record.baselines)} on {record.dataset}"
         f"{noise}? Differences are method minus baseline in test {record.metric.replace('_', ' ')}"
         f"{difference_unit(record)} ({better_text(record)}), paired over"
-        f" {_count(len(record.confirm_seeds), 'seed')}, with [95 % interval] and Holm-adjusted p."
+        f" {counted(len(record.confirm_seeds), 'seed')}, with [95 % interval] and Holm-adjusted p."
     )
 
 
@@ -81,6 +84,7 @@ def _verdict(table: pd.DataFrame, record: SweepRecord, method: str, baseline: st
         for outcome, there in places.items()
         if there
     ]
+    sentences = [f"{s} Smaller ones may go unseen." if CALLED_IN in s else s for s in sentences]
     if not places["better"]:
         sentences.insert(0, f"{method} is not shown to beat {baseline} anywhere.")
     return " ".join(sentences)
@@ -123,7 +127,7 @@ def _can_show(n_pairs: int, record: SweepRecord) -> bool:
 
 
 def _figures(row: Mapping[Any, Any], differences: Floats, record: SweepRecord) -> str:
-    """By how much, how sure, and how small a difference would have gone unseen."""
+    """By how much, how sure, and which difference would have been called."""
     low, high, n_pairs = row["delta_ci95_low"], row["delta_ci95_high"], len(differences)
     digits = decimals(high - low)
     delta = f"{row['delta']:+z.{digits}f}"
@@ -133,8 +137,8 @@ def _figures(row: Mapping[Any, Any], differences: Floats, record: SweepRecord) -
         parts.append(f"{n_pairs} of {len(record.confirm_seeds)} seeds")
     spread = statistics.sample_std(differences)
     if not row["called"] and _can_show(n_pairs, record) and spread > 0.0:
-        unseen = statistics.detectable_difference(spread, n_pairs)
-        parts.append(f"less than about {unseen:.2g} could go unseen")
+        found = spread * detectable_difference(n_pairs, comparison_count(record))
+        parts.append(f"a true one of about {found:.2g} {CALLED_IN}")
     return ", ".join(parts)
 
 
@@ -149,7 +153,7 @@ def _missing_runs(table: pd.DataFrame, record: SweepRecord) -> str:
     )
     if not reasons:
         return ""
-    return f"Missing from the means, of {_count(planned, 'confirm run')}: {listed(reasons)}."
+    return f"Missing from the means, of {counted(planned, 'confirm run')}: {listed(reasons)}."
 
 
 def _budgets(table: pd.DataFrame, record: SweepRecord) -> str:
@@ -177,7 +181,3 @@ def _distinct(table: pd.DataFrame, record: SweepRecord) -> pd.DataFrame:
 
 def _range(low: int, high: int) -> str:
     return str(low) if low == high else f"{low} to {high}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
