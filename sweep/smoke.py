@@ -59,6 +59,7 @@ def smallest_of(spec: SweepSpec) -> SweepSpec:
     plain = {"sampler": {"name": "random"}, "pruner": {"name": "none"}}
     data["search"] = {**data["search"], **plain, "trials": 1, "generation": 1}
     data["confirm"] = {"seeds": 1}
+    data["compare"] = {k: v for k, v in data.get("compare", {}).items() if k != "questions"}
     return check_spec(data, f"{spec.name} with --smoke", allow_code=True)
 
 

@@ -16,7 +16,6 @@ def describe(spec: SweepSpec, seen: SweepRecord | None = None) -> list[str]:
     plan = Plan(spec)
     budget = plan.budget()
     seeds = plan.confirm_seeds
-    baselines = ", ".join(plan.baselines)
     lines = [
         f"sweep       {spec.name} on {spec.data.dataset}",
         f"cells       {len(plan.cells)}: {len(spec.methods)} methods x "
@@ -28,7 +27,7 @@ def describe(spec: SweepSpec, seen: SweepRecord | None = None) -> list[str]:
         f"{spec.search.pruner.name} pruning, seed {plan.search_seed}",
         f"confirm     {budget.confirm_runs} runs, seeds {seeds[0]} to {seeds[-1]} for each cell",
         f"cohorts     {budget.cohorts} of at most {plan.lanes} lanes",
-        f"compare     {plan.comparisons} differences against {baselines}; smallest p that "
+        f"compare     {_compared(plan)}; smallest p that "
         f"{len(seeds)} seeds can reach: {smallest_reachable_p(len(seeds)):.2g}, after Holm "
         f"{min(1.0, plan.comparisons * smallest_reachable_p(len(seeds))):.2g}",
         f"reach       {reach(len(seeds), plan.comparisons)}",
@@ -37,6 +36,15 @@ def describe(spec: SweepSpec, seen: SweepRecord | None = None) -> list[str]:
         space = ", ".join(f"{name} {domain}" for name, domain in cell.space.items())
         lines.append(f"space       {cell.use.label}: {space or 'nothing varies, no search'}")
     return [*lines, *seed_notes(plan, seen)]
+
+
+def _compared(plan: Plan) -> str:
+    """How many differences are tested, and of what."""
+    declared = plan.spec.questions
+    if declared is None:
+        return f"{plan.comparisons} differences against {', '.join(plan.baselines)}"
+    asked = dict.fromkeys(f"{asked.row} against {asked.against}" for asked in declared)
+    return f"{plan.comparisons} declared differences ({', '.join(asked)}), all others exploratory"
 
 
 def _kept_outputs(plan: Plan) -> str:

@@ -3,9 +3,10 @@
 import numpy as np
 
 from sweep.compare import statistics
-from sweep.compare.comparison import comparison_count, paired_scores
+from sweep.compare.comparison import paired_scores
 from sweep.compare.notation import counted, difference_unit
 from sweep.compare.power import POWER, detectable_difference
+from sweep.compare.questions import comparison_count, questions
 from sweep.compare.records import SweepRecord
 from sweep.plan.plan import Plan
 
@@ -23,14 +24,13 @@ def seed_warning(n_seeds: int, n_comparisons: int) -> str:
 
 
 def spreads_seen(record: SweepRecord) -> list[float]:
-    """Standard deviations of the paired differences, of every comparison that has some."""
+    """Standard deviations of the paired differences, of every declared comparison that has some."""
     spreads = {
-        (record.cell(condition, method), record.cell(condition, baseline)): statistics.sample_std(
-            np.subtract(*paired_scores(record, condition, method, baseline))
+        (record.cell(condition, method), record.cell(condition, other)): statistics.sample_std(
+            np.subtract(*paired_scores(record, condition, method, other))
         )
-        for condition in record.conditions
-        for method in record.challengers
-        for baseline in record.baselines
+        for (method, other), conditions in questions(record).items()
+        for condition in conditions
     }
     return [spread for spread in spreads.values() if spread > 0.0]
 

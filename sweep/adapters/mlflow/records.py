@@ -59,6 +59,7 @@ def to_record(plan: Plan, runs: Iterable[StoredRun]) -> SweepRecord:
             if condition.varied
         },
         clean={cell.id: str(clean_labels(cell)) for cell in plan.cells},
+        declared=None if spec.questions is None else plan.declared,
     )
 
 

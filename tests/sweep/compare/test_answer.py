@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from sweep.compare.answer import answer, comparison_count
+from sweep.compare.answer import answer
 from sweep.compare.comparison import comparison_table
 from sweep.compare.outlook import seed_warning
+from sweep.compare.questions import comparison_count
 from sweep.compare.records import SweepRecord
 from sweep.plan.plan import Condition
 
