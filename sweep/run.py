@@ -115,7 +115,6 @@ def launch(
     Raises KeyboardInterrupt, with true states written, when interrupted; BadInput where the name
     was launched with another spec.
     """
-    from sweep.atomic_files import damaged
     from sweep.compare.figures.saver import FigureSaver
     from sweep.compare.outlook import seed_notes
 
@@ -133,11 +132,8 @@ def launch(
         work: Work | None = None
         complete = known and opening.result().is_complete(plan)
         if complete:
-            wrong = damaged(places.results(spec.name))
-            if not wrong:
+            if _is_compared(plan, places, opening.result(), console):
                 return look(spec.name, places, opening.result())
-            for name in wrong:
-                console.print(f"{name}: missing, or not what was written; made again")
         else:
             refuse_missing_data(plan)
             if not is_new:
@@ -174,6 +170,20 @@ def _check_rules_and_places(spec: SweepSpec, places: Places, address: str | None
                 "ALMKD_OPTUNA_URL names a database; unset that, or give the sweep another name "
                 "with --fork NAME"
             )
+
+
+def _is_compared(plan: Plan, places: Places, store: "MlflowStore", console: "Console") -> bool:
+    """Whether the results of a complete sweep are there, whole, and about what the spec asks; the
+    screen says where they are not."""
+    from sweep.atomic_files import damaged
+
+    wrong = damaged(places.results(plan.spec.name))
+    for name in wrong:
+        console.print(f"{name}: missing, or not what was written; made again")
+    asked = store.ask_otherwise(plan)
+    if asked:
+        console.print("compare.questions: changed; compared again", highlight=False)
+    return not wrong and not asked
 
 
 def _tell_time(

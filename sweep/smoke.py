@@ -60,6 +60,7 @@ def smallest_of(spec: SweepSpec) -> SweepSpec:
     alone = {"trials": 1, "generation": 1, "shortlist": "none", "per_seed": False}
     data["search"] = {**data["search"], **plain, **alone}
     data["confirm"] = {"seeds": 1}
+    data["compare"] = {k: v for k, v in data.get("compare", {}).items() if k != "questions"}
     return check_spec(data, f"{spec.name} with --smoke", allow_code=True)
 
 

@@ -1,6 +1,6 @@
 """What a plan says to a reader: counts, seeds, and what the seeds can and cannot show."""
 
-from sweep.compare.outlook import seed_notes
+from sweep.compare.outlook import reach, seed_notes
 from sweep.compare.records import SweepRecord
 from sweep.compare.statistics import smallest_reachable_p
 from sweep.plan.plan import Budget, Plan
@@ -16,7 +16,6 @@ def describe(spec: SweepSpec, seen: SweepRecord | None = None) -> list[str]:
     plan = Plan(spec)
     budget = plan.budget()
     seeds = plan.confirm_seeds
-    baselines = ", ".join(plan.baselines)
     lines = [
         f"sweep       {spec.name} on {spec.data.dataset}",
         f"cells       {len(plan.cells)}: {len(spec.methods)} methods x "
@@ -32,9 +31,10 @@ def describe(spec: SweepSpec, seen: SweepRecord | None = None) -> list[str]:
         f"{_share(budget.shortlist_runs, budget)} of the runs are the shortlist's, "
         f"{_share(budget.confirm_runs, budget)} confirm's",
         f"cohorts     {budget.cohorts} of at most {plan.lanes} lanes",
-        f"compare     {plan.comparisons} differences against {baselines}; smallest p that "
+        f"compare     {_compared(plan)}; smallest p that "
         f"{len(seeds)} seeds can reach: {smallest_reachable_p(len(seeds)):.2g}, after Holm "
         f"{min(1.0, plan.comparisons * smallest_reachable_p(len(seeds))):.2g}",
+        f"reach       {reach(len(seeds), plan.comparisons)}",
     ]
     for cell in plan.cells[: len(spec.methods)]:
         space = ", ".join(f"{name} {domain}" for name, domain in cell.space.items())
@@ -61,6 +61,15 @@ def _shortlist(spec: SweepSpec, budget: Budget) -> str:
 def _share(runs: int, budget: Budget) -> str:
     students = budget.search_trials + budget.shortlist_runs + budget.confirm_runs
     return f"{100 * runs / students:.0f} %"
+
+
+def _compared(plan: Plan) -> str:
+    """How many differences are tested, and of what."""
+    declared = plan.spec.questions
+    if declared is None:
+        return f"{plan.comparisons} differences against {', '.join(plan.baselines)}"
+    asked = dict.fromkeys(f"{asked.row} against {asked.against}" for asked in declared)
+    return f"{plan.comparisons} declared differences ({', '.join(asked)}), all others exploratory"
 
 
 def _kept_outputs(plan: Plan) -> str:

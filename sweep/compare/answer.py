@@ -7,12 +7,13 @@ import pandas as pd
 
 from sweep.compare import statistics
 from sweep.compare.clean_labels import clean_labels_text
-from sweep.compare.comparison import comparison_count, paired_scores
+from sweep.compare.comparison import paired_scores
 from sweep.compare.contained import below_contained
 from sweep.compare.fairness import trained_alike
 from sweep.compare.notation import (
     better_text,
     condition_text,
+    counted,
     decimals,
     difference_unit,
     listed,
@@ -21,27 +22,29 @@ from sweep.compare.notation import (
     varying,
 )
 from sweep.compare.outlook import seed_warning
+from sweep.compare.power import POWER, detectable_difference
+from sweep.compare.questions import Pair, comparison_count, exploratory_count, questions
 from sweep.compare.records import SweepRecord
 from sweep.compare.statistics import Floats
 from sweep.compare.tables import rows_of
 from sweep.plan.plan import Condition
 
 MOST_LISTED = 4  # places in a sentence; more are only counted
+CALLED_IN = f"would be called in {100 * POWER:g} % of cases"
 
 
 def answer(table: pd.DataFrame, record: SweepRecord) -> list[str]:
-    """The question, one line per method and baseline, and what limits the answer; plain text.
+    """The question, one line for each pair of rows that it is about, and what limits the answer.
 
     `table` is the record's comparison table. A place where too few of the planned seeds have
     finished is "not known", which is not the same as a difference that was looked for in vain.
     """
-    if not record.challengers:
+    asked = questions(record)
+    if not asked:
         return ["Nothing is compared: every method of the sweep is a baseline."]
-    lines = [_question(record)]
-    for method in record.challengers:
-        for baseline in record.baselines:
-            lines.append(_verdict(table, record, method, baseline))
+    verdicts = [_verdict(table, record, pair, conditions) for pair, conditions in asked.items()]
     limits = (
+        _exploratory(record),
         seed_warning(len(record.confirm_seeds), comparison_count(record)),
         _missing_runs(table, record),
         _budgets(table, record),
@@ -49,30 +52,61 @@ def answer(table: pd.DataFrame, record: SweepRecord) -> list[str]:
         *below_contained(record),
         clean_labels_text(record),
     )
-    return lines + [limit for limit in limits if limit]
+    return [_question(record, list(asked)), *verdicts, *filter(None, limits)]
 
 
-def _question(record: SweepRecord) -> str:
+def _question(record: SweepRecord, asked: Sequence[Pair]) -> str:
     """What is asked, and what the figures in the lines below are."""
     kinds = list(dict.fromkeys(c.noise_kind for c in record.conditions if c.noise_rate > 0.0))
     rates = {c.noise_rate for c in record.conditions}
     # Where it is the same everywhere, and conditions differ in something else, it stands here.
     rate = f"{rate_text(rates.pop())} " if varying(record.conditions) and len(rates) == 1 else ""
     noise = f" under {rate}{listed(kinds)} label noise" if kinds else ""
-    verb = "Does" if len(record.challengers) == 1 else "Do"
+    what = "baseline" if record.declared is None else "what it is compared with"
     return (
-        f"{verb} {listed(record.challengers)} beat {listed(record.baselines)} on {record.dataset}"
-        f"{noise}? Differences are method minus baseline in test {record.metric.replace('_', ' ')}"
+        f"{_who_beats_whom(asked)} on {record.dataset}"
+        f"{noise}? Differences are method minus {what} in test {record.metric.replace('_', ' ')}"
         f"{difference_unit(record)} ({better_text(record)}), paired over"
-        f" {_count(len(record.confirm_seeds), 'seed')}, with [95 % interval] and Holm-adjusted p."
+        f" {counted(len(record.confirm_seeds), 'seed')}, with [95 % interval] and Holm-adjusted p."
     )
 
 
-def _verdict(table: pd.DataFrame, record: SweepRecord, method: str, baseline: str) -> str:
-    """One line on one method against one baseline, over all conditions."""
+def _who_beats_whom(asked: Sequence[Pair]) -> str:
+    """ "Do a and b beat c", "Does a beat c and b, and does b beat c"."""
+    opponents: dict[str, tuple[str, ...]] = {}
+    for row, other in asked:
+        opponents[row] = (*opponents.get(row, ()), other)
+    rows: dict[tuple[str, ...], list[str]] = {}
+    for row, others in opponents.items():
+        rows.setdefault(others, []).append(row)
+    parts = [
+        f"{'does' if len(these) == 1 else 'do'} {listed(these)} beat {listed(others)}"
+        for others, these in rows.items()
+    ]
+    text = ", and ".join(parts)
+    return text[0].upper() + text[1:]
+
+
+def _exploratory(record: SweepRecord) -> str:
+    """That what was not declared is not tested; empty where all was."""
+    count = exploratory_count(record)
+    if not count:
+        return ""
+    return (
+        f"Declared are {counted(comparison_count(record), 'comparison')}; the other"
+        f" {counted(count, 'difference')} of the table {'is' if count == 1 else 'are'} exploratory:"
+        " shown with intervals, not tested, and nothing is called."
+    )
+
+
+def _verdict(
+    table: pd.DataFrame, record: SweepRecord, pair: Pair, conditions: Sequence[Condition]
+) -> str:
+    """One line on one method against another, over the conditions in which that is declared."""
+    method, baseline = pair
     places: dict[str, list[str]] = {"better": [], "worse": [], "level": [], "unknown": []}
-    for condition in record.conditions:
-        outcome, text = _place(table, record, condition, (method, baseline))
+    for condition in conditions:
+        outcome, text = _place(table, record, condition, pair)
         places[outcome].append(text)
     beginnings = {
         "better": f"{method} beats {baseline}",
@@ -81,12 +115,14 @@ def _verdict(table: pd.DataFrame, record: SweepRecord, method: str, baseline: st
         "unknown": "Not known",
     }
     sentences = [
-        f"{beginnings[outcome]} {_listing(outcome, there, len(record.conditions))}."
+        f"{beginnings[outcome]} {_listing(outcome, there, len(conditions))}."
         for outcome, there in places.items()
         if there
     ]
+    sentences = [f"{s} Smaller ones may go unseen." if CALLED_IN in s else s for s in sentences]
     if not places["better"]:
-        sentences.insert(0, f"{method} is not shown to beat {baseline} anywhere.")
+        where = "anywhere" if len(conditions) == len(record.conditions) else "where that is asked"
+        sentences.insert(0, f"{method} is not shown to beat {baseline} {where}.")
     return " ".join(sentences)
 
 
@@ -127,7 +163,7 @@ def _can_show(n_pairs: int, record: SweepRecord) -> bool:
 
 
 def _figures(row: Mapping[Any, Any], differences: Floats, record: SweepRecord) -> str:
-    """By how much, how sure, and how small a difference would have gone unseen."""
+    """By how much, how sure, and which difference would have been called."""
     low, high, n_pairs = row["delta_ci95_low"], row["delta_ci95_high"], len(differences)
     digits = decimals(high - low)
     delta = f"{row['delta']:+z.{digits}f}"
@@ -137,8 +173,8 @@ def _figures(row: Mapping[Any, Any], differences: Floats, record: SweepRecord) -
         parts.append(f"{n_pairs} of {len(record.confirm_seeds)} seeds")
     spread = statistics.sample_std(differences)
     if not row["called"] and _can_show(n_pairs, record) and spread > 0.0:
-        unseen = statistics.detectable_difference(spread, n_pairs)
-        parts.append(f"less than about {unseen:.2g} could go unseen")
+        found = spread * detectable_difference(n_pairs, comparison_count(record))
+        parts.append(f"a true one of about {found:.2g} {CALLED_IN}")
     return ", ".join(parts)
 
 
@@ -153,7 +189,7 @@ def _missing_runs(table: pd.DataFrame, record: SweepRecord) -> str:
     )
     if not reasons:
         return ""
-    return f"Missing from the means, of {_count(planned, 'confirm run')}: {listed(reasons)}."
+    return f"Missing from the means, of {counted(planned, 'confirm run')}: {listed(reasons)}."
 
 
 def _budgets(table: pd.DataFrame, record: SweepRecord) -> str:
@@ -181,7 +217,3 @@ def _distinct(table: pd.DataFrame, record: SweepRecord) -> pd.DataFrame:
 
 def _range(low: int, high: int) -> str:
     return str(low) if low == high else f"{low} to {high}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

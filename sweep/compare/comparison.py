@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from sweep.compare import statistics
+from sweep.compare.questions import DECLARED, EXPLORATORY, against, is_declared
 from sweep.compare.records import STAGES, SweepRecord, scores, trial_columns, trials_of
 from sweep.compare.statistics import Floats
 from sweep.plan.plan import Condition
@@ -26,13 +27,14 @@ def comparison_columns(metric: str, axes: Sequence[str] = ()) -> tuple[str, ...]
 
     Means, intervals and differences are in the record's unit; `delta` is method minus baseline,
     whatever the direction, paired by seed; `prob_better` and `called` honour the direction.
+    `question` says whether a difference is declared, hence tested, or exploratory.
     `n_seeds` counts finished confirm seeds, `n_failed_seeds` those that ended without a value.
     `n_trials`, `n_pruned` and `n_failed` count search trials; `epochs_trained` sums the epochs of
     search, shortlist and confirm. `clean_labels` says how many of them a row had, and for what.
     """
     return (
         *("sweep", "dataset", "noise_kind", "noise_rate", "teacher_labels", *axes),
-        *("method", "is_baseline", "baseline", "n_seeds", "n_failed_seeds"),
+        *("method", "is_baseline", "baseline", "question", "n_seeds", "n_failed_seeds"),
         *(f"test_{metric}_mean", f"test_{metric}_std", "ci95_low", "ci95_high"),
         *("delta", "delta_ci95_low", "delta_ci95_high", "p_value", "p_holm"),
         *("prob_better", "called", "best_params"),
@@ -43,18 +45,19 @@ def comparison_columns(metric: str, axes: Sequence[str] = ()) -> tuple[str, ...]
 def comparison_table(record: SweepRecord, seed: int) -> pd.DataFrame:
     """One row per cell: conditions in the order of the spec, then methods in theirs.
 
-    A method has a row for each baseline; a baseline has one, with no difference in it. A cell
-    without a finished confirm run is there too, with NaN and `n_seeds` 0. Holm's adjustment runs
-    over all comparisons of the table; one of the same two cells that is shown in several conditions
-    is one. Of a metric that is looked at only there is no p. `seed`, a
-    non-negative integer, fixes the resampling.
+    A method has a row for each that it is compared with, every baseline among them; a baseline has
+    one, with no difference in it, if nothing is asked of it. A cell without a finished confirm run
+    is there too, with NaN and `n_seeds` 0. Holm's adjustment runs over the declared comparisons;
+    one of the same two cells that is shown in several conditions is one. A difference that is not
+    declared has no p, as all of a metric that is looked at only. `seed`, a non-negative integer,
+    fixes the resampling.
     """
     rows = [
         _cell_row(record, condition, method, seed)
         | _difference_row(record, condition, method, baseline, seed)
         for condition in record.conditions
         for method in record.methods
-        for baseline in ([""] if method in record.baselines else record.baselines)
+        for baseline in against(record, method)
     ]
     table = pd.DataFrame(rows)
     table["p_holm"] = _adjusted(table)
@@ -65,17 +68,6 @@ def comparison_table(record: SweepRecord, seed: int) -> pd.DataFrame:
         )
     ]
     return table[list(comparison_columns(record.metric, record.axes))]
-
-
-def comparison_count(record: SweepRecord) -> int:
-    """Comparisons of the finished table, over which Holm's adjustment runs."""
-    pairs = {
-        (record.cell(condition, method), record.cell(condition, baseline))
-        for condition in record.conditions
-        for method in record.challengers
-        for baseline in record.baselines
-    }
-    return len(pairs)
 
 
 def trials_table(record: SweepRecord) -> pd.DataFrame:
@@ -152,21 +144,23 @@ def _cell_row(record: SweepRecord, condition: Condition, method: str, seed: int)
 def _difference_row(
     record: SweepRecord, condition: Condition, method: str, baseline: str, seed: int
 ) -> dict[str, Any]:
-    if baseline == "":
-        figures = (NAN,) * 5
-    else:
+    figures, question = (NAN,) * 5, ""
+    if baseline:
+        declared = is_declared(record, condition, (method, baseline))
+        question = DECLARED if declared else EXPLORATORY
         a, b = paired_scores(record, condition, method, baseline)
         other = record.cell(condition, baseline) if condition.varied else baseline
         names = (record.name, *_names(record, condition, method), other)
         low, high = statistics.bca_interval(a - b, cell_rng(seed, *names, "difference"))
         flips = cell_rng(seed, *names, "sign flip")
-        p = NAN if record.exploratory else statistics.sign_flip_p(a - b, flips).value
+        p = statistics.sign_flip_p(a - b, flips).value if declared else NAN
         prob = statistics.probability_of_improvement(a, b, record.direction)
         figures = (statistics.mean(a - b), low, high, p, prob)
     names_of_figures = ("delta", "delta_ci95_low", "delta_ci95_high", "p_value", "prob_better")
     cells = (record.cell(condition, method), baseline and record.cell(condition, baseline))
     return {
         "baseline": baseline,
+        "question": question,
         PAIR: cells,
         **dict(zip(names_of_figures, figures, strict=True)),
     }

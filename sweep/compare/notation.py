@@ -137,6 +137,11 @@ def listed(parts: Sequence[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
+def counted(number: int, noun: str) -> str:
+    """ "1 seed", "2 seeds"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def _with_unit(split: str, metric: str, unit: str) -> str:
     unit = AXIS_UNITS.get(unit, unit)
     name = f"{split} {metric.replace('_', ' ')}"

@@ -22,6 +22,7 @@ class Origin:
     dashboard: str  # address of the sweep's experiment in MLflow
     parent_id: str
     is_served: bool  # by a server, rather than by whoever runs `almkd ui`
+    questions_changed: str = ""  # the day on which other questions were declared about results
 
     @property
     def runs_page(self) -> str:

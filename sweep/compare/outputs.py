@@ -27,6 +27,8 @@ from sweep.compare.findings import Findings
 from sweep.compare.formats import to_csv, to_markdown
 from sweep.compare.notation import better_text, difference_unit
 from sweep.compare.paper import wide_latex
+from sweep.compare.questions import exploratory_count, pairs
+from sweep.compare.records import SweepRecord
 from sweep.compare.report import Picture, report
 
 REPORT = "report.html"
@@ -116,12 +118,13 @@ def drawings(findings: Findings) -> Iterator[Drawing]:
                 MEANS,
                 lambda edge=edge: metric_over_axis(table, record, edge),  # type: ignore[misc]
             )
-    if len(edges) > 1 and record.challengers:
+    if len(edges) > 1 and pairs(record):
         yield Drawing(
             "map_of_differences",
             f"Differences over {edges[0].title.lower()} and {edges[1].title.lower()}",
-            f"Method minus baseline{difference_unit(record)} ({better_text(record)}). A difference"
-            " in bold in a frame is called, any other is not.",
+            f"Method minus what it is compared with{difference_unit(record)}"
+            f" ({better_text(record)}). A difference in bold in a frame is called, any other is"
+            f" not{_untested(record)}.",
             lambda: map_of_differences(table, record, (edges[0], edges[1])),
         )
     if len(edges) > 1 and len(findings.against_best):
@@ -133,12 +136,13 @@ def drawings(findings: Findings) -> Iterator[Drawing]:
             " Exploratory: nothing is tested here.",
             lambda: map_against_best(findings.against_best, record, (edges[0], edges[1])),
         )
-    if record.challengers:
+    if pairs(record):
         yield Drawing(
             "differences",
             "Paired differences",
-            "Method minus baseline, seed by seed, with the mean and its 95 % interval. A filled"
-            " marker is a difference that is called, a hollow one is not.",
+            "Method minus what it is compared with, seed by seed, with the mean and its 95 %"
+            " interval. A filled marker is a difference that is called, a hollow one is"
+            f" not{_untested(record)}.",
             lambda: paired_differences(table, record),
         )
     for method in weighing_methods(record, curves):
@@ -152,6 +156,11 @@ def drawings(findings: Findings) -> Iterator[Drawing]:
             lambda method=method: weights_over_training(record, curves, method),  # type: ignore[misc]
         )
     yield from _of_search(findings)
+
+
+def _untested(record: SweepRecord) -> str:
+    """What else a difference may be that is not called, where some are not tested."""
+    return ", or is exploratory and not tested" if exploratory_count(record) else ""
 
 
 def _of_search(findings: Findings) -> Iterator[Drawing]:

@@ -5,7 +5,7 @@ in several ways, each has a level of headings of its own.
 paired difference to the best is not called: the interval reaches zero, or p, adjusted by Holm over
 all such differences of the table, is not below the level. These are tests of their own, against the
 best and not against the baseline; as the best is chosen by the same numbers, they favour it a
-little.
+little. Where a sweep declares its questions, nothing else is tested, so only the best is marked.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -100,7 +100,7 @@ def paper_table(record: SweepRecord, table: pd.DataFrame, seed: int) -> PaperTab
         record.conditions,
         cells,
         decimals(float(np.median(spreads))) if len(spreads) else decimals(0.0),
-        not record.exploratory,
+        _is_tested(record),
         clean_labels_text(record),
     )
 
@@ -227,13 +227,18 @@ def _mark(cells: dict[tuple[Row, Condition], Cell], record: SweepRecord, seed: i
             place = ((record.name, method), condition)
             if value == max(known.values()):
                 cells[place] = replace(cells[place], best=True)
-            elif not record.exploratory:
+            elif _is_tested(record):
                 best = max(known, key=known.__getitem__)
                 tests[place] = _test(record, condition, (method, best), seed)
     adjusted = statistics.holm(np.array([p for _, _, p in tests.values()], dtype=float))
     for (place, (low, high, _)), p in zip(tests.items(), adjusted, strict=True):
         worse = statistics.call(low, high, float(p), record.direction) == "worse"
         cells[place] = replace(cells[place], not_worse=not worse)
+
+
+def _is_tested(record: SweepRecord) -> bool:
+    """Whether rows are tested against the best: not beside questions that a sweep declares."""
+    return record.declared is None and not record.exploratory
 
 
 def _test(
@@ -325,6 +330,10 @@ def _grid(
 def _caption(table: PaperTable, spread: Spread) -> str:
     what = "mean ± standard deviation" if spread == "std" else "mean [95 % interval]"
     seeds = "; *: fewer seeds than planned" if table.lacks_seeds() else ""
-    tests = "Underlined: not significantly worse than the best" if table.tested else "Not tested"
+    tests = (
+        "Underlined: not significantly worse than the best"
+        if table.tested
+        else "Differences to the best are not tested"
+    )
     clean = f" {table.clean}" if table.clean else ""
     return f"{table.title}, {what} over seeds. Bold: the best mean. {tests}{seeds}.{clean}"

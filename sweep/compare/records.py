@@ -88,6 +88,9 @@ class SweepRecord:
     per_seed: bool = False  # every confirm seed has a search of its own
     # cell -> the rows that it contains, by label, and at which hyperparameters
     contains: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    # Comparisons that are tested, as the names of two cells; None: of every row that is no baseline
+    # with every baseline in every condition.
+    declared: frozenset[tuple[str, str]] | None = None
 
     def __post_init__(self) -> None:
         _check_plan(self)
@@ -223,6 +226,9 @@ def _check_cells(record: SweepRecord) -> None:
     unplanned = sorted({str(cell) for cell in rows["cell"]} - set(record.shown))
     if unplanned:
         raise ValueError(f"trials hold cells that are not in the plan: {', '.join(unplanned)}")
+    unknown = {cell for pair in record.declared or () for cell in pair} - set(record.shown)
+    if unknown:
+        raise ValueError(f"declared names cells that are not in the plan: {sorted(unknown)}")
 
 
 def _check_confirm_runs(record: SweepRecord) -> None:

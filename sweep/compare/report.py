@@ -15,7 +15,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from sweep.compare.clean_labels import clean_labels_text
-from sweep.compare.comparison import comparison_count
 from sweep.compare.exploratory import with_conditions_across
 from sweep.compare.findings import Findings
 from sweep.compare.formats import html_table
@@ -29,9 +28,10 @@ from sweep.compare.notation import (
     varying,
 )
 from sweep.compare.paper import wide_html_table
+from sweep.compare.questions import comparison_count, exploratory_count, questions
 from sweep.compare.records import SweepRecord
 from sweep.compare.statistics import LEVEL
-from sweep.compare.tables import NOTHING, delta_text, rows_of
+from sweep.compare.tables import NOTHING, delta_text, rows_of, verdict_text
 from sweep.spec.search import Search
 from sweep.spec.spec import SweepSpec
 
@@ -67,13 +67,14 @@ def report(findings: Findings, pictures: Sequence[Picture]) -> str:
     asked, *verdicts = findings.answer
     question, _, how = asked.partition("? ")
     clean = clean_labels_text(record)
-    limits = [line for line in verdicts[_verdict_count(record) :] if line != clean]
+    asked_of = len(questions(record))
+    limits = [line for line in verdicts[asked_of:] if line != clean]
     return _template().render(
         record=record,
         origin=origin,
         question=f"{question}?" if how else question,
         how=how,
-        verdicts=verdicts[: _verdict_count(record)],
+        verdicts=verdicts[:asked_of],
         limits=limits,
         clean=clean,
         wide=Markup(wide_html_table(findings.wide, "interval")),
@@ -95,6 +96,7 @@ def report(findings: Findings, pictures: Sequence[Picture]) -> str:
         ),
         level=LEVEL,
         comparisons=comparison_count(record),
+        exploratory_differences=exploratory_count(record),
     )
 
 
@@ -118,7 +120,7 @@ def differences_table(record: SweepRecord, table: pd.DataFrame) -> pd.DataFrame:
                 "P(better)": NOTHING
                 if np.isnan(row["prob_better"])
                 else f"{row['prob_better']:.2f}",
-                "called": row["called"] or "not called",
+                "called": verdict_text(row) or "not called",
             }
             rows.append(shown)
     frame = pd.DataFrame(rows)
@@ -174,10 +176,6 @@ def _shared_ranges(spec: SweepSpec) -> dict[str, object]:
 def _named(name: str, parameters: Mapping[str, object]) -> str:
     given = ", ".join(f"{key} {value}" for key, value in parameters.items())
     return f"{name} ({given})" if given else name
-
-
-def _verdict_count(record: SweepRecord) -> int:
-    return len(record.challengers) * len(record.baselines)
 
 
 def _p(p: float) -> str:

@@ -23,7 +23,6 @@ Verdict = Literal["better", "worse", ""]
 
 LEVEL = 0.05  # two-sided, after Holm; the convention of the field
 CONFIDENCE = 0.95  # of every interval
-POWER = 0.8  # of `detectable_difference`; Cohen 1988
 RESAMPLES = 9_999  # of bootstrap and Monte Carlo test; with the observed sample a round 10,000
 EXACT_SEEDS = 20  # 2^19 sign patterns, some 10 ms; beyond, signs are drawn
 # Two sums this close, relative to the sum of magnitudes, are ties: differences of rounded decimals
@@ -162,18 +161,3 @@ def seeds_needed(n_comparisons: int, level: float = LEVEL) -> int:
     while smallest_reachable_p(n_seeds) * n_comparisons > level:
         n_seeds += 1
     return n_seeds
-
-
-def detectable_difference(std_of_differences: float, n_seeds: int, level: float = LEVEL) -> float:
-    """Smallest mean paired difference found with POWER at a level, in the unit of the metric.
-
-    An approximation: it takes the power of the paired t test for that of the sign-flip test, knows
-    nothing of Holm, and trusts a standard deviation estimated from few seeds. Read it as "about".
-    NaN for fewer than two seeds.
-    """
-    from statsmodels.stats.power import TTestPower  # type: ignore[import-untyped]
-
-    if n_seeds <= 1 or not np.isfinite(std_of_differences):
-        return float("nan")
-    effect = TTestPower().solve_power(effect_size=None, nobs=n_seeds, alpha=level, power=POWER)
-    return float(effect) * std_of_differences

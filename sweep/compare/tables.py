@@ -19,6 +19,7 @@ from sweep.compare.notation import (
     teachers_differ,
     varying,
 )
+from sweep.compare.questions import EXPLORATORY, exploratory_count, pairs
 from sweep.compare.records import SweepRecord
 from sweep.compare.statistics import LEVEL
 from sweep.plan.plan import Condition
@@ -35,7 +36,7 @@ def to_rich(table: pd.DataFrame, record: SweepRecord) -> Table:
     """
     view = Table(
         title=f"{record.name} on {record.dataset}: {axis_label(record)}, {better_text(record)}",
-        caption=f"better, worse: the interval excludes zero and p (Holm) < {LEVEL}",
+        caption=caption(record),
         box=box.SIMPLE_HEAD,
         show_edge=False,
         pad_edge=False,
@@ -48,7 +49,7 @@ def to_rich(table: pd.DataFrame, record: SweepRecord) -> Table:
         view.add_column("teacher\nlabels")
     # Folded rather than cut short on a narrow terminal: two methods may share a beginning.
     view.add_column("method", overflow="fold")
-    if len(record.baselines) > 1:
+    if _names_both(record):
         view.add_column("against", overflow="fold")
     for heading in ("mean ± std", "95 % CI", "difference [95 % CI]", "p\n(Holm)"):
         view.add_column(heading, justify="right", no_wrap=True)
@@ -59,6 +60,12 @@ def to_rich(table: pd.DataFrame, record: SweepRecord) -> Table:
     for condition in record.conditions:
         _add_section(view, table, record, condition, digits)
     return view
+
+
+def caption(record: SweepRecord) -> str:
+    """What the words of the table mean."""
+    untested = f"; {EXPLORATORY}: shown, not tested" if exploratory_count(record) else ""
+    return f"better, worse: the interval excludes zero and p (Holm) < {LEVEL}{untested}"
 
 
 def rows_of(table: pd.DataFrame, condition: Condition) -> pd.DataFrame:
@@ -95,16 +102,26 @@ def _add_section(
                 * teachers_differ(record.conditions)
             ),
             Text(row["method"]),
-            *([Text(row["baseline"] or NOTHING)] * (len(record.baselines) > 1)),
+            *([Text(row["baseline"] or NOTHING)] * _names_both(record)),
             Text(_mean_text(row, mean, std, digits), style="bold" if mean == best else ""),
             Text(interval_text(row["ci95_low"], row["ci95_high"], digits)),
             Text(delta_text(row, digits)),
             Text(NOTHING if np.isnan(row["p_holm"]) else p_text(row["p_holm"]).removeprefix("= ")),
-            Text(row["called"], style="bold" if row["called"] else ""),
+            Text(verdict_text(row), style="bold" if row["called"] else ""),
             Text(f"{row['n_seeds']}/{len(record.confirm_seeds)}"),
             Text(f"{row['n_trials']}/{row['n_pruned']}"),
         ]
         view.add_row(*cells, end_section=position == len(rows) - 1)
+
+
+def verdict_text(row: Mapping[Any, Any]) -> str:
+    """What is said of a row's difference: better, worse, nothing, or that it was not tested."""
+    return str(row["called"]) or (EXPLORATORY if row["question"] == EXPLORATORY else "")
+
+
+def _names_both(record: SweepRecord) -> bool:
+    """Whether a row has to say what it is compared with."""
+    return len({other for _, other in pairs(record)}) > 1
 
 
 def without_a_mean(row: Mapping[Any, Any]) -> str:

@@ -20,8 +20,9 @@ MAY_ADD = (
 )  # fmt: skip
 # Where a range may be added; for a cell that is there it would be another space.
 RANGES = ("search.own.", "search.shared.")
-# Says nothing about results.
-MAY_CHANGE = ("description", "resources.")
+QUESTIONS = "compare.questions"
+# Says nothing about what is trained.
+MAY_CHANGE = ("description", "resources.", QUESTIONS)
 ELSE = "Undo that, or give the new one its own name with --fork NAME"
 
 
@@ -46,6 +47,11 @@ def grows(before: SweepSpec, now: SweepSpec) -> bool:
     """Whether ``now`` asks for more than ``before``."""
     grown = (*MAY_GROW, *MAY_ADD, SHORTLIST)
     return any(path.startswith(grown) for path, _, _ in _between(before, now))
+
+
+def asks_otherwise(before: SweepSpec, now: SweepSpec) -> bool:
+    """Whether ``now`` declares other questions about the same results."""
+    return any(path.startswith(QUESTIONS) for path, _, _ in _between(before, now))
 
 
 def _refuse_other_cells(before: SweepSpec, now: SweepSpec) -> None:
@@ -77,7 +83,9 @@ def _content(plan: Plan, cell: Cell) -> str:
 
 
 def _between(before: SweepSpec, now: SweepSpec) -> list[tuple[str, Any, Any]]:
-    return _differences(before.model_dump(mode="json"), now.model_dump(mode="json"))
+    # A part that one of them does not have is one that says nothing.
+    old, new = ({"compare": {}, **spec.model_dump(mode="json")} for spec in (before, now))
+    return _differences(old, new)
 
 
 def _is_allowed(path: str, old: Any, new: Any) -> bool:

@@ -21,6 +21,7 @@ from sweep.plan.teacher_jobs import (
     pays_together,
 )
 from sweep.spec.axes import AxisValue, combinations
+from sweep.spec.questions import Question
 from sweep.spec.spec import RENAMED, MethodUse, SweepSpec
 from sweep.spec.variants import is_read
 from trainers.entries import MethodEntry
@@ -57,7 +58,7 @@ class Condition:
     @property
     def columns(self) -> dict[str, str | float]:
         """What sets it apart, by the column of tables that shows it."""
-        varied = {v.axis: v.label if v.number is None else v.number for v in self.varied}
+        varied = {value.axis: value.column for value in self.varied}
         return {
             "noise_kind": self.noise_kind,
             "noise_rate": self.noise_rate,
@@ -296,17 +297,26 @@ class Plan:
         """The labels that the others are compared with."""
         return tuple(use.label for use in self.spec.methods if use.baseline)
 
+    @cached_property
+    def declared(self) -> frozenset[tuple[str, str]]:
+        """The comparisons that are tested, as the names of their two cells; of the same two cells,
+        shown in several conditions, one."""
+        questions = self.spec.questions
+        if questions is None:
+            rows = [use.label for use in self.spec.methods if not use.baseline]
+            pairs = [(row, other) for row in rows for other in self.baselines]
+            questions = tuple(Question(row=row, against=other) for row, other in pairs)
+        return frozenset(
+            (self.shown(condition, asked.row).id, self.shown(condition, asked.against).id)
+            for asked in questions
+            for condition in self.conditions
+            if asked.asks_about(condition.columns)
+        )
+
     @property
     def comparisons(self) -> int:
-        """How many differences the comparison tests; of the same two cells one."""
-        pairs = {
-            (self.shown(condition, use.label).id, self.shown(condition, baseline).id)
-            for condition in self.conditions
-            for use in self.spec.methods
-            for baseline in self.baselines
-            if not use.baseline
-        }
-        return len(pairs)
+        """How many differences the comparison tests."""
+        return len(self.declared)
 
     def budget(self) -> Budget:
         """What running everything from nothing takes."""

@@ -49,6 +49,11 @@ class AxisValue:
     number: float | None
     patch: Patch
 
+    @property
+    def column(self) -> str | float:
+        """What tables show of it."""
+        return self.label if self.number is None else self.number
+
 
 @dataclass(frozen=True)
 class Axis:

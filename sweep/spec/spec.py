@@ -19,6 +19,7 @@ from sweep.spec.defaults import task_of, with_defaults
 from sweep.spec.fields import SafeName, Sparing, Strict
 from sweep.spec.noise import check_noise, noise_options, not_here
 from sweep.spec.own_code import as_written, named
+from sweep.spec.questions import Question, check_questions
 from sweep.spec.resources import Resources
 from sweep.spec.search import Search
 from sweep.spec.spaces import Searched, SpaceSpec, defaults, resolve_space
@@ -93,9 +94,12 @@ class Objective(Sparing):
 
 
 class Compare(Sparing):
-    """What is compared. ``metric``: the test metric that is tested; by default the task's."""
+    """What is compared. ``metric``: the test metric that is tested; by default the task's.
+    ``questions``: the comparisons that are tested; by default every row that is no baseline
+    against every baseline, in every condition."""
 
     metric: str | None = None
+    questions: Annotated[tuple[Question, ...] | None, Field(strict=False)] = None
 
 
 class SweepSpec(Sparing):
@@ -152,7 +156,26 @@ class SweepSpec(Sparing):
             self._check_teachers(use)
             self.space_of(use)
         check_variants(self)
+        if self.questions is not None:
+            labels = [use.label for use in self.methods]
+            check_questions(self.questions, labels, self._columns)
         return self
+
+    @property
+    def questions(self) -> tuple[Question, ...] | None:
+        """What is declared to be asked; None: every row against every baseline, everywhere."""
+        return self.compare.questions if self.compare else None
+
+    @property
+    def _columns(self) -> dict[str, list[str | float]]:
+        """The values that conditions have in each column that sets them apart."""
+        kinds = self.conditions
+        return {
+            "noise_kind": list(kinds.noise_kind),
+            "noise_rate": [float(rate) for rate in kinds.noise_rate],
+            "teacher_labels": list(kinds.teacher_labels),
+            **{axis.name: [value.column for value in axis.values] for axis in self.axes},
+        }
 
     @cached_property
     def axes(self) -> tuple[Axis, ...]:

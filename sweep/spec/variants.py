@@ -24,13 +24,16 @@ from trainers.fields import FieldError
 # Of the teachers' settings, what a teacher of the student's architecture has too.
 RATES = ("lr", "weight_decay")
 
+# What a spec says of all its cells together.
+OF_THE_WHOLE = {"conditions": {"vary": True}, "compare": {"questions": True}}
+
 if TYPE_CHECKING:
     from sweep.spec.spec import MethodUse, SweepSpec
 
 
 def variant(spec: "SweepSpec", values: Sequence[AxisValue], use: "MethodUse") -> "SweepSpec":
     """``spec`` with one row alone, patched; ValueError where that is no spec."""
-    written = spec.model_dump(mode="json", exclude={"conditions": {"vary"}})
+    written = spec.model_dump(mode="json", exclude=OF_THE_WHOLE)
     row = use.model_dump(mode="json", exclude={"patch"})
     entry, search = spec.entry_of(use), written["search"]
     written["methods"] = [{**row, "baseline": True}]

@@ -69,6 +69,7 @@ def to_record(plan: Plan, runs: Iterable[StoredRun]) -> SweepRecord:
         learns_weights=tuple(u.label for u in spec.methods if spec.entry_of(u).uses_meta),
         per_seed=spec.search.per_seed,
         contains={cell.id: _contained(cell, spec.methods) for cell in plan.cells},
+        declared=None if spec.questions is None else plan.declared,
     )
 
 

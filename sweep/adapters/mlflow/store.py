@@ -10,7 +10,7 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -36,7 +36,7 @@ from sweep.adapters.mlflow.runs import StoredRun, children
 from sweep.compare.origin import Origin
 from sweep.compare.records import SweepRecord
 from sweep.errors import BadInput, SweepFailed, unknown
-from sweep.plan.change import grows, refuse_change
+from sweep.plan.change import asks_otherwise, grows, refuse_change
 from sweep.plan.content import named_by
 from sweep.plan.plan import Plan, spec_hash
 from sweep.referee.states import State
@@ -51,6 +51,9 @@ from trainers.own import kept, take_up
 # Without it the dashboard takes an experiment whose runs log no model for one about prompts.
 TRAINING = {"mlflow.experimentKind": "custom_model_development"}
 SPEC_FILE = "spec.yaml"
+# A tag of the parent run: the day on which other questions were declared about results.
+QUESTIONS_CHANGED = "questions_changed"
+CONFIRMED = ("confirm", "complete")  # stage and state of a run that is a result
 # The rows of the user's own code, by path: with them the spec is read without running that code.
 OWN_ROWS_FILE = "own_rows.json"
 ENVIRONMENT_FILE = "environment.json"
@@ -110,10 +113,10 @@ class MlflowStore:
             self._log_spec(parent.info.run_id, plan)
         self._client.update_run(parent.info.run_id, status="RUNNING")
         self._client.set_tag(parent.info.run_id, "state", "running")
-        known = {
-            run.tags["key"]: _known(run, spec.objective.metric)
-            for run in children(self.uri, experiment_id, parent.info.run_id)
-        }
+        runs = list(children(self.uri, experiment_id, parent.info.run_id))
+        if before is not None and asks_otherwise(before, spec):
+            self._note_questions(parent.info.run_id, runs)
+        known = {run.tags["key"]: _known(run, spec.objective.metric) for run in runs}
         return SweepRuns(self.uri, experiment_id, parent.info.run_id, known, content.in_keys)
 
     def is_complete(self, plan: Plan) -> bool:
@@ -127,6 +130,26 @@ class MlflowStore:
             return False
         refuse_change(before, plan.spec)
         return parent.data.tags.get("state") == "complete" and not grows(before, plan.spec)
+
+    def ask_otherwise(self, plan: Plan) -> bool:
+        """Have a sweep declare what ``plan`` asks; whether that is anything new."""
+        parent = self._find(plan.spec.name)
+        before = self._spec_before(parent, plan)
+        if before is None or not asks_otherwise(before, plan.spec):
+            return False
+        refuse_change(before, plan.spec)
+        with self._writing():
+            run_id = parent.info.run_id
+            self._note_questions(run_id, children(self.uri, parent.info.experiment_id, run_id))
+            self._log_spec(run_id, plan)
+        return True
+
+    def _note_questions(self, run_id: str, runs: Iterable[StoredRun]) -> None:
+        """Keep that other questions were declared, where results were there to be seen by then."""
+        confirmed = (r for r in runs if (r.tags["stage"], r.tags["state"]) == CONFIRMED)
+        if any(confirmed):
+            today = pd.Timestamp.now("UTC").strftime("%Y-%m-%d")
+            self._client.set_tag(run_id, QUESTIONS_CHANGED, today)
 
     def close_sweep(self, name: str, state: State) -> None:
         """Set the parent run's end and true status."""
@@ -210,6 +233,7 @@ class MlflowStore:
             dashboard=f"{_dashboard(self.uri)}/#/experiments/{parent.info.experiment_id}",
             parent_id=run_id,
             is_served=self.uri.startswith("http"),
+            questions_changed=parent.data.tags.get(QUESTIONS_CHANGED, ""),
         )
 
     @contextmanager

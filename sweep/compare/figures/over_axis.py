@@ -13,6 +13,7 @@ from matplotlib.patches import Rectangle
 from sweep.compare.figures.means import COLUMNS, draw_means, panels_figure
 from sweep.compare.figures.style import GREY, Grid, draw_grid, even_columns
 from sweep.compare.notation import condition_levels, decimals, varying
+from sweep.compare.questions import pairs
 from sweep.compare.records import SweepRecord
 from sweep.compare.tables import rows_of
 from sweep.plan.plan import Condition
@@ -69,7 +70,7 @@ def metric_over_axis(table: pd.DataFrame, record: SweepRecord, edge: Edge) -> Fi
 def map_of_differences(
     table: pd.DataFrame, record: SweepRecord, edges: tuple[Edge, Edge]
 ) -> Figure:
-    """Each method minus each baseline over two numbers, a panel per pair and per other setting.
+    """Differences over two numbers: a panel for each pair of rows and each other setting.
 
     A difference in a frame and bold is called; the colour says its sign and size.
     """
@@ -77,8 +78,7 @@ def map_of_differences(
     panels = [
         (conditions, method, baseline)
         for conditions in _grouped(record.conditions, *edges)
-        for method in record.challengers
-        for baseline in record.baselines
+        for method, baseline in pairs(record)
     ]
     most = float(np.nanmax(np.abs(table["delta"].to_numpy(dtype=float)), initial=0.0)) or 1.0
     shape = [len({edge.of(c) for c in record.conditions}) for edge in edges]

@@ -10,7 +10,7 @@ import pytest
 
 from sweep.compare import statistics
 from sweep.compare.answer import answer
-from sweep.compare.comparison import comparison_count, comparison_table, trials_table
+from sweep.compare.comparison import comparison_table, trials_table
 from sweep.compare.curves import Curves
 from sweep.compare.export import Source, Where, write_long, write_wide
 from sweep.compare.fairness import fairness_table
@@ -26,6 +26,7 @@ from sweep.compare.paper import (
     wide_latex,
     wide_markdown,
 )
+from sweep.compare.questions import comparison_count
 from sweep.compare.records import SweepRecord
 from sweep.compare.tables import rows_of, to_rich
 from sweep.plan.plan import Condition

@@ -79,7 +79,7 @@ def test_nothing_is_tested_or_called_of_a_metric_that_is_looked_at(record: Sweep
     assert not wide.tested
     assert not any(cell.not_worse for cell in wide.cells.values())
     text = wide_latex(wide, "interval")
-    assert "Not tested" in text
+    assert "Differences to the best are not tested" in text
     assert "underline" not in text
 
 

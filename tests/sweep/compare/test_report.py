@@ -102,6 +102,13 @@ def test_every_part_is_there(page: str, findings: Findings) -> None:
         assert part in words(page)
 
 
+def test_questions_that_were_changed_about_results_are_told(findings: Findings, page: str) -> None:
+    assert "questions were changed" not in words(page)
+    origin = replace(findings.origin, questions_changed="2026-01-05")
+    told = words(report(replace(findings, origin=origin), []))
+    assert "The declared questions were changed on 2026-01-05, when results were there" in told
+
+
 def test_it_needs_nothing_from_elsewhere(page: str) -> None:
     for tag, attrs in Elements(page).tags:
         assert tag not in ("script", "link", "iframe", "object", "embed")

@@ -58,7 +58,9 @@ def test_outlook_says_what_could_be_seen(make_record: Make) -> None:
     record = make_record(values=lambda c, m, s: 90.0 + (m == "alm_kd") * (s % 3))
     text = outlook(record, 10)
     assert "3 of 3 comparisons, median standard deviation 0.83" in text
-    assert "about 0.83 percentage points could be seen" in text
+    # 1.25 standard deviations for three comparisons.
+    assert "with 10 seeds a true difference of about 1 percentage points is called in 80 %" in text
     more = outlook(record, 40)
-    assert "with 40 seeds a difference of about 0.3" in more
+    assert "with 40 seeds a true difference of about 0.44" in more
+    assert outlook(record, 6) == ""
     assert outlook(make_record(drop=lambda t: t.head(0)), 10) == ""

@@ -50,8 +50,6 @@ def test_too_small_samples_are_nan(rng: np.random.Generator) -> None:
     assert np.isnan(statistics.bca_interval(one, rng)).all()
     assert np.isnan(statistics.sign_flip_p(empty, rng).value)
     assert np.isnan(statistics.probability_of_improvement(empty, one, "maximize"))
-    assert np.isnan(statistics.detectable_difference(NAN, 5))
-    assert np.isnan(statistics.detectable_difference(1.0, 1))
 
 
 def test_interval_of_equal_values_is_that_value(rng: np.random.Generator) -> None:
@@ -210,13 +208,3 @@ def test_what_a_number_of_seeds_can_show() -> None:
 def test_seeds_needed_refuses_what_cannot_be_asked(n_comparisons: int, level: float) -> None:
     with pytest.raises(ValueError, match=f"{n_comparisons} comparisons at level {level}"):
         statistics.seeds_needed(n_comparisons, level)
-
-
-def test_detectable_difference_is_found_as_often_as_it_says() -> None:
-    rng = np.random.default_rng(11)
-    n, std = 10, 2.0
-    shift = statistics.detectable_difference(std, n)
-    samples = rng.normal(shift, std, size=(2_000, n))
-    t = samples.mean(axis=1) / (samples.std(axis=1, ddof=1) / n**0.5)
-    critical = 2.262157  # two-sided 5 % point of Student's t with nine degrees of freedom
-    assert np.mean(np.abs(t) > critical) == pytest.approx(statistics.POWER, abs=0.04)

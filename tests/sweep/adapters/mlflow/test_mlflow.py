@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -198,6 +199,39 @@ def test_changed_spec_under_the_same_name_is_refused_with_its_fields(store: Mlfl
         assert "'small' was launched with another spec" in message
         assert "seed: 0 before, 3 now" in message
         assert "student.training.epochs: 4 before, 9 now" in message
+
+
+ASKED = Plan(
+    small_spec(
+        {
+            "conditions.noise_rate": [0.4],
+            "compare.questions": [{"row": "alm_kd", "against": "fixed_kd"}],
+        }
+    )
+)
+
+
+def test_other_questions_go_on_with_the_sweep_and_are_told_once_there_are_results(
+    store: MlflowStore, places: Places
+) -> None:
+    assert store.open_sweep(PLAN)
+    assert store.record("small").declared is None
+    store.open_sweep(ASKED)
+    assert store.spec("small") == ASKED.spec
+    assert store.origin("small").questions_changed == ""
+    assert store.record("small").declared == ASKED.declared == {(
+        "symmetric-0.4-noisy/alm_kd", "symmetric-0.4-noisy/fixed_kd"
+    )}  # fmt: skip
+    assert not store.ask_otherwise(ASKED)
+    with _tracking(store, places) as tracker:
+        _complete(tracker, confirm_cohort(PLAN, CELL, 0, {"lr": 0.1}, (1, 2, 3)), 90.1)
+    store.close_sweep("small", "complete")
+    # That tracker opened the sweep with the first spec again, before there were results.
+    assert store.origin("small").questions_changed == ""
+    assert store.is_complete(ASKED)
+    assert store.ask_otherwise(ASKED)
+    assert store.spec("small") == ASKED.spec
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d", store.origin("small").questions_changed)
 
 
 def test_sweep_is_complete_only_when_it_was_closed_so(store: MlflowStore) -> None:
