@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+NOT_YET = "not measured"
 NOT_MEASURED = "not measured; needs its data and a GPU"
 
 TAKES: Mapping[str, str] = {
@@ -9,6 +10,10 @@ TAKES: Mapping[str, str] = {
     "cars_paper": NOT_MEASURED,
     "cifar100_paper": NOT_MEASURED,
     "cifar10_paper": NOT_MEASURED,
+    "clean_labels": NOT_YET,
+    "clean_labels_fashion_mnist": NOT_YET,
+    "clean_labels_replicated": NOT_YET,
+    "clean_labels_resnet8": NOT_YET,
     "comparators": "50 s",
     "digits": "25 s",
     "digits_clean_teacher": "20 s",

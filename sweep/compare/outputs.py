@@ -127,7 +127,7 @@ def drawings(findings: Findings) -> Iterator[Drawing]:
             f" not{_untested(record)}.",
             lambda: map_of_differences(table, record, (edges[0], edges[1])),
         )
-    if len(edges) > 1 and len(findings.against_best):
+    if len(edges) > 1 and record.learns_weights:
         yield Drawing(
             "map_against_best",
             "Learned weights against the best row without",

@@ -18,16 +18,17 @@ def _plan(changes: Mapping[str, Any] | None = None) -> Plan:
     return Plan(small_spec(changes))
 
 
-def test_digits_has_twelve_cells_and_a_teacher_per_rate_and_seed() -> None:
+def test_digits_has_a_cell_per_row_and_rate_and_a_teacher_per_rate_and_seed() -> None:
     plan = Plan(read_spec("digits"))
     spec = plan.spec
-    assert len(plan.cells) == 12
-    assert len({cell.id for cell in plan.cells}) == 12
+    cells = 6 * 4
+    assert len(plan.cells) == cells
+    assert len({cell.id for cell in plan.cells}) == cells
     assert len(plan.teachers) == 4 * (1 + spec.confirm.seeds)
     assert spec.search.trials >= 16
     assert spec.confirm.seeds >= 10
-    assert plan.budget().search_trials == 12 * spec.search.trials
-    assert plan.budget().confirm_runs == 12 * spec.confirm.seeds
+    assert plan.budget().search_trials == cells * spec.search.trials
+    assert plan.budget().confirm_runs == cells * spec.confirm.seeds
 
 
 def test_budget_counts_what_runs() -> None:
@@ -37,6 +38,20 @@ def test_budget_counts_what_runs() -> None:
     assert budget.confirm_runs == 6 * 3
     # teachers: 2 of the search, 6 in two cohorts; per cell 3 generations and one of confirm runs
     assert budget.cohorts == 1 + 2 + 6 * 3 + 6
+    assert (budget.shortlist_runs, budget.student_epochs) == (0, (6 * 7 + 6 * 3) * 4)
+
+
+def test_budget_counts_the_shortlist_and_the_search_of_every_seed() -> None:
+    shortlist = {"search.shortlist": {"configurations": 2, "seeds": 3}, "resources.max_lanes": 4}
+    budget = _plan(shortlist).budget()
+    assert budget.shortlist_runs == 6 * 2 * 3
+    # teachers: 2 of the search, 6 in two cohorts; per cell 2 generations, 2 of the shortlist, 1
+    assert budget.cohorts == 1 + 2 + 6 * 5
+    budget = _plan({**shortlist, "search.per_seed": True}).budget()
+    assert (budget.search_trials, budget.shortlist_runs) == (6 * 3 * 6, 6 * 3 * 6)
+    assert budget.confirm_runs == 6 * 3
+    assert budget.cohorts == 2 + 6 * 3 * 5
+    assert budget.student_epochs == (6 * 3 * 6 + 6 * 3 * 6 + 6 * 3) * 4
 
 
 def test_budget_of_any_size_is_counted_to_the_last_cohort() -> None:
