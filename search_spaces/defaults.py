@@ -27,6 +27,7 @@ OWN: Mapping[str, Mapping[str, Domain]] = {
     },
     "fixed_kd": {},
     "labels_only": {},
+    "fine_tuning": {"fine_tune_scale": Float(0.01, 1.0, log=True)},
     "label_smoothing": {"smoothing": Float(0.0, 0.9)},
     "wsld": {"kd_weight": Float(0.1, 10.0, log=True)},
     "superloss": {"regularization": Float(0.1, 10.0, log=True)},

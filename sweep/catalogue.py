@@ -68,7 +68,7 @@ def method_rows(task: str | None = None) -> list[Row]:
             "method": name,
             "what it does": entry.summary,
             "teachers": _teachers(entry),
-            "clean meta split": "yes" if entry.uses_meta else "",
+            "clean meta split": _clean(entry),
             "hyperparameters": _fields(entry.hyperparameters),
             "source": entry.source,
             "from": _package(entry),
@@ -258,6 +258,12 @@ def _spaces(task: TaskEntry) -> Iterator[tuple[str, str, object, Field]]:
 def _package(row: Declared) -> str:
     """Whose a row is, where it is not almkd's."""
     return "" if row.origin == ALMKD else row.origin
+
+
+def _clean(entry: MethodEntry) -> str:
+    if entry.uses_meta:
+        return "yes"
+    return "has to be trained on" if entry.needs_clean_rows else ""
 
 
 def _teachers(entry: MethodEntry) -> str:

@@ -1,4 +1,4 @@
-"""A sweep's smallest self: every cell once, for an epoch, to see whether all of it runs."""
+"""A sweep's smallest self: every cell once, for an epoch or two, to see whether all of it runs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from sweep.plan.plan import Plan
 from sweep.run import Places, launch, open_store
 from sweep.spec.reader import check_spec
 from sweep.spec.spec import SweepSpec
+from trainers.entries import MethodEntry
 
 # Fields of a training that count epochs.
 PER_EPOCH = (".training.epochs", ".training.evaluate_every")
@@ -42,7 +43,8 @@ def smoke(spec: SweepSpec) -> list[Failure]:
 def smallest_of(spec: SweepSpec) -> SweepSpec:
     """The same cells and teachers with one trial, one confirm seed, one epoch of every training.
 
-    A teacher with several snapshots takes an epoch for each.
+    A teacher with several snapshots takes an epoch for each; students take two, one of each kind,
+    where a hyperparameter says how many of their epochs are of another kind.
     """
     data = spec.model_dump(mode="json")
     teachers = data["teacher"] if isinstance(data["teacher"], list) else [data["teacher"]]
@@ -50,12 +52,15 @@ def smallest_of(spec: SweepSpec) -> SweepSpec:
         snapshots = list(range(1, 1 + len(teacher.get("snapshots") or ())))
         teacher["training"] = _short(teacher["training"], len(snapshots) or 1)
         teacher.update({"snapshots": snapshots} if snapshots else {})
-    data["student"]["training"] = _short(data["student"]["training"], 1)
-    for row in data["methods"]:
-        row.update({"with": _short_patch(row["with"])} if row.get("with") else {})
+    counts = [_counts_of_epochs(spec.entry_of(use)) for use in spec.methods]
+    epochs = 2 if any(counts) else 1
+    data["student"]["training"] = _short(data["student"]["training"], epochs)
+    for row, names in zip(data["methods"], counts, strict=True):
+        row["pin"] = {**row.get("pin", {}), **dict.fromkeys(names, 1)}
+        row.update({"with": _short_patch(row["with"], epochs)} if row.get("with") else {})
     vary = data["conditions"].get("vary") or {}
     for name, axis in vary.items():
-        vary[name] = _short_axis(axis)
+        vary[name] = _short_axis(axis, epochs)
     plain = {"sampler": {"name": "random"}, "pruner": {"name": "none"}}
     alone = {"trials": 1, "generation": 1, "shortlist": "none", "per_seed": False}
     data["search"] = {**data["search"], **plain, **alone}
@@ -81,32 +86,37 @@ def failures(cells: Sequence[str], trials: pd.DataFrame) -> list[Failure]:
     return found
 
 
+def _counts_of_epochs(entry: MethodEntry) -> list[str]:
+    """The hyperparameters that say how many epochs are of another kind than the first."""
+    return [h.name for h in entry.hyperparameters if h.below_epochs]
+
+
 def _short(training: dict[str, Any], epochs: int) -> dict[str, Any]:
     """So many epochs, whatever the schedule."""
     kept = {name: value for name, value in training.items() if name not in {"milestones", "factor"}}
     return {**kept, "epochs": epochs, "schedule": "constant", "evaluate_every": 1}
 
 
-def _short_axis(axis: dict[str, Any]) -> dict[str, Any]:
-    """An axis whose networks take an epoch; one over epochs keeps its conditions, all alike."""
+def _short_axis(axis: dict[str, Any], epochs: int) -> dict[str, Any]:
+    """An axis whose networks take so many; one over epochs keeps its conditions, all alike."""
     if "values" not in axis:
-        return {label: _short_patch(patch) for label, patch in axis.items()}
+        return {label: _short_patch(patch, epochs) for label, patch in axis.items()}
     field = axis["field"]
     if not field.endswith(PER_EPOCH):
         return axis
-    return {str(value): _short_patch({field: value}) for value in axis["values"]}
+    return {str(value): _short_patch({field: value}, epochs) for value in axis["values"]}
 
 
-def _short_patch(patch: dict[str, Any]) -> dict[str, Any]:
-    """A patch whose networks take an epoch."""
+def _short_patch(patch: dict[str, Any], epochs: int) -> dict[str, Any]:
+    """A patch whose networks take so many epochs."""
     short = dict(patch)
     for path, content in patch.items():
         if path.endswith(PER_EPOCH):
-            short[path] = 1
+            short[path] = epochs
         elif path.endswith(".training"):
-            short[path] = _short(content, 1)
+            short[path] = _short(content, epochs)
         elif isinstance(content, dict) and "model" in content:
-            short[path] = {**content, "training": _short(content.get("training", {}), 1)}
+            short[path] = {**content, "training": _short(content.get("training", {}), epochs)}
     return short
 
 

@@ -70,9 +70,11 @@ class MethodEntry:
     """A way to train a student.
 
     ``teachers``: how many its loss reads: none, exactly one, several (two or more) or any number
-    from one on. ``uses_meta``: it learns from the meta split. ``stacks``: its trials train stacked,
-    side by side; where False, in turn. ``changes_inputs``: it shows students other inputs than
-    those that teachers' outputs were kept for, so that teachers are asked anew.
+    from one on. ``uses_meta``: it learns from the meta split. ``needs_clean_rows``: it knows clean
+    examples of the training split from the others, so some of the meta split have to be trained on.
+    ``stacks``: its trials train stacked, side by side; where False, in turn. ``changes_inputs``: it
+    shows students other inputs than those that teachers' outputs were kept for, so that teachers
+    are asked anew.
     ``teacher_is_student``: its teacher has the student's architecture. ``one_teacher_only``:
     choices, by hyperparameter, that know one teacher alone. ``limits``: where it is a simpler
     method; a search tries these first.
@@ -89,6 +91,7 @@ class MethodEntry:
     source: str
     teachers: Literal["none", "one", "several", "any"]
     uses_meta: bool = False
+    needs_clean_rows: bool = False
     hyperparameters: tuple[Field, ...]
     space: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     tasks: tuple[str, ...] = ()

@@ -32,7 +32,8 @@ class Field:
     ``choices`` replaces them for words. ``words`` are words a number may be given as instead
     (``"uniform"`` for a random start). ``required``: it has no default, and ``example`` shows one.
     ``default`` None: it may be left out, and is then not there. ``needs_optimizer``: it means
-    something with that optimizer alone.
+    something with that optimizer alone. ``below_epochs``: a count of epochs of which a training has
+    to have more.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Field:
     required: bool = False
     example: Any = None
     needs_optimizer: str = ""
+    below_epochs: bool = False
 
     def problem(self, value: object) -> str | None:
         """Why ``value`` is not legal, or None."""

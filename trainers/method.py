@@ -8,17 +8,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from trainers.lanes.network import LaneNetwork, Output
 from trainers.lanes.state import State
 from trainers.lanes.values import LaneValues
+from trainers.settings import Training
 from trainers.task import Batch, TaskData, Terms
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What a method is built from: the cohort's data, hyperparameters, one seed per lane.
+    """What a method is built from: the cohort's data, hyperparameters, settings, a seed per lane.
 
     ``student``: as it starts; what is made of it (`Method.evaluated`) has to be a copy.
     """
@@ -26,8 +28,13 @@ class Setup:
     data: TaskData
     values: LaneValues
     seeds: tuple[int, ...]
-    batch_size: int
+    training: Training
     student: LaneNetwork
+
+    @property
+    def batch_size(self) -> int:
+        """Examples of a batch; the last one of an epoch may have fewer."""
+        return self.training.batch_size
 
 
 class Step(NamedTuple):
@@ -44,11 +51,25 @@ class Method(ABC):
     def __init__(self, setup: Setup) -> None:
         self.data = setup.data
         self.values = setup.values
+        self.training = setup.training
         self.batch_size = setup.batch_size
 
     @abstractmethod
     def losses(self, step: Step) -> Tensor:
         """Per-example losses (L, B) with the graph that leads to the student; never reduced."""
+
+    def lr_factors(self, epoch: int) -> Tensor:
+        """What every lane's learning rate is multiplied by in epoch 1, 2, ..., warm-up aside.
+
+        ``(L,)`` in float64 on the CPU; asked before `begin_epoch`. By default what the schedule
+        says.
+        """
+        factor = self.training.lr_factor(epoch)
+        return torch.full((self.data.lanes,), factor, dtype=torch.float64)
+
+    def choose(self, index: Tensor) -> Tensor:
+        """Which training examples a step takes in place of those at places ``index`` (L, B)."""
+        return index
 
     def show(self, batch: Batch) -> Batch:
         """What the student is shown in place of a training batch: mixed, cropped, written anew.

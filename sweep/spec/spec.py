@@ -154,7 +154,7 @@ class SweepSpec(Sparing):
         self._check_shared_space()
         for use in self.methods:
             self._check_teachers(use)
-            self.space_of(use)
+            self._check_epochs(use, self.space_of(use))
         check_variants(self)
         if self.questions is not None:
             labels = [use.label for use in self.methods]
@@ -328,16 +328,22 @@ class SweepSpec(Sparing):
         self._check_clean(place, use)
 
     def _check_clean(self, place: int, use: MethodUse) -> None:
-        where = f"methods.{place}.clean"
-        if use.clean_use == "split" and not self.entry_of(use).uses_meta:
+        where, entry = f"methods.{place}.clean", self.entry_of(use)
+        if use.clean_use == "withhold" and entry.needs_clean_rows:
+            raise FieldError(
+                where, f"{use.method} trains on the clean labels apart from the others, so they "
+                "cannot be withheld; write clean: train"
+            )  # fmt: skip
+        or_withhold = "" if entry.needs_clean_rows else " or withhold"
+        if use.clean_use == "split" and not entry.uses_meta:
             raise FieldError(
                 where, f"{use.method} learns from no held-out examples, so there is nothing to "
-                "split; take train or withhold"
+                f"split; take train{or_withhold}"
             )  # fmt: skip
         if use.clean_use != "withhold" and "meta" in self.conditions.noisy_splits:
             raise FieldError(
                 where, "conditions.noisy_splits lets noise fall on the meta split, so its labels "
-                "are not clean; take meta out of it, or withhold"
+                f"are not clean; take meta out of it{or_withhold}"
             )  # fmt: skip
 
     def _check_model(self, where: str, model: Model) -> None:
@@ -407,6 +413,20 @@ class SweepSpec(Sparing):
         problem = entry.teacher_problem(self.teachers_of(use), {**fixed, **harmless})
         if problem:
             raise ValueError(f"methods: {use.label}: {use.method} {problem}")
+
+    def _check_epochs(self, use: MethodUse, space: Mapping[str, Domain]) -> None:
+        """Counts of epochs that have to be fewer than a training has are so, if searched too."""
+        epochs = self.student.training.epochs
+        for h in self.entry_of(use).hyperparameters:
+            if not h.below_epochs:
+                continue
+            domain = space.get(h.name, Choice((use.pin.get(h.name, h.default),)))
+            values = domain.choices if isinstance(domain, Choice) else (domain.high,)
+            if most := [value for value in values if int(value) >= epochs]:
+                raise ValueError(
+                    f"methods: {use.label}: {h.name}: {most[0]} has to be fewer than the {epochs} "
+                    f"epochs of student.training; pin fewer, or raise them"
+                )
 
     def _for_teachers(self, use: MethodUse, name: str, domain: Domain) -> Domain:
         """``domain`` without what several teachers rule out, unless the spec asks for it."""

@@ -111,6 +111,12 @@ def test_so_it_is_in_the_middle_of_the_held_out_batches() -> None:
     assert_goes_on(lambda: make_cohort("bikd", trials, Shape(EPOCHS, batch_size=6)), {})
 
 
+def test_so_it_is_where_some_lanes_are_fine_tuned_already() -> None:
+    tuned = [{"fine_tune_epochs": k} for k in (1, 3, 4)]
+    trials = [Trial(f"trial-{i}", i, values=values) for i, values in enumerate(tuned)]
+    assert_goes_on(lambda: make_cohort("fine_tuning", trials, Shape(EPOCHS)), {})
+
+
 @EVERY
 def test_some_lanes_of_a_checkpoint_go_on_without_the_others(method: str) -> None:
     trials = lively_trials(method, 3)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.trainers.cases import only, step
+from tests.trainers.cases import only, step, usual_clean
 from trainers.classification.data.dataset import Dataset
 from trainers.classification.data.datasets import DATASETS
 from trainers.classification.data.lanes import LaneData
@@ -56,7 +56,7 @@ def _cohort(name: str, digits: Dataset) -> Cohort:
     data = LaneData(
         digits,
         SplitFractions(0.5, 0.1, 0.2, 0.2),
-        [LaneSource(seed, Labels("symmetric", 0.4), used) for seed in (1, 2)],
+        [LaneSource(seed, Labels("symmetric", 0.4), used, usual_clean(name)) for seed in (1, 2)],
         teacher,
         torch.device("cpu"),
     )
@@ -138,8 +138,10 @@ def test_method_trains_digits_to_finite_metrics(name: str, digits: Dataset) -> N
 
 @EVERY
 def test_tables_have_a_row_per_training_example(name: str, digits: Dataset) -> None:
-    for result in _cohort(name, digits).train(lambda *_: [True, True]).values():
-        assert all(len(table) == 100 for table in result.tables.values())
+    cohort = _cohort(name, digits)
+    examples = only(cohort).examples
+    for result in cohort.train(lambda *_: [True, True]).values():
+        assert all(len(table) == examples for table in result.tables.values())
 
 
 @EVERY

@@ -12,13 +12,18 @@ from sweep.self_check import check_cohort, cohort_of
 from sweep.spec.reader import check_spec
 from sweep.spec.spec import SweepSpec
 from tests.sweep.specs import small_data
+from tests.trainers.cases import usual_clean
 from trainers.classification.entry import CLASSIFICATION
 from trainers.loading import load_dataset
 
 MODULE = "tests.sweep.own_methods"
 BASELINE = {"method": "fixed_kd", "baseline": True}
 # What begins later by default than the check lasts.
-EARLY = {"alm_kd": {"warmup_epochs": 0, "update_every": 1}, "crust": {"coreset_after": 1}}
+EARLY = {
+    "alm_kd": {"warmup_epochs": 0, "update_every": 1},
+    "crust": {"coreset_after": 1},
+    "fine_tuning": {"fine_tune_epochs": 3},
+}
 
 
 def _spec(name: str, **changes: object) -> SweepSpec:
@@ -37,10 +42,11 @@ def test_a_sound_method_passes(name: str) -> None:
 def test_every_method_of_almkd_passes(name: str, model: dict[str, object]) -> None:
     one = small_data()["teacher"]
     several = CLASSIFICATION.methods[name].teachers == "several"
+    row = {"method": name, "label": "it", "clean": usual_clean(name), "pin": EARLY.get(name, {})}
     changes = {
         "student.model": model,
         "teacher": [one, one] if several else one,
-        "methods": [{"method": name, "label": "it", "pin": EARLY.get(name, {})}, BASELINE],
+        "methods": [row, BASELINE],
     }
     plan = Plan(check_spec(small_data(changes), "small"))
     dataset = load_dataset(plan.spec.data_settings())

@@ -60,6 +60,11 @@ LIVELY: Mapping[str, Sequence[Mapping[str, Value]]] = {
         {"other_weight": 1.0, "lr": 0.03},
     ),
     "dist": ({"temperature": 2.0}, {"inter_weight": 3.0}, {"intra_weight": 0.0}),
+    "fine_tuning": (
+        {"fine_tune_epochs": 1, "fine_tune_scale": 0.5},
+        {"fine_tune_epochs": 2},
+        {"fine_tune_epochs": 1, "fine_tune_scale": 2.0},
+    ),
     "ae_kd": ({"cap": 0.6}, {"cap": 1.0, "alpha": 0.5}),
 }
 
@@ -77,13 +82,13 @@ class Trial:
 
 @dataclass(frozen=True)
 class Shape:
-    """What the lanes of a test share."""
+    """What the lanes of a test share; ``clean``: by default `usual_clean`."""
 
     epochs: int = 3
     batch_size: int = 19
     hidden: tuple[int, ...] = (11,)
     metric: str = "accuracy"
-    clean: CleanUse = "withhold"
+    clean: CleanUse | None = None
 
 
 def made_up_dataset() -> Dataset:
@@ -106,13 +111,17 @@ def teacher_logits(dataset: Dataset) -> dict[str, np.ndarray]:
     }
 
 
+def usual_clean(method: str) -> CleanUse:
+    """What a method does with the clean meta split where a test does not say."""
+    return "train" if CLASSIFICATION.methods[method].needs_clean_rows else "withhold"
+
+
 def make_cohort(method: str, trials: Sequence[Trial], shape: Shape | None = None) -> Cohort:
     """A cohort of ``trials`` on the made-up data, in torch's default floating point type."""
     shape = shape or Shape()
-    dataset = made_up_dataset()
+    dataset, clean = made_up_dataset(), shape.clean or usual_clean(method)
     sources = [
-        LaneSource(t.seed, Labels("symmetric", t.noise_rate), t.teachers, shape.clean)
-        for t in trials
+        LaneSource(t.seed, Labels("symmetric", t.noise_rate), t.teachers, clean) for t in trials
     ]
     spec = CohortSpec(
         method,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from tests.trainers.cases import CPU, Trial
+from tests.trainers.cases import CPU, Trial, usual_clean
 from trainers.classification.data.dataset import Dataset
 from trainers.classification.data.lanes import LaneData, Treatment
 from trainers.classification.entry import CLASSIFICATION
@@ -49,7 +49,10 @@ def image_cohort(
     """A cohort of small students, convolutional if not told otherwise."""
     dataset = made_up_images()
     logits = {"strong": 3 * np.eye(CLASSES, dtype=np.float32)[dataset.labels]}
-    sources = [LaneSource(t.seed, Labels("symmetric", t.noise_rate), t.teachers) for t in trials]
+    clean = usual_clean(method)
+    sources = [
+        LaneSource(t.seed, Labels("symmetric", t.noise_rate), t.teachers, clean) for t in trials
+    ]
     spec = CohortSpec(
         method,
         model,

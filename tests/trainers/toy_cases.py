@@ -16,6 +16,7 @@ from trainers.loop.cohort import Cohort
 from trainers.loop.live_teachers import LiveTeachers
 from trainers.registry import TASKS
 from trainers.settings import (
+    CleanUse,
     CohortSpec,
     DataSpec,
     Labels,
@@ -100,7 +101,8 @@ def toy_cohort(
     (row,) = task.datasets.values()
     dataset = row.load(n=N)
     (noise,) = task.noise_kinds
-    sources = [LaneSource(t.seed, Labels(noise, t.noise_rate), t.teachers) for t in trials]
+    clean: CleanUse = "train" if task.methods[method].needs_clean_rows else "withhold"
+    sources = [LaneSource(t.seed, Labels(noise, t.noise_rate), t.teachers, clean) for t in trials]
     data_spec = DataSpec(task.name, FRACTIONS, {"n": N}, task=task.name)
     kind, model = task.load(), NETWORKS[task.name]
     data = kind.data(dataset, data_spec, sources, outputs_of(task, dataset), CPU)

@@ -319,6 +319,10 @@ class Cohort:
     def _check(self, lanes: Sequence[Lane], data: TaskData) -> None:
         """ValueError where a lane cannot train by the method."""
         method = self._entry.methods[self.spec.method]
+        if method.needs_clean_rows and not data.certain:
+            raise ValueError(
+                f"{self.spec.method}: no clean example is trained on; give the lanes clean: train"
+            )
         for lane in lanes:
             problem = method.teacher_problem(data.teachers, lane.hyperparameters)
             if problem:

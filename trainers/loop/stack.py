@@ -68,7 +68,7 @@ class Stack:
         starts = [torch_generator(seed, "student") for seed in seeds]
         model = entry.networks[spec.model.name].complete(spec.model)
         self.model: LaneNetwork = task.network(model, data, starts).to(data.device)
-        setup = Setup(data, values, seeds, spec.training.batch_size, self.model)
+        setup = Setup(data, values, seeds, spec.training, self.model)
         self.method: Method = method.load()(setup)
         self._lr = values.numbers["lr"]
         # Of a plain gradient step: that of SGD, or one of its own where AdamW's rate says nothing.
@@ -78,6 +78,7 @@ class Stack:
         self._order = [torch_generator(seed, "batches") for seed in seeds]
         self._best = self._optimizer.state()
         self._epoch: _Epoch | None = None
+        self._factors = self.method.lr_factors(1)
         self._rates_now: tuple[float, Tensor, Tensor] | None = None
 
     def steps(self, epoch: int, stopwatch: Stopwatch) -> Iterator[None]:
@@ -85,9 +86,9 @@ class Stack:
         training = self._spec.training
         sizes = self._sizes()
         before = (epoch - 1) * len(sizes)
-        rate = training.lr_factor(epoch)
         stopwatch.lap("training")
-        first = rate * training.warmup_factor(before + 1)
+        self._factors, self._rates_now = self.method.lr_factors(epoch), None
+        first = training.warmup_factor(before + 1)
         self.method.begin_epoch(epoch, self.model, self._rates(first)[1])
         stopwatch.lap("method")
         zero = torch.zeros_like(self._lr)
@@ -98,7 +99,7 @@ class Stack:
             if not self.names:
                 return
             index = running.order[:, begin : begin + size]
-            self._step(index, rate * training.warmup_factor(step), stopwatch)
+            self._step(index, training.warmup_factor(step), stopwatch)
             begin += size
         stopwatch.lap("training")
         yield
@@ -175,7 +176,7 @@ class Stack:
         self.names = [self.names[i] for i in lanes]
         self._order = [self._order[i] for i in lanes]
         self._lr, self._plain_lr = self._lr[at], self._plain_lr[at]
-        self._rates_now = None
+        self._factors, self._rates_now = self._factors[lanes], None
         self._best = self._best.keep(at)
         self.data.keep(at)
         if self._live:
@@ -213,15 +214,15 @@ class Stack:
         order = torch.stack(orders).to(self._lr.device)
         return once(order)
 
-    def _step(self, index: Tensor, factor: float, stopwatch: Stopwatch) -> None:
-        """One batch."""
+    def _step(self, index: Tensor, warmup: float, stopwatch: Stopwatch) -> None:
+        """One batch; ``warmup``: the share of the epoch's rates that it has."""
         running = self._epoch
         assert running is not None
-        batch = self.method.show(self.data.training_batch(index))
+        batch = self.method.show(self.data.training_batch(self.method.choose(index)))
         if batch.changed and self._live:
             batch = self.data.taught(batch, self._live.outputs(batch.inputs))
         stopwatch.lap("training")
-        lr, plain_lr = self._rates(factor)
+        lr, plain_lr = self._rates(warmup)
         self.method.begin_step(batch, self.model, plain_lr)
         stopwatch.lap("method")
         output = self.model(batch.inputs)
@@ -236,8 +237,9 @@ class Stack:
                     running.tallies[name] = torch.zeros_like(running.loss)
                 running.tallies[name] += total
 
-    def _rates(self, factor: float) -> tuple[Tensor, Tensor]:
+    def _rates(self, warmup: float) -> tuple[Tensor, Tensor]:
         """The optimizer's rates, and those of a plain gradient step, (L,) each."""
-        if self._rates_now is None or self._rates_now[0] != factor:
-            self._rates_now = (factor, self._lr * factor, self._plain_lr * factor)
+        if self._rates_now is None or self._rates_now[0] != warmup:
+            factors = (self._factors * warmup).to(self._lr)
+            self._rates_now = (warmup, self._lr * factors, self._plain_lr * factors)
         return self._rates_now[1:]

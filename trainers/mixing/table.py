@@ -101,6 +101,26 @@ METHODS: Mapping[str, MethodEntry] = {
         uses_meta=False,
         hyperparameters=OPTIMIZER,
     ),
+    "fine_tuning": MethodEntry(
+        implementation="trainers.mixing.fine_tuning:FineTuning",
+        summary="the given labels, in the last epochs of the clean examples alone, no teacher",
+        source="standard",
+        teachers="none",
+        uses_meta=False,
+        needs_clean_rows=True,
+        hyperparameters=(
+            *OPTIMIZER,
+            Field(
+                "fine_tune_epochs", "int", 5, "the last epochs, on the clean examples alone", "own",
+                unit="epochs", low=1, below_epochs=True,
+            ),
+            Field(
+                "fine_tune_scale", "float", 0.1, "the learning rate at the first of them, as a "
+                "multiple of lr; from there the schedule begins anew", "own", low=0.0,
+                open_low=True,
+            ),
+        ),
+    ),
     "superloss": MethodEntry(
         implementation="trainers.mixing.superloss:SuperLoss",
         summary="fixed mix in which examples with a large loss count less",

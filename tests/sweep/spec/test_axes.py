@@ -23,6 +23,8 @@ PAIR = {
         "student.model": {"name": "mlp", "hidden": [16]},
     },
 }
+TUNED = {"method": "fine_tuning", "pin": {"fine_tune_epochs": 2}}
+RANGE, FITTING = {"low": 1, "high": 4}, {"choices": [1, 3]}
 VARIED = {"conditions.vary": {"clean": CLEAN, "pair": PAIR}}
 
 
@@ -166,6 +168,22 @@ def test_patches_of_rows_that_make_no_sense_are_refused(patch: dict[str, Any], w
             {"methods.1.clean": "train", "conditions.noisy_splits": ["train", "meta"]},
             "methods.1.clean: conditions.noisy_splits lets noise fall on the meta split",
         ),
+        (
+            {"methods.1": TUNED},
+            "methods.1.clean: fine_tuning trains on the clean labels apart from the others, so",
+        ),
+        (
+            {"methods.1": {**TUNED, "clean": "split"}},
+            "methods.1.clean: fine_tuning learns from no held-out examples, so there is nothing to "
+            "split; take train$",
+        ),
+        (
+            {
+                "methods.1": {**TUNED, "clean": "train"},
+                "conditions.noisy_splits": ["train", "meta"],
+            },
+            "so its labels are not clean; take meta out of it$",
+        ),
         ({"data.clean": 0.2}, "data.clean: 0.2 is more than the meta split"),
         ({"data.clean": 0.0}, "data.clean"),
         ({"meta_split_for_baselines": "train"}, "meta_split_for_baselines: is a property of each"),
@@ -174,6 +192,33 @@ def test_patches_of_rows_that_make_no_sense_are_refused(patch: dict[str, Any], w
 def test_clean_labels_that_cannot_be_had_are_refused(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(BadInput, match=words):
         small_spec(changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"methods.2.pin": {}}, "methods: fine_tuning: fine_tune_epochs: 5 has to be fewer than"),
+        ({"methods.2.pin": {"fine_tune_epochs": 4}}, "4 has to be fewer than the 4 epochs of stud"),
+        ({"methods.2.pin": {"fine_tune_epochs": 0}}, "pin.fine_tune_epochs: 0 must be in"),
+        (
+            {"methods.2.pin": {}, "search.own": {"fine_tuning": {"fine_tune_epochs": RANGE}}},
+            "fine_tune_epochs: 4 has to be fewer than the 4 epochs",
+        ),
+        (
+            {"conditions.vary": {"long": {"field": "student.training.epochs", "values": [4, 2]}}},
+            "conditions.vary.long: 2: fine_tuning: .*2 has to be fewer than the 2 epochs",
+        ),
+    ],
+)
+def test_epochs_of_fine_tuning_are_fewer_than_those_of_the_training(
+    changes: dict[str, Any], words: str
+) -> None:
+    tuned = {**TUNED, "clean": "train"}
+    fitting = {"methods.2": tuned, "search.own": {"fine_tuning": {"fine_tune_epochs": FITTING}}}
+    small_spec({"methods.2": tuned})
+    small_spec({**fitting, "methods.2.pin": {}})
+    with pytest.raises(BadInput, match=words):
+        small_spec({"methods.2": tuned, **changes})
 
 
 def test_a_stored_spec_is_written_with_a_version_and_read_as_it_was() -> None:

@@ -20,12 +20,18 @@ from trainers.settings import Training
 
 pytestmark = pytest.mark.usefixtures("toys")
 TASKS = pytest.mark.parametrize("task", [SEQUENCES, PAIRS], ids=["sequences", "pairs"])
-MIXING = ("labels_only", "fixed_kd", "alm_kd", "superloss", "meta_weight_net", "bikd", "aver")
-LIVELY = {"warmup_epochs": 1, "update_every": 1}
+MIXING = (
+    "labels_only", "fine_tuning", "fixed_kd", "alm_kd", "superloss", "meta_weight_net", "bikd",
+    "aver",
+)  # fmt: skip
+LIVELY = {
+    "alm_kd": {"warmup_epochs": 1, "update_every": 1, "meta_lr": 0.3},
+    "fine_tuning": {"fine_tune_epochs": 2},
+}
 
 
 def _trials(method: str) -> list[ToyTrial]:
-    own = {**LIVELY, "meta_lr": 0.3} if method == "alm_kd" else {}
+    own = LIVELY.get(method, {})
     return [
         ToyTrial("a", 3, 0.4, {"lr": 0.05, **own}),
         ToyTrial("b", 4, 0.0, {"lr": 0.01, "weight_decay": 0.1, **own}, ("two",)),
