@@ -83,6 +83,7 @@ class SweepRecord:
     # Comparisons that are tested, as the names of two cells; None: of every row that is no baseline
     # with every baseline in every condition.
     declared: frozenset[tuple[str, str]] | None = None
+    per_seed: bool = False  # whether every confirm seed had a search of its own
 
     def __post_init__(self) -> None:
         _check_plan(self)
