@@ -25,6 +25,7 @@ from sweep.compare.outlook import seed_warning
 from sweep.compare.power import POWER, detectable_difference
 from sweep.compare.questions import Pair, comparison_count, exploratory_count, questions
 from sweep.compare.records import SweepRecord
+from sweep.compare.scope import scope_text
 from sweep.compare.statistics import Floats
 from sweep.compare.tables import rows_of
 from sweep.plan.plan import Condition
@@ -68,6 +69,7 @@ def _question(record: SweepRecord, asked: Sequence[Pair]) -> str:
         f"{noise}? Differences are method minus {what} in test {record.metric.replace('_', ' ')}"
         f"{difference_unit(record)} ({better_text(record)}), paired over"
         f" {counted(len(record.confirm_seeds), 'seed')}, with [95 % interval] and Holm-adjusted p."
+        f" {scope_text(record)}"
     )
 
 

@@ -22,6 +22,7 @@ from sweep.compare.comparison import cell_rng, paired_scores
 from sweep.compare.formats import html_page, latex_row, latex_text, to_markdown
 from sweep.compare.notation import axis_label, condition_levels, condition_title, decimals
 from sweep.compare.records import SweepRecord
+from sweep.compare.scope import scope_of, spoken_of
 from sweep.compare.tables import NOTHING, rows_of, without_a_mean
 from sweep.plan.plan import Condition
 
@@ -74,6 +75,7 @@ class PaperTable:
     digits: int
     tested: bool = True
     clean: str = ""  # how many clean labels each row had, in words
+    scope: str = spoken_of()  # what was trained on every seed, in words
 
     @property
     def sweeps(self) -> tuple[str, ...]:
@@ -102,6 +104,7 @@ def paper_table(record: SweepRecord, table: pd.DataFrame, seed: int) -> PaperTab
         decimals(float(np.median(spreads))) if len(spreads) else decimals(0.0),
         _is_tested(record),
         clean_labels_text(record),
+        scope_of(record),
     )
 
 
@@ -117,6 +120,7 @@ def side_by_side(tables: Sequence[PaperTable]) -> PaperTable:
         max(table.digits for table in tables),
         all(table.tested for table in tables),
         " ".join(_clean_labels(table, len(tables) > 1) for table in tables).strip(),
+        " or ".join(dict.fromkeys(table.scope for table in tables)),
     )
 
 
@@ -336,4 +340,5 @@ def _caption(table: PaperTable, spread: Spread) -> str:
         else "Differences to the best are not tested"
     )
     clean = f" {table.clean}" if table.clean else ""
-    return f"{table.title}, {what} over seeds. Bold: the best mean. {tests}{seeds}.{clean}"
+    over = f"{what} over seeds, of {table.scope}"
+    return f"{table.title}, {over}. Bold: the best mean. {tests}{seeds}.{clean}"

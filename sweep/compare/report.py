@@ -30,6 +30,7 @@ from sweep.compare.notation import (
 from sweep.compare.paper import wide_html_table
 from sweep.compare.questions import comparison_count, exploratory_count, questions
 from sweep.compare.records import SweepRecord
+from sweep.compare.scope import scope_of
 from sweep.compare.statistics import LEVEL
 from sweep.compare.tables import NOTHING, delta_text, rows_of, verdict_text
 from sweep.spec.search import Search
@@ -96,6 +97,7 @@ def report(findings: Findings, pictures: Sequence[Picture]) -> str:
         ),
         level=LEVEL,
         comparisons=comparison_count(record),
+        scope=scope_of(record),
         exploratory_differences=exploratory_count(record),
     )
 

@@ -21,6 +21,7 @@ from sweep.compare.notation import (
 )
 from sweep.compare.questions import EXPLORATORY, exploratory_count, pairs
 from sweep.compare.records import SweepRecord
+from sweep.compare.scope import scope_of
 from sweep.compare.statistics import LEVEL
 from sweep.plan.plan import Condition
 
@@ -65,7 +66,10 @@ def to_rich(table: pd.DataFrame, record: SweepRecord) -> Table:
 def caption(record: SweepRecord) -> str:
     """What the words of the table mean."""
     untested = f"; {EXPLORATORY}: shown, not tested" if exploratory_count(record) else ""
-    return f"better, worse: the interval excludes zero and p (Holm) < {LEVEL}{untested}"
+    return (
+        f"better, worse: the interval excludes zero and p (Holm) < {LEVEL}, for {scope_of(record)}"
+        f"{untested}"
+    )
 
 
 def rows_of(table: pd.DataFrame, condition: Condition) -> pd.DataFrame:
