@@ -145,9 +145,11 @@ def _difference_row(
     record: SweepRecord, condition: Condition, method: str, baseline: str, seed: int
 ) -> dict[str, Any]:
     figures, question = (NAN,) * 5, ""
+    cells = (record.cell(condition, method), baseline and record.cell(condition, baseline))
     if baseline:
         declared = is_declared(record, condition, (method, baseline))
-        question = DECLARED if declared else EXPLORATORY
+        if declared or not record.absent.intersection(cells):
+            question = DECLARED if declared else EXPLORATORY
         a, b = paired_scores(record, condition, method, baseline)
         other = record.cell(condition, baseline) if condition.varied else baseline
         names = (record.name, *_names(record, condition, method), other)
@@ -157,7 +159,6 @@ def _difference_row(
         prob = statistics.probability_of_improvement(a, b, record.direction)
         figures = (statistics.mean(a - b), low, high, p, prob)
     names_of_figures = ("delta", "delta_ci95_low", "delta_ci95_high", "p_value", "prob_better")
-    cells = (record.cell(condition, method), baseline and record.cell(condition, baseline))
     return {
         "baseline": baseline,
         "question": question,
