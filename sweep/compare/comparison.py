@@ -13,7 +13,7 @@ import pandas as pd
 
 from sweep.compare import statistics
 from sweep.compare.questions import DECLARED, EXPLORATORY, against, is_declared
-from sweep.compare.records import STAGES, SweepRecord, scores, trial_columns, trials_of
+from sweep.compare.records import STAGES, WHOLE, SweepRecord, scores, trial_columns, trials_of
 from sweep.compare.statistics import Floats
 from sweep.plan.plan import Condition
 
@@ -78,8 +78,7 @@ def trials_table(record: SweepRecord) -> pd.DataFrame:
     columns = trial_columns(record.metric, record.objective.name)
     extra = [column for column in record.trials.columns if column not in columns]
     trials = record.trials[[*columns, *extra]]
-    whole = ("trial", "stream", "train_examples", "steps_per_epoch")
-    trials = trials.astype(dict.fromkeys(whole, "Int64"))
+    trials = trials.astype(WHOLE)
     order = pd.DataFrame(
         [_trial_order(record, row) for row in trials.to_dict("records")],
         index=trials.index,

@@ -52,6 +52,12 @@ TRIAL_COLUMNS: Mapping[str, str] = {
 }
 
 
+# Columns of whole numbers that may be missing, and their type.
+WHOLE: Mapping[str, str] = dict.fromkeys(
+    ("trial", "stream", "best_epoch", "train_examples", "steps_per_epoch"), "Int64"
+)
+
+
 # Compared by identity: a data frame has no truth value to build an equality from.
 @dataclass(frozen=True, eq=False)
 class SweepRecord:
