@@ -12,6 +12,8 @@ baseline, with the exact (Clopper-Pearson) interval. Blocks that are done are no
 
 import argparse
 import itertools
+import subprocess
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,14 +22,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from rich.console import Console
 from scipy import stats  # type: ignore[import-untyped]
 
 from sweep.compare.comparison import paired_scores
 from sweep.compare.statistics import LEVEL, sample_std, sign_flip_p
-from sweep.run import Comparison, Places, launch
+from sweep.run import Comparison, Places, look, open_store
 from sweep.spec.reader import check_spec
 from sweep.spec.spec import SweepSpec
+from tests.faults.launcher import COMMAND
 
 MODES: Mapping[str, Mapping[str, Any]] = {
     "one search, no shortlist": {"shortlist": "none"},
@@ -88,6 +92,18 @@ def spec_of(mode: str, block: int, copies: int, seeds: int) -> SweepSpec:
     return check_spec(data, name)
 
 
+def launched(spec: SweepSpec, places: Places) -> Comparison:
+    """Launch a sweep in a process of its own, or find it done; what it showed."""
+    with tempfile.TemporaryDirectory(prefix="almkd-aa-") as folder:
+        path = Path(folder) / f"{spec.name}.yaml"
+        path.write_text(yaml.safe_dump(spec.model_dump(mode="json")), encoding="utf-8")
+        command = [*COMMAND, "launch", str(path), "--runs-dir", str(places.runs_dir)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{spec.name}: {done.stderr.strip()}")
+    return look(spec.name, places, open_store(places))
+
+
 def seen(shown: Comparison) -> Block:
     """What a sweep showed."""
     record = shown.record
@@ -144,12 +160,12 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("build/aa"), help="where sweeps are kept")
     given = parser.parse_args()
     say = partial(Console().print, soft_wrap=True, highlight=False, markup=False)
-    places, quiet, began = Places(given.runs), Console(quiet=True), time.monotonic()
+    places, began = Places(given.runs), time.monotonic()
     found: dict[str, list[Block]] = {mode: [] for mode in MODES}
     for block in range(given.blocks):
         for mode, blocks in found.items():
             spec = spec_of(mode, block, given.copies, given.seeds)
-            blocks.append(seen(launch(spec, places, quiet)))
+            blocks.append(seen(launched(spec, places)))
             below = sum(p < LEVEL for p in blocks[-1].p)
             say(
                 f"{time.monotonic() - began:6.0f} s  block {block + 1} of {given.blocks}, {mode}: "
