@@ -1,5 +1,7 @@
 """What every cell was given and what became of it: budgets, time, failures."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from sweep.compare.notation import listed
@@ -76,26 +78,41 @@ def _cell_row(record: SweepRecord, condition: Condition, method: str) -> dict[st
 
 
 def trained_alike(record: SweepRecord) -> str:
-    """Which rows trained on other numbers of examples or steps, and what is paired then, in a
-    sentence; empty where all are alike, or nothing is known of it."""
-    found: dict[tuple[int, int], list[str]] = {}
-    for condition, method in record.shown.values():
-        confirm = trials_of(record, "confirm", condition, method)
-        counts = confirm[["train_examples", "steps_per_epoch"]].dropna().drop_duplicates()
-        for examples, steps in counts.itertuples(index=False):
-            methods = found.setdefault((int(examples), int(steps)), [])
-            if method not in methods:
-                methods.append(method)
-    if len(found) <= 1:
+    """Which rows of a condition trained on other numbers of examples or steps, and what is paired
+    then, in a sentence; empty where all are alike, or nothing is known of it."""
+    found: dict[str, set[tuple[int, int]]] = {method: set() for method in record.methods}
+    differ = False
+    for condition in record.conditions:
+        here: set[tuple[int, int]] = set()
+        for method in record.methods:
+            counts = _counts(trials_of(record, "confirm", condition, method))
+            found[method] |= counts
+            here |= counts
+        differ |= len(here) > 1
+    if not differ:
         return ""
-    told = [
-        f"{listed(methods)} on {examples} in {steps} steps"
-        for (examples, steps), methods in sorted(found.items())
-    ]
+    told: dict[str, list[str]] = {}
+    for method, counts in found.items():
+        if not counts:
+            continue
+        examples, steps = (_range(values) for values in zip(*sorted(counts), strict=True))
+        told.setdefault(f"on {examples} in {steps} steps", []).append(method)
+    rows = "; ".join(f"{listed(methods)} {words}" for words, methods in told.items())
     return (
-        f"Rows train on different numbers of examples an epoch: {'; '.join(told)}. Between these"
+        f"Rows train on different numbers of examples an epoch: {rows}. Between rows that differ"
         " the split, the noise and the first weights are paired by seed, the batches are not."
     )
+
+
+def _counts(runs: pd.DataFrame) -> set[tuple[int, int]]:
+    """Examples and steps of an epoch of runs that ended."""
+    known = runs[["train_examples", "steps_per_epoch"]].dropna().drop_duplicates()
+    return {(int(examples), int(steps)) for examples, steps in known.itertuples(index=False)}
+
+
+def _range(values: Sequence[int]) -> str:
+    low, high = min(values), max(values)
+    return str(low) if low == high else f"{low} to {high}"
 
 
 def _one(counts: "pd.Series[int]") -> int | None:
