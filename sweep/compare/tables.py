@@ -32,8 +32,9 @@ FAILED = "failed"
 def to_rich(table: pd.DataFrame, record: SweepRecord) -> Table:
     """A comparison table for the terminal; about 100 characters wide.
 
-    One section per condition. The best mean of a section is bold; a called difference says
-    "better" or "worse" in words, so that nothing hangs on colour.
+    Of exploratory differences only those of rows that have no other are here. One section per
+    condition. The best mean of a section is bold; a called difference says "better" or "worse" in
+    words, so that nothing hangs on colour.
     """
     view = Table(
         title=f"{record.name} on {record.dataset}: {axis_label(record)}, {better_text(record)}",
@@ -65,7 +66,8 @@ def to_rich(table: pd.DataFrame, record: SweepRecord) -> Table:
 
 def caption(record: SweepRecord) -> str:
     """What the words of the table mean."""
-    untested = f"; {EXPLORATORY}: shown, not tested" if exploratory_count(record) else ""
+    few = f"; {EXPLORATORY}: not tested, more of them in the report"
+    untested = few if exploratory_count(record) else ""
     return (
         f"better, worse: the interval excludes zero and p (Holm) < {LEVEL}, for {scope_of(record)}"
         f"{untested}"
@@ -88,7 +90,7 @@ def _column_decimals(table: pd.DataFrame, record: SweepRecord) -> int:
 def _add_section(
     view: Table, table: pd.DataFrame, record: SweepRecord, condition: Condition, digits: int
 ) -> None:
-    rows = rows_of(table, condition)
+    rows = _few(rows_of(table, condition))
     means = rows[f"{record.test_column}_mean"]
     best = means.max() if record.direction == "maximize" else means.min()
     for position, row in enumerate(rows.to_dict("records")):
@@ -116,6 +118,13 @@ def _add_section(
             Text(f"{row['n_trials']}/{row['n_pruned']}"),
         ]
         view.add_row(*cells, end_section=position == len(rows) - 1)
+
+
+def _few(rows: pd.DataFrame) -> pd.DataFrame:
+    """Of a condition: what is declared, and of a method of which nothing is, its first row."""
+    tested = rows["question"] != EXPLORATORY
+    without = ~rows["method"].isin(rows.loc[tested, "method"])
+    return rows[tested | (without & ~rows["method"].duplicated())]
 
 
 def verdict_text(row: Mapping[Any, Any]) -> str:
