@@ -44,6 +44,9 @@ def _shrunk(spec: SweepSpec) -> SweepSpec:
     for network in (data["student"], *teachers):
         network["model"] = SMALLEST.get(network["model"]["name"], RESNET)
         network["training"] = {"epochs": 2, "batch_size": 32}
+    for row, use in zip(data["methods"], spec.methods, strict=True):
+        counts = [h.name for h in spec.entry_of(use).hyperparameters if h.below_epochs]
+        row["pin"] = {**row.get("pin", {}), **dict.fromkeys(counts, 1)}
     for path, value in BUDGETS.items():
         put(data, path, value)
     return check_spec(data, "shrunk")
