@@ -11,7 +11,7 @@ from sweep.compare.formats import BINARY, WRITERS
 from sweep.compare.paper import Spread
 from sweep.compare.records import SweepRecord
 from sweep.errors import BadInput, unknown
-from sweep.run import Places, open_store
+from sweep.run import Places, joined_record, open_store
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Excerpt:
     """What is exported: which sweeps, which table, in which format, long or wide.
 
     ``metric``: what the comparison is about; None for what was tested. ``where``: conditions to be
-    kept, each NAME=VALUE.
+    kept, each NAME=VALUE. ``together``: the sweeps are one comparison, not one below the other.
     """
 
     sweeps: tuple[str, ...]
@@ -29,6 +29,7 @@ class Excerpt:
     spread: Spread
     metric: str | None = None
     where: tuple[str, ...] = ()
+    together: bool = False
 
     def check(self, out: Path | None) -> None:
         """BadInput where it cannot be written to `out` (standard output if None)."""
@@ -37,6 +38,11 @@ class Excerpt:
         for option, value, known in (("table", self.table, TABLES), ("format", self.form, WRITERS)):
             if value not in known:
                 raise BadInput(f"--{option}: {unknown(option, value, known)}")
+        if self.together and self.table != "comparison":
+            raise BadInput(
+                f"{' '.join(self.sweeps)}: several sweeps are one table of comparison alone; for "
+                f"their {self.table} name each with --sweep"
+            )
         if self.metric and self.table != "comparison":
             raise BadInput(f"--metric: {self.table} has every metric; drop it or take comparison")
         if self.wide and self.table != "comparison":
@@ -56,10 +62,12 @@ def export(excerpt: Excerpt, places: Places, out: Path | None) -> int:
     excerpt.check(out)
     store = open_store(places, must_exist=True)
     histories = store.histories()
-    sources = [
-        Source(_about(store.record(name), excerpt.metric), store.spec(name).seed, histories)
-        for name in excerpt.sweeps
-    ]
+    if excerpt.together:
+        whole = joined_record(excerpt.sweeps, store)
+        found = [(whole.record, whole.spec.seed)]
+    else:
+        found = [(store.record(name), store.spec(name).seed) for name in excerpt.sweeps]
+    sources = [Source(_about(record, excerpt.metric), seed, histories) for record, seed in found]
 
     where = [_where(text, [source.record for source in sources]) for text in excerpt.where]
 

@@ -8,7 +8,7 @@ from there, or shows the table if nothing is left to do.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from sweep.adapters.mlflow.store import MlflowStore
     from sweep.compare.figures.saver import FigureSaver
+    from sweep.compare.joining import Joined
     from sweep.compare.records import SweepRecord
     from sweep.referee.referee import Progress
     from sweep.referee.time_spent import Work
@@ -243,6 +244,37 @@ def compare(name: str, places: Places, store: "MlflowStore", saver: "FigureSaver
         write_outputs(findings, directory, saver)
     store.log_outputs(name, directory, "\n\n".join([*findings.answer, READ_ON]))
     return Comparison(record, table, directory)
+
+
+def compare_several(
+    names: Sequence[str], directory: Path, store: "MlflowStore", saver: "FigureSaver"
+) -> Comparison:
+    """One table over several sweeps, with its figures and report; their own are left alone.
+
+    BadInput, with the reason, where they cannot stand in one table.
+    """
+    with frozen():
+        from sweep.compare.comparison import comparison_table
+        from sweep.compare.curves import read_curves
+        from sweep.compare.findings import Findings
+        from sweep.compare.origin import origin_of_several
+        from sweep.compare.outputs import write_outputs
+
+        whole = joined_record(names, store)
+        record, seed = whole.record, whole.spec.seed
+        origin = origin_of_several(whole.spec, [store.origin(name) for name in names])
+        table = comparison_table(record, seed)
+        curves = read_curves(record, store.histories())
+        findings = Findings(record, origin, table, curves, partial(_importances, record, seed))
+        write_outputs(findings, directory, saver)
+    return Comparison(record, table, directory)
+
+
+def joined_record(names: Sequence[str], store: "MlflowStore") -> "Joined":
+    """Several sweeps of a store as one; BadInput where they cannot stand in one table."""
+    from sweep.compare.joining import join
+
+    return join([store.spec(name) for name in names], [store.record(name) for name in names])
 
 
 def _load_comparison() -> None:

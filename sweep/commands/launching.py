@@ -97,7 +97,7 @@ def launch(  # noqa: PLR0913, PLR0917 - an option each
     signal.signal(signal.SIGTERM, _raise_interrupt)
     console = new_console()
     shown = run(wanted, places(runs_dir, tracking_uri), console, address, profile)
-    show(console, shown)
+    show(console, shown, runs_dir)
 
 
 def plan(

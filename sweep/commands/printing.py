@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -34,7 +35,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> No
     console.print(table)
 
 
-def show(console: Console, shown: "Comparison") -> None:
+def show(console: Console, shown: "Comparison", runs_dir: Path) -> None:
     """The comparison, its answer in words, and where the rest is."""
     from sweep.compare.answer import answer
     from sweep.compare.tables import to_rich
@@ -44,4 +45,4 @@ def show(console: Console, shown: "Comparison") -> None:
         console.print(line, highlight=False)
     typer.echo("")
     typer.echo(f"wrote {shown.report} and {shown.others} files beside it")
-    typer.echo(f"almkd ui --runs-dir {shown.directory.parent.parent} shows every run")
+    typer.echo(f"almkd ui --runs-dir {runs_dir} shows every run")

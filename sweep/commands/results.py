@@ -11,7 +11,6 @@ import typer
 from sweep.commands.options import (
     DEFAULT_RUNS,
     RunsOption,
-    SweepArgument,
     TrackingOption,
     places,
 )
@@ -21,22 +20,42 @@ from sweep.secrets import masked
 
 
 def compare(
-    sweep: SweepArgument, runs_dir: RunsOption = DEFAULT_RUNS, tracking_uri: TrackingOption = None
+    sweeps: Annotated[
+        list[str], typer.Argument(metavar="SWEEP...", help="A sweep, or several in one table.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Of several: a directory; by default RUNS/A+B/results."),
+    ] = None,
+    runs_dir: RunsOption = DEFAULT_RUNS,
+    tracking_uri: TrackingOption = None,
 ) -> None:
-    """Make statistics, tables, figures and report of a sweep again, from its runs."""
+    """Make statistics, tables, figures and report of a sweep again, from its runs; of several
+    sweeps that agree in data, seeds and questions, one table of all."""
     from sweep.compare.figures.saver import FigureSaver
     from sweep.run import compare as run
-    from sweep.run import open_store
+    from sweep.run import compare_several, open_store
 
     kept = places(runs_dir, tracking_uri)
+    if out is not None and len(sweeps) == 1:
+        raise BadInput(
+            f"--out {out}: the results of one sweep are kept with it, in {kept.results(sweeps[0])};"
+            " drop it, or name several sweeps"
+        )
     with FigureSaver() as saver:
-        shown = run(sweep, kept, open_store(kept, must_exist=True), saver)
-    show(new_console(), shown)
+        store = open_store(kept, must_exist=True)
+        if len(sweeps) == 1:
+            shown = run(sweeps[0], kept, store, saver)
+        else:
+            place = out or kept.results("+".join(sweeps))
+            shown = compare_several(sweeps, place, store, saver)
+    show(new_console(), shown, kept.runs_dir)
 
 
 def export(  # noqa: PLR0913, PLR0917 - an option each
-    sweep: Annotated[
-        str | None, typer.Argument(metavar="[SWEEP]", help="The name of a sweep.")
+    sweeps: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SWEEP...]", help="A sweep, or several in one comparison."),
     ] = None,
     more: Annotated[
         list[str] | None,
@@ -78,9 +97,17 @@ def export(  # noqa: PLR0913, PLR0917 - an option each
     from sweep.exporting import Excerpt
     from sweep.exporting import export as run
 
-    sweeps = [*([sweep] if sweep else []), *(more or [])]
+    together = len(sweeps or ()) > 1
+    if together and more:
+        raise BadInput(
+            f"--sweep {more[0]}: would stand below one table of {', '.join(sweeps or ())}; name "
+            "all of them in one way"
+        )
     spread: Literal["std", "interval"] = "std" if std else "interval"
-    excerpt = Excerpt(tuple(sweeps), table, form, wide, spread, metric, tuple(where or ()))
+    excerpt = Excerpt(
+        (*(sweeps or ()), *(more or ())), table, form, wide, spread, metric, tuple(where or ()),
+        together,
+    )  # fmt: skip
     rows = run(excerpt, places(runs_dir, tracking_uri), out)
     if out is not None:
         typer.echo(f"wrote {rows} rows to {out}", err=True)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from sweep.compare import statistics
 from sweep.compare.questions import DECLARED, EXPLORATORY, against, is_declared
-from sweep.compare.records import STAGES, SweepRecord, scores, trial_columns, trials_of
+from sweep.compare.records import STAGES, WHOLE, SweepRecord, scores, trial_columns, trials_of
 from sweep.compare.statistics import Floats
 from sweep.plan.plan import Condition
 
@@ -78,8 +78,7 @@ def trials_table(record: SweepRecord) -> pd.DataFrame:
     columns = trial_columns(record.metric, record.objective.name)
     extra = [column for column in record.trials.columns if column not in columns]
     trials = record.trials[[*columns, *extra]]
-    whole = ("trial", "stream", "train_examples", "steps_per_epoch")
-    trials = trials.astype(dict.fromkeys(whole, "Int64"))
+    trials = trials.astype(WHOLE)
     order = pd.DataFrame(
         [_trial_order(record, row) for row in trials.to_dict("records")],
         index=trials.index,
@@ -145,9 +144,11 @@ def _difference_row(
     record: SweepRecord, condition: Condition, method: str, baseline: str, seed: int
 ) -> dict[str, Any]:
     figures, question = (NAN,) * 5, ""
+    cells = (record.cell(condition, method), baseline and record.cell(condition, baseline))
     if baseline:
         declared = is_declared(record, condition, (method, baseline))
-        question = DECLARED if declared else EXPLORATORY
+        if declared or not record.absent.intersection(cells):
+            question = DECLARED if declared else EXPLORATORY
         a, b = paired_scores(record, condition, method, baseline)
         other = record.cell(condition, baseline) if condition.varied else baseline
         names = (record.name, *_names(record, condition, method), other)
@@ -157,7 +158,6 @@ def _difference_row(
         prob = statistics.probability_of_improvement(a, b, record.direction)
         figures = (statistics.mean(a - b), low, high, p, prob)
     names_of_figures = ("delta", "delta_ci95_low", "delta_ci95_high", "p_value", "prob_better")
-    cells = (record.cell(condition, method), baseline and record.cell(condition, baseline))
     return {
         "baseline": baseline,
         "question": question,

@@ -1,7 +1,7 @@
 """Where a sweep's results come from, as the report tells it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -23,6 +23,12 @@ class Origin:
     parent_id: str
     is_served: bool  # by a server, rather than by whoever runs `almkd ui`
     questions_changed: str = ""  # the day on which other questions were declared about results
+    several: "tuple[Origin, ...]" = ()  # of a table over several sweeps, theirs
+
+    @property
+    def sweeps(self) -> "tuple[Origin, ...]":
+        """Of each sweep whose results these are."""
+        return self.several or (self,)
 
     @property
     def runs_page(self) -> str:
@@ -33,3 +39,15 @@ class Origin:
     def parent_page(self) -> str:
         """The address of its parent run."""
         return f"{self.dashboard}/runs/{self.parent_id}?{FOR_TRAINING}"
+
+
+def origin_of_several(spec: SweepSpec, origins: Sequence[Origin]) -> Origin:
+    """Where the results of one table over several sweeps come from; ``spec``: of all of them."""
+    states = dict.fromkeys(origin.state for origin in origins)
+    unfinished = [state for state in states if state != "complete"]
+    return replace(
+        origins[0],
+        spec=spec,
+        state=unfinished[0] if unfinished else "complete",
+        several=tuple(origins),
+    )

@@ -27,9 +27,10 @@ def is_declared(record: SweepRecord, condition: Condition, pair: Pair) -> bool:
 
     Two cells that are shown in several conditions are one comparison, declared in all or in none.
     """
-    if record.exploratory:
+    cells = _cells(record, condition, pair)
+    if record.exploratory or record.absent.intersection(cells):
         return False
-    return record.declared is None or _cells(record, condition, pair) in record.declared
+    return record.declared is None or cells in record.declared
 
 
 def questions(record: SweepRecord) -> dict[Pair, tuple[Condition, ...]]:
@@ -55,7 +56,7 @@ def exploratory_count(record: SweepRecord) -> int:
         for condition in record.conditions
         if not is_declared(record, condition, pair)
     }
-    return len(shown)
+    return len([cells for cells in shown if not record.absent.intersection(cells)])
 
 
 def _cells(record: SweepRecord, condition: Condition, pair: Pair) -> tuple[str, str]:

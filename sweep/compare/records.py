@@ -52,6 +52,12 @@ TRIAL_COLUMNS: Mapping[str, str] = {
 }
 
 
+# Columns of whole numbers that may be missing, and their type.
+WHOLE: Mapping[str, str] = dict.fromkeys(
+    ("trial", "stream", "best_epoch", "train_examples", "steps_per_epoch"), "Int64"
+)
+
+
 # Compared by identity: a data frame has no truth value to build an equality from.
 @dataclass(frozen=True, eq=False)
 class SweepRecord:
@@ -91,6 +97,8 @@ class SweepRecord:
     # Comparisons that are tested, as the names of two cells; None: of every row that is no baseline
     # with every baseline in every condition.
     declared: frozenset[tuple[str, str]] | None = None
+    # Cells that none of the sweeps has of which this record was joined.
+    absent: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         _check_plan(self)
@@ -138,11 +146,13 @@ class SweepRecord:
 
     @cached_property
     def shown(self) -> dict[str, tuple[Condition, str]]:
-        """Every cell by name, with the first condition in which it is shown, and its method."""
+        """Every cell that there is, by name: the first condition in which it is shown, and its
+        method."""
         places: dict[str, tuple[Condition, str]] = {}
         for condition in self.conditions:
             for method in self.methods:
-                places.setdefault(self.cell(condition, method), (condition, method))
+                if (cell := self.cell(condition, method)) not in self.absent:
+                    places.setdefault(cell, (condition, method))
         return places
 
     @cached_property

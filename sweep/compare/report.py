@@ -92,9 +92,7 @@ def report(findings: Findings, pictures: Sequence[Picture]) -> str:
         shortlist_count=len(findings.shortlist),
         failures=Markup(html_table(findings.failures.head(MOST_FAILURES))),
         failure_count=len(findings.failures),
-        spec=yaml.safe_dump(
-            origin.spec.model_dump(mode="json", exclude_none=True), sort_keys=False
-        ),
+        specs={one.spec.name: _written(one.spec) for one in origin.sweeps},
         level=LEVEL,
         comparisons=comparison_count(record),
         scope=scope_of(record),
@@ -107,7 +105,7 @@ def differences_table(record: SweepRecord, table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for condition in record.conditions:
         for row in rows_of(table, condition).to_dict("records"):
-            if not row["baseline"]:
+            if not row["question"]:
                 continue
             digits = decimals(row["delta_ci95_high"] - row["delta_ci95_low"])
             shown = {
@@ -173,6 +171,10 @@ def _shared_ranges(spec: SweepSpec) -> dict[str, object]:
     names = dict.fromkeys(name for space in spaces for name in space)
     several = [n for n in names if sum(n in space for space in spaces) > 1]
     return {n: next(space[n] for space in spaces if n in space) for n in several}
+
+
+def _written(spec: SweepSpec) -> str:
+    return yaml.safe_dump(spec.model_dump(mode="json", exclude_none=True), sort_keys=False)
 
 
 def _named(name: str, parameters: Mapping[str, object]) -> str:

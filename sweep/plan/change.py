@@ -59,8 +59,8 @@ def _refuse_other_cells(before: SweepSpec, now: SweepSpec) -> None:
     rows = {use.label: use for use in now.methods}
     changed = [use.label for use in before.methods if rows.get(use.label) != use]
     old, new = Plan(before), Plan(now)
-    there = {cell.id: _content(new, cell) for cell in new.cells}
-    changed += [cell.id for cell in old.cells if there.get(cell.id) != _content(old, cell)]
+    there = {cell.id: content_of(new, cell) for cell in new.cells}
+    changed += [cell.id for cell in old.cells if there.get(cell.id) != content_of(old, cell)]
     if changed:
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
         raise BadInput(
@@ -75,7 +75,7 @@ def _refuse_other_cells(before: SweepSpec, now: SweepSpec) -> None:
         )
 
 
-def _content(plan: Plan, cell: Cell) -> str:
+def content_of(plan: Plan, cell: Cell) -> str:
     """All that decides what a cell trains, its budget aside."""
     read = cell.spec.read_by(cell.spec.methods[0]) if cell.spec is not plan.spec else ""
     space = {name: str(domain) for name, domain in cell.space.items()}
@@ -85,7 +85,7 @@ def _content(plan: Plan, cell: Cell) -> str:
 def _between(before: SweepSpec, now: SweepSpec) -> list[tuple[str, Any, Any]]:
     # A part that one of them does not have is one that says nothing.
     old, new = ({"compare": {}, **spec.model_dump(mode="json")} for spec in (before, now))
-    return _differences(old, new)
+    return differences(old, new)
 
 
 def _is_allowed(path: str, old: Any, new: Any) -> bool:
@@ -96,12 +96,13 @@ def _is_allowed(path: str, old: Any, new: Any) -> bool:
     return path.startswith((*MAY_CHANGE, *MAY_ADD)) or (path in MAY_GROW and bool(new >= old))
 
 
-def _differences(before: Any, now: Any, path: str = "") -> list[tuple[str, Any, Any]]:
+def differences(before: Any, now: Any, path: str = "") -> list[tuple[str, Any, Any]]:
+    """Where two specs differ as they are written: path, value of the one, of the other."""
     if isinstance(before, dict) and isinstance(now, dict):
         found = []
         for key in sorted({*before, *now}):
             below = f"{path}.{key}" if path else key
-            found += _differences(before.get(key), now.get(key), below)
+            found += differences(before.get(key), now.get(key), below)
         return found
     return [] if before == now else [(path, before, now)]
 

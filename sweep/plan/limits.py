@@ -37,6 +37,16 @@ def contained(
                     yield other.label, at
 
 
+def contained_in_words(
+    use: MethodUse, entry: MethodEntry, space: Mapping[str, Domain], rows: Iterable[MethodUse]
+) -> dict[str, str]:
+    """The same with the hyperparameters as text: "alpha 0.0"."""
+    return {
+        label: ", ".join(f"{name} {value}" for name, value in at.items())
+        for label, at in contained(use, entry, space, rows)
+    }
+
+
 def _holds(space: Mapping[str, Domain], at: Mapping[str, Value]) -> bool:
     return all(name in space and _lies_in(space[name], value) for name, value in at.items())
 

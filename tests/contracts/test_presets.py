@@ -44,9 +44,9 @@ def _shrunk(spec: SweepSpec) -> SweepSpec:
     for network in (data["student"], *teachers):
         network["model"] = SMALLEST.get(network["model"]["name"], RESNET)
         network["training"] = {"epochs": 2, "batch_size": 32}
-    for row, use in zip(data["methods"], spec.methods, strict=True):
-        counts = [h.name for h in spec.entry_of(use).hyperparameters if h.below_epochs]
-        row["pin"] = {**row.get("pin", {}), **dict.fromkeys(counts, 1)}
+    for row in data["methods"]:
+        if row["method"] == "fine_tuning":
+            row["pin"] = {**row["pin"], "fine_tune_epochs": 1}
     for path, value in BUDGETS.items():
         put(data, path, value)
     return check_spec(data, "shrunk")
@@ -103,9 +103,11 @@ def test_presets_after_alm_kds_authors_have_their_settings(
 ) -> None:
     """Those of their configurations; 3 batches a group where nothing is pinned."""
     spec = read_spec(name)
-    (alm_kd,) = [use for use in spec.methods if use.method == "alm_kd"]
-    assert alm_kd.pin["held_out_batch"] == held_out_batch
-    assert alm_kd.pin.get("grad_fit") == grad_fit
+    uses = {use.label: use for use in spec.methods}
+    for label in ("alm_kd", "alm_kd_withheld"):
+        assert uses[label].pin["held_out_batch"] == held_out_batch
+        assert uses[label].pin.get("grad_fit") == grad_fit
+    assert uses["alm_kd_withheld"].clean_use == uses["fixed_kd_withheld"].clean_use == "withhold"
     splits = spec.data.splits
     assert splits.meta + splits.validation == pytest.approx(0.1)
     for network in (spec.student, *spec.teacher):

@@ -194,10 +194,11 @@ def test_presets_are_told_with_their_size_and_about_how_long_they_take() -> None
     assert list(rows) == list(presets())
     digits = read_spec("digits")
     assert rows["digits"]["what it asks"] == digits.description
-    assert rows["digits"]["cells"] == "12"
+    assert rows["digits"]["cells"] == "24"
     seeds, trials = digits.confirm.seeds, digits.search.trials
     assert rows["digits"]["trainings"] == (
-        f"{4 * (1 + seeds)} teachers, {12 * trials} trials, {12 * seeds} confirm runs"
+        f"{4 * (1 + seeds)} teachers, {24 * trials} trials, {24 * 9} shortlist runs, "
+        f"{24 * seeds} confirm runs"
     )
 
 

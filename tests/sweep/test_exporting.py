@@ -109,7 +109,7 @@ def test_a_wide_table_of_another_metric_says_that_it_is_not_tested(run: Run) -> 
     code, out, err = run("--metric", "loss", "--wide", "--format", "html")
     assert (code, err) == (0, [])
     assert "Test loss (nats)" in out
-    assert "Not tested" in out
+    assert "Differences to the best are not tested" in out
 
 
 def test_rows_of_json_hold_the_metric(run: Run) -> None:

@@ -10,15 +10,14 @@ import pandas as pd
 from sweep.adapters.mlflow.histories import is_curve
 from sweep.adapters.mlflow.known import EPOCHS, EXAMPLES, STEPS
 from sweep.adapters.mlflow.runs import StoredRun
-from sweep.compare.records import SweepRecord, trial_columns
+from sweep.compare.records import WHOLE, SweepRecord, trial_columns
 from sweep.plan.choice import Candidate, best_first, best_mean
 from sweep.plan.clean_labels import CLEAN_LABELS, clean_labels
-from sweep.plan.limits import contained
-from sweep.plan.plan import Cell, CellSearch, Plan
+from sweep.plan.limits import contained_in_words
+from sweep.plan.plan import CellSearch, Plan
 from sweep.plan.tasks import NO_TRIAL
 from sweep.referee.states import ENDED
 from sweep.spec.axes import Axis
-from sweep.spec.spec import MethodUse
 from trainers.entries import Metric
 
 
@@ -68,17 +67,12 @@ def to_record(plan: Plan, runs: Iterable[StoredRun]) -> SweepRecord:
         clean={cell.id: str(clean_labels(cell)) for cell in plan.cells},
         learns_weights=tuple(u.label for u in spec.methods if spec.entry_of(u).uses_meta),
         per_seed=spec.search.per_seed,
-        contains={cell.id: _contained(cell, spec.methods) for cell in plan.cells},
+        contains={
+            cell.id: contained_in_words(cell.use, cell.entry, cell.space, spec.methods)
+            for cell in plan.cells
+        },
         declared=None if spec.questions is None else plan.declared,
     )
-
-
-def _contained(cell: Cell, rows: Sequence[MethodUse]) -> dict[str, str]:
-    """The rows that a cell's space holds, with where in it they lie."""
-    return {
-        label: ", ".join(f"{name} {value}" for name, value in at.items())
-        for label, at in contained(cell.use, cell.entry, cell.space, rows)
-    }
 
 
 def _on_axes(plan: Plan, cell: str | None) -> dict[str, str | float | None]:
@@ -226,5 +220,4 @@ def _frame(
     ]
     columns = [*trial_columns(compared.name, objective), *names]
     frame = pd.DataFrame(rows, columns=columns)
-    whole = ("trial", "stream", "best_epoch", EXAMPLES, STEPS)
-    return frame.astype(dict.fromkeys(whole, "Int64"))
+    return frame.astype(WHOLE)

@@ -28,7 +28,7 @@ def paired_differences(table: pd.DataFrame, record: SweepRecord) -> Figure:
         (condition, row)
         for condition in record.conditions
         for row in rows_of(table, condition).to_dict("records")
-        if row["baseline"]
+        if row["question"]
     ]
     grid = Grid(1, 1, (2.1 * PANEL_INCHES[0], 0.7 + ROW_INCHES * max(len(places), 2)))
 
