@@ -138,7 +138,7 @@ def _smoke(spec: "SweepSpec", address: str | None) -> None:
     checked(spec)
     signal.signal(signal.SIGTERM, _raise_interrupt)
     cells = len(Plan(spec).cells)
-    typer.echo(f"{spec.name}: {cells} cells, one trial, one seed, one epoch of each", err=True)
+    typer.echo(f"{spec.name}: {cells} cells, one trial, one seed, an epoch or two", err=True)
     failed = smoke(spec)
     if failed:
         raise SweepFailed("\n".join(f"{spec.name}: {f.cell}: {f.reason}" for f in failed))

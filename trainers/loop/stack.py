@@ -78,7 +78,7 @@ class Stack:
         self._order = [torch_generator(seed, "batches") for seed in seeds]
         self._best = self._optimizer.state()
         self._epoch: _Epoch | None = None
-        self._factors = self.method.lr_factors(1)
+        self._factors = torch.ones(len(lanes), dtype=torch.float64)
         self._rates_now: tuple[float, Tensor, Tensor] | None = None
 
     def steps(self, epoch: int, stopwatch: Stopwatch) -> Iterator[None]:
