@@ -9,9 +9,14 @@ DECLARED, EXPLORATORY = "declared", "exploratory"
 
 def pairs(record: SweepRecord) -> tuple[Pair, ...]:
     """The differences that are shown, in every condition: of each row that is no baseline to every
-    baseline, and what is declared beside; in the order of the rows."""
-    usual = {(row, other) for row in record.challengers for other in record.baselines}
+    baseline, and what is declared beside, in the order of the rows; none both ways round."""
     declared = {(record.shown[a][1], record.shown[b][1]) for a, b in record.declared or ()}
+    usual = {
+        (row, other)
+        for row in record.challengers
+        for other in record.baselines
+        if (other, row) not in declared
+    }
     others = [*record.baselines, *record.challengers]
     order = [(row, other) for row in record.methods for other in others]
     return tuple(pair for pair in order if pair in usual | declared)
