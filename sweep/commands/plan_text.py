@@ -70,7 +70,8 @@ def _compared(plan: Plan) -> str:
     if declared is None:
         return f"{counted(plan.comparisons, 'difference')} against {', '.join(plan.baselines)}"
     asked = dict.fromkeys(f"{asked.row} against {asked.against}" for asked in declared)
-    return f"{counted(plan.comparisons, 'declared difference')} ({', '.join(asked)}), all others exploratory"
+    count = counted(plan.comparisons, "declared difference")
+    return f"{count} ({', '.join(asked)}), all others exploratory"
 
 
 def _kept_outputs(plan: Plan) -> str:

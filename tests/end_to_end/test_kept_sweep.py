@@ -1,7 +1,8 @@
-"""The sweep `digits` as it was in 0.1.0 gives the table that it gave then.
+"""A sweep that was kept gives the table that it gave then.
 
-``kept/digits.yaml`` is the preset of 0.1.0, ``kept/digits.csv`` its comparison table, made on the
-machine of ``kept/machine.json``. On one like it, with the same torch, the table is the same to the
+``kept/digits.yaml`` is the preset `digits` of 0.1.0, ``kept/digits.csv`` its comparison table since
+searches have a shortlist and try the ends of a mix first, made on the machine of
+``kept/machine.json``. On one like it, with the same torch, the table is the same to the
 last digit. Elsewhere the last bits of a product differ, and with them which trial wins: there the
 same cells must be there, trained as often, with means no further apart than chance allows.
 """
@@ -48,10 +49,7 @@ def _almkd(*words: str) -> str:
 def test_the_table_is_the_one_that_was_kept(tmp_path: Path) -> None:
     runs = str(tmp_path / "runs")
     _almkd("launch", str(KEPT / "digits.yaml"), "--runs-dir", runs)
-    whole = _almkd("export", "digits", "--runs-dir", runs, "--table", "comparison")
-    # The last column came after the table was kept, and no cell of it holds a comma here.
-    assert whole.splitlines()[0].endswith(',"clean_labels"')
-    now = "".join(f"{line.rpartition(',')[0]}\n" for line in whole.splitlines())
+    now = _almkd("export", "digits", "--runs-dir", runs, "--table", "comparison")
     then = (KEPT / "digits.csv").read_text(encoding="utf-8")
     if _is_like_then():
         assert now == then
