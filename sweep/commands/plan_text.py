@@ -1,5 +1,6 @@
 """What a plan says to a reader: counts, seeds, and what the seeds can and cannot show."""
 
+from sweep.compare.notation import counted
 from sweep.compare.outlook import reach, seed_notes
 from sweep.compare.records import SweepRecord
 from sweep.compare.statistics import smallest_reachable_p
@@ -42,9 +43,10 @@ def _compared(plan: Plan) -> str:
     """How many differences are tested, and of what."""
     declared = plan.spec.questions
     if declared is None:
-        return f"{plan.comparisons} differences against {', '.join(plan.baselines)}"
+        return f"{counted(plan.comparisons, 'difference')} against {', '.join(plan.baselines)}"
     asked = dict.fromkeys(f"{asked.row} against {asked.against}" for asked in declared)
-    return f"{plan.comparisons} declared differences ({', '.join(asked)}), all others exploratory"
+    count = counted(plan.comparisons, "declared difference")
+    return f"{count} ({', '.join(asked)}), all others exploratory"
 
 
 def _kept_outputs(plan: Plan) -> str:

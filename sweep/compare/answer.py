@@ -87,13 +87,14 @@ def _who_beats_whom(asked: Sequence[Pair]) -> str:
 
 def _exploratory(record: SweepRecord) -> str:
     """That what was not declared is not tested; empty where all was."""
-    count = exploratory_count(record)
+    declared, count = comparison_count(record), exploratory_count(record)
     if not count:
         return ""
+    tested = f"{counted(declared, 'comparison')} {'is' if declared == 1 else 'are'} declared"
+    others = "difference of the table is" if count == 1 else f"{count} differences of the table are"
     return (
-        f"Declared are {counted(comparison_count(record), 'comparison')}; the other"
-        f" {counted(count, 'difference')} of the table {'is' if count == 1 else 'are'} exploratory:"
-        " shown with intervals, not tested, and nothing is called."
+        f"{tested}; the other {others} exploratory: shown with intervals, not tested, and nothing"
+        " is called."
     )
 
 

@@ -102,7 +102,7 @@ def test_the_answer_is_about_what_is_declared(asking: SweepRecord, table: pd.Dat
     assert alm.startswith("alm_kd beats fixed_kd at 40 % noise (+")
     assert " 0 % noise" not in alm  # nothing is asked there
     assert rest == (
-        "Declared are 3 comparisons; the other 3 differences of the table are exploratory: shown"
+        "3 comparisons are declared; the other 3 differences of the table are exploratory: shown"
         " with intervals, not tested, and nothing is called."
     )
 
@@ -113,7 +113,7 @@ def test_nothing_is_claimed_where_nothing_was_asked(make_record: Make) -> None:
     )
     _, verdict, rest = answer(comparison_table(record, 0), record)
     assert verdict.startswith("alm_kd is not shown to beat fixed_kd where that is asked. No diff")
-    assert rest.startswith("Declared are 1 comparison; the other 2 differences")
+    assert rest.startswith("1 comparison is declared; the other 2 differences of")
 
 
 def test_the_terminal_and_the_report_tell_them_apart(
