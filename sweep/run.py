@@ -273,8 +273,11 @@ def compare_several(
 def joined_record(names: Sequence[str], store: "MlflowStore") -> "Joined":
     """Several sweeps of a store as one; BadInput where they cannot stand in one table."""
     from sweep.compare.joining import join
+    from sweep.plan.agreement import refuse_other_content
 
-    return join([store.spec(name) for name in names], [store.record(name) for name in names])
+    specs, records = [store.spec(name) for name in names], [store.record(name) for name in names]
+    refuse_other_content({name: store.fingerprints(name) for name in names})
+    return join(specs, records)
 
 
 def _load_comparison() -> None:

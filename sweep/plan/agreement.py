@@ -1,7 +1,7 @@
 """Whether sweeps can stand in one table: they share data, seeds, networks, budgets and questions,
 and differ in rows and conditions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -50,6 +50,18 @@ def refuse_disagreement(one: SweepSpec, other: SweepSpec) -> None:
             for field, a, b in found
         )
         raise BadInput(f"{one.name} and {other.name} cannot stand in one table: {told}. {ELSE}")
+
+
+def refuse_other_content(sweeps: Mapping[str, Mapping[str, str]]) -> None:
+    """BadInput where two sweeps read other content under one name; ``sweeps``: the fingerprints
+    that each keeps, by what they are of."""
+    for (one, kept), (other, too) in pairwise(sweeps.items()):
+        for what in kept.keys() & too.keys():
+            if kept[what] != too[what]:
+                raise BadInput(
+                    f"{one} and {other} cannot stand in one table: {what} held something else when "
+                    f"the second of them was launched. {ELSE}"
+                )
 
 
 def _fields(one: SweepSpec, other: SweepSpec) -> list[tuple[str, Any, Any]]:

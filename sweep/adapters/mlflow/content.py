@@ -55,6 +55,12 @@ def taken_up(plan: Plan, tags: Mapping[str, str], known: Collection[str]) -> Con
     return Content(added, in_keys)
 
 
+def kept_by(tags: Mapping[str, str]) -> dict[str, str]:
+    """The fingerprints that a sweep with these tags keeps, by what they are of, in words."""
+    kept = [json.loads(text) for name, text in tags.items() if name.startswith(TAG)]
+    return {one["of"]: one["fingerprint"] for one in kept}
+
+
 def _changed(sweep: str, name: str) -> str:
     return (
         f"the sweep {sweep!r} was launched when {described(name)} held something else, and its "

@@ -27,7 +27,7 @@ from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
-from sweep.adapters.mlflow.content import Content, as_begun, taken_up
+from sweep.adapters.mlflow.content import Content, as_begun, kept_by, taken_up
 from sweep.adapters.mlflow.database import silence
 from sweep.adapters.mlflow.histories import MlflowHistories
 from sweep.adapters.mlflow.known import EPOCHS, STATUS, KnownRun, SweepRuns
@@ -201,6 +201,10 @@ class MlflowStore:
         plan = Plan(self.spec(name))
         runs = children(self.uri, parent.info.experiment_id, parent.info.run_id)
         return to_record(plan, runs)
+
+    def fingerprints(self, name: str) -> dict[str, str]:
+        """Of what a sweep read from files, by what it is, in words; empty where nothing is kept."""
+        return kept_by(self._find(name).data.tags)
 
     def progress(self, name: str) -> SweepProgress:
         """How far a sweep is now; SweepFailed where the store does not answer."""

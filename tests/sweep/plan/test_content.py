@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sweep.errors import BadInput
+from sweep.plan.agreement import refuse_other_content
 from sweep.plan.content import described, fingerprints, named_by
 from sweep.plan.plan import Plan
 from sweep.run import load_data
@@ -150,3 +152,10 @@ def test_every_data_set_of_an_axis_has_its_own(tmp_path: Path) -> None:
     _write(files[1], 5)
     after = _keys(spec, _read(spec))
     assert len(before) == len(after) == 2 * len(set(before) & set(after))
+
+
+def test_sweeps_that_read_other_content_are_refused_in_one_table() -> None:
+    kept = {"the data set table": "a1", "the module nets": "b1"}
+    refuse_other_content({"one": kept, "two": {"the data set table": "a1"}, "three": {}})
+    with pytest.raises(BadInput, match="two and three .* the data set table held something else"):
+        refuse_other_content({"one": kept, "two": kept, "three": {"the data set table": "a2"}})
