@@ -39,8 +39,8 @@ def finished(places: Places) -> Places:
                 name: domain.choices[0] if isinstance(domain, Choice) else domain.low
                 for name, domain in cell.space.items()
             }
-            search = search_cohort(plan, cell, {0: values}, 0)
-            confirm = confirm_cohort(plan, cell, 0, values, plan.confirm_seeds)
+            search = search_cohort(plan, plan.searches_of(cell)[0], {0: values}, 0)
+            confirm = confirm_cohort(plan, plan.searches_of(cell)[0], 0, values, plan.confirm_seeds)
             for task in (search, confirm):
                 tracker.open(task)
                 for lane in task.lanes:

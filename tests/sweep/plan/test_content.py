@@ -157,5 +157,5 @@ def test_every_data_set_of_an_axis_has_its_own(tmp_path: Path) -> None:
 def test_sweeps_that_read_other_content_are_refused_in_one_table() -> None:
     kept = {"the data set table": "a1", "the module nets": "b1"}
     refuse_other_content({"one": kept, "two": {"the data set table": "a1"}, "three": {}})
-    with pytest.raises(BadInput, match="two and three .* the data set table held something else"):
+    with pytest.raises(BadInput, match=r"two and three .* the data set table held something else"):
         refuse_other_content({"one": kept, "two": kept, "three": {"the data set table": "a2"}})
