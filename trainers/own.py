@@ -23,7 +23,7 @@ from trainers.entries import (
     Row,
     load,
 )
-from trainers.fields import Field
+from trainers.fields import Field, Limit
 
 R = TypeVar("R", bound=Row)
 # Hyperparameters that every method has, and every method with a teacher, as its task declares them.
@@ -131,7 +131,15 @@ def code_problem(row: Row) -> str | None:
 
 def kept(path: str) -> Mapping[str, Any]:
     """What the row at a path, which is in use, declares, as JSON holds it: all but functions."""
-    row = _made.get(path) or _kept[path]
+    return _declared(_made.get(path) or _kept[path])
+
+
+def as_kept_now(declared: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What `kept` gave, of whatever version, with the fields that rows have had since then."""
+    return _declared(_row(declared))
+
+
+def _declared(row: Row) -> Mapping[str, Any]:
     values = {f.name: getattr(row, f.name) for f in fields(row)}
     return {
         "kind": type(row).__name__,
@@ -142,11 +150,16 @@ def kept(path: str) -> Mapping[str, Any]:
 def take_up(rows: Mapping[str, Mapping[str, Any]]) -> None:
     """Rows by path as `kept` gave them; those that code has made in this process come first."""
     for path, declared in rows.items():
-        kind = KINDS[declared["kind"]]
-        values = {name: _read(value) for name, value in declared.items() if name != "kind"}
-        if kind is DatasetEntry:
-            values["load"] = _not_kept
-        _kept[path] = kind(**values)
+        _kept[path] = _row(declared)
+
+
+def _row(declared: Mapping[str, Any]) -> Row:
+    kind = KINDS[declared["kind"]]
+    values = {name: _read(value) for name, value in declared.items() if name != "kind"}
+    if kind is DatasetEntry:
+        values["load"] = _not_kept
+    row: Row = kind(**values)
+    return row
 
 
 def _row_at(path: str, kind: type[R]) -> R:
@@ -189,17 +202,19 @@ def _not_kept(**options: Any) -> Any:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
-        return [asdict(part) if isinstance(part, Field) else part for part in value]
+        return [asdict(part) if isinstance(part, Field | Limit) else part for part in value]
     return value
 
 
 def _read(value: Any) -> Any:
     if not isinstance(value, list):
         return value
-    return tuple(_field(part) if isinstance(part, Mapping) else part for part in value)
+    return tuple(_part(part) if isinstance(part, Mapping) else part for part in value)
 
 
-def _field(declared: Mapping[str, Any]) -> Field:
+def _part(declared: Mapping[str, Any]) -> Field | Limit:
+    if "at" in declared:
+        return Limit(**declared)
     return Field(
         **{**declared, "choices": tuple(declared["choices"]), "words": tuple(declared["words"])}
     )

@@ -46,7 +46,7 @@ from sweep.spec.spec import SweepSpec
 from sweep.spec.stored import migrated, written
 from sweep.status.progress import SweepProgress, progress_of
 from sweep.version import code_version
-from trainers.own import kept, take_up
+from trainers.own import as_kept_now, kept, take_up
 
 # Without it the dashboard takes an experiment whose runs log no model for one about prompts.
 TRAINING = {"mlflow.experimentKind": "custom_model_development"}
@@ -314,7 +314,8 @@ class MlflowStore:
         launched_with = self._own_rows(parent)
         for path in rows_of_own(plan.spec):
             now = json.loads(json.dumps(kept(path)))
-            if launched_with.get(path, now) != now:
+            before = launched_with.get(path, now)
+            if json.loads(json.dumps(as_kept_now(before))) != now:
                 raise BadInput(
                     f"{plan.spec.name}: was launched when {path} declared something else in its "
                     "entry; undo that, or launch it as it is now with --fork NAME"

@@ -1,5 +1,6 @@
 """What code of the user's own declared is kept with the spec: read without it, held to by it."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,7 @@ from sweep.spec.spec import SweepSpec
 from tests.sweep.own_methods import ENTRY
 from tests.sweep.specs import small_data
 from trainers import own
+from trainers.fields import Limit
 
 PATH = "tests.sweep.own_methods:Squared"
 
@@ -44,7 +46,12 @@ def test_a_sweep_is_read_without_the_code(
 
 @pytest.mark.parametrize(
     "changed",
-    [{"space": {}}, {"teachers": "any"}, {"hyperparameters": (), "space": {}}],
+    [
+        {"space": {}},
+        {"teachers": "any"},
+        {"hyperparameters": (), "space": {}},
+        {"limits": (Limit({"beta": 0.5}, "labels_only"),)},
+    ],
 )
 def test_an_entry_that_changed_is_another_sweep(
     store: MlflowStore, monkeypatch: pytest.MonkeyPatch, changed: dict[str, object]
@@ -58,3 +65,17 @@ def test_an_entry_that_changed_is_another_sweep(
             ask(plan)
         assert PATH in str(raised.value)
         assert "--fork NAME" in str(raised.value)
+
+
+def test_limits_are_read_back_and_fields_of_later_versions_have_their_defaults() -> None:
+    _spec()
+    limited = replace(ENTRY, implementation=PATH, limits=(Limit({"beta": 0.5}, "labels_only"),))
+    rows = json.loads(json.dumps({PATH: own._declared(limited)}))
+    assert own._row(rows[PATH]) == limited
+    earlier = {
+        name: value
+        for name, value in own._declared(replace(ENTRY, implementation=PATH)).items()
+        if name not in {"limits", "needs_clean_rows"}
+    }
+    now = own.as_kept_now(json.loads(json.dumps(earlier)))
+    assert now == own._declared(replace(ENTRY, implementation=PATH))
