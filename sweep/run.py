@@ -117,7 +117,7 @@ def launch(
     was launched with another spec.
     """
     from sweep.compare.figures.saver import FigureSaver
-    from sweep.compare.outlook import seed_notes
+    from sweep.compare.outlook import notes
 
     began = time.time()
     _check_rules_and_places(spec, places, address)
@@ -142,7 +142,7 @@ def launch(
         with FigureSaver(ahead=not complete) as saver:
             if not complete:
                 seen = seen_so_far(spec.name, opening.result()) if known else None
-                for line in seed_notes(plan, seen):
+                for line in notes(plan, seen):
                     console.print(line, highlight=False)
                 work = _train(plan, places, opening, aside, console, address)
             trained = time.time()

@@ -1,7 +1,7 @@
 """What a plan says to a reader: counts, seeds, and what the seeds can and cannot show."""
 
 from sweep.compare.notation import counted
-from sweep.compare.outlook import reach, seed_notes
+from sweep.compare.outlook import notes, reach
 from sweep.compare.records import SweepRecord
 from sweep.compare.statistics import smallest_reachable_p
 from sweep.plan.plan import Budget, Plan
@@ -40,7 +40,7 @@ def describe(spec: SweepSpec, seen: SweepRecord | None = None) -> list[str]:
     for cell in plan.cells[: len(spec.methods)]:
         space = ", ".join(f"{name} {domain}" for name, domain in cell.space.items())
         lines.append(f"space       {cell.use.label}: {space or 'nothing varies, no search'}")
-    return [*lines, *seed_notes(plan, seen)]
+    return [*lines, *notes(plan, seen)]
 
 
 def _one_search(spec: SweepSpec) -> str:

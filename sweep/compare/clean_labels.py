@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from sweep.compare.notation import listed
 from sweep.compare.records import SweepRecord
+from sweep.plan.clean_labels import NONE, UNEQUAL
 
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
@@ -16,7 +17,20 @@ def clean_labels_text(record: SweepRecord) -> str:
         found = [record.clean.get(record.cell(c, method), "") for c in record.conditions]
         had.setdefault(_ranges([text for text in found if text]), []).append(method)
     told = [f"{listed(methods)} {words}" for words, methods in had.items() if words]
-    return f"Clean labels: {'; '.join(told)}." if told else ""
+    if not told:
+        return ""
+    return f"Clean labels: {'; '.join(told)}.{_only_learners(record)}"
+
+
+def _only_learners(record: SweepRecord) -> str:
+    """That the other rows had nothing of the clean labels, where it is so."""
+    used = {method: set[str]() for method in record.methods}
+    for condition in record.conditions:
+        for method in record.methods:
+            used[method].add(record.clean.get(record.cell(condition, method), NONE))
+    others = [used[method] for method in record.methods if method not in record.learns_weights]
+    learn = any(used[method] != {NONE} for method in record.learns_weights)
+    return f" {UNEQUAL}" if learn and others and all(clean == {NONE} for clean in others) else ""
 
 
 def _ranges(texts: Sequence[str]) -> str:

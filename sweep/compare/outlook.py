@@ -8,6 +8,7 @@ from sweep.compare.notation import counted, difference_unit
 from sweep.compare.power import POWER, detectable_difference
 from sweep.compare.questions import comparison_count, questions
 from sweep.compare.records import SweepRecord
+from sweep.plan.clean_labels import unequal_note
 from sweep.plan.plan import Plan
 
 
@@ -66,6 +67,11 @@ def reach(n_seeds: int, n_comparisons: int) -> str:
         f" in {100 * POWER:g} % of cases (the first of {counted(n_comparisons, 'comparison')} under"
         " Holm); smaller ones may go unseen"
     )
+
+
+def notes(plan: Plan, seen: SweepRecord | None = None) -> list[str]:
+    """What limits the answer of a sweep that is planned."""
+    return [*seed_notes(plan, seen), *filter(None, [unequal_note(plan)])]
 
 
 def seed_notes(plan: Plan, seen: SweepRecord | None = None) -> list[str]:

@@ -2,10 +2,16 @@
 
 from dataclasses import dataclass
 
-from sweep.plan.plan import Cell
+from sweep.plan.plan import Cell, Plan
 from trainers.data.splits import share_of
 from trainers.loading import counts
 
+# What is said of a row that reads no clean label.
+NONE = "none"
+UNEQUAL = (
+    "They are information that no other row may use: rows with clean: train would show what the"
+    " same labels are worth without learning weights."
+)
 # A column of tables, and a parameter of runs.
 CLEAN_LABELS = "clean_labels"
 
@@ -22,7 +28,7 @@ class CleanLabels:
     def __str__(self) -> str:
         """ "none", "179 held out", "90 held out, 89 trained on", "179 held out and trained on"."""
         if not self.held_out and not self.trained:
-            return "none"
+            return NONE
         if self.held_out == self.trained:
             return f"{self._text(self.held_out)} held out and trained on"
         uses = ((self.held_out, "held out"), (self.trained, "trained on"))
@@ -30,6 +36,18 @@ class CleanLabels:
 
     def _text(self, number: float) -> str:
         return f"{number:.0f}" if self.counted else f"{100 * number:g} % of the data"
+
+
+def unequal_note(plan: Plan) -> str:
+    """A sentence where rows that learn weights alone read the clean labels; else empty."""
+    used = {True: False, False: False}
+    for cell in plan.cells:
+        used[cell.entry.uses_meta] |= str(clean_labels(cell)) != NONE
+    others = any(not cell.entry.uses_meta for cell in plan.cells)
+    if not (used[True] and others) or used[False]:
+        return ""
+    learners = dict.fromkeys(c.use.label for c in plan.cells if c.entry.uses_meta)
+    return f"Clean labels are read by {', '.join(learners)} alone. {UNEQUAL}"
 
 
 def clean_labels(cell: Cell) -> CleanLabels:

@@ -7,7 +7,7 @@ import pytest
 
 from sweep.errors import BadInput
 from sweep.plan.change import grows, refuse_change
-from sweep.plan.clean_labels import clean_labels
+from sweep.plan.clean_labels import clean_labels, unequal_note
 from sweep.plan.plan import Plan, spec_hash
 from sweep.plan.run_settings import run_settings
 from sweep.plan.tasks import confirm_cohort, search_cohort, teacher_run
@@ -190,3 +190,24 @@ def test_cells_that_were_launched_may_not_change(changes: dict[str, Any], words:
     with pytest.raises(BadInput, match=words) as caught:
         refuse_change(small_spec(base), small_spec({**base, **changes}))
     assert "--fork" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([{"method": "alm_kd"}, {"method": "fixed_kd", "baseline": True}], True),
+        ([{"method": "alm_kd"}, {"method": "fixed_kd", "baseline": True, "clean": "train"}], False),
+        ([{"method": "alm_kd", "baseline": True}], False),
+        ([{"method": "fixed_kd", "baseline": True}, {"method": "labels_only"}], False),
+    ],
+)
+def test_it_is_said_where_those_that_learn_weights_alone_have_clean_labels(
+    rows: list[dict[str, Any]], told: bool
+) -> None:
+    note = unequal_note(Plan(small_spec({"methods": rows})))
+    assert note.startswith("Clean labels are read by alm_kd alone.") if told else note == ""
+
+
+def test_noisy_labels_of_the_meta_split_are_no_clean_ones() -> None:
+    noisy = {"conditions.noisy_splits": ["train", "meta"]}
+    assert unequal_note(Plan(small_spec(noisy))) == ""
