@@ -252,7 +252,9 @@ def test_plan_says_why_a_generation_is_one_trial(run: Run, tmp_path: Path) -> No
 
 def test_plan_warns_where_the_seeds_cannot_show_anything(run: Run, tmp_path: Path) -> None:
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(dict(SMALL)), encoding="utf-8")
-    assert run("plan", "small.yaml")[1][-1].startswith("Warning: 3 seeds can never show")
+    warning, clean = run("plan", "small.yaml")[1][-2:]
+    assert warning.startswith("Warning: 3 seeds can never show")
+    assert clean.startswith("Clean labels are read by alm_kd alone.")
 
 
 @pytest.mark.parametrize(
