@@ -12,6 +12,7 @@ from rich.text import Text
 from sweep.compare.notation import (
     axis_label,
     better_text,
+    counted,
     decimals,
     label_on,
     noise_text,
@@ -32,12 +33,13 @@ FAILED = "failed"
 def to_rich(table: pd.DataFrame, record: SweepRecord) -> Table:
     """A comparison table for the terminal; about 100 characters wide.
 
-    Of exploratory differences only those of rows that have no other are here. One section per
-    condition. The best mean of a section is bold; a called difference says "better" or "worse" in
-    words, so that nothing hangs on colour.
+    Exploratory differences are not here. One section per condition, one line for each row or for
+    each of its declared differences. The best mean of a section is bold; a called difference says
+    "better" or "worse" in words, so that nothing hangs on colour.
     """
     view = Table(
-        title=f"{record.name} on {record.dataset}: {axis_label(record)}, {better_text(record)}",
+        title=f"{record.name} on {record.dataset}: {axis_label(record)}, {better_text(record)},"
+        f" {counted(len(record.confirm_seeds), 'seed')}",
         caption=caption(record),
         box=box.SIMPLE_HEAD,
         show_edge=False,
@@ -56,17 +58,18 @@ def to_rich(table: pd.DataFrame, record: SweepRecord) -> Table:
     for heading in ("mean ± std", "95 % CI", "difference [95 % CI]", "p\n(Holm)"):
         view.add_column(heading, justify="right", no_wrap=True)
     view.add_column("called")
-    for heading in ("seeds", "trials/\npruned"):
+    lacking = bool((table["n_seeds"] < len(record.confirm_seeds)).any())
+    for heading in (*(["seeds"] * lacking), "trials/\npruned"):
         view.add_column(heading, justify="right")
     digits = _column_decimals(table, record)
     for condition in record.conditions:
-        _add_section(view, table, record, condition, digits)
+        _add_section(view, table, record, condition, (digits, lacking))
     return view
 
 
 def caption(record: SweepRecord) -> str:
     """What the words of the table mean."""
-    few = f"; {EXPLORATORY}: not tested, more of them in the report"
+    few = f"; {EXPLORATORY} differences are in the report"
     untested = few if exploratory_count(record) else ""
     return (
         f"better, worse: the interval excludes zero and p (Holm) < {LEVEL}, for {scope_of(record)}"
@@ -88,8 +91,14 @@ def _column_decimals(table: pd.DataFrame, record: SweepRecord) -> int:
 
 
 def _add_section(
-    view: Table, table: pd.DataFrame, record: SweepRecord, condition: Condition, digits: int
+    view: Table,
+    table: pd.DataFrame,
+    record: SweepRecord,
+    condition: Condition,
+    shown: tuple[int, bool],
 ) -> None:
+    """``shown``: decimals, and whether rows say how many seeds they have."""
+    digits, lacking = shown
     rows = _few(rows_of(table, condition))
     means = rows[f"{record.test_column}_mean"]
     best = means.max() if record.direction == "maximize" else means.min()
@@ -114,17 +123,21 @@ def _add_section(
             Text(delta_text(row, digits)),
             Text(NOTHING if np.isnan(row["p_holm"]) else p_text(row["p_holm"]).removeprefix("= ")),
             Text(verdict_text(row), style="bold" if row["called"] else ""),
-            Text(f"{row['n_seeds']}/{len(record.confirm_seeds)}"),
+            *([Text(f"{row['n_seeds']}/{len(record.confirm_seeds)}")] * lacking),
             Text(f"{row['n_trials']}/{row['n_pruned']}"),
         ]
         view.add_row(*cells, end_section=position == len(rows) - 1)
 
 
 def _few(rows: pd.DataFrame) -> pd.DataFrame:
-    """Of a condition: what is declared, and of a method of which nothing is, its first row."""
+    """Of a condition: what is declared, and of a method of which nothing is, its mean alone."""
     tested = rows["question"] != EXPLORATORY
     without = ~rows["method"].isin(rows.loc[tested, "method"])
-    return rows[tested | (without & ~rows["method"].duplicated())]
+    few = rows[tested | (without & ~rows["method"].duplicated())].copy()
+    alone = few["question"] == EXPLORATORY
+    few.loc[alone, ["baseline", "question"]] = ""
+    few.loc[alone, "delta"] = np.nan
+    return few
 
 
 def verdict_text(row: Mapping[Any, Any]) -> str:

@@ -121,11 +121,18 @@ def test_the_terminal_and_the_report_tell_them_apart(
 ) -> None:
     view = to_rich(table, asking)
     cells = {str(column.header): [str(cell) for cell in column.cells] for column in view.columns}
-    # A line for each row, and more of one that is asked about: no exploratory pair beside those.
+    # A line for each row, with the differences that are asked about alone.
     assert cells["method"] == ["fixed_kd", "alm_kd", "cross_entropy"] * 3
-    assert cells["called"].count("exploratory") == 3
-    assert cells["against"][:3] == ["cross_entropy", "fixed_kd", "–"]  # noqa: RUF001
-    assert "exploratory: not tested" in caption(asking)
+    assert "exploratory" not in cells["called"]
+    nothing = "–"  # noqa: RUF001
+    assert cells["against"] == [
+        *(nothing, nothing, nothing),
+        *(nothing, "fixed_kd", nothing),
+        *("cross_entropy", "fixed_kd", nothing),
+    ]
+    differences = cells["difference [95 % CI]"]
+    assert [d != nothing for d in differences] == [a != nothing for a in cells["against"]]
+    assert "exploratory differences are in the report" in caption(asking)
     told = differences_table(asking, table)
     assert list(told["called"]).count("exploratory") == 3
     assert set(told.loc[told["called"] == "exploratory", "p (Holm)"]) == {"–"}  # noqa: RUF001
