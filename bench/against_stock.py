@@ -1,11 +1,11 @@
-"""Our launch of the preset digits against the usual parts, one after the other in one run.
+"""Our launch of bench/digits.yaml against the usual parts, one after the other in one run.
 
     python bench/against_stock.py [--trials 48] [--rounds 3] [--quick]
 
-Counted for ours: `almkd launch digits` in an empty directory, as a process, from its start to its
-end: imports, Ray's start, the making of both stores, all teachers, search, confirm, statistics,
-figures and the report. Its trial-epochs are those of search and confirm, read from its own
-`trials.csv` (`epochs_trained`); those of the teachers are time spent that is not credited.
+Counted for ours: `almkd launch bench/digits.yaml` in an empty directory, as a process, from its
+start to its end: imports, Ray's start, the making of both stores, all teachers, search, confirm,
+statistics, figures and the report. Its trial-epochs are those of search and confirm, read from its
+own `trials.csv` (`epochs_trained`); those of the teachers are time spent that is not credited.
 
 Counted for the usual parts (`bench/stock_stack.py`, see there): the three searches alone, without
 imports, Ray's start, the store's tables or the teacher. Its whole process is noted beside that.
@@ -28,12 +28,12 @@ from typing import Any
 
 import pandas as pd
 from machine import keep_median, options, say
-from processes import HERE, QUICK, launch, run
+from processes import DIGITS, HERE, QUICK, launch, run
 
 
 def ours(place: Path, quick: bool) -> dict[str, Any]:
     """The launch, from nothing to the table."""
-    taken = launch("digits", place, "--profile", *(QUICK if quick else ()))
+    taken = launch(DIGITS, place, "--profile", *(QUICK if quick else ()))
     trials = pd.read_csv(place / "digits" / "results" / "trials.csv")
     students = trials[trials["stage"] != "teacher"]
     epochs = int(students["epochs_trained"].sum())

@@ -3,7 +3,7 @@
     python bench/bare_loop.py [--rounds 3] [--runs-dir RUNS] [--sweep digits] [--processes 2]
         [--quick]
 
-Without --runs-dir the preset digits is launched first, in an empty directory, and all of it as
+Without --runs-dir bench/digits.yaml is launched first, in an empty directory, and all of it as
 often as --rounds says, sweep and bare loop in turn, so that every sweep but the first one stands
 between two bare loops, of which the mean is taken: a machine is not as fast at all times. Kept is
 the round whose ratio is the median, and the ratios of all. A sweep of --runs-dir must have been
@@ -34,7 +34,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from machine import keep_median, options, say
 from numpy.typing import NDArray
-from processes import QUICK, launch
+from processes import DIGITS, QUICK, launch
 
 from sweep.plan.plan import Plan
 from sweep.plan.tasks import (
@@ -173,7 +173,7 @@ def measure(given: argparse.Namespace) -> list[dict[str, Any]]:
     results: list[dict[str, Any]] = []
     for _ in range(1 if given.quick else given.rounds):
         with tempfile.TemporaryDirectory(prefix="almkd-bench-") as place:
-            launch("digits", Path(place), "--profile", *(QUICK if given.quick else ()))
+            launch(DIGITS, Path(place), "--profile", *(QUICK if given.quick else ()))
             results.append(compare(Path(place), "digits", given.processes))
             say(f"bare loop {results[-1]['bare_s']:.1f} s")
     bares = [result["bare_s"] for result in results]

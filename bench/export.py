@@ -33,6 +33,7 @@ from mlflow.store.tracking.dbmodels.models import (
     SqlRun,
     SqlTag,
 )
+from processes import DIGITS
 from sqlalchemy import create_engine, insert
 from sqlalchemy.orm import Session
 
@@ -112,11 +113,11 @@ def fill(runs_dir: Path, runs: int) -> dict[str, int]:
 
 
 def plan_of(runs: int) -> Plan:
-    """The preset digits with as many trials as make so many runs."""
-    fixed = Plan(read_spec("digits", [f"name={NAME}", "search.trials=8"]))
+    """bench/digits.yaml with as many trials as make so many runs."""
+    fixed = Plan(read_spec(DIGITS, [f"name={NAME}", "search.trials=8"]))
     budget, cells = fixed.budget(), len(fixed.cells)
     trials = max(8, (runs - budget.teachers - budget.confirm_runs) // cells)
-    return Plan(read_spec("digits", [f"name={NAME}", f"search.trials={trials}"]))
+    return Plan(read_spec(DIGITS, [f"name={NAME}", f"search.trials={trials}"]))
 
 
 def entries(plan: Plan) -> Iterator[dict[str, Any]]:

@@ -27,6 +27,7 @@ import optuna
 from machine import keep, options, say
 from optuna.storages import JournalStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from processes import DIGITS
 
 from sweep.adapters.optuna.journal import BatchedJournal
 from sweep.adapters.optuna.rules import to_distributions
@@ -60,7 +61,7 @@ def plan_of(trials: int) -> Plan:
         "search.generation": LANES,
         "search.own": "{}",
     }
-    return Plan(read_spec("digits", [f"{path}={value}" for path, value in changes.items()]))
+    return Plan(read_spec(DIGITS, [f"{path}={value}" for path, value in changes.items()]))
 
 
 def curve(level: float, epoch: int) -> float:

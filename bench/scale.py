@@ -27,7 +27,7 @@ import time
 from pathlib import Path
 
 from machine import keep, options, say
-from processes import launch
+from processes import DIGITS, launch
 
 from sweep.adapters.mlflow.tracking import MlflowTracker
 from sweep.adapters.optuna.studies import OptunaStudies
@@ -88,7 +88,7 @@ METRICS = ("train_accuracy", "train_loss", "validation_accuracy", "validation_lo
 
 def sweep(place: str, trials: int) -> dict[str, float]:
     """A sweep from nothing to its end."""
-    plan = Plan(read_spec("digits", changes(trials)))
+    plan = Plan(read_spec(DIGITS, changes(trials)))
     stage = Stage(plan, Path(place))
     held = peak_mb()
     began, most = time.perf_counter(), 0
@@ -111,7 +111,7 @@ def sweep(place: str, trials: int) -> dict[str, float]:
 
 def resume(place: str, trials: int) -> dict[str, float]:
     """Taking the finished sweep up again, as a launch that was broken off does."""
-    plan = Plan(read_spec("digits", changes(trials)))
+    plan = Plan(read_spec(DIGITS, changes(trials)))
     began = time.perf_counter()
     stage = Stage(plan, Path(place))
     if stage.referee.next_cohort() != "done":
@@ -139,8 +139,8 @@ def on_ray(trials: int) -> dict[str, float]:
     """A sweep of so many trials launched, and launched again."""
     with tempfile.TemporaryDirectory(prefix="almkd-bench-") as place:
         sets = [word for change in changes(trials) for word in ("--set", change)]
-        first = launch("digits", Path(place), "--profile", *sets)
-        again = launch("digits", Path(place), *sets)
+        first = launch(DIGITS, Path(place), "--profile", *sets)
+        again = launch(DIGITS, Path(place), *sets)
     return {
         "trials": trials,
         "seconds": first.seconds,

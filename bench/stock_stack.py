@@ -1,4 +1,4 @@
-"""The usual parts, put together as usual: what `almkd launch digits` is measured against.
+"""The usual parts, put together as usual: what a launch of bench/digits.yaml is measured against.
 
     python bench/stock_stack.py [--trials 48] [--rate 0.4] [--cpus 2] [--quick]
 

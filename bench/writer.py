@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from machine import keep, options, say
+from processes import DIGITS
 
 from sweep.adapters.mlflow.tracking import MlflowTracker
 from sweep.plan.plan import Plan
@@ -51,7 +52,7 @@ def train(tracker: MlflowTracker, task: CohortTask, epochs: int, metrics: int) -
 
 def measure(trials: int, epochs: int, metrics: int) -> dict[str, Any]:
     """The cost per trial."""
-    plan = Plan(read_spec("digits", ["name=bench-writer"]))
+    plan = Plan(read_spec(DIGITS, ["name=bench-writer"]))
     with tempfile.TemporaryDirectory(prefix="almkd-bench-") as place:
         store = open_store(Places(Path(place)))
         tracker = MlflowTracker(plan, store.open_sweep(plan), Path(place) / "mlflow.spool")

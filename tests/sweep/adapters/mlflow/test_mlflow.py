@@ -224,7 +224,11 @@ def test_other_questions_go_on_with_the_sweep_and_are_told_once_there_are_result
     )}  # fmt: skip
     assert not store.ask_otherwise(ASKED)
     with _tracking(store, places) as tracker:
-        _complete(tracker, confirm_cohort(PLAN, CELL, 0, {"lr": 0.1}, (1, 2, 3)), 90.1)
+        _complete(
+            tracker,
+            confirm_cohort(PLAN, PLAN.searches_of(CELL)[0], 0, {"lr": 0.1}, (1, 2, 3)),
+            90.1,
+        )
     store.close_sweep("small", "complete")
     # That tracker opened the sweep with the first spec again, before there were results.
     assert store.origin("small").questions_changed == ""
