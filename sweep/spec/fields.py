@@ -16,6 +16,8 @@ from sweep.errors import unknown
 
 T = TypeVar("T")
 
+# Tell apart what a field may be that is a mapping or a word; messages leave them out of paths.
+FIELDS, WORD = "<fields>", "<word>"
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 

@@ -6,10 +6,11 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from sweep.errors import unknown
+from sweep.spec.fields import FIELDS, WORD
 from trainers.fields import FieldError
 
 # Places that pydantic adds to a path for each type that a value may have.
-UNION_BRANCHES = ("str", "int", "float")
+UNION_BRANCHES = ("str", "int", "float", FIELDS, WORD)
 
 
 def problems(error: ValidationError, data: object, root: type[BaseModel]) -> list[str]:

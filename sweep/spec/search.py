@@ -1,10 +1,11 @@
 """The part of a spec that says how configurations are searched."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
-from sweep.spec.fields import Strict, one_of
+from sweep.spec.fields import FIELDS, WORD, Strict, one_of
 from sweep.spec.spaces import SpaceSpec
 
 # The names under which Optuna's samplers and pruners are known here; the classes are an adapter's.
@@ -15,6 +16,10 @@ PRUNERS = (
     "median", "percentile", "successive_halving", "hyperband", "threshold", "patient",
     "wilcoxon", "none",
 )  # fmt: skip
+
+
+# In place of a shortlist.
+NONE = "none"
 
 
 class Named(BaseModel):
@@ -50,6 +55,18 @@ class Shortlist(Strict):
     seeds: Annotated[int, Field(ge=1, le=1_000)] = 3
 
 
+def _no_shortlist(value: object) -> object:
+    if value != NONE:
+        raise ValueError(
+            f"{value!r} is no shortlist; write {{configurations: 3, seeds: 3}}, or none"
+        )
+    return value
+
+
+def _of_shortlist(value: object) -> str:
+    return FIELDS if isinstance(value, Mapping | Shortlist) else WORD
+
+
 class Search(Strict):
     """The same budget, sampler, pruner and shared ranges for every cell.
 
@@ -61,7 +78,11 @@ class Search(Strict):
 
     trials: Annotated[int, Field(ge=1)] = 24
     generation: Annotated[int, Field(ge=1)] = 8
-    shortlist: Shortlist | Literal["none"] = Shortlist()
+    shortlist: Annotated[
+        Annotated[Shortlist, Tag(FIELDS)]
+        | Annotated[Literal["none"], BeforeValidator(_no_shortlist), Tag(WORD)],
+        Discriminator(_of_shortlist),
+    ] = Shortlist()
     per_seed: bool = False
     sampler: Sampler = Sampler()
     pruner: Pruner = Pruner()
