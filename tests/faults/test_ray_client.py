@@ -104,7 +104,7 @@ def test_a_sweep_is_attended_to_and_ends_with_its_client(
     stage.cluster.add_node(GATE)
     code, out, err = stage.launch()
     assert (code, err) == (0, ""), err
-    assert "search 6/6, confirm 2/2" in out
+    assert "search 6/6, shortlist 8/8, confirm 2/2" in out
     assert out.splitlines()[-1] == f"almkd ui --runs-dir {stage.places.runs_dir} shows every run"
     undisturbed = launched_in_process(
         read_spec(str(stage.laptop / "faults.yaml"), []), Places(tmp_path / "here"), monkeypatch
