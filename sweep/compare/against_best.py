@@ -16,7 +16,7 @@ from sweep.plan.plan import Condition
 def best_without_weights(record: SweepRecord, condition: Condition) -> str | None:
     """The row without learned weights that has the best validation mean; None where none has one.
 
-    Only rows that finished in every planned seed are asked, unless none did.
+    Of rows that finished in the most seeds.
     """
     found: dict[str, tuple[int, float]] = {}
     for method in record.methods:

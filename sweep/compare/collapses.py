@@ -1,7 +1,7 @@
 """Runs whose learned weights made them worse from their first update on.
 
 It shows in the curves: the best epoch is no later than the first one with updated weights, and many
-of these went straight to an end of their range. A step size that is too large does that.
+of these went straight to an end of their range. Too large a step of the weights does that.
 """
 
 from collections.abc import Iterator
@@ -78,8 +78,8 @@ def collapses_text(record: SweepRecord, curves: Curves) -> str:
         return ""
     return (
         f"Collapsed, with the best epoch no later than the first update of the weights:"
-        f" {'; '.join(told)}. Such a configuration takes too large a step; its mean is not what the"
-        " method can do."
+        f" {'; '.join(told)}. Too large a step of the weights does that; such runs lower a mean, and"
+        " do not show what the method can do."
     )
 
 

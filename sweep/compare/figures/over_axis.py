@@ -159,9 +159,8 @@ def _draw_map(
             axes.text(x, y, "–", ha="center", va="center", color=GREY)  # noqa: RUF001
             continue
         weight = "bold" if row["called"] else "normal"
-        text = "\n".join(
-            [f"{row['delta']:+z.{digits}f}", *([row["named"]] if "named" in row else [])]
-        )
+        named = [str(row["named"])] if "named" in row else []
+        text = "\n".join([f"{row['delta']:+z.{digits}f}", *named])
         axes.text(x, y, text, ha="center", va="center", fontweight=weight)
         if row["called"]:
             place = (x - 0.46, y - 0.44)
