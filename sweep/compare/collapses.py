@@ -78,8 +78,8 @@ def collapses_text(record: SweepRecord, curves: Curves) -> str:
         return ""
     return (
         f"Collapsed, with the best epoch no later than the first update of the weights:"
-        f" {'; '.join(told)}. Too large a step of the weights does that; such runs lower a mean, and"
-        " do not show what the method can do."
+        f" {'; '.join(told)}. Too large a step of the weights does that; such runs lower a mean,"
+        " and do not show what the method can do."
     )
 
 

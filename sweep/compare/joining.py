@@ -9,12 +9,10 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from sweep.compare.records import TEACHER, WHOLE, SweepRecord
+from sweep.compare.records import TEACHER, WHOLE, SweepRecord, of_plan
 from sweep.errors import BadInput
 from sweep.plan.agreement import ELSE, joined
 from sweep.plan.change import content_of
-from sweep.plan.clean_labels import clean_labels
-from sweep.plan.limits import contained_in_words
 from sweep.plan.plan import Plan
 from sweep.spec.spec import SweepSpec
 
@@ -49,27 +47,17 @@ def join(specs: Sequence[SweepSpec], records: Sequence[SweepRecord]) -> Joined:
         for one, mapping in zip(plans, renamed, strict=True)
         for a, b in one.declared
     )
+    own = of_plan(plan)
+    own["clean"] = {cell: text for cell, text in own["clean"].items() if cell in there}
     record = replace(
         records[0],
+        **own,
         name=BETWEEN.join(names),
-        methods=tuple(labels),
-        baselines=plan.baselines,
         conditions=conditions,
-        planned_trials={
-            cell.use.label: plan.trials_of(cell) * len(plan.searches_of(cell))
-            for cell in plan.cells
-        },
         trials=trials,
         curve_metrics=tuple(sorted({m for record in records for m in record.curve_metrics})),
-        spaces={use.label: spec.space_of(use) for use in spec.methods},
         others=tuple(m for m in records[0].others if all(m in r.others for r in records)),
         cells=cells,
-        clean={cell.id: str(clean_labels(cell)) for cell in plan.cells if cell.id in there},
-        learns_weights=tuple(u.label for u in spec.methods if spec.entry_of(u).uses_meta),
-        contains={
-            cell.id: contained_in_words(cell.use, cell.entry, cell.space, spec.methods)
-            for cell in plan.cells
-        },
         declared=None if specs[0].questions is None else declared,
         absent=frozenset(cells.values()) - there,
     )

@@ -7,13 +7,15 @@ as one `SweepRecord`. Statistics, tables, figures and the report are made from t
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from search_spaces.domains import Domain
-from sweep.plan.plan import Condition
+from sweep.plan.clean_labels import clean_labels
+from sweep.plan.limits import contained_in_words
+from sweep.plan.plan import Condition, Plan
 from trainers.entries import Metric
 
 Direction = Literal["maximize", "minimize"]
@@ -170,6 +172,26 @@ class SweepRecord:
     def rows_by_cell(self) -> Mapping[Hashable, pd.DataFrame]:
         """Rows of `trials` by stage and cell; what has no row is not there."""
         return dict(iter(self.trials.groupby(["stage", "cell"], sort=False)))
+
+
+def of_plan(plan: Plan) -> dict[str, Any]:
+    """The fields of a record that follow from its plan alone."""
+    spec = plan.spec
+    return {
+        "methods": tuple(use.label for use in spec.methods),
+        "baselines": plan.baselines,
+        "planned_trials": {
+            cell.use.label: plan.trials_of(cell) * len(plan.searches_of(cell))
+            for cell in plan.cells
+        },
+        "spaces": {use.label: spec.space_of(use) for use in spec.methods},
+        "clean": {cell.id: str(clean_labels(cell)) for cell in plan.cells},
+        "learns_weights": tuple(u.label for u in spec.methods if spec.entry_of(u).uses_meta),
+        "contains": {
+            cell.id: contained_in_words(cell.use, cell.entry, cell.space, spec.methods)
+            for cell in plan.cells
+        },
+    }
 
 
 def trial_columns(metric: str, objective: str) -> tuple[str, ...]:

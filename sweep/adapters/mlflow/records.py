@@ -10,10 +10,9 @@ import pandas as pd
 from sweep.adapters.mlflow.histories import is_curve
 from sweep.adapters.mlflow.known import EPOCHS, EXAMPLES, STEPS
 from sweep.adapters.mlflow.runs import StoredRun
-from sweep.compare.records import WHOLE, SweepRecord, trial_columns
+from sweep.compare.records import WHOLE, SweepRecord, of_plan, trial_columns
 from sweep.plan.choice import Candidate, best_first, best_mean
 from sweep.plan.clean_labels import CLEAN_LABELS, clean_labels
-from sweep.plan.limits import contained_in_words
 from sweep.plan.plan import CellSearch, Plan
 from sweep.plan.tasks import NO_TRIAL
 from sweep.referee.states import ENDED
@@ -37,22 +36,16 @@ def to_record(plan: Plan, runs: Iterable[StoredRun]) -> SweepRecord:
         if f"test_{metric.name}" in logged and metric != tested
     )
     return SweepRecord(
+        **of_plan(plan),
         name=spec.name,
         dataset=spec.data.dataset,
         metric=tested.name,
         unit=tested.unit,
         direction=tested.direction,
-        methods=tuple(use.label for use in spec.methods),
-        baselines=plan.baselines,
         conditions=plan.conditions,
         confirm_seeds=plan.confirm_seeds,
-        planned_trials={
-            cell.use.label: plan.trials_of(cell) * len(plan.searches_of(cell))
-            for cell in plan.cells
-        },
         trials=_frame(_counted(rows, plan), objective.name, [tested, *others], plan.spec.axes),
         curve_metrics=tuple(sorted(name for name in logged if is_curve(name))),
-        spaces={use.label: spec.space_of(use) for use in spec.methods},
         device="GPU" if spec.resources.gpus else "CPU",
         devices=spec.resources.gpus or spec.resources.cpus,
         searched=objective,
@@ -64,13 +57,7 @@ def to_record(plan: Plan, runs: Iterable[StoredRun]) -> SweepRecord:
             for use in spec.methods
             if condition.varied
         },
-        clean={cell.id: str(clean_labels(cell)) for cell in plan.cells},
-        learns_weights=tuple(u.label for u in spec.methods if spec.entry_of(u).uses_meta),
         per_seed=spec.search.per_seed,
-        contains={
-            cell.id: contained_in_words(cell.use, cell.entry, cell.space, spec.methods)
-            for cell in plan.cells
-        },
         declared=None if spec.questions is None else plan.declared,
     )
 
