@@ -1,20 +1,23 @@
 """Training what a task says: the one bridge from a sweep's tasks to the trainers."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
-from sweep.plan.tasks import CohortTask, LaneOutcome
+from sweep.plan.tasks import CohortTask, LaneOutcome, TrainedStudent
 from trainers.data.dataset import Dataset
 from trainers.loop.checkpoint import UnusableCheckpoint, from_bytes, to_bytes
 from trainers.loop.cohort import Cohort, LaneResult, Report
 from trainers.loop.live_teachers import LiveTeachers, Weights
 from trainers.loop.memory import keep_freed_memory
+from trainers.loop.stack import Stack
 from trainers.loop.stopwatch import Stopwatch
 from trainers.loop.teachers import Teacher, train_teachers
 from trainers.registry import TASKS
+from trainers.student_files import plain_weights
 from trainers.task import KeptOutputs, TaskData
 
 # Takes the names of the lanes that are left, the epoch that ended, and the state then.
@@ -64,25 +67,40 @@ def train(  # noqa: PLR0913, PLR0917 - what a task is trained with, each apart
         results = cohort.train(report, between)
     if task.stage == "confirm":
         cohort.test()
-    return _outcomes(cohort, results, with_examples=task.stage == "confirm"), teachers
-
-
-def _outcomes(
-    cohort: Cohort, results: Mapping[str, LaneResult], with_examples: bool
-) -> dict[str, LaneOutcome]:
-    """What the lanes that are left leave, by name."""
     outcomes = {
         name: _outcome(results[name], stack.examples, stack.steps_per_epoch)
         for stack in cohort.stacks
         for name in stack.names
     }
-    if with_examples:
+    if task.stage == "confirm":
+        facts = kind.facts(dataset)
         for stack in cohort.stacks:
-            for lane, name in enumerate(stack.names):
-                tables = {k: t.cpu().numpy() for k, t in results[name].tables.items()}
-                known = {**stack.data.examples(lane), **tables}
-                outcomes[name] = replace(outcomes[name], examples=known)
-    return outcomes
+            for name, whole in _with_all_that_is_kept(stack, results, outcomes, facts):
+                outcomes[name] = whole
+    return outcomes, teachers
+
+
+def _with_all_that_is_kept(
+    stack: Stack,
+    results: Mapping[str, LaneResult],
+    outcomes: Mapping[str, LaneOutcome],
+    facts: Mapping[str, Any],
+) -> Iterator[tuple[str, LaneOutcome]]:
+    """The outcomes of a stack that was tested, with examples, predictions and students."""
+    predictions = stack.predictions("test")
+    for lane, name in enumerate(stack.names):
+        tables = {k: t.cpu().numpy() for k, t in results[name].tables.items()}
+        yield (
+            name,
+            replace(
+                outcomes[name],
+                examples={**stack.data.examples(lane), **tables},
+                predictions=predictions[lane],
+                student=TrainedStudent(
+                    plain_weights(stack.weights(lane), stack.model.inside), facts
+                ),
+            ),
+        )
 
 
 def _live(task: CohortTask, data: TaskData, weights: Mapping[str, Weights]) -> LiveTeachers | None:

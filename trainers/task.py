@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from trainers.data.dataset import Dataset
 from trainers.lanes.network import LaneNetwork, Output
@@ -228,6 +228,11 @@ class TaskData(ABC):
     def examples(self, lane: int) -> dict[str, NDArray[Any]]:
         """What one lane knows of its training examples: ``row``, ``corrupted`` and the like."""
 
+    @abstractmethod
+    def predictions(self, student: LaneNetwork, split: str) -> list[dict[str, NDArray[Any]]]:
+        """Of each lane what it says of a split's examples: ``row``, what is true of each, and what
+        the task calls a prediction; arrays with an example per row."""
+
     def draws(self) -> dict[str, Any]:
         """How far every lane is in what it draws to change inputs: a state of lanes."""
         return {}
@@ -238,6 +243,17 @@ class TaskData(ABC):
     @abstractmethod
     def keep(self, lanes: Tensor) -> None:
         """Cut the stack down to ``lanes`` (indices)."""
+
+
+class StudentModule(nn.Module):
+    """A student without lanes that takes raw inputs, preprocessing included.
+
+    ``network``: what was trained, whose parameters and buffers are all that is kept of it.
+    ``shape``: of one raw input.
+    """
+
+    network: nn.Module
+    shape: tuple[int, ...]
 
 
 class Task(ABC):
@@ -268,6 +284,17 @@ class Task(ABC):
     @abstractmethod
     def kept_outputs(self, network: LaneNetwork, data: TaskData) -> list[KeptOutputs]:
         """What is kept of every lane of a teacher, so that students need not ask it again."""
+
+    @abstractmethod
+    def facts(self, dataset: Dataset) -> dict[str, Any]:
+        """What `student` is told of the examples, as plain values: shapes, names, preprocessing."""
+
+    @abstractmethod
+    def student(self, model: ModelSpec, facts: Mapping[str, Any]) -> StudentModule:
+        """A student by itself, without lanes, that takes raw inputs; its weights are arbitrary.
+
+        ValueError where it cannot be made of these.
+        """
 
 
 def _with_graph(compute: Callable[[], Tensor]) -> Tensor:

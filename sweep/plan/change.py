@@ -22,7 +22,7 @@ MAY_ADD = (
 RANGES = ("search.own.", "search.shared.")
 QUESTIONS = "compare.questions"
 # Says nothing about what is trained.
-MAY_CHANGE = ("description", "resources.", QUESTIONS)
+MAY_CHANGE = ("description", "resources.", "confirm.keep_students", QUESTIONS)
 ELSE = "Undo that, or give the new one its own name with --fork NAME"
 
 

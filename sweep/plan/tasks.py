@@ -63,12 +63,22 @@ class CohortTask:
 
 
 @dataclass(frozen=True)
+class TrainedStudent:
+    """A student at the epoch that counts: its parameters and buffers by name, without lanes, and
+    what its task says of its inputs and outputs (`trainers.task.Task.facts`)."""
+
+    weights: Mapping[str, Any]
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class LaneOutcome:
     """What a lane that trained to its end leaves: metrics at its best epoch.
 
     ``trained_on``: how many examples; ``steps``: of an epoch. In confirm also the
     test metrics, and an array per training example (N, ...) by name: ``row``
-    in the data set, ``label`` as given, ``true_label``, and the tables of the method.
+    in the data set, ``label`` as given, ``true_label``, and the tables of the method;
+    ``predictions``: the same of the test split; ``student``: the network itself.
     """
 
     epochs: int
@@ -78,6 +88,8 @@ class LaneOutcome:
     examples: Mapping[str, Any] = field(default_factory=dict)
     trained_on: int = 0
     steps: int = 0
+    predictions: Mapping[str, Any] = field(default_factory=dict)
+    student: TrainedStudent | None = None
 
 
 def teacher_run(job: TeacherJob) -> str:

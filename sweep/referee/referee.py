@@ -278,8 +278,8 @@ class Referee:
         for key, end in ends.items():
             outcome = outcomes[key] if outcomes else None
             metrics = _closing_metrics(outcome, flight.epochs)
-            if outcome and outcome.examples:
-                self._tracker.attach(key, outcome.examples)
+            if outcome and flight.task.stage == "confirm":
+                self._tracker.attach(flight.task, key, outcome)
             self._tracker.close(key, end.state, metrics, end.reason)
             if flight.task.stage == "confirm" and end.state in ENDED:
                 self._searches[flight.task.search].confirm_done += 1

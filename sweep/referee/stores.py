@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-from sweep.plan.tasks import CohortTask
+from sweep.plan.tasks import CohortTask, LaneOutcome
 from sweep.referee.states import State
 from trainers.fields import Value
 
@@ -55,6 +55,6 @@ class Tracker(Protocol):
 
     def open(self, task: CohortTask) -> None: ...
     def log(self, epoch: int, rows: Mapping[str, Metrics]) -> None: ...
-    def attach(self, key: str, examples: Mapping[str, Any]) -> None: ...
+    def attach(self, task: CohortTask, key: str, outcome: LaneOutcome) -> None: ...
     def close(self, key: str, state: State, metrics: Metrics, reason: str = "") -> None: ...
     def reuse(self, task: CohortTask) -> None: ...

@@ -16,7 +16,7 @@ from sweep.errors import unknown
 from sweep.spec.axes import Axis, AxisValue, axes_of, with_first_values
 from sweep.spec.data import Conditions, Data
 from sweep.spec.defaults import task_of, with_defaults
-from sweep.spec.fields import SafeName, Sparing, Strict
+from sweep.spec.fields import SafeName, Sparing
 from sweep.spec.noise import check_noise, noise_options, not_here
 from sweep.spec.own_code import as_written, named
 from sweep.spec.questions import Question, check_questions
@@ -77,10 +77,20 @@ class MethodUse(Sparing):
         return self.clean or "withhold"
 
 
-class Confirm(Strict):
-    """How many fresh seeds the best configuration of each cell is trained on."""
+class Confirm(Sparing):
+    """How many fresh seeds the best configuration of each cell is trained on.
+
+    ``keep_students``: which of the networks that come out are kept: ``all``, the ``best`` of each
+    cell by its validation value, or ``none``; by default all.
+    """
 
     seeds: Annotated[int, Field(ge=1, le=10_000)] = 10
+    keep_students: Literal["best", "all", "none"] | None = None
+
+    @property
+    def keeps_students(self) -> bool:
+        """Whether any is kept."""
+        return self.keep_students != "none"
 
 
 class Objective(Sparing):

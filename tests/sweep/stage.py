@@ -54,8 +54,8 @@ class MemoryTracker:
         for key, row in rows.items():
             self.runs[key].rows[epoch] = row
 
-    def attach(self, key: str, examples: Mapping[str, Any]) -> None:
-        self.runs[key].examples = examples
+    def attach(self, task: CohortTask, key: str, outcome: LaneOutcome) -> None:
+        self.runs[key].examples = outcome.examples
 
     def close(self, key: str, state: State, metrics: Metrics, reason: str = "") -> None:
         run = self.runs[key]

@@ -1,12 +1,14 @@
 """Classification in training: its data, networks and kept outputs, for the loop."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 
 from trainers.classification.data.dataset import Dataset
 from trainers.classification.data.lanes import LaneData, Treatment
 from trainers.classification.networks.build import build_model
+from trainers.classification.student import Classifier, facts_of
 from trainers.data.dataset import Dataset as AnyDataset
 from trainers.evaluation import evaluation_mode, evaluation_rows, joined
 from trainers.lanes.batches import batch_sizes
@@ -49,3 +51,12 @@ class Classification(Task):
                 network(chunk.expand(lanes, *chunk.shape)) for chunk in torch.split(inputs, sizes)
             ]
         return [{LOGITS: lane} for lane in joined(parts).logits.cpu().numpy()]
+
+    def facts(self, dataset: AnyDataset) -> dict[str, Any]:
+        assert isinstance(dataset, Dataset)
+        return facts_of(dataset)
+
+    def student(self, model: ModelSpec, facts: Mapping[str, Any]) -> Classifier:
+        classes = len(facts["class_names"])
+        network = build_model(model, tuple(facts["shape"]), classes, [torch.Generator()])
+        return Classifier(network.single(), facts)

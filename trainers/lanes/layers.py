@@ -132,7 +132,7 @@ def fold(x: Tensor) -> Tensor:
 
 def flatten(x: Tensor, lanes: int) -> Tensor:
     """Images (B, L * ch, H, W) as vectors ``(L, ch * H * W, B)``, channel by channel."""
-    return x.reshape(len(x), lanes, -1).permute(1, 2, 0).contiguous()
+    return x.reshape(x.shape[0], lanes, -1).permute(1, 2, 0).contiguous()
 
 
 def global_average(x: Tensor, lanes: int) -> Tensor:
@@ -176,7 +176,7 @@ def every_other(x: Tensor) -> Tensor:
 
 def _unfold(x: Tensor, lanes: int) -> Tensor:
     """Images (B, L * ch, H, W) as (B, L, ch, H, W)."""
-    return x.view(len(x), lanes, -1, *x.shape[2:])
+    return x.view(x.shape[0], lanes, -1, *x.shape[2:])
 
 
 def _uniform(shape: tuple[int, ...], bound: float, generator: torch.Generator) -> Tensor:

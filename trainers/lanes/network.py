@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from trainers.lanes.state import State
 
@@ -32,11 +33,13 @@ class LaneNetwork(nn.Module, ABC):
     """A network over lanes.
 
     ``widest``: elements of one example in the widest layer, which bounds how many examples fit in
-    memory at once. ``last_layer_has_bias``: where it ends in a linear layer.
+    memory at once. ``last_layer_has_bias``: where it ends in a linear layer. ``inside``: what the
+    names of its parameters begin with where those of `single` do not.
     """
 
     widest: int
     last_layer_has_bias: bool = True
+    inside: str = ""
 
     @abstractmethod
     def forward(self, x: Any) -> Output:
@@ -49,6 +52,44 @@ class LaneNetwork(nn.Module, ABC):
     def load_own_state(self, state: State) -> None:
         """Put back what `own_state` gave, for the lanes that are left."""
 
+    def single(self) -> nn.Module:
+        """The only lane of this network, which is used up, as a plain module: parameters and
+        buffers have no dimension of lanes, examples (B, ...) give logits (B, ..., C)."""
+        return SingleLane(self)
+
     def __call__(self, x: Any) -> Output:
         output: Output = super().__call__(x)
         return output
+
+
+class SingleLane(nn.Module):
+    """A network over one lane that takes examples without it: ``(B, ...) -> (B, ..., C)``.
+
+    It has the layers of that network by their names, with the dimension of lanes gone from all that
+    they hold.
+    """
+
+    def __init__(self, network: LaneNetwork) -> None:
+        super().__init__()
+        for tensor in [*network.parameters(), *network.buffers()]:
+            tensor.data = tensor.data.squeeze(0)
+        for name, layer in network.named_children():
+            self.add_module(name, layer)
+        for name, parameter in network.named_parameters(recurse=False):
+            self.register_parameter(name, parameter)
+        for name, buffer in network.named_buffers(recurse=False):
+            self.register_buffer(name, buffer)
+        # Not a layer of this module: its layers are, under names that do not show it.
+        self._over_lanes = (network,)
+
+    def forward(self, x: Any) -> Tensor:
+        (network,) = self._over_lanes
+        held = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+        stacked = {name: tensor.unsqueeze(0) for name, tensor in held.items()}
+        output: Output = functional_call(network, stacked, (x.unsqueeze(0),))
+        return output.logits.squeeze(0)
+
+    def train(self, mode: bool = True) -> "SingleLane":
+        for network in self._over_lanes:
+            network.train(mode)
+        return super().train(mode)

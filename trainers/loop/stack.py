@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from trainers.entries import TaskEntry
@@ -119,6 +120,10 @@ class Stack:
         network = self.method.evaluated(self.model)
         found = self.data.evaluate(network, split, metrics)
         return {f"{split}_{name}": value for name, value in found.items()}
+
+    def predictions(self, split: str) -> list[dict[str, NDArray[Any]]]:
+        """What every lane says of each example of a split."""
+        return self.data.predictions(self.method.evaluated(self.model), split)
 
     def diagnostics(self) -> Mapping[str, Tensor]:
         """What the method tells of itself, each (L,)."""

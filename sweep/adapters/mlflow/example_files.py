@@ -4,8 +4,7 @@ N training examples, C classes, K losses per example (the label's first, then th
 """
 
 import json
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,15 +55,6 @@ def write_examples(directory: Path, examples: Mapping[str, Any]) -> list[Path]:
     with replaced(directory / LABELS_FILE) as path:
         path.write_text(json.dumps(summary), encoding="utf-8")
     return [directory / EXAMPLES_FILE, directory / LABELS_FILE]
-
-
-def hand_over(path: Path, send: Callable[[str], None]) -> None:
-    """Send a file to where it stays and delete it here; if it is gone, an earlier try has."""
-    if path.exists():
-        send(str(path))
-        path.unlink()
-        with suppress(OSError):  # not empty yet
-            path.parent.rmdir()
 
 
 def _weight_names(losses: int) -> list[str]:

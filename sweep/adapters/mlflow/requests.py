@@ -5,13 +5,12 @@ Metrics of a run are held back and sent together, when the run ends or every few
 
 from collections import defaultdict, deque
 from functools import partial
-from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 
-from sweep.adapters.mlflow.example_files import hand_over
 from sweep.adapters.mlflow.known import SweepRuns
+from sweep.adapters.mlflow.run_files import hand_over, places
 from sweep.adapters.mlflow.spool import Record
 from sweep.referee.stores import Metrics
 
@@ -77,8 +76,9 @@ class Requests:
             self._held[key].extend(_metrics(record["row"], record["at"], epoch))
 
     def _attach(self, record: Record) -> None:
-        for path in map(Path, record["files"]):
-            hand_over(path, partial(self._client.log_artifact, self._ids[record["key"]]))
+        send = partial(self._client.log_artifact, self._ids[record["key"]])
+        for path, root in places(record):
+            hand_over(path, root, send)
 
     def _close(self, record: Record) -> None:
         key = record["key"]

@@ -30,8 +30,8 @@ from sqlalchemy import bindparam, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 
-from sweep.adapters.mlflow.example_files import hand_over
 from sweep.adapters.mlflow.known import SweepRuns
+from sweep.adapters.mlflow.run_files import hand_over, places
 from sweep.adapters.mlflow.spool import Record
 
 # What MLflow keeps in place of an infinite value.
@@ -51,7 +51,7 @@ class _Batch:
     params: list[Row] = field(default_factory=list)
     metrics: list[Row] = field(default_factory=list)
     epochs: dict[str, int] = field(default_factory=dict)
-    files: list[tuple[str, Path]] = field(default_factory=list)
+    files: list[tuple[str, Path, Path]] = field(default_factory=list)
 
     def move(self, run_id: str, change: Row) -> None:
         """Change a run's status, and its end where it has one."""
@@ -101,8 +101,8 @@ class Rows:
         self._write(batch)
         self._unborn -= batch.born.keys()
         self._epochs |= batch.epochs
-        for run_id, path in batch.files:
-            hand_over(path, get_artifact_repository(self._place(run_id)).log_artifact)
+        for run_id, path, root in batch.files:
+            hand_over(path, root, get_artifact_repository(self._place(run_id)).log_artifact)
         records.clear()
 
     def write_held(self) -> None:
@@ -121,7 +121,7 @@ class Rows:
                     batch.epochs[key] = record["epoch"]
                     batch.measure(run_id, record["row"], record["at"], record["epoch"])
             case "attach":
-                batch.files += [(run_id, Path(path)) for path in record["files"]]
+                batch.files += [(run_id, *place) for place in places(record)]
             case _:
                 batch.measure(run_id, record["row"], record["at"], trained)
                 batch.tag(run_id, record["tags"])

@@ -4,17 +4,17 @@ import hashlib
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from sweep.adapters.mlflow.example_files import write_examples
 from sweep.adapters.mlflow.known import EPOCHS, STATUS, SweepRuns
+from sweep.adapters.mlflow.run_files import write_run_files
 from sweep.adapters.mlflow.spool import Record, Spool
 from sweep.adapters.mlflow.writer import Writer
 from sweep.plan.plan import Plan, spec_hash
 from sweep.plan.run_settings import run_settings
-from sweep.plan.tasks import CohortTask, LaneTask
+from sweep.plan.student_description import describe_student
+from sweep.plan.tasks import CohortTask, LaneOutcome, LaneTask
 from sweep.referee.states import ENDED, State
 from sweep.referee.stores import EndedRun, Metrics
 from sweep.version import code_version
@@ -77,11 +77,15 @@ class MlflowTracker:
             ]
         )
 
-    def attach(self, key: str, examples: Mapping[str, Any]) -> None:
-        """What a run knows of its training examples, as files among its artifacts."""
+    def attach(self, task: CohortTask, key: str, outcome: LaneOutcome) -> None:
+        """What a confirm run leaves beside its metrics, as files among its artifacts."""
         place = self._outbox / hashlib.sha256(key.encode()).hexdigest()[:16]
-        files = [str(path) for path in write_examples(place, examples)]
-        self._writer.keep([{"do": "attach", "key": key, "files": files}])
+        description = None
+        if self._plan.spec.confirm.keeps_students:
+            lane = next(lane for lane in task.lanes if lane.key == key)
+            description = describe_student(self._plan, task, lane, outcome)
+        files = [str(path) for path in write_run_files(place, outcome, description)]
+        self._writer.keep([{"do": "attach", "key": key, "files": files, "root": str(place)}])
 
     def close(self, key: str, state: State, metrics: Metrics, reason: str = "") -> None:
         """A run that ends, with its last metrics and its true state."""

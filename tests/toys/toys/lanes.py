@@ -14,9 +14,11 @@ from torch import Tensor
 
 from trainers.data.dataset import Dataset
 from trainers.data.splits import split_rows, use_clean
+from trainers.evaluation import frozen_output
+from trainers.lanes.network import LaneNetwork
 from trainers.lanes.seeds import numpy_generator
 from trainers.settings import SPLITS, DataSpec, LaneSource
-from trainers.task import KeptOutputs, TaskData
+from trainers.task import KeptOutputs, StudentModule, TaskData
 
 Noise = Callable[[NDArray[np.int64], float, np.random.Generator], NDArray[np.int64]]
 
@@ -86,6 +88,13 @@ class ToyData(TaskData):
             "corrupted": self.corrupted[lane].numpy(),
         }
 
+    def predictions(self, student: LaneNetwork, split: str) -> list[dict[str, NDArray[Any]]]:
+        z = frozen_output(student, self, split).logits
+        return [
+            {"row": rows.numpy(), "logit": of_lane.numpy()}
+            for rows, of_lane in zip(self._rows[split], z, strict=True)
+        ]
+
     def keep(self, lanes: Tensor) -> None:
         self._rows = {s: t[lanes] for s, t in self._rows.items()}
         self._labels = {s: t[lanes] for s, t in self._labels.items()}
@@ -96,6 +105,18 @@ class ToyData(TaskData):
     @abstractmethod
     def keep_teachers(self, lanes: Tensor) -> None:
         """Cut what is kept of teachers down to ``lanes``."""
+
+
+class Bare(StudentModule):
+    """A network that is shown what the data set has."""
+
+    def __init__(self, network: LaneNetwork, facts: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.network, self.shape = network.single(), tuple(facts["shape"])
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.network(x)
+        return logits
 
 
 def kept(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from toys.datasets import ITEMS, USERS, Pairs
-from toys.lanes import ToyData, kept
+from toys.lanes import Bare, ToyData, kept
 from toys.rows import flip_likes
 from trainers.classes.metrics import MEASURES
 from trainers.classes.terms import ClassTargets, ClassTerms
@@ -111,3 +111,9 @@ class PairTask(Task):
         with evaluation_mode(network):
             z = network(data._pairs.expand(data.lanes, *data._pairs.shape)).logits
         return [{"logits": lane.numpy()} for lane in z]
+
+    def facts(self, dataset: Dataset) -> dict[str, Any]:
+        return {"shape": list(dataset.shape)}
+
+    def student(self, model: ModelSpec, facts: Mapping[str, Any]) -> Bare:
+        return Bare(Embeddings(model, [torch.Generator()]), facts)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from toys.datasets import TAGS, VOCABULARY, Sequences
-from toys.lanes import ToyData, kept
+from toys.lanes import Bare, ToyData, kept
 from toys.rows import shift_tags
 from trainers.classes.losses import cross_entropy, distillation
 from trainers.classes.terms import temperature
@@ -178,3 +178,9 @@ class SequenceTask(Task):
         own = data._tokens != NOTHING
         offsets = torch.cat([torch.zeros(1, dtype=torch.int64), data._lengths.cumsum(0)])
         return [{"logits": lane[own].numpy(), "offsets": offsets.numpy()} for lane in z]
+
+    def facts(self, dataset: Dataset) -> dict[str, Any]:
+        return {"shape": list(dataset.shape)}
+
+    def student(self, model: ModelSpec, facts: Mapping[str, Any]) -> Bare:
+        return Bare(Tagger(model, [torch.Generator()]), facts)

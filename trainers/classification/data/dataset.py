@@ -1,8 +1,8 @@
 """A data set of examples with one class each, in memory."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,27 @@ from numpy.typing import NDArray
 from trainers.data import dataset
 from trainers.data.arrays import read_labels
 from trainers.data.errors import DataError
+from trainers.data.fingerprint import ABOUT
 from trainers.settings import DataSpec
+
+
+@dataclass(frozen=True)
+class Standard:
+    """What raw numbers are standardised by: their ``scale``, then mean and standard deviation, one
+    for each channel (the first dimension of an input) or one for all."""
+
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    scale: float = 255.0
+
+    def apply(self, raw: NDArray[Any]) -> NDArray[np.float32]:
+        """Raw inputs (n, channels, ...) to (raw / scale - mean) / std."""
+        shape = (1, -1, *[1] * (raw.ndim - 2))
+        inputs = raw.astype(np.float32)
+        inputs /= self.scale
+        inputs -= np.asarray(self.mean, dtype=np.float32).reshape(shape)
+        inputs /= np.asarray(self.std, dtype=np.float32).reshape(shape)
+        return inputs
 
 
 @dataclass(frozen=True)
@@ -19,6 +39,10 @@ class Dataset(dataset.Dataset):
 
     Inputs of images are (N, channels, height, width). ``file_labels``: labels (N,) from a file of
     the user's, for noise of the kind ``file``.
+
+    What a student has to be told beside its weights: ``standard``, by which raw inputs became
+    ``inputs`` (None: they are raw); ``class_names``, in the order of the labels; ``columns``, the
+    names of the D numbers of an input that is a row of a table.
     """
 
     inputs: NDArray[np.float32]
@@ -26,6 +50,9 @@ class Dataset(dataset.Dataset):
     classes: int
     official_test: int = 0
     file_labels: NDArray[np.int64] | None = None
+    standard: Standard | None = field(default=None, metadata={ABOUT: True})
+    class_names: tuple[str, ...] | None = field(default=None, metadata={ABOUT: True})
+    columns: tuple[str, ...] | None = field(default=None, metadata={ABOUT: True})
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -40,7 +67,13 @@ class Dataset(dataset.Dataset):
 
     def take(self, rows: NDArray[np.int64], official_test: int) -> "Dataset":
         given = None if self.file_labels is None else self.file_labels[rows]
-        return Dataset(self.inputs[rows], self.labels[rows], self.classes, official_test, given)
+        return replace(
+            self,
+            inputs=self.inputs[rows],
+            labels=self.labels[rows],
+            official_test=official_test,
+            file_labels=given,
+        )
 
     def problem(self, spec: DataSpec) -> str | None:
         if not len(self.labels) or self.classes < 2:
@@ -94,23 +127,6 @@ class Images(NamedTuple):
     labels: NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Standard:
-    """What images are standardised by, per channel: mean and standard deviation in [0, 1]."""
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-    def apply(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Pixels (n, channels, H, W) in [0, 255] to (pixel / 255 - mean) / std."""
-        shape = (1, len(self.mean), 1, 1)
-        inputs = pixels.astype(np.float32)
-        inputs /= 255
-        inputs -= np.asarray(self.mean, dtype=np.float32).reshape(shape)
-        inputs /= np.asarray(self.std, dtype=np.float32).reshape(shape)
-        return inputs
-
-
 def of_images(
     train: Sequence[Images], test: Sequence[Images], classes: int, standard: Standard
 ) -> Dataset:
@@ -119,4 +135,4 @@ def of_images(
     pixels = np.concatenate([part.pixels for part in parts])
     labels = np.concatenate([part.labels for part in parts])
     tests = sum(len(part.labels) for part in test)
-    return Dataset(standard.apply(pixels), labels, classes, tests)
+    return Dataset(standard.apply(pixels), labels, classes, tests, standard=standard)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from trainers.classification.data.cifar import CIFAR10, CIFAR100, load_cifar, missing_cifar
-from trainers.classification.data.dataset import Dataset
+from trainers.classification.data.dataset import Dataset, Standard
 from trainers.classification.data.fashion_mnist import fashion_mnist, missing_fashion_mnist
 from trainers.classification.data.image_folder import image_folder, missing_image_folder
 from trainers.classification.data.own import npz, parquet
@@ -89,8 +89,9 @@ def _digits() -> Dataset:
     from sklearn.datasets import load_digits
 
     bunch: Any = load_digits()
-    inputs = np.asarray(bunch.data / 16.0, dtype=np.float32).reshape(-1, 1, 8, 8)
-    return Dataset(inputs, np.asarray(bunch.target, dtype=np.int64), classes=10)
+    standard = Standard(scale=16)
+    inputs = standard.apply(np.asarray(bunch.data).reshape(-1, 1, 8, 8))
+    return Dataset(inputs, np.asarray(bunch.target, dtype=np.int64), classes=10, standard=standard)
 
 
 DATASETS: Mapping[str, DatasetEntry] = {

@@ -205,6 +205,14 @@ class LaneData(TaskData):
             "corrupted": known.given != known.true,
         }
 
+    def predictions(self, student: LaneNetwork, split: str) -> list[dict[str, NDArray[Any]]]:
+        z, y = frozen_output(student, self, split).logits, self.labels(split)
+        parts = zip(self._rows[split], y, z, strict=True)
+        return [
+            {name: t.cpu().numpy() for name, t in zip(("row", "label", "logit"), of, strict=True)}
+            for of in parts
+        ]
+
     def draws(self) -> dict[str, Any]:
         return {"augment": places(self._shakes)}
 

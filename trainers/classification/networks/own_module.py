@@ -27,6 +27,8 @@ CHECKED = 2  # examples in the batch that a module is tried on
 class OwnModule(LaneNetwork):
     """One lane of the module at ``spec.path``; parameters and buffers get a lane dimension of 1."""
 
+    inside = "module."
+
     def __init__(
         self,
         spec: ModelSpec,
@@ -46,7 +48,7 @@ class OwnModule(LaneNetwork):
             self.module = _load(spec)
             self._read: list[Tensor] = []
             head = _head(self.module, spec)
-            head.register_forward_pre_hook(self._note_features)
+            self._hook = head.register_forward_pre_hook(self._note_features)
             self.widest = self._try(spec, shape, classes, head)
         for tensor in [*self.module.parameters(), *self.module.buffers()]:
             tensor.data = tensor.data.unsqueeze(0)
@@ -64,6 +66,13 @@ class OwnModule(LaneNetwork):
                 if given[name] is not views[name]:  # the module put a new tensor in its place
                     buffer.copy_(given[name].unsqueeze(0))
         return Output(self._read.pop().unsqueeze(0), logits.unsqueeze(0))
+
+    def single(self) -> nn.Module:
+        """The module itself, as it is without almkd."""
+        self._hook.remove()
+        for tensor in [*self.module.parameters(), *self.module.buffers()]:
+            tensor.data = tensor.data.squeeze(0)
+        return self.module
 
     def own_state(self) -> dict[str, Any]:
         return {"random": self._random.unsqueeze(0)}

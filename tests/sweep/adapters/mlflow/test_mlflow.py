@@ -13,13 +13,21 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
+from safetensors.numpy import load_file
 
 from sweep.adapters.mlflow.example_files import write_examples
 from sweep.adapters.mlflow.store import MlflowStore
 from sweep.adapters.mlflow.tracking import MlflowTracker
 from sweep.errors import BadInput
 from sweep.plan.plan import Plan
-from sweep.plan.tasks import CohortTask, confirm_cohort, search_cohort, teacher_cohort
+from sweep.plan.tasks import (
+    CohortTask,
+    LaneOutcome,
+    TrainedStudent,
+    confirm_cohort,
+    search_cohort,
+    teacher_cohort,
+)
 from sweep.run import Places, open_store
 from tests.sweep.specs import small_spec
 
@@ -306,6 +314,22 @@ def _artifacts(store: MlflowStore, key: str, tmp_path: Path) -> Path:
     return Path(client.download_artifacts(_runs(store)[key].info.run_id, "", str(tmp_path)))
 
 
+def _outcome(examples: dict[str, Any]) -> LaneOutcome:
+    """What a confirm run leaves."""
+    logits = np.arange(6, dtype=np.float32).reshape(2, 3)
+    return LaneOutcome(
+        epochs=2,
+        best_epoch=1,
+        best={"validation_accuracy": 90.0},
+        test={"test_accuracy": 88.0},
+        examples=examples,
+        predictions={"row": np.array([5, 8]), "label": np.array([1, 1]), "logit": logits},
+        student=TrainedStudent(
+            {"head.weight": np.ones((3, 2), np.float32)}, {"class_names": ["a", "b", "c"]}
+        ),
+    )
+
+
 def test_confirm_run_keeps_its_labels_and_weights(
     store: MlflowStore, places: Places, tmp_path: Path
 ) -> None:
@@ -320,7 +344,7 @@ def test_confirm_run_keeps_its_labels_and_weights(
     }
     with _tracking(store, places) as tracker:
         tracker.open(task)
-        tracker.attach(key, examples)
+        tracker.attach(task, key, _outcome(examples))
         tracker.close(key, "complete", {})
     place = _artifacts(store, key, tmp_path)
     table = pd.read_parquet(place / "examples.parquet")
@@ -354,12 +378,59 @@ def test_files_on_their_way_are_sent_by_the_next_launch(
     examples = {"row": label, "label": label, "true_label": label, "corrupted": clean}
     with _tracking(store, places) as tracker:
         tracker.open(task)
-        tracker.attach(key, examples)
+        tracker.attach(task, key, _outcome(examples))
         spooled = (places.runs_dir / "spool").read_bytes()
     (places.runs_dir / "spool").write_bytes(spooled)  # as if it had been killed before
     with _tracking(store, places):
         pass
-    assert (_artifacts(store, key, tmp_path) / "labels.json").exists()
+    place = _artifacts(store, key, tmp_path)
+    assert (place / "labels.json").exists()
+    assert sorted(path.name for path in (place / "student").iterdir()) == [
+        "student.json", "student.safetensors",
+    ]  # fmt: skip
+    assert not list((places.runs_dir / "outbox").iterdir())
+
+
+def test_confirm_run_keeps_its_student_and_its_predictions(
+    store: MlflowStore, places: Places, tmp_path: Path
+) -> None:
+    task = confirm_cohort(PLAN, PLAN.searches_of(CELL)[0], 0, VALUES, (1,))
+    key = task.lanes[0].key
+    with _tracking(store, places) as tracker:
+        tracker.open(task)
+        tracker.attach(task, key, _outcome({"row": np.array([0]), "corrupted": np.array([False])}))
+        tracker.close(key, "complete", {})
+    place = _artifacts(store, key, tmp_path)
+    predictions = pd.read_parquet(place / "predictions.parquet")
+    assert predictions.columns.tolist() == ["row", "label", "logit_0", "logit_1", "logit_2"]
+    assert predictions["row"].tolist() == [5, 8]
+    assert predictions["logit_2"].tolist() == [2, 5]
+    assert load_file(place / "student" / "student.safetensors").keys() == {"head.weight"}
+    told = json.loads((place / "student" / "student.json").read_text(encoding="utf-8"))
+    assert told["network"]["name"] == task.spec.model.name
+    assert told["class_names"] == ["a", "b", "c"]
+    assert told["trained"]["sweep"] == "small"
+    assert told["trained"]["label"] == task.spec.method
+    assert told["trained"]["seed"] == 1
+    assert told["trained"]["hyperparameters"].items() >= VALUES.items()
+    assert told["metrics"] == {"validation_accuracy": 90.0, "test_accuracy": 88.0}
+
+
+def test_no_student_is_kept_where_none_is_asked_for(
+    store: MlflowStore, places: Places, tmp_path: Path
+) -> None:
+    plan = Plan(small_spec({"conditions.noise_rate": [0.4], "confirm.keep_students": "none"}))
+    task = confirm_cohort(plan, plan.searches_of(CELL)[0], 0, VALUES, (1,))
+    key = task.lanes[0].key
+    runs = store.open_sweep(plan)
+    tracker = MlflowTracker(plan, runs, places.runs_dir / "spool")
+    tracker.open(task)
+    tracker.attach(task, key, _outcome({"row": np.array([0]), "corrupted": np.array([False])}))
+    tracker.close(key, "complete", {})
+    tracker.flush()
+    place = _artifacts(store, key, tmp_path)
+    assert (place / "predictions.parquet").exists()
+    assert not (place / "student").exists()
 
 
 def test_examples_without_classes_leave_what_their_task_knows(tmp_path: Path) -> None:

@@ -1,0 +1,63 @@
+"""A classifier by itself: raw inputs to logits, without lanes, sweep or data set.
+
+B examples, C classes.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from trainers.classification.data.dataset import Dataset, Standard
+from trainers.task import StudentModule
+
+
+class Classifier(StudentModule):
+    """Raw inputs ``(B, *shape)``, of any type of number, to logits ``(B, C)``; one input alone,
+    ``shape``, to ``(C,)``.
+
+    Raw: pixels or numbers as their files have them; standardising them is the first thing done
+    here. ``class_names``: the classes in the order of the logits.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: nn.Module, facts: Mapping[str, Any]) -> None:
+        """``facts``: as `facts_of` has them."""
+        super().__init__()
+        self.shape = tuple(facts["shape"])
+        self.class_names: tuple[str, ...] = tuple(facts["class_names"])
+        standard = Standard(**facts["preprocessing"]) if facts["preprocessing"] else None
+        self.network = network
+        self.scale = standard.scale if standard else 1.0
+        per_channel = (-1, *[1] * (len(self.shape) - 1))
+        for name, values in (
+            ("mean", standard.mean if standard else (0.0,)),
+            ("std", standard.std if standard else (1.0,)),
+        ):
+            # Not of the weights: it is told with the facts.
+            self.register_buffer(name, torch.tensor(values).view(per_channel), persistent=False)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        alone = inputs.dim() == len(self.shape)
+        batch = inputs.unsqueeze(0) if alone else inputs
+        standardised = (batch.float() / self.scale - self.mean) / self.std
+        logits: Tensor = self.network(standardised)
+        return logits.squeeze(0) if alone else logits
+
+
+def facts_of(dataset: Dataset) -> dict[str, Any]:
+    """What a classifier of these examples has to be told beside its network and weights, as plain
+    values: ``shape`` of one input, ``class_names``, ``columns`` of a table, ``preprocessing``."""
+    standard = dataset.standard
+    names = dataset.class_names or tuple(str(c) for c in range(dataset.classes))
+    return {
+        "shape": list(dataset.shape),
+        "class_names": list(names),
+        "columns": list(dataset.columns) if dataset.columns else None,
+        "preprocessing": {
+            "scale": standard.scale, "mean": list(standard.mean), "std": list(standard.std),
+        } if standard else None,
+    }  # fmt: skip

@@ -1,0 +1,114 @@
+"""Trained students as files: their weights in safetensors, and beside them, as JSON, all else that
+it takes to use them. Nothing of a sweep is needed, and nothing is unpickled.
+
+``student.json`` has ``task``, ``network`` (name and sizes), what the task says of its inputs and
+outputs (``shape``, ``class_names``, ``preprocessing``, ...), and whatever its writer adds.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import save
+from safetensors.torch import load_file
+
+from trainers.own import CodeNotAllowed, OwnCodeError, without_code
+from trainers.registry import TASKS
+from trainers.settings import ModelSpec
+from trainers.task import StudentModule
+
+WEIGHTS_FILE, DESCRIPTION_FILE = "student.safetensors", "student.json"
+FORMAT = 1
+# A network of the user's own, whose code runs when it is made.
+OWN = "module"
+
+
+class StudentError(ValueError):
+    """Files that give no student; the message says why, and the remedy."""
+
+
+def write_student(
+    directory: Path, weights: Mapping[str, NDArray[Any]], description: Mapping[str, Any]
+) -> list[Path]:
+    """Write a student's two files into ``directory``, which is there."""
+    tensors = {name: np.ascontiguousarray(array) for name, array in weights.items()}
+    # Not `save_file`, whose files nobody but their owner can read.
+    (directory / WEIGHTS_FILE).write_bytes(save(tensors))
+    text = json.dumps({"format": FORMAT, **description}, indent=2)
+    (directory / DESCRIPTION_FILE).write_text(text + "\n", encoding="utf-8")
+    return [directory / WEIGHTS_FILE, directory / DESCRIPTION_FILE]
+
+
+def describe(directory: str | Path) -> dict[str, Any]:
+    """What ``student.json`` of a directory says; StudentError where it is not there or broken."""
+    file = Path(directory).expanduser() / DESCRIPTION_FILE
+    try:
+        description: Any = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StudentError(
+            f"{file}: cannot be read ({error}); name a directory that almkd students wrote"
+        ) from None
+    if not isinstance(description, dict) or description.get("format") != FORMAT:
+        raise StudentError(f"{file}: is not of format {FORMAT}; write the student again")
+    return description
+
+
+def load_student(directory: str | Path, allow_code: bool = False) -> StudentModule:
+    """The student that ``almkd students`` wrote into ``directory``, ready to predict.
+
+    A `torch.nn.Module` in evaluation mode that takes raw inputs ``(B, *shape)``, or one alone,
+    preprocessing included; of a classifier logits ``(B, C)`` come out, and ``class_names`` has the
+    classes. Its ``network`` holds what was trained. ``allow_code``: a network of the user's own
+    (``module``) is made by running its code, which has to be importable.
+
+    StudentError where the files are missing or broken, or that code may not run.
+    """
+    place = Path(directory).expanduser()
+    description = describe(place)
+    student = _made(place, description, allow_code)
+    try:
+        weights = load_file(place / WEIGHTS_FILE)
+    except (OSError, SafetensorError) as error:
+        raise StudentError(f"{place / WEIGHTS_FILE}: cannot be read ({error})") from None
+    try:
+        student.network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise StudentError(
+            f"{place / WEIGHTS_FILE}: these weights are not of the network that "
+            f"{DESCRIPTION_FILE} names: {error}"
+        ) from None
+    return student.eval()
+
+
+def _made(place: Path, description: Mapping[str, Any], allow_code: bool) -> StudentModule:
+    """The student with arbitrary weights."""
+    network = description["network"]
+    model = ModelSpec(network["name"], network["sizes"])
+    if not allow_code and model.name == OWN:
+        raise StudentError(_not_allowed(place, network["sizes"]["path"]))
+    try:
+        if allow_code:
+            return TASKS[description["task"]].load().student(model, description)
+        with without_code():
+            return TASKS[description["task"]].load().student(model, description)
+    except CodeNotAllowed as needed:
+        raise StudentError(_not_allowed(place, needed.path)) from None
+    except (ValueError, KeyError, OwnCodeError) as error:
+        raise StudentError(f"{place / DESCRIPTION_FILE}: {error}") from error
+
+
+def _not_allowed(place: Path, path: str) -> str:
+    return (
+        f"{place}: this student is made by code of your own, {path}; if you trust it, allow it to "
+        "run (allow_code=True, on the command line --allow-code)"
+    )
+
+
+def plain_weights(weights: Mapping[str, torch.Tensor], inside: str) -> dict[str, NDArray[Any]]:
+    """A lane's parameters and buffers under the names that the network has without lanes."""
+    return {name.removeprefix(inside): tensor.numpy() for name, tensor in weights.items()}
