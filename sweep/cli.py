@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from sweep.commands import catalogue, launching, monitoring, results, training
+from sweep.commands import catalogue, launching, monitoring, results, students, training
 from sweep.commands.launching import INTERRUPTED
 from sweep.errors import BadInput, SweepFailed
 from sweep.garbage_collection import collect_seldom
@@ -29,6 +29,7 @@ COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("stop", monitoring.stop),
     ("compare", results.compare),
     ("export", results.export),
+    ("students", students.students),
     ("ui", results.ui),
     ("presets", catalogue.presets),
     ("tasks", catalogue.tasks),

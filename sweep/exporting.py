@@ -69,7 +69,7 @@ def export(excerpt: Excerpt, places: Places, out: Path | None) -> int:
         found = [(store.record(name), store.spec(name).seed) for name in excerpt.sweeps]
     sources = [Source(_about(record, excerpt.metric), seed, histories) for record, seed in found]
 
-    where = [_where(text, [source.record for source in sources]) for text in excerpt.where]
+    where = [parse_where(text, [source.record for source in sources]) for text in excerpt.where]
 
     def write(stream: BinaryIO) -> int:
         if excerpt.wide:
@@ -88,7 +88,7 @@ def export(excerpt: Excerpt, places: Places, out: Path | None) -> int:
     return rows
 
 
-def _where(text: str, records: Sequence[SweepRecord]) -> Where:
+def parse_where(text: str, records: Sequence[SweepRecord]) -> Where:
     """A filter as it was written; BadInput where a sweep has no such column or value."""
     column, equals, value = text.partition("=")
     if not equals:

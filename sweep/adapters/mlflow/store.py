@@ -27,6 +27,7 @@ from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
+from sweep.adapters.mlflow.artifacts import Artifacts
 from sweep.adapters.mlflow.content import Content, as_begun, kept_by, taken_up
 from sweep.adapters.mlflow.database import silence
 from sweep.adapters.mlflow.histories import MlflowHistories
@@ -201,6 +202,15 @@ class MlflowStore:
         plan = Plan(self.spec(name))
         runs = children(self.uri, parent.info.experiment_id, parent.info.run_id)
         return to_record(plan, runs)
+
+    def content(self, plan: Plan) -> Content:
+        """What a sweep keeps of the content it reads; BadInput where ``plan`` read other content
+        under the same names."""
+        return taken_up(plan, self._find(plan.spec.name).data.tags, named_by(plan.spec))
+
+    def artifacts(self) -> Artifacts:
+        """The files of runs."""
+        return Artifacts(self.uri)
 
     def fingerprints(self, name: str) -> dict[str, str]:
         """Of what a sweep read from files, by what it is, in words; empty where nothing is kept."""
