@@ -1,14 +1,18 @@
 """Tables of finished or running sweeps, from the tracking store to a file."""
 
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from sweep.adapters.mlflow.run_files import FetchedPredictions
+from sweep.adapters.mlflow.store import MlflowStore
 from sweep.compare.export import TABLES, Source, Where, write_long, write_wide
 from sweep.compare.formats import BINARY, WRITERS
 from sweep.compare.paper import Spread
+from sweep.compare.predictions import predictions_columns
 from sweep.compare.records import SweepRecord
 from sweep.errors import BadInput, unknown
 from sweep.run import Places, joined_record, open_store
@@ -61,13 +65,23 @@ def export(excerpt: Excerpt, places: Places, out: Path | None) -> int:
     """
     excerpt.check(out)
     store = open_store(places, must_exist=True)
+    with tempfile.TemporaryDirectory(prefix="almkd-") as scratch:
+        return _export(excerpt, store, out, Path(scratch))
+
+
+def _export(excerpt: Excerpt, store: MlflowStore, out: Path | None, scratch: Path) -> int:
     histories = store.histories()
     if excerpt.together:
         whole = joined_record(excerpt.sweeps, store)
         found = [(whole.record, whole.spec.seed)]
     else:
         found = [(store.record(name), store.spec(name).seed) for name in excerpt.sweeps]
-    sources = [Source(_about(record, excerpt.metric), seed, histories) for record, seed in found]
+    kept = FetchedPredictions(store.artifacts(), scratch)
+    sources = [
+        Source(_about(record, excerpt.metric), seed, histories, kept) for record, seed in found
+    ]
+    if excerpt.table == "predictions":
+        _check_predictions(sources)
 
     where = [parse_where(text, [source.record for source in sources]) for text in excerpt.where]
 
@@ -86,6 +100,16 @@ def export(excerpt: Excerpt, places: Places, out: Path | None) -> int:
     finally:
         part.unlink(missing_ok=True)
     return rows
+
+
+def _check_predictions(sources: Sequence[Source]) -> None:
+    """BadInput where a sweep kept none, as those of earlier versions."""
+    for source in sources:
+        if not predictions_columns(source.record, source.predictions):
+            raise BadInput(
+                f"{source.record.name}: no finished confirm run kept its predictions; launch it "
+                "with this version, under another name with --fork NAME"
+            )
 
 
 def parse_where(text: str, records: Sequence[SweepRecord]) -> Where:

@@ -355,6 +355,9 @@ def _train(
             f"{spec.name}: no cell could be confirmed; almkd export {spec.name} --table trials "
             "gives the reasons"
         )
+    from sweep.best_students import log_best_students
+
+    log_best_students(spec.name, store)
     store.close_sweep(spec.name, "complete")
     return work
 

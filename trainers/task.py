@@ -245,15 +245,21 @@ class TaskData(ABC):
         """Cut the stack down to ``lanes`` (indices)."""
 
 
-class StudentModule(nn.Module):
+class StudentModule(nn.Module, ABC):
     """A student without lanes that takes raw inputs, preprocessing included.
 
     ``network``: what was trained, whose parameters and buffers are all that is kept of it.
-    ``shape``: of one raw input.
+    ``shape``: of one raw input; ``columns``: what its numbers are called, where it is a row of a
+    table whose columns have names.
     """
 
     network: nn.Module
     shape: tuple[int, ...]
+    columns: tuple[str, ...] | None = None
+
+    @abstractmethod
+    def table(self, outputs: Tensor) -> dict[str, NDArray[Any]]:
+        """What is told of a batch of outputs: a column of a table each, with an example per row."""
 
 
 class Task(ABC):

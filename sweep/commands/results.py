@@ -61,7 +61,9 @@ def export(  # noqa: PLR0913, PLR0917 - an option each
         list[str] | None,
         typer.Option("--sweep", metavar="SWEEP", help="Another sweep, below it; may be repeated."),
     ] = None,
-    table: Annotated[str, typer.Option(help="comparison, trials or curves.")] = "comparison",
+    table: Annotated[
+        str, typer.Option(help="comparison, trials, curves or predictions.")
+    ] = "comparison",
     form: Annotated[
         str, typer.Option("--format", help="csv, parquet, json, markdown, latex or html.")
     ] = "csv",

@@ -46,6 +46,13 @@ def students(  # noqa: PLR0913, PLR0917 - an option each
             help="state-dict; or beside it torch-export or onnx, which run without almkd.",
         ),
     ] = "state-dict",
+    register: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Have the best of the one cell that is chosen in MLflow's registry, too.",
+        ),
+    ] = None,
     runs_dir: RunsOption = DEFAULT_RUNS,
     tracking_uri: TrackingOption = None,
     allow_code: CodeOption = False,
@@ -69,6 +76,12 @@ def students(  # noqa: PLR0913, PLR0917 - an option each
     store = open_store(kept, must_exist=True)
     wanted = Wanted(tuple(methods or ()), tuple(where or ()), tuple(seeds or ()), best)
     runs = select(store.record(sweep), wanted)
+
+    if register is not None:
+        from sweep.best_students import register as run_register
+
+        version = run_register(sweep, runs, store, register)
+        typer.echo(f"registered as version {version} of {register}", err=True)
 
     def tell(line: str) -> None:
         typer.echo(line, err=True)

@@ -1,4 +1,4 @@
-"""The three tables of one or several sweeps, in any format."""
+"""The tables of one or several sweeps, in any format."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,16 +10,24 @@ from sweep.compare.comparison import comparison_table, trials_table
 from sweep.compare.curves import Histories, curves_columns, curves_pages
 from sweep.compare.formats import WRITERS
 from sweep.compare.paper import WIDE_TEXT, Spread, paper_table, side_by_side, wide_frame
+from sweep.compare.predictions import (
+    KeptPredictions,
+    key_columns,
+    predictions_columns,
+    predictions_pages,
+)
 from sweep.compare.records import SweepRecord
 
 
 @dataclass(frozen=True)
 class Source:
-    """A sweep to export: its record, the seed of its resampling, where its curves are read."""
+    """A sweep to export: its record, the seed of its resampling, where curves and predictions are
+    read."""
 
     record: SweepRecord
     seed: int
     histories: Histories
+    predictions: KeptPredictions
 
 
 def table_pages(sources: Sequence[Source], table: str) -> Iterator[pd.DataFrame]:
@@ -111,6 +119,16 @@ def _curves(sources: Sequence[Source]) -> Iterator[pd.DataFrame]:
             yield page.reindex(columns=columns)
 
 
+def _predictions(sources: Sequence[Source]) -> Iterator[pd.DataFrame]:
+    axes = dict.fromkeys(axis for source in sources for axis in source.record.axes)
+    columns = key_columns(list(axes))
+    said = [predictions_columns(source.record, source.predictions) for source in sources]
+    columns += dict.fromkeys(name for names in said for name in names)
+    for source in sources:
+        for page in predictions_pages(source.record, source.predictions):
+            yield page.reindex(columns=columns)
+
+
 def _stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     columns = dict.fromkeys(column for frame in frames for column in frame.columns)
     return pd.concat([f.reindex(columns=list(columns)) for f in frames], ignore_index=True)
@@ -121,4 +139,5 @@ TABLES: Mapping[str, Callable[[Sequence[Source]], Iterator[pd.DataFrame]]] = {
     "comparison": _comparison,
     "trials": _trials,
     "curves": _curves,
+    "predictions": _predictions,
 }

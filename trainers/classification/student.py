@@ -6,7 +6,9 @@ B examples, C classes.
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from trainers.classification.data.dataset import Dataset, Standard
@@ -29,6 +31,7 @@ class Classifier(StudentModule):
         super().__init__()
         self.shape = tuple(facts["shape"])
         self.class_names: tuple[str, ...] = tuple(facts["class_names"])
+        self.columns = tuple(facts["columns"]) if facts["columns"] else None
         standard = Standard(**facts["preprocessing"]) if facts["preprocessing"] else None
         self.network = network
         self.scale = standard.scale if standard else 1.0
@@ -46,6 +49,14 @@ class Classifier(StudentModule):
         standardised = (batch.float() / self.scale - self.mean) / self.std
         logits: Tensor = self.network(standardised)
         return logits.squeeze(0) if alone else logits
+
+    def table(self, outputs: Tensor) -> dict[str, NDArray[Any]]:
+        """``prediction``, the name of the class with the largest logit; its ``probability``; the
+        logits, ``logit_0`` and so on, in the order of ``class_names``."""
+        probability, best = outputs.softmax(-1).max(-1)
+        logits = {f"logit_{c}": column.numpy() for c, column in enumerate(outputs.unbind(-1))}
+        prediction = np.array(self.class_names, dtype=object)[best.numpy()]
+        return {"prediction": prediction, "probability": probability.numpy(), **logits}
 
 
 def facts_of(dataset: Dataset) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sweep.adapters.mlflow.artifacts import Artifacts
 from sweep.adapters.mlflow.example_files import write_examples
 from sweep.adapters.mlflow.spool import Record
 from sweep.atomic_files import replaced
@@ -36,6 +37,22 @@ def write_run_files(
         (directory / STUDENT).mkdir(exist_ok=True)
         files += write_student(directory / STUDENT, outcome.student.weights, description)
     return files
+
+
+class FetchedPredictions:
+    """`sweep.compare.predictions.KeptPredictions` over a store, each file fetched once."""
+
+    def __init__(self, artifacts: Artifacts, scratch: Path) -> None:
+        """``scratch``: an empty directory that takes them."""
+        self._artifacts, self._scratch = artifacts, scratch
+        self._found: dict[str, Path | None] = {}
+
+    def file(self, run_id: str) -> Path | None:
+        if run_id not in self._found:
+            place = self._scratch / run_id
+            place.mkdir()
+            self._found[run_id] = self._artifacts.fetch(run_id, PREDICTIONS_FILE, place)
+        return self._found[run_id]
 
 
 def places(record: Record) -> list[tuple[Path, Path]]:

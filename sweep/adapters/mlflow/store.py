@@ -212,6 +212,11 @@ class MlflowStore:
         """The files of runs."""
         return Artifacts(self.uri)
 
+    def experiment(self, name: str) -> str:
+        """The id of a sweep's experiment."""
+        experiment_id: str = self._find(name).info.experiment_id
+        return experiment_id
+
     def fingerprints(self, name: str) -> dict[str, str]:
         """Of what a sweep read from files, by what it is, in words; empty where nothing is kept."""
         return kept_by(self._find(name).data.tags)

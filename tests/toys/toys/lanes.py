@@ -118,6 +118,10 @@ class Bare(StudentModule):
         logits: Tensor = self.network(x)
         return logits
 
+    def table(self, outputs: Tensor) -> dict[str, NDArray[Any]]:
+        flat = outputs.flatten(1)
+        return {f"logit_{i}": column.numpy() for i, column in enumerate(flat.unbind(1))}
+
 
 def kept(
     outputs: Mapping[str, KeptOutputs], sources: Sequence[LaneSource], name: str

@@ -1,0 +1,132 @@
+"""The best student of each cell as a model in MLflow's sense: with a signature, an input example,
+and `mlflow.pyfunc.load_model` to predict with it.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import mlflow
+import mlflow.pyfunc
+import numpy as np
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities import LoggedModelOutput
+from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature, infer_signature
+from mlflow.types.schema import ColSpec, Schema, TensorSpec
+
+from sweep.adapters.mlflow import predictor
+from sweep.errors import BadInput
+from sweep.version import code_version
+from trainers.student_files import describe
+
+CELL = "cell"
+# All characters that a name of a model may not have.
+FORBIDDEN = str.maketrans(dict.fromkeys("/:.%\"'", "-"))
+
+
+class Models:
+    """The logged models of one tracking store."""
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+        self._client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+    def of(self, experiment_id: str) -> dict[str, tuple[str, str]]:
+        """The models of a sweep by cell: the model's id, and that of the run it came from."""
+        found: dict[str, tuple[str, str]] = {}
+        token = None
+        while True:
+            page = self._client.search_logged_models([experiment_id], page_token=token)
+            for model in page:
+                if CELL in model.tags and model.source_run_id:
+                    found[model.tags[CELL]] = (model.model_id, model.source_run_id)
+            token = page.token
+            if not token:
+                return found
+
+    def log(self, experiment_id: str, run_id: str, cell: str, directory: Path) -> None:
+        """Make a model of a student's files, as that of its cell."""
+        told = describe(directory)
+        metrics = {name: value for name, value in told["metrics"].items() if name[:5] == "test_"}
+        trained = told["trained"]
+        model = self._client.create_logged_model(
+            experiment_id,
+            name=cell.translate(FORBIDDEN),
+            source_run_id=run_id,
+            tags={CELL: cell, "code_version": code_version()},
+            params={
+                name: str(trained[name]) for name in ("dataset", "label", "seed", "best_epoch")
+            },
+            model_type=told["task"],
+        )
+        with TemporaryDirectory(prefix="almkd-") as scratch, _quiet():
+            place = Path(scratch) / "model"
+            _save(directory, told, place)
+            self._client.log_model_artifacts(model.model_id, str(place))
+        self._client.finalize_logged_model(model.model_id, "READY")
+        self._client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
+        for name, value in metrics.items():
+            self._client.log_metric(run_id, name, value, model_id=model.model_id)
+
+    def delete(self, model_id: str) -> None:
+        """Take a model away, as another student is the best of its cell now."""
+        self._client.delete_logged_model(model_id)
+
+    def register(self, model_id: str, run_id: str, name: str) -> str:
+        """Have a model in MLflow's registry under ``name``; the number of its version there."""
+        try:
+            self._client.create_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise BadInput(f"--register {name}: {error.message}") from None
+        with self._named_globally():
+            version = self._client.create_model_version(name, f"models:/{model_id}", run_id)
+        return str(version.version)
+
+    @contextmanager
+    def _named_globally(self) -> Iterator[None]:
+        """A database's registry looks a model up in the store that the process has in general."""
+        before = mlflow.get_tracking_uri()
+        mlflow.set_tracking_uri(self._uri)
+        try:
+            yield
+        finally:
+            mlflow.set_tracking_uri(before)
+
+
+def _save(directory: Path, told: Mapping[str, Any], place: Path) -> None:
+    """Write a student's files as a model on disk."""
+    columns, shape = told.get("columns"), told["shape"]
+    example: Any
+    if columns:
+        example = pd.DataFrame(np.zeros((1, len(columns))), columns=columns)
+        takes = Schema([ColSpec("double", name) for name in columns])
+    else:
+        example = np.zeros((1, *shape), np.float32)
+        takes = Schema([TensorSpec(np.dtype(np.float32), (-1, *shape))])
+    gives = infer_signature(model_output=predictor._load_pyfunc(str(directory)).predict(example))
+    mlflow.pyfunc.save_model(
+        place,
+        loader_module=predictor.__name__,
+        data_path=str(directory),
+        signature=ModelSignature(takes, gives.outputs),
+        input_example=example,
+        pip_requirements=["almkd"],
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without MLflow's remarks on how a model is served."""
+    logger = logging.getLogger("mlflow")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
