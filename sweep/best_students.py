@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from sweep.adapters.mlflow.models import Models
 from sweep.adapters.mlflow.run_files import STUDENT
 from sweep.adapters.mlflow.store import MlflowStore
-from sweep.confirm_runs import ConfirmRun, Wanted, select, winners
+from sweep.compare.confirm_runs import ConfirmRun, Wanted, select, winners
 from sweep.errors import BadInput
 
 

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from sweep.commands import catalogue, launching, monitoring, results, students, training
+from sweep.commands import catalogue, disk, launching, monitoring, results, students, training
 from sweep.commands.launching import INTERRUPTED
 from sweep.errors import BadInput, SweepFailed
 from sweep.garbage_collection import collect_seldom
@@ -31,6 +31,9 @@ COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("export", results.export),
     ("students", students.students),
     ("ui", results.ui),
+    ("du", disk.du),
+    ("gc", disk.gc),
+    ("rm", disk.rm),
     ("presets", catalogue.presets),
     ("tasks", catalogue.tasks),
     ("methods", catalogue.methods),

@@ -9,7 +9,8 @@ from typing import BinaryIO
 
 from sweep.adapters.mlflow.run_files import FetchedPredictions
 from sweep.adapters.mlflow.store import MlflowStore
-from sweep.compare.export import TABLES, Source, Where, write_long, write_wide
+from sweep.compare.conditions import parse_where
+from sweep.compare.export import TABLES, Source, write_long, write_wide
 from sweep.compare.formats import BINARY, WRITERS
 from sweep.compare.paper import Spread
 from sweep.compare.predictions import predictions_columns
@@ -110,23 +111,6 @@ def _check_predictions(sources: Sequence[Source]) -> None:
                 f"{source.record.name}: no finished confirm run kept its predictions; launch it "
                 "with this version, under another name with --fork NAME"
             )
-
-
-def parse_where(text: str, records: Sequence[SweepRecord]) -> Where:
-    """A filter as it was written; BadInput where a sweep has no such column or value."""
-    column, equals, value = text.partition("=")
-    if not equals:
-        raise BadInput(f"--where {text}: write it as NAME=VALUE, such as noise_rate=0.4")
-    where = Where(column, value)
-    for record in records:
-        known = record.conditions[0].columns
-        if column not in known:
-            raise BadInput(f"--where {text}: {unknown(f'axis of {record.name}', column, known)}")
-        values = dict.fromkeys(c.columns[column] for c in record.conditions)
-        if not any(where.keeps(v) for v in values):
-            there = ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in values)
-            raise BadInput(f"--where {text}: {record.name} has {column} {there}")
-    return where
 
 
 def _about(record: SweepRecord, metric: str | None) -> SweepRecord:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sweep.confirm_runs import ConfirmRun
+from sweep.compare.confirm_runs import ConfirmRun
 from sweep.errors import SweepFailed
 from sweep.foreground import Teachers, compute_as_workers_do, go_on
 from sweep.plan.content import fingerprints
@@ -59,7 +59,7 @@ class Again:
         search = next(s for s in self.plan.searches_of(cell) if run.seed in s.confirmed)
         task = confirm_cohort(self.plan, search, NO_TRIAL, run.values, (run.seed,))
         dataset = self.datasets[content_key(task.data)]
-        teachers = Teachers(dataset, self.places.runs_dir / "teachers")
+        teachers = Teachers(dataset, self.places.teachers)
         for job in dict.fromkeys(self.plan.jobs_of(cell, run.seed)):
             if not teachers.take(job):
                 self.tell(f"{run.cell} seed {run.seed}: training its teacher {job.key} again")

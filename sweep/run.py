@@ -66,6 +66,16 @@ class Places:
         """Whether there is a store of this machine's own."""
         return self.database.exists()
 
+    @property
+    def artifacts(self) -> Path:
+        """The files of runs in a store of this machine's own."""
+        return self.runs_dir / "artifacts"
+
+    @property
+    def teachers(self) -> Path:
+        """Trained teachers, which all sweeps share."""
+        return self.runs_dir / "teachers"
+
     def results(self, name: str) -> Path:
         """The directory of a sweep's tables, figures and report."""
         return self.sweep(name) / "results"
@@ -313,9 +323,8 @@ def open_store(places: Places, must_exist: bool = False) -> "MlflowStore":
             f"{places.runs_dir}: holds no sweeps; launch one, or name the directory with "
             "--runs-dir or the store with --tracking-uri"
         )
-    artifacts = places.runs_dir / "artifacts"
-    make_database(places.database, artifacts)
-    return MlflowStore(local_uri(places.database), artifacts)
+    make_database(places.database, places.artifacts)
+    return MlflowStore(local_uri(places.database), places.artifacts)
 
 
 def _train(
@@ -421,8 +430,9 @@ def _attempts(
     losses = 0
     while True:
         runs = store.open_sweep(plan)
-        teachers, checkpoints = places.runs_dir / "teachers", places.checkpoints(name)
-        stores = Stores(runs, spool, optuna, teachers, checkpoints, mlflow_credentials())
+        stores = Stores(
+            runs, spool, optuna, places.teachers, places.checkpoints(name), mlflow_credentials()
+        )
         try:
             return train_everything(
                 plan.spec, stores, datasets, watcher(console), say, _load_comparison

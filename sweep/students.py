@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweep.adapters.mlflow.run_files import STUDENT
-from sweep.confirm_runs import ConfirmRun
+from sweep.compare.confirm_runs import ConfirmRun
 from sweep.errors import BadInput
 from sweep.retraining import Again, Tell
 from sweep.run import Places

@@ -189,6 +189,10 @@ class DatasetEntry:
         return task == self.task
 
 
+# How often training holds a parameter: itself, velocity, gradient, its flat copy, the best epoch's.
+COPIES_OF_PARAMETERS = 5
+
+
 @dataclass(frozen=True, kw_only=True)
 class NetworkEntry:
     """A student or teacher.
@@ -198,8 +202,9 @@ class NetworkEntry:
     they train in turn. ``last_layer``: it ends in a linear map of features that it shows.
     ``implied``: sizes that follow from others where they are not given; ``problem``: what is wrong
     with sizes, or None; ``shape_problem``: why it cannot take inputs of a shape, or None.
-    ``lane_bytes``: about what a training step of one lane touches, from sizes, batch size and the
-    shape of an input; None where that is not known. ``tasks``, ``origin``: as of a method.
+    ``lane_bytes``: about what a training step of one lane touches, from sizes, batch size (0: the
+    parameters' copies alone) and the shape of an input; None where that is not known. ``tasks``,
+    ``origin``: as of a method.
     """
 
     what: ClassVar[str] = "sizes"

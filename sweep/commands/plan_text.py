@@ -1,15 +1,16 @@
 """What a plan says to a reader: counts, seeds, and what the seeds can and cannot show."""
 
-from sweep.compare.notation import counted
+from sweep.compare.notation import counted, size_text
 from sweep.compare.outlook import notes, reach
 from sweep.compare.records import SweepRecord
 from sweep.compare.statistics import smallest_reachable_p
+from sweep.plan.kept_files import predictions_bytes, students_bytes
 from sweep.plan.plan import Budget, Plan
 from sweep.spec.spec import SweepSpec
 from trainers.loading import counts
 
 # What is kept of a teacher is in single precision.
-BYTES, UNITS = 4, ("B", "KiB", "MiB", "GiB", "TiB")
+BYTES = 4
 
 
 def describe(spec: SweepSpec, seen: SweepRecord | None = None) -> list[str]:
@@ -28,6 +29,7 @@ def describe(spec: SweepSpec, seen: SweepRecord | None = None) -> list[str]:
         f"{'' if spec.search.per_seed else f', seed {plan.search_seed}'}",
         f"shortlist   {_shortlist(spec, budget)}",
         f"confirm     {budget.confirm_runs} runs, seeds {seeds[0]} to {seeds[-1]} for each cell",
+        f"keeps       {_kept(plan)}",
         f"epochs      at most {budget.student_epochs:,} of students, if nothing is pruned; "
         f"{_share(budget.shortlist_runs, budget)} of the runs are the shortlist's, "
         f"{_share(budget.confirm_runs, budget)} confirm's",
@@ -81,10 +83,16 @@ def _kept_outputs(plan: Plan) -> str:
     if not teachers or found is None:
         return ""
     examples, numbers = found
-    size, unit = float(BYTES * examples * numbers * teachers), 0
-    while size >= 1024 and unit < len(UNITS) - 1:
-        size, unit = size / 1024, unit + 1
-    return f", whose kept outputs take {size:.3g} {UNITS[unit]}"
+    return f", whose kept outputs take {size_text(BYTES * examples * numbers * teachers)}"
+
+
+def _kept(plan: Plan) -> str:
+    """What confirm runs leave beside their metrics, and how much that is where it is known."""
+    which = {"none": "no students", "best": "the best student of each cell"}.get(
+        plan.spec.confirm.keep_students or "all", "all students"
+    )
+    parts = [(which, students_bytes(plan)), ("predictions of all runs", predictions_bytes(plan))]
+    return ", ".join(f"{what} (about {size_text(size)})" if size else what for what, size in parts)
 
 
 def _why(spec: SweepSpec, generation: int) -> str:

@@ -7,6 +7,7 @@ from typing import BinaryIO
 import pandas as pd
 
 from sweep.compare.comparison import comparison_table, trials_table
+from sweep.compare.conditions import Where
 from sweep.compare.curves import Histories, curves_columns, curves_pages
 from sweep.compare.formats import WRITERS
 from sweep.compare.paper import WIDE_TEXT, Spread, paper_table, side_by_side, wide_frame
@@ -36,25 +37,6 @@ def table_pages(sources: Sequence[Source], table: str) -> Iterator[pd.DataFrame]
     A column that one sweep lacks, such as another metric, is missing in its rows.
     """
     return TABLES[table](sources)
-
-
-@dataclass(frozen=True)
-class Where:
-    """Which conditions are exported: those whose ``column`` is ``value``, as text or number."""
-
-    column: str
-    value: str
-
-    def keeps(self, value: object) -> bool:
-        """Whether a condition, or a run, with that value is kept; one that has none is in all."""
-        if value is None or pd.isna(value):  # type: ignore[call-overload]
-            return True
-        if isinstance(value, str):
-            return value == self.value
-        try:
-            return float(self.value) == value
-        except ValueError:
-            return False
 
 
 def write_long(

@@ -12,6 +12,7 @@ DIFFERENCE_UNITS = {"percent": "percentage points"}
 # An estimate is given to two significant digits of its uncertainty; ISO GUM 7.2.6.
 SIGNIFICANT_DIGITS = 2
 MOST_DECIMALS = 6
+SIZES = ("B", "KiB", "MiB", "GiB", "TiB")
 SMALLEST_SHOWN_P = 0.001  # smaller ones are written as "< 0.001"
 
 
@@ -140,6 +141,14 @@ def listed(parts: Sequence[str]) -> str:
 def counted(number: int, noun: str) -> str:
     """ "1 seed", "2 seeds"."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def size_text(size: float) -> str:
+    """Bytes in the largest unit that leaves one or more of it."""
+    unit = 0
+    while size >= 1024 and unit < len(SIZES) - 1:
+        size, unit = size / 1024, unit + 1
+    return f"{size:.3g} {SIZES[unit]}"
 
 
 def _with_unit(split: str, metric: str, unit: str) -> str:

@@ -16,8 +16,8 @@ import trainers
 from sweep import cli
 from sweep.adapters.mlflow.models import Models
 from sweep.best_students import log_best_students
+from sweep.compare.confirm_runs import Wanted, select, winners
 from sweep.compare.records import SweepRecord
-from sweep.confirm_runs import Wanted, select, winners
 from sweep.plan.plan import Plan
 from sweep.run import Places, open_store
 from sweep.spec.spec import SweepSpec
@@ -32,7 +32,7 @@ METHODS = [
 ]
 
 
-def _spec(**changes: object) -> SweepSpec:
+def kept_spec(**changes: object) -> SweepSpec:
     usual = {"methods": METHODS, "conditions.noise_rate": [0.4], "search.trials": 2}
     return small_spec({**usual, "confirm.seeds": SEEDS, **changes})
 
@@ -74,7 +74,7 @@ class Kept:
 def kept(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Kept:
     runs = tmp_path_factory.mktemp("runs")
     (runs / "mlflow.db").write_bytes(empty_store.read_bytes())
-    swept = Kept(_spec(), Places(runs))
+    swept = Kept(kept_spec(), Places(runs))
     log_best_students(swept.spec.name, swept.store)
     return swept
 
@@ -189,7 +189,7 @@ def test_a_model_is_registered_where_that_is_asked_for(kept: Kept, tmp_path: Pat
 def test_a_student_that_was_not_kept_is_trained_again_bit_for_bit(
     kept: Kept, places: Places, tmp_path: Path
 ) -> None:
-    none = Kept(_spec(**{"confirm.keep_students": "none"}), places)
+    none = Kept(kept_spec(**{"confirm.keep_students": "none"}), places)
     assert not any(none.students().values())
     log_best_students(none.spec.name, none.store)
     assert not Models(none.store.uri).of(none.store.experiment(none.spec.name))
@@ -205,7 +205,7 @@ def test_a_student_that_was_not_kept_is_trained_again_bit_for_bit(
 
 
 def test_where_the_best_alone_are_kept_the_others_go_at_the_end(places: Places) -> None:
-    swept = Kept(_spec(**{"confirm.keep_students": "best"}), places)
+    swept = Kept(kept_spec(**{"confirm.keep_students": "best"}), places)
     assert all(swept.students().values())
     log_best_students(swept.spec.name, swept.store)
     best = {

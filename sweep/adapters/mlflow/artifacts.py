@@ -33,6 +33,12 @@ class Artifacts:
             else:
                 yield entry.path, entry.file_size or 0
 
+    def bytes(self, run_id: str, name: str) -> int:
+        """Of a file, or of all files of a folder, of a run."""
+        return sum(
+            size for path, size in self.files(run_id) if path == name or path.startswith(f"{name}/")
+        )
+
     def delete(self, run_id: str, name: str) -> None:
         """Delete a file or folder of a run for good; nothing where it is not there."""
         place = self._client.get_run(run_id).info.artifact_uri

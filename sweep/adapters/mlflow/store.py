@@ -23,7 +23,7 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 import pandas as pd
 import yaml
 from mlflow import MlflowClient
-from mlflow.entities import Run, ViewType
+from mlflow.entities import LifecycleStage, Run, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
@@ -216,6 +216,32 @@ class MlflowStore:
         """The id of a sweep's experiment."""
         experiment_id: str = self._find(name).info.experiment_id
         return experiment_id
+
+    def trashed(self, name: str) -> str | None:
+        """The id of an experiment of that name in MLflow's trash."""
+        found = self._client.get_experiment_by_name(name)
+        if found is None or found.lifecycle_stage == LifecycleStage.ACTIVE:
+            return None
+        experiment_id: str = found.experiment_id
+        return experiment_id
+
+    def delete_experiment(self, experiment_id: str) -> None:
+        """Put an experiment into MLflow's trash."""
+        with self._writing():
+            self._client.delete_experiment(experiment_id)
+
+    def registered(self, name: str) -> list[str]:
+        """What MLflow's registry has of a sweep's students, as NAME version N."""
+        parent = self._find(name)
+        info = parent.info
+        runs = {run.run_id for run in children(self.uri, info.experiment_id, info.run_id)}
+        registry = MlflowClient(self.uri, self.uri)
+        versions = [
+            version
+            for model in registry.search_registered_models()
+            for version in registry.search_model_versions(f"name = '{model.name}'")
+        ]
+        return [f"{v.name} version {v.version}" for v in versions if v.run_id in runs]
 
     def fingerprints(self, name: str) -> dict[str, str]:
         """Of what a sweep read from files, by what it is, in words; empty where nothing is kept."""

@@ -100,7 +100,7 @@ class _SearchStudy:
         self._limits = search.cell.limits
         self._search = plan.spec.search
         self._generation = plan.generation
-        name = f"{plan.spec.name}/{search.id}"
+        name = _name(plan, search)
         direction = plan.spec.objective_metric.direction
         pruner = build_pruner(plan.spec.search.pruner)
         self._kept = optuna.create_study(
@@ -238,3 +238,20 @@ def _as_running(trial: FrozenTrial) -> FrozenTrial:
         distributions=trial.distributions,
         system_attrs=notes,
     )
+
+
+def delete_studies(plan: Plan, url: str) -> None:
+    """Delete the studies of a sweep from a database; those that are not there are no matter."""
+    storage = StudyDatabase(url)
+    try:
+        known = set(optuna.get_all_study_names(storage))
+        for search in plan.searches:
+            if (name := _name(plan, search)) in known:
+                optuna.delete_study(study_name=name, storage=storage)
+    finally:
+        storage.close()
+
+
+def _name(plan: Plan, search: CellSearch) -> str:
+    """What a study is called."""
+    return f"{plan.spec.name}/{search.id}"

@@ -6,11 +6,10 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from trainers.entries import COPIES_OF_PARAMETERS
 from trainers.settings import ModelSpec
 
 FLOAT = 4  # bytes
-# Copies of a parameter: itself, velocity, gradient, its flat copy, the best epoch's.
-COPIES = 5
 # Numbers kept or touched for each number that a layer gives: before and after its nonlinearity,
 # and the gradient.
 TOUCHED = 3
@@ -44,7 +43,7 @@ def convolutional_bytes(model: ModelSpec, batch_size: int, shape: tuple[int, ...
 
 
 def _bytes(parameters: int, batch_size: int, inputs: int, given: int) -> int:
-    return FLOAT * (COPIES * parameters + batch_size * (inputs + TOUCHED * given))
+    return FLOAT * (COPIES_OF_PARAMETERS * parameters + batch_size * (inputs + TOUCHED * given))
 
 
 def convolutions(spec: ModelSpec, shape: tuple[int, ...]) -> Iterator[Convolution]:

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sweep.compare.conditions import parse_where
 from sweep.compare.records import SweepRecord, completed
 from sweep.errors import BadInput, unknown
-from sweep.exporting import parse_where
 from trainers.fields import Value
 
 

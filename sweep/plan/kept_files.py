@@ -1,0 +1,42 @@
+"""About how much the confirm runs of a sweep keep, in bytes; before any file is read."""
+
+from sweep.plan.plan import Cell, Plan
+from trainers.entries import COPIES_OF_PARAMETERS
+from trainers.loading import counts, input_shape
+
+# In a table of predictions: a row's place and its label, each number that the student says.
+KEY_BYTES, NUMBER_BYTES = 16, 4
+
+
+def students_bytes(plan: Plan) -> int | None:
+    """Of all students that are kept; None where the size of one is not known."""
+    kept = {"none": 0, "best": 1}.get(plan.spec.confirm.keep_students or "all")
+    of_each = len(plan.confirm_seeds) if kept is None else kept
+    sizes = [_student_bytes(cell) for cell in plan.cells]
+    known = [size for size in sizes if size is not None]
+    return of_each * sum(known) if len(known) == len(sizes) else None
+
+
+def predictions_bytes(plan: Plan) -> int | None:
+    """Of the predictions of all confirm runs; None where the test split's size is not known."""
+    sizes = [_predictions_bytes(cell) for cell in plan.cells]
+    known = [size for size in sizes if size is not None]
+    return len(plan.confirm_seeds) * sum(known) if len(known) == len(sizes) else None
+
+
+def _student_bytes(cell: Cell) -> int | None:
+    """Of one student without its last layer."""
+    spec, model = cell.spec, cell.spec.student.model
+    entry, shape = spec.task_entry.networks[model.name], input_shape(spec.data_settings())
+    if entry.lane_bytes is None or shape is None:
+        return None
+    return entry.lane_bytes(entry.complete(model.settings()), 0, shape) // COPIES_OF_PARAMETERS
+
+
+def _predictions_bytes(cell: Cell) -> int | None:
+    data = cell.spec.data_settings()
+    found = counts(data)
+    if found is None or data.fractions.test is None:
+        return None
+    examples, numbers = found
+    return round(data.fractions.test * examples) * (KEY_BYTES + NUMBER_BYTES * numbers)
