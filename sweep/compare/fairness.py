@@ -16,7 +16,8 @@ def fairness_table(record: SweepRecord) -> pd.DataFrame:
 
     A cell that is shown in several conditions has one row, in the first of them.
 
-    `asked` trials are those that started; `unfinished` ones run or wait to be taken up again.
+    `enqueued` trials are those that the spec names, where it names any. `asked` trials are those
+    that started; `unfinished` ones run or wait to be taken up again.
     `wall_s` runs from the cell's first start to its last end, pauses and other cells' turns
     included. `device_s` adds up what its cohorts held: the time of each, times the CPUs or GPUs
     (`device`) it took; trials of one cohort share that time.
@@ -60,6 +61,7 @@ def _cell_row(record: SweepRecord, condition: Condition, method: str) -> dict[st
         "clean_labels": record.clean.get(record.cell(condition, method), ""),
         **{name: _one(confirm[name]) for name in ("train_examples", "steps_per_epoch")},
         "planned": record.planned_trials.get(method, 0),
+        **({"enqueued": _enqueued(record, condition, method)} if record.enqueued else {}),
         "asked": len(search),
         "complete": int(states.get("complete", 0)),
         "pruned": int(states.get("pruned", 0)),
@@ -102,6 +104,26 @@ def trained_alike(record: SweepRecord) -> str:
         f"Rows train on different numbers of examples an epoch: {rows}. Between rows that differ"
         " the split, the noise and the first weights are paired by seed, the batches are not."
     )
+
+
+def known_first(record: SweepRecord) -> str:
+    """How many configurations of the spec the searches of each row tried first, in a sentence;
+    empty where that is as many for all rows."""
+    found: dict[str, list[str]] = {}
+    for method in record.methods:
+        counts = [_enqueued(record, condition, method) for condition in record.conditions]
+        found.setdefault(_range(counts) if any(counts) else "none", []).append(method)
+    if len(found) == 1:
+        return ""
+    rows = "; ".join(f"{listed(methods)} {count}" for count, methods in found.items())
+    return (
+        f"Searches began with configurations that the spec names, which count among the trials: "
+        f"{rows}. A row that was told good ones was searched less blindly than the others."
+    )
+
+
+def _enqueued(record: SweepRecord, condition: Condition, method: str) -> int:
+    return record.enqueued.get(record.cell(condition, method), 0)
 
 
 def _counts(runs: pd.DataFrame) -> set[tuple[int, int]]:

@@ -96,6 +96,7 @@ class SweepRecord:
     per_seed: bool = False  # every confirm seed has a search of its own
     # cell -> the rows that it contains, by label, and at which hyperparameters
     contains: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    enqueued: Mapping[str, int] = field(default_factory=dict)  # cell -> trials that the spec names
     # Comparisons that are tested, as the names of two cells; None: of every row that is no baseline
     # with every baseline in every condition.
     declared: frozenset[tuple[str, str]] | None = None
@@ -187,6 +188,7 @@ def of_plan(plan: Plan) -> dict[str, Any]:
         "spaces": {use.label: spec.space_of(use) for use in spec.methods},
         "clean": {cell.id: str(clean_labels(cell)) for cell in plan.cells},
         "learns_weights": tuple(u.label for u in spec.methods if spec.entry_of(u).uses_meta),
+        "enqueued": {cell.id: len(cell.enqueued) for cell in plan.cells if cell.enqueued},
         "contains": {
             cell.id: contained_in_words(cell.use, cell.entry, cell.space, spec.methods)
             for cell in plan.cells

@@ -7,7 +7,8 @@ row contains beside them is only told in the report.
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from search_spaces.domains import Choice, Domain
+from search_spaces.domains import Domain
+from sweep.spec.enqueued import lies_in
 from sweep.spec.spec import MethodUse
 from trainers.entries import MethodEntry
 from trainers.fields import Value
@@ -48,10 +49,4 @@ def contained_in_words(
 
 
 def _holds(space: Mapping[str, Domain], at: Mapping[str, Value]) -> bool:
-    return all(name in space and _lies_in(space[name], value) for name, value in at.items())
-
-
-def _lies_in(domain: Domain, value: Value) -> bool:
-    if isinstance(domain, Choice):
-        return value in domain.choices
-    return not isinstance(value, str) and domain.low <= value <= domain.high
+    return all(name in space and lies_in(space[name], value) for name, value in at.items())

@@ -21,6 +21,7 @@ from sweep.plan.teacher_jobs import (
     pays_together,
 )
 from sweep.spec.axes import AxisValue, combinations
+from sweep.spec.enqueued import enqueued
 from sweep.spec.questions import Question
 from sweep.spec.spec import RENAMED, MethodUse, SweepSpec
 from sweep.spec.variants import is_read
@@ -86,9 +87,20 @@ class Cell:
     entry: MethodEntry
 
     @property
-    def limits(self) -> tuple[Mapping[str, Value], ...]:
-        """What its searches try first: hyperparameters at which it is a simpler method."""
-        return limits_of(self.entry, self.space)
+    def enqueued(self) -> tuple[Mapping[str, Value], ...]:
+        """The configurations that the spec has its searches try first."""
+        enqueue = self.spec.search.enqueue
+        return tuple(enqueued(enqueue, self.use.label, self.entry, self.space))
+
+    @property
+    def tried_first(self) -> tuple[Mapping[str, Value], ...]:
+        """The first trials of its searches: what the spec names, then hyperparameters at which it
+        is a simpler method. Values that one leaves out are drawn."""
+        first: list[Mapping[str, Value]] = []
+        for values in (*self.enqueued, *limits_of(self.entry, self.space)):
+            if values not in first:
+                first.append(values)
+        return tuple(first)
 
     @property
     def id(self) -> str:
@@ -349,6 +361,8 @@ def spec_hash(spec: SweepSpec) -> str:
         del content["search"]["shortlist"]
     if not spec.search.per_seed:
         del content["search"]["per_seed"]
+    if spec.search.enqueue is None:
+        del content["search"]["enqueue"]
     before = {new: old for old, new in RENAMED.items()}
     for row, use in zip(content["methods"], spec.methods, strict=True):
         if use.method in before:

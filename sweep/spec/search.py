@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
+from sweep.spec.enqueued import Enqueued
 from sweep.spec.fields import FIELDS, WORD, Strict, one_of
 from sweep.spec.spaces import SpaceSpec
 
@@ -73,7 +74,8 @@ class Search(Strict):
     ``trials`` per search, asked and trained in generations of ``generation``; ``shortlist``: what
     the best of them are tried on again before one is confirmed; ``per_seed``: a search of its own
     for every confirm seed, in place of one for all of them. ``shared`` ranges hold for every method
-    that has the hyperparameter, ``own`` ranges for one label.
+    that has the hyperparameter, ``own`` ranges for one label. ``enqueue``: configurations that are
+    tried first, and count (`sweep.spec.enqueued`).
     """
 
     trials: Annotated[int, Field(ge=1)] = 24
@@ -88,3 +90,4 @@ class Search(Strict):
     pruner: Pruner = Pruner()
     shared: SpaceSpec = Field(default_factory=dict)
     own: dict[str, SpaceSpec] = Field(default_factory=dict)
+    enqueue: Enqueued | None = None

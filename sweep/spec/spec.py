@@ -16,6 +16,7 @@ from sweep.errors import unknown
 from sweep.spec.axes import Axis, AxisValue, axes_of, with_first_values
 from sweep.spec.data import Conditions, Data
 from sweep.spec.defaults import task_of, with_defaults
+from sweep.spec.enqueued import check_enqueued
 from sweep.spec.fields import SafeName, Sparing
 from sweep.spec.noise import check_noise, noise_options, not_here
 from sweep.spec.own_code import as_written, named
@@ -162,6 +163,9 @@ class SweepSpec(Sparing):
         for label, space in self.search.own.items():
             self._check_own_space(label, space)
         self._check_shared_space()
+        if self.search.enqueue is not None:
+            spaces = {use.label: self.space_of(use) for use in self.methods}
+            check_enqueued(self.search.enqueue, spaces, self.search.trials)
         for use in self.methods:
             self._check_teachers(use)
             self._check_epochs(use, self.space_of(use))

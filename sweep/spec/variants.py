@@ -38,6 +38,9 @@ def variant(spec: "SweepSpec", values: Sequence[AxisValue], use: "MethodUse") ->
     entry, search = spec.entry_of(use), written["search"]
     written["methods"] = [{**row, "baseline": True}]
     search["own"] = {label: x for label, x in search["own"].items() if label == use.label}
+    if isinstance(search["enqueue"], dict):
+        mine = {label: x for label, x in search["enqueue"].items() if label == use.label}
+        search["enqueue"] = mine or None
     search["shared"] = {name: x for name, x in search["shared"].items() if entry.has(name)}
     patch = {**merged(values), **(use.patch or {})}
     try:

@@ -97,7 +97,7 @@ class _SearchStudy:
     ) -> None:
         self._seed = plan.spec.seed
         self._id = search.id
-        self._limits = search.cell.limits
+        self._first = search.cell.tried_first
         self._search = plan.spec.search
         self._generation = plan.generation
         name = _name(plan, search)
@@ -184,8 +184,8 @@ class _SearchStudy:
             sampler = build_sampler(
                 self._search.sampler, self._space, (self._seed, self._id, number)
             )
-            if number < len(self._limits):
-                sampler = holding(self._limits[number], sampler)
+            if number < len(self._first):
+                sampler = holding(self._first[number], sampler)
             self._live.sampler = sampler
             trial = self._live.ask(self._space)
             self._running[number] = trial

@@ -13,19 +13,19 @@ def _cells(*rows: dict[str, object], **changes: object) -> Plan:
 
 def test_mix_tries_its_ends_first() -> None:
     plan = _cells({"method": "fixed_kd", "baseline": True})
-    assert list(plan.cells[0].limits) == [{"alpha": 0.0}, {"alpha": 1.0}]
+    assert list(plan.cells[0].tried_first) == [{"alpha": 0.0}, {"alpha": 1.0}]
 
 
 @pytest.mark.parametrize("pin", [{"alpha": 0.5}, {"alpha": 0.0}])
 def test_pinned_mix_has_no_ends(pin: dict[str, float]) -> None:
     plan = _cells({"method": "fixed_kd", "baseline": True, "pin": pin})
-    assert plan.cells[0].limits == ()
+    assert plan.cells[0].tried_first == ()
 
 
 def test_end_that_the_range_leaves_out_is_not_tried() -> None:
     shared = {"search.shared": {"alpha": {"low": 0.0, "high": 0.9}}}
     plan = _cells({"method": "fixed_kd", "baseline": True}, **shared)
-    assert list(plan.cells[0].limits) == [{"alpha": 0.0}]
+    assert list(plan.cells[0].tried_first) == [{"alpha": 0.0}]
 
 
 def test_mix_contains_labels_alone_and_its_own_pins() -> None:
