@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from trainers.data.dataset import Dataset
+from trainers.data.dataset import Dataset, DatasetInfo
 
 # In bytes.
 SIZE = 16
@@ -26,10 +26,15 @@ def fingerprint(dataset: Dataset) -> str:
 
 
 def _parts(of: Any) -> Mapping[str, Any]:
-    """By name, without those that are None: a class may get another such field later."""
+    """By name, without those that are None: a class may get another such field later. What is told
+    of the data is no part of them."""
     names = [field.name for field in fields(of)] if is_dataclass(of) else vars(of)
     parts = {name: getattr(of, name) for name in names}
-    return {name: part for name, part in parts.items() if part is not None}
+    return {
+        name: part
+        for name, part in parts.items()
+        if part is not None and not isinstance(part, DatasetInfo)
+    }
 
 
 def _add(value: Any, digest: "hashlib.blake2b") -> None:
