@@ -84,9 +84,10 @@ def without_index(file: Path, table: "pa.Table", label: str, index: Sequence[str
     if not left_out:
         return Table(table)
     column = "column" if len(left_out) == 1 else "columns"
+    shown = listed([repr(name) if name else "without a name" for name in left_out])
     remark = (
-        f"{file}: the {column} {listed([repr(name) for name in left_out])} is left out as an index "
-        "of pandas; index=False on writing spares it, reset_index() before makes it a feature"
+        f"{file}: the {column} {shown} is left out as an index of pandas; index=False on writing "
+        "spares it, reset_index() before makes it a feature"
     )
     return Table(table.drop_columns(left_out), (remark,))
 
@@ -94,9 +95,9 @@ def without_index(file: Path, table: "pa.Table", label: str, index: Sequence[str
 def check_label(file: Path, names: Sequence[str], label: str) -> None:
     """DataError where there is no column of labels."""
     if label not in names:
+        named = listed([name for name in names if name])
         raise DataError(
-            f"{file}: has no column {label!r} but {listed(names)}; name the column of labels as "
-            "data.label"
+            f"{file}: has no column {label!r} but {named}; name the column of labels as data.label"
         )
 
 
