@@ -106,6 +106,8 @@ def _header(file: Path, text: str, label: str, dialect: Dialect) -> _Header:
     line = next(line for line in text.splitlines() if line.strip())
     written = next(csv.reader(io.StringIO(line), delimiter=dialect.delimiter))
     names = [name.strip() for name in written]
+    if line.lower().startswith("sep="):
+        raise DataError(f"{file}: its first line is {line!r}, which is of Excel's; drop it")
     others = [mark for mark in DELIMITERS if mark != dialect.delimiter and mark in line]
     if label not in names and len(names) == 1 and others:
         raise DataError(

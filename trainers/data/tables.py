@@ -64,6 +64,8 @@ def read_parquet(file: Path, label: str) -> Table:
         # The file alone: folders of its path that look like ``year=2020`` are no columns.
         with pq.ParquetFile(file) as parquet:
             table = parquet.read()
+        # Whether texts are texts.
+        table.validate(full=True)
     except (OSError, pa.ArrowException) as error:
         raise DataError(
             f"{file}: cannot be read as Parquet: {error}; write it again, or name the kind of "

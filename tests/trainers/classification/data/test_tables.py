@@ -249,6 +249,13 @@ def test_numbers_that_single_precision_cannot_tell_apart_are_told(tmp_path: Path
     assert _load(_parquet(tmp_path, {"t": [0, 1e6, 5, 6], **BIG})).info.remarks == ()
 
 
+@pytest.mark.parametrize("name", ["a", "label"])
+def test_texts_that_are_none_are_refused(tmp_path: Path, name: str) -> None:
+    bytes_of = pa.array([b"\xff", b"x"], pa.binary()).buffers()
+    columns = {"a": [1, 2], "label": [0, 1], name: pa.Array.from_buffers(pa.string(), 2, bytes_of)}
+    assert "cannot be read as Parquet: " in _refused(_parquet(tmp_path, columns))
+
+
 def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
     names = ["a", "a", "label"]
     pq.write_table(pa.Table.from_arrays([pa.array([1, 2])] * 3, names), tmp_path / "t")
@@ -341,6 +348,7 @@ def test_dialect_that_is_told_is_read(
         ("5.1,3.5,0\n4.9,3.0,1\n", {}, ["'5.1,3.5,0', holds numbers", "line with the names"]),
         ("5.1,3.5,setosa\n4.9,3.0,virginica\n", {}, ["holds numbers and no column 'label'"]),
         ("a,label,\n1,x,\n2,y,\n", {}, ["its column 3 has no name", "at the end of lines"]),
+        ("sep=;\na;label\n1;x\n", {}, ["first line is 'sep=;'", "drop it"]),
         ("a,label\n", {}, ["has no row"]),
         ("\n\n", {}, ["is empty"]),
         ("a,label\n5%,x\n6%,y\n", {}, ["'5%' in row 1"]),
