@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from sweep.data_check import remarks
 from sweep.errors import BadInput, SweepFailed
 from sweep.garbage_collection import frozen
 from sweep.lock import locked
@@ -344,6 +345,8 @@ def _train(
     console.print(f"{spec.name}: starting Ray and opening the store", soft_wrap=True)
     with ray_session(address, spec, aside):
         (datasets, plan), store = loading.result(), opening.result()
+        for remark in remarks(datasets):
+            console.print(remark, soft_wrap=True, highlight=False, markup=False)
         try:
             progress, work = _attempts(plan, places, store, datasets, console)
         except KeyboardInterrupt:

@@ -13,6 +13,7 @@ from trainers.fields import Field, FieldError, Limit, Value, checked, resolved
 
 if TYPE_CHECKING:
     from trainers.data.dataset import Dataset
+    from trainers.data.inspection import Inspection, SplitRows
     from trainers.method import Method
     from trainers.settings import DataSpec, Labels, ModelSpec
     from trainers.task import Task
@@ -280,7 +281,9 @@ class TaskEntry:
     beside the objective; the others once, at the epoch that counts (``selection``). ``compared``:
     what is tested; empty for the objective. ``teacher_outputs``: what is kept of a teacher.
     ``terms_read_features``: whether some term depends on more than the logits. ``usable``: why a
-    condition's labels cannot be had on a data set that was loaded, or None.
+    condition's labels cannot be had on a data set that was loaded, or None. ``inspect``: what a
+    look at a data set and the rows of its splits shows, beside what can be said of any; None where
+    that is all.
     """
 
     name: str
@@ -302,6 +305,7 @@ class TaskEntry:
     selection: EpochThatCounts = "best"
     optimizer: Optimizer = "sgd"
     usable: "Callable[[Dataset, DataSpec, Labels], str | None]" = lambda dataset, spec, labels: None
+    inspect: "Callable[[Dataset, SplitRows], Inspection] | None" = None
 
     def load(self) -> "Task":
         """The task's own code, torch and all."""

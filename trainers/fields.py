@@ -10,9 +10,10 @@ from typing import Any, Literal
 
 # What a hyperparameter may be.
 Value = float | int | str
-# ``sizes``: a list of whole numbers; ``pairs``: a list of two whole numbers each; ``mapping``:
-# names to whatever JSON holds; ``path``: a file or folder, or for code ``package.module:name``.
-Kind = Literal["float", "int", "choice", "text", "path", "sizes", "pairs", "mapping"]
+# ``sizes``: a list of whole numbers; ``pairs``: a list of two whole numbers each; ``names``: a list
+# of texts; ``mapping``: names to whatever JSON holds; ``path``: a file or folder, or for code
+# ``package.module:name``.
+Kind = Literal["float", "int", "choice", "text", "path", "sizes", "pairs", "names", "mapping"]
 
 
 class FieldError(ValueError):
@@ -61,7 +62,7 @@ class Field:
         tuples."""
         if self.kind == "float" and isinstance(value, int):
             return float(value)
-        if self.kind == "sizes":
+        if self.kind in ("sizes", "names"):
             return tuple(value)
         if self.kind == "pairs":
             return tuple((a, b) for a, b in value)
@@ -169,6 +170,15 @@ def _check_pairs(field: Field, value: object) -> str | None:
     return None
 
 
+def _check_names(field: Field, value: object) -> str | None:
+    if not isinstance(value, list | tuple) or not value:
+        return "must be a list of texts, at least one"
+    for part in value:
+        if not isinstance(part, str):
+            return f"holds {part!r}, which must be text; write it in quotes"
+    return None
+
+
 def _check_mapping(field: Field, value: object) -> str | None:
     if not isinstance(value, Mapping):
         return "must be a mapping of names to values"
@@ -190,5 +200,6 @@ _CHECKS: Mapping[Kind, Callable[[Field, object], str | None]] = {
     "path": _check_path,
     "sizes": _check_sizes,
     "pairs": _check_pairs,
+    "names": _check_names,
     "mapping": _check_mapping,
 }

@@ -8,7 +8,8 @@ import numpy as np
 
 from trainers.data.dataset import Dataset
 from trainers.data.errors import DataError
-from trainers.data.splits import deal, share_of
+from trainers.data.inspection import Inspection, inspect_any
+from trainers.data.splits import deal, share_of, split_rows
 from trainers.entries import DatasetEntry, Shape
 from trainers.fields import Field, resolved
 from trainers.own import is_path
@@ -106,6 +107,12 @@ def missing(spec: DataSpec) -> str | None:
 def may_change(spec: DataSpec) -> bool:
     """Whether what ``spec`` names may hold something else another day: files, one's own code."""
     return bool(_noise_files(spec)) or entry_of(spec).may_change(**_for_its_loader(spec))
+
+
+def inspect(dataset: Dataset, spec: DataSpec, rng: np.random.Generator) -> Inspection:
+    """What a look at a data set that was loaded shows, split as ``spec`` says by this draw."""
+    rows = split_rows(dataset.strata, spec.fractions, rng, dataset.official_test)
+    return (TASKS[spec.task].inspect or inspect_any)(dataset, rows)
 
 
 def unusable(dataset: Dataset, spec: DataSpec, labels: Labels) -> str | None:

@@ -1,5 +1,6 @@
 """Launch, plan and check a spec."""
 
+import json
 import os
 import signal
 import sys
@@ -26,7 +27,7 @@ from sweep.commands.options import (
 )
 from sweep.commands.printing import new_console, show
 from sweep.commands.snapshot import jobs_of
-from sweep.errors import BadInput, SweepFailed
+from sweep.errors import BadInput, SweepFailed, unknown
 
 if TYPE_CHECKING:
     from sweep.adapters.ray.jobs import Jobs
@@ -122,10 +123,52 @@ def plan(
         typer.echo(line)
 
 
-def check(spec: SpecArgument, overrides: SetOption = None, allow_code: CodeOption = False) -> None:
-    """Check a spec and say what is wrong with it, if anything."""
+def check(
+    spec: SpecArgument,
+    overrides: SetOption = None,
+    data: Annotated[
+        bool,
+        typer.Option(
+            "--data",
+            help="Read the data, too, and say what there is and what may be wrong with it.",
+        ),
+    ] = False,
+    form: Annotated[
+        str | None, typer.Option("--format", help="With --data: text (by default) or json.")
+    ] = None,
+    allow_code: CodeOption = False,
+) -> None:
+    """Check a spec and say what is wrong with it, if anything.
+
+    Example: almkd check mine.yaml --data
+    """
+    if form and not data:
+        raise BadInput(f"--format {form}: is of --data; give that too, or leave it out")
+    if form not in (None, "text", "json"):
+        raise BadInput(f"--format: {unknown('format', form, ('text', 'json'))}")
     wanted = checked(read(spec, overrides, allow_code))
-    typer.echo(f"{wanted.name}: nothing wrong")
+    if not data:
+        typer.echo(f"{wanted.name}: nothing wrong")
+        return
+    _check_data(wanted, allow_code, as_json=form == "json")
+
+
+def _check_data(spec: "SweepSpec", allow_code: bool, as_json: bool) -> None:
+    """Read the data of a sweep and print what was found; BadInput where it cannot be used."""
+    from sweep import data_check
+    from sweep.plan.plan import Plan
+    from sweep.run import load_data, refuse_missing_data
+    from sweep.spec.code_needed import check_code_is_allowed
+
+    check_code_is_allowed(spec, allow_code)
+    plan = Plan(spec)
+    refuse_missing_data(plan)
+    found = data_check.checked(plan, load_data(plan))
+    if as_json:
+        typer.echo(json.dumps([one.as_data() for one in found], indent=2, ensure_ascii=False))
+        return
+    for line in data_check.as_text(spec.name, found):
+        typer.echo(line)
 
 
 def _smoke(spec: "SweepSpec", address: str | None) -> None:

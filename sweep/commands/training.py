@@ -50,6 +50,7 @@ def train(  # noqa: PLR0913, PLR0917 - an option each
 
     Example: almkd train digits --cell symmetric-0.4-noisy/alm_kd --value meta_lr=100
     """
+    from sweep.data_check import remarks
     from sweep.foreground import Teachers, Training, compute_as_workers_do, find_cell
     from sweep.plan.content import fingerprints
     from sweep.plan.plan import Plan
@@ -67,6 +68,8 @@ def train(  # noqa: PLR0913, PLR0917 - an option each
     refuse_missing_data(plan)
     compute_as_workers_do(wanted)
     datasets = load_data(plan)
+    for remark in remarks(datasets):
+        typer.echo(remark, err=True)
     # Its teachers have what was read in their keys.
     training = replace(training, plan=Plan(wanted, fingerprints(wanted, datasets)))
     dataset = datasets[content_key(chosen.spec.data_settings())]

@@ -7,14 +7,13 @@ import os
 import pickle
 import struct
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pandas as pd
 from PIL import Image
 
 from trainers.classification.data.cifar import Archive
@@ -46,11 +45,20 @@ def options_for(name: str, folder: Path) -> dict[str, Option]:
         labels = np.arange(60) % 3
         np.savez(folder / "a.npz", inputs=noise(60, 1, 3, 4), labels=labels)
         return {"path": str(folder / "a.npz")}
-    if name == "parquet":
+    if name in TABLES:
         columns = {"b": noise(60), "a": np.arange(60), "label": ["x", "y", "z"] * 20}
-        pq.write_table(pa.table(columns), folder / "a.parquet")
-        return {"path": str(folder / "a.parquet")}
+        TABLES[name](pd.DataFrame(columns), folder / f"a.{name}")
+        return {"path": str(folder / f"a.{name}")}
     return {}
+
+
+# By data set: how a table is written as one.
+TABLES: Mapping[str, Callable[[pd.DataFrame, Path], object]] = {
+    "parquet": lambda table, path: table.to_parquet(path, index=False),
+    "csv": lambda table, path: table.to_csv(path, index=False),
+    "tsv": lambda table, path: table.to_csv(path, sep="\t", index=False),
+    "jsonl": lambda table, path: table.to_json(path, orient="records", lines=True),
+}
 
 
 def noise(*shape: int) -> np.ndarray:

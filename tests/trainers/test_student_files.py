@@ -13,10 +13,12 @@ from torch import Tensor, nn
 
 import trainers
 from tests.trainers.classification.networks.test_own_module import Net
-from trainers.classification.data.dataset import Dataset, Standard
+from trainers.classification.data.dataset import Dataset
 from trainers.classification.networks.build import build_model
 from trainers.classification.networks.table import NETWORKS
 from trainers.classification.student import facts_of
+from trainers.data.dataset import DatasetInfo
+from trainers.data.standard import Standard
 from trainers.lanes.network import LaneNetwork
 from trainers.settings import ModelSpec
 from trainers.student_exports import EXPORTS
@@ -67,7 +69,7 @@ def _write(directory: Path, spec: ModelSpec) -> Tensor:
     weights = plain_weights({n: t.detach()[0].clone() for n, t in held.items()}, network.inside)
     dataset = Dataset(
         inputs.numpy(), np.zeros(5, np.int64), CLASSES,
-        standard=STANDARD, class_names=("cat", "dog", "owl"),
+        info=DatasetInfo(standard=STANDARD, class_names=("cat", "dog", "owl")),
     )  # fmt: skip
     sizes = NETWORKS[spec.name].complete(spec).sizes
     description = {

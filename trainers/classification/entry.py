@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from trainers.classification.data.datasets import DATASETS, usable
+from trainers.classification.data.inspection import inspect
 from trainers.classification.methods.table import METHODS
 from trainers.classification.networks.table import NETWORKS
 from trainers.data.noise import NOISE_KINDS
@@ -47,4 +48,5 @@ CLASSIFICATION = TaskEntry(
     prediction="logits, one for each class",
     export="parameters and buffers by name, without the dimension of lanes",
     usable=usable,
+    inspect=inspect,
 )

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from trainers.classification.data.dataset import Dataset, Standard
+from trainers.classification.data.dataset import Dataset
+from trainers.data.standard import Standard
 from trainers.task import StudentModule
 
 
@@ -62,12 +63,13 @@ class Classifier(StudentModule):
 def facts_of(dataset: Dataset) -> dict[str, Any]:
     """What a classifier of these examples has to be told beside its network and weights, as plain
     values: ``shape`` of one input, ``class_names``, ``columns`` of a table, ``preprocessing``."""
-    standard = dataset.standard
-    names = dataset.class_names or tuple(str(c) for c in range(dataset.classes))
+    info = dataset.info
+    standard = info.standard
+    names = info.class_names or tuple(str(c) for c in range(dataset.classes))
     return {
         "shape": list(dataset.shape),
         "class_names": list(names),
-        "columns": list(dataset.columns) if dataset.columns else None,
+        "columns": list(info.feature_names) or None,
         "preprocessing": {
             "scale": standard.scale, "mean": list(standard.mean), "std": list(standard.std),
         } if standard else None,

@@ -1,17 +1,14 @@
-"""Files of the user's own, read as plain arrays and tables; nothing is unpickled."""
+"""Files of the user's own, read as plain arrays; nothing is unpickled."""
 
 import zipfile
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trainers.data.errors import DataError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 Array = NDArray[Any]
 
@@ -24,26 +21,11 @@ def read_npz(file: Path) -> dict[str, Array]:
     return loaded
 
 
-def read_table(file: Path, label: str) -> "pa.Table":
-    """A Parquet file that has the column ``label``."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(file)
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{file}: cannot be read as Parquet: {error}; write it again") from None
-    if label not in table.column_names:
-        raise DataError(
-            f"{file}: has no column {label!r} but {', '.join(table.column_names) or 'none'}; name "
-            "the column of labels as data.label"
-        )
-    return table
-
-
 def missing_file(path: str, **options: object) -> str | None:
     """What has to be there, or None if it is."""
     file = Path(path).expanduser()
+    if file.is_dir():
+        return f"{file} is a folder; name a file in it as data.path"
     return None if file.is_file() else f"there is no file {file}; put it there or correct data.path"
 
 

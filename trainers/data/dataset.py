@@ -1,23 +1,47 @@
 """A data set in memory: what every task's has in common."""
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trainers.data.standard import Standard
+
 if TYPE_CHECKING:
     from trainers.settings import DataSpec
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What its reader says of a data set beside the examples; no part of its fingerprint.
+
+    ``remarks``: sentences on what was not taken as it stands, such as files that were skipped.
+    ``class_names``: what the classes are called, by number; ``feature_names``: the columns of a
+    table, in the order of the inputs. Both are empty where there are no names. ``standard``: by
+    which raw inputs became those that the data set has; None where they are raw.
+    """
+
+    remarks: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
+    feature_names: tuple[str, ...] = ()
+    standard: Standard | None = None
+
+
+NOTHING_TOLD = DatasetInfo()
 
 
 class Dataset(ABC):
     """N examples; what an example is, is its task's matter.
 
     ``official_test``: how many examples, the last ones, form the test part as published; 0 where
-    there is none. Its fields, or attributes, are what `trainers.data.fingerprint` looks at.
+    there is none. ``info``: what is to be told of them. Its fields, or attributes, are what
+    `trainers.data.fingerprint` looks at, ``info`` aside.
     """
 
     official_test: int
+    info: DatasetInfo = NOTHING_TOLD
 
     @abstractmethod
     def __len__(self) -> int:

@@ -7,21 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from trainers.data.dataset import Dataset
+from trainers.data.dataset import Dataset, DatasetInfo
 
 # In bytes.
 SIZE = 16
-# Marks a field of a dataclass that says something about the content and is none of it.
-ABOUT = "about the content"
 
 
 def fingerprint(dataset: Dataset) -> str:
     """Equal for data sets that hold the same, however their files are packed; 32 hex digits.
 
-    What counts is the fields of a dataclass (but for those marked ``ABOUT`` in their metadata),
-    else the attributes: arrays (type, shape and values), plain values, and lists, mappings and
-    dataclasses of them. Any other object counts by its class alone, since nothing says whether it
-    is the same in another process.
+    What counts is the fields of a dataclass, else the attributes: arrays (type, shape and values),
+    plain values, and lists, mappings and dataclasses of them. Any other object counts by its class
+    alone, since nothing says whether it is the same in another process.
     """
     digest = hashlib.blake2b(digest_size=SIZE)
     _add(_parts(dataset), digest)
@@ -29,14 +26,15 @@ def fingerprint(dataset: Dataset) -> str:
 
 
 def _parts(of: Any) -> Mapping[str, Any]:
-    """By name, without those that are None: a class may get another such field later."""
-    names = (
-        [field.name for field in fields(of) if ABOUT not in field.metadata]
-        if is_dataclass(of)
-        else vars(of)
-    )
+    """By name, without those that are None: a class may get another such field later. What is told
+    of the data is no part of them."""
+    names = [field.name for field in fields(of)] if is_dataclass(of) else vars(of)
     parts = {name: getattr(of, name) for name in names}
-    return {name: part for name, part in parts.items() if part is not None}
+    return {
+        name: part
+        for name, part in parts.items()
+        if part is not None and not isinstance(part, DatasetInfo)
+    }
 
 
 def _add(value: Any, digest: "hashlib.blake2b") -> None:

@@ -6,6 +6,8 @@ from numpy.typing import NDArray
 from trainers.settings import CleanUse, SplitFractions
 
 Rows = NDArray[np.int64]
+# The purpose of the random stream, of a seed, that splits are drawn from.
+STREAM = "split"
 
 
 def split_rows(

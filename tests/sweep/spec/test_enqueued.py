@@ -128,7 +128,7 @@ def test_a_spec_without_it_keeps_its_hash_and_is_read_as_it_was() -> None:
 
 
 def test_rows_that_were_told_different_numbers_are_named() -> None:
-    assert known_first(to_record(Plan(_spec("defaults")))) == ""
+    assert known_first(to_record(Plan(_spec("defaults")), [])) == ""
     told = known_first(to_record(Plan(_spec({"alm_kd": [{"lr": 0.1}, {"lr": 0.2}]})), []))
     assert "alm_kd 2; fixed_kd none" in told
     assert of_plan(Plan(_spec(None)))["enqueued"] == {}

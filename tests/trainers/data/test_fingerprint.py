@@ -13,7 +13,7 @@ import torch
 from tests.trainers.specimens import options_for, spec_of
 from trainers.classification.data.dataset import Dataset
 from trainers.classification.data.datasets import DATASETS
-from trainers.classification.data.own import npz
+from trainers.classification.data.npz import npz
 from trainers.data import dataset
 from trainers.data.fingerprint import fingerprint
 from trainers.loading import load_dataset, may_change
@@ -46,6 +46,14 @@ def test_it_does_not_depend_on_how_arrays_lie_in_memory() -> None:
 )
 def test_whatever_training_sees_is_in_it(other: Dataset) -> None:
     assert fingerprint(other) != fingerprint(PLAIN)
+
+
+def test_what_is_told_of_it_is_not() -> None:
+    info = dataset.DatasetInfo(("a remark",), ("no", "yes"), ("a", "b", "c"))
+    assert fingerprint(replace(PLAIN, info=info)) == fingerprint(PLAIN)
+    loose, told = Loose(X), Loose(X)
+    told.info = info
+    assert fingerprint(told) == fingerprint(loose)
 
 
 class Loose(dataset.Dataset):

@@ -18,9 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.classification.data.dataset import Dataset, Images, Standard, of_images
+from trainers.classification.data.dataset import Dataset, Images, of_images
+from trainers.data.dataset import DatasetInfo
 from trainers.data.errors import DataError
 from trainers.data.files import check_md5, holding, not_found, places
+from trainers.data.standard import Standard
 
 CHANNELS, SIDE = 3, 32
 # What numpy rebuilds an array with; asked of an array, as its home differs between versions.
@@ -37,7 +39,8 @@ _ALLOWED: Mapping[tuple[str, str], Any] = {
 class Archive:
     """A published archive: its files of examples, the key of their labels, its MD5.
 
-    ``standard`` is of the training images.
+    ``standard`` is of the training images; ``class_names`` are empty where they stand in a file
+    that is not read.
     """
 
     file: str
@@ -47,8 +50,12 @@ class Archive:
     labels: str
     classes: int
     standard: Standard
+    class_names: tuple[str, ...] = ()
 
 
+NAMES_10 = (
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+)  # fmt: skip
 CIFAR10 = Archive(
     file="cifar-10-python.tar.gz",
     md5="c58f30108f718f92721af3b95e74349a",
@@ -57,6 +64,7 @@ CIFAR10 = Archive(
     labels="labels",
     classes=10,
     standard=Standard(mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616)),
+    class_names=NAMES_10,
 )
 CIFAR100 = Archive(
     file="cifar-100-python.tar.gz",
@@ -79,7 +87,8 @@ def load_cifar(archive: Archive, folder: str | None = None) -> Dataset:
     members = _read_members(path, {*archive.train, archive.test})
     train = [_part(archive, f"{path}: {name}", members[name]) for name in archive.train]
     test = _part(archive, f"{path}: {archive.test}", members[archive.test])
-    return of_images(train, [test], archive.classes, archive.standard)
+    info = DatasetInfo(class_names=archive.class_names)
+    return of_images(train, [test], archive.classes, archive.standard, info)
 
 
 def missing_cifar(archive: Archive, folder: str | None = None) -> str | None:

@@ -1,36 +1,18 @@
 """A data set of examples with one class each, in memory."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trainers.data import dataset
 from trainers.data.arrays import read_labels
-from trainers.data.errors import DataError
-from trainers.data.fingerprint import ABOUT
+from trainers.data.dataset import NOTHING_TOLD, DatasetInfo
+from trainers.data.errors import DataError, counted, listed
+from trainers.data.standard import Standard
 from trainers.settings import DataSpec
-
-
-@dataclass(frozen=True)
-class Standard:
-    """What raw numbers are standardised by: their ``scale``, then mean and standard deviation, one
-    for each channel (the first dimension of an input) or one for all."""
-
-    mean: tuple[float, ...] = (0.0,)
-    std: tuple[float, ...] = (1.0,)
-    scale: float = 255.0
-
-    def apply(self, raw: NDArray[Any]) -> NDArray[np.float32]:
-        """Raw inputs (n, channels, ...) to (raw / scale - mean) / std."""
-        shape = (1, -1, *[1] * (raw.ndim - 2))
-        inputs = raw.astype(np.float32)
-        inputs /= self.scale
-        inputs -= np.asarray(self.mean, dtype=np.float32).reshape(shape)
-        inputs /= np.asarray(self.std, dtype=np.float32).reshape(shape)
-        return inputs
 
 
 @dataclass(frozen=True)
@@ -39,10 +21,6 @@ class Dataset(dataset.Dataset):
 
     Inputs of images are (N, channels, height, width). ``file_labels``: labels (N,) from a file of
     the user's, for noise of the kind ``file``.
-
-    What a student has to be told beside its weights: ``standard``, by which raw inputs became
-    ``inputs`` (None: they are raw); ``class_names``, in the order of the labels; ``columns``, the
-    names of the D numbers of an input that is a row of a table.
     """
 
     inputs: NDArray[np.float32]
@@ -50,9 +28,7 @@ class Dataset(dataset.Dataset):
     classes: int
     official_test: int = 0
     file_labels: NDArray[np.int64] | None = None
-    standard: Standard | None = field(default=None, metadata={ABOUT: True})
-    class_names: tuple[str, ...] | None = field(default=None, metadata={ABOUT: True})
-    columns: tuple[str, ...] | None = field(default=None, metadata={ABOUT: True})
+    info: DatasetInfo = NOTHING_TOLD
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -67,34 +43,86 @@ class Dataset(dataset.Dataset):
 
     def take(self, rows: NDArray[np.int64], official_test: int) -> "Dataset":
         given = None if self.file_labels is None else self.file_labels[rows]
-        return replace(
-            self,
-            inputs=self.inputs[rows],
-            labels=self.labels[rows],
-            official_test=official_test,
-            file_labels=given,
-        )
+        inputs, labels = self.inputs[rows], self.labels[rows]
+        return Dataset(inputs, labels, self.classes, official_test, given, self.info)
+
+    def class_name(self, c: int) -> str:
+        """A class as it is called in a sentence: by number, and by name where that is another."""
+        names = self.info.class_names
+        return f"{c} ({names[c]})" if names and names[c] != str(c) else str(c)
 
     def problem(self, spec: DataSpec) -> str | None:
+        checks: Sequence[Callable[[DataSpec], str | None]] = (
+            self._misfit, self._lacking, self._infinite, self._untaught, self._unlike_images,
+        )  # fmt: skip
+        return next((problem for check in checks if (problem := check(spec))), None)
+
+    def _misfit(self, spec: DataSpec) -> str | None:
+        """Why its arrays are not those of a data set, as code of the user's own may give them."""
+        if self.inputs.dtype != np.float32 or self.inputs.ndim < 2:
+            return (
+                f"its inputs are {self.inputs.dtype} of the shape {self.inputs.shape}; give them "
+                "as float32, an example per row"
+            )
+        if self.labels.dtype != np.int64 or self.labels.shape != self.inputs.shape[:1]:
+            return (
+                f"its labels are {self.labels.dtype} of the shape {self.labels.shape}; give them "
+                f"as int64, one for each of the {len(self.inputs)} examples"
+            )
+        if len(self.labels) and not 0 <= self.labels.min() <= self.labels.max() < self.classes:
+            return (
+                f"its labels go from {self.labels.min()} to {self.labels.max()}; of "
+                f"{self.classes} classes they have to be 0 to {self.classes - 1}"
+            )
+        return None
+
+    def _lacking(self, spec: DataSpec) -> str | None:
+        """Why there are too few classes or examples, or None."""
         if not len(self.labels) or self.classes < 2:
             return (
                 f"{len(self.labels)} examples of {self.classes} classes; at least two classes with "
                 "examples are needed"
             )
         empty = np.flatnonzero(np.bincount(self.labels, minlength=self.classes) == 0)
-        if len(empty):
-            return (
-                f"{len(self.labels)} examples leave class {empty[0]} with none; use more examples "
-                "or fewer classes"
-            )
-        if not np.isfinite(self.inputs).all():
-            return "its inputs hold NaN or infinity; remove or fill them"
-        if spec.options.get("augment", "none") != "none" and self.inputs.ndim != 4:
-            return (
-                f"its inputs are of the shape {self.shape}; data.augment needs images (channels, "
-                "height, width)"
-            )
-        return None
+        if not len(empty):
+            return None
+        return (
+            f"{len(self.labels)} examples leave class {self.class_name(empty[0])} with none; use "
+            "more examples or fewer classes"
+        )
+
+    def _infinite(self, spec: DataSpec) -> str | None:
+        finite = np.isfinite(self.inputs).reshape(len(self), -1).all(axis=1)
+        if finite.all():
+            return None
+        wrong = np.flatnonzero(~finite)
+        return (
+            f"its inputs hold NaN or infinity in {counted(len(wrong), 'example')}, the first of "
+            f"them {wrong[0]} (counted from 0); remove or fill them"
+        )
+
+    def _untaught(self, spec: DataSpec) -> str | None:
+        """Why nothing could learn what the official test part asks, or None."""
+        if spec.fractions.test is not None:
+            return None
+        taught = np.unique(self.labels[: len(self) - self.official_test])
+        unknown = np.setdiff1d(np.arange(self.classes), taught)
+        if not len(unknown):
+            return None
+        names = listed([self.class_name(c) for c in unknown])
+        return (
+            f"class {names} has examples in the official test part alone, so that no student can "
+            "learn it; drop these, or give data.splits.test a share, which pools both parts"
+        )
+
+    def _unlike_images(self, spec: DataSpec) -> str | None:
+        """Why training images cannot be changed as is asked for, or None."""
+        if spec.options.get("augment", "none") == "none" or self.inputs.ndim == 4:
+            return None
+        return (
+            f"its inputs are of the shape {self.shape}; data.augment needs images (channels, "
+            "height, width)"
+        )
 
     def with_noise_options(self, spec: DataSpec) -> "Dataset":
         file = spec.noise.options.get("noise_file")
@@ -121,18 +149,25 @@ class Dataset(dataset.Dataset):
 
 
 class Images(NamedTuple):
-    """Images as they are stored: ``pixels`` (n, channels, H, W) uint8, ``labels`` (n,)."""
+    """Images as they are stored: ``pixels`` (n, channels, H, W), uint8 or float32 in [0, 255],
+    ``labels`` (n,)."""
 
-    pixels: NDArray[np.uint8]
+    pixels: NDArray[np.uint8] | NDArray[np.float32]
     labels: NDArray[np.int64]
 
 
 def of_images(
-    train: Sequence[Images], test: Sequence[Images], classes: int, standard: Standard
+    train: Sequence[Images],
+    test: Sequence[Images],
+    classes: int,
+    standard: Standard,
+    info: DatasetInfo = NOTHING_TOLD,
 ) -> Dataset:
     """All parts as one data set; those of ``test`` are the official test part."""
     parts = [*train, *test]
     pixels = np.concatenate([part.pixels for part in parts])
     labels = np.concatenate([part.labels for part in parts])
     tests = sum(len(part.labels) for part in test)
-    return Dataset(standard.apply(pixels), labels, classes, tests, standard=standard)
+    return Dataset(
+        standard.apply(pixels), labels, classes, tests, info=replace(info, standard=standard)
+    )

@@ -10,14 +10,17 @@ from typing import Any
 import numpy as np
 
 from trainers.classification.data.cifar import CIFAR10, CIFAR100, load_cifar, missing_cifar
-from trainers.classification.data.dataset import Dataset, Standard
+from trainers.classification.data.dataset import Dataset
 from trainers.classification.data.fashion_mnist import fashion_mnist, missing_fashion_mnist
 from trainers.classification.data.image_folder import image_folder, missing_image_folder
-from trainers.classification.data.own import npz, parquet
+from trainers.classification.data.npz import npz
 from trainers.classification.data.synthetic import blobs, gaussian_mixture, spiral
+from trainers.classification.data.tables import csv, jsonl, parquet, tsv
 from trainers.data.arrays import missing_file
 from trainers.data.dataset import Dataset as AnyDataset
+from trainers.data.dataset import DatasetInfo
 from trainers.data.noise import noise_problem
+from trainers.data.standard import Standard
 from trainers.entries import DatasetEntry, Shape
 from trainers.fields import Field
 from trainers.settings import DataSpec, Labels
@@ -33,6 +36,15 @@ FOLDER = Field(
     "own", example="~/data",
 )  # fmt: skip
 PATH = Field("path", "path", None, "the file", "the user's", required=True, example="data.npz")
+TABLE = (
+    PATH,
+    Field("label", "text", "label", "the column of labels", "the user's"),
+    Field("drop", "names", None, "columns that are left out", "the user's", example=["id"]),
+)
+TEXT = (
+    Field("decimal", "choice", ".", "the decimal mark", "the user's", choices=(".", ",")),
+    Field("encoding", "text", "utf-8", "the encoding", "Python's names of encodings"),
+)
 
 
 def _count(name: str, default: int, meaning: str, low: int, high: float = float("inf")) -> Field:
@@ -91,7 +103,12 @@ def _digits() -> Dataset:
     bunch: Any = load_digits()
     standard = Standard(scale=16)
     inputs = standard.apply(np.asarray(bunch.data).reshape(-1, 1, 8, 8))
-    return Dataset(inputs, np.asarray(bunch.target, dtype=np.int64), classes=10, standard=standard)
+    return Dataset(
+        inputs,
+        np.asarray(bunch.target, dtype=np.int64),
+        classes=10,
+        info=DatasetInfo(standard=standard),
+    )
 
 
 DATASETS: Mapping[str, DatasetEntry] = {
@@ -214,10 +231,36 @@ DATASETS: Mapping[str, DatasetEntry] = {
         "a table of numbers with a column of labels",
         "the user's",
         TASK,
+        fields=TABLE,
+        missing=missing_file,
+    ),
+    "csv": DatasetEntry(
+        csv,
+        "a table of numbers with a column of labels, as delimited text",
+        "the user's",
+        TASK,
         fields=(
-            PATH,
-            Field("label", "text", "label", "the column of labels", "the user's"),
+            *TABLE,
+            Field("delimiter", "choice", ",", "what separates fields", "the user's",
+                  choices=(",", ";", "|")),
+            *TEXT,
         ),
+        missing=missing_file,
+    ),
+    "tsv": DatasetEntry(
+        tsv,
+        "the same, delimited by tabs",
+        "the user's",
+        TASK,
+        fields=(*TABLE, *TEXT),
+        missing=missing_file,
+    ),
+    "jsonl": DatasetEntry(
+        jsonl,
+        "the same, an object of JSON a line",
+        "the user's",
+        TASK,
+        fields=TABLE,
         missing=missing_file,
     ),
 }  # fmt: skip

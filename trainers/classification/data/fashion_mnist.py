@@ -1,22 +1,32 @@
 """Fashion-MNIST, from the IDX files in which it is published.
 
 The published MD5 sums are of the compressed files, which Debian packs anew; what is checked instead
-is gzip's own checksum and every size.
+is gzip's own checksum, every size, and the mean of the training images: MNIST, KMNIST and others
+come in files of the same names and sizes.
 """
 
 from pathlib import Path
 
 import numpy as np
 
-from trainers.classification.data.dataset import Dataset, Images, Standard, of_images
+from trainers.classification.data.dataset import Dataset, Images, of_images
+from trainers.data.dataset import DatasetInfo
 from trainers.data.errors import DataError
 from trainers.data.files import holding, not_found, places
 from trainers.data.idx import read_idx
+from trainers.data.standard import Standard
 
 DEBIAN = "/usr/share/datasets/fashion-mnist"
 TRAIN = ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz")
 TEST = ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz")
-CLASSES = 10
+CLASS_NAMES = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+    "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
+CLASSES = len(CLASS_NAMES)
+SIDE = 28
+# The published training images, and how far their mean may be from that of STANDARD.
+TRAINED_ON, TOLERANCE = 60_000, 1e-3
 # Of the 60,000 training images.
 STANDARD = Standard(mean=(0.2860,), std=(0.3530,))
 
@@ -26,7 +36,16 @@ def fashion_mnist(folder: str | None = None) -> Dataset:
     found = holding([*TRAIN, *TEST], places(folder, "fashion-mnist", DEBIAN))
     if found is None:
         raise DataError(missing_fashion_mnist(folder) or "")
-    return of_images([_part(found, *TRAIN)], [_part(found, *TEST)], CLASSES, STANDARD)
+    train = _part(found, *TRAIN)
+    mean = float(train.pixels.mean(dtype=np.float64)) / 255
+    if len(train.labels) == TRAINED_ON and abs(mean - STANDARD.mean[0]) > TOLERANCE:
+        raise DataError(
+            f"{found}: its images have the mean {mean:.4f}, those of Fashion-MNIST "
+            f"{STANDARD.mean[0]:.4f}; this is another data set in files of the same names, put "
+            "Fashion-MNIST into a folder of its own and name that as data.folder"
+        )
+    info = DatasetInfo(class_names=CLASS_NAMES)
+    return of_images([train], [_part(found, *TEST)], CLASSES, STANDARD, info)
 
 
 def missing_fashion_mnist(folder: str | None = None) -> str | None:
@@ -43,6 +62,11 @@ def missing_fashion_mnist(folder: str | None = None) -> str | None:
 
 def _part(folder: Path, images: str, labels: str) -> Images:
     pixels, y = read_idx(folder / images, 3), read_idx(folder / labels, 1)
+    if pixels.shape[1:] != (SIDE, SIDE):
+        raise DataError(
+            f"{folder / images}: holds images of {pixels.shape[1]} x {pixels.shape[2]}, those of "
+            f"Fashion-MNIST are {SIDE} x {SIDE}; fetch it again"
+        )
     if len(pixels) != len(y):
         raise DataError(
             f"{folder}: {images} holds {len(pixels)} images, {labels} {len(y)} labels; fetch both "

@@ -31,7 +31,7 @@ from trainers.classes.terms import (
 from trainers.classification.data.augment import crop_and_flip
 from trainers.classification.data.dataset import Dataset
 from trainers.data.noise import ClassMap, Examples, corrupt_labels
-from trainers.data.splits import split_rows, use_clean
+from trainers.data.splits import STREAM, split_rows, use_clean
 from trainers.evaluation import frozen_output
 from trainers.lanes.network import LaneNetwork, Output
 from trainers.lanes.seeds import numpy_generator, torch_generator
@@ -298,7 +298,7 @@ def _draw(
         raise ValueError(
             f"clean: {source.clean}: noise falls on the meta split, so it is not clean"
         )
-    rng = numpy_generator(source.seed, "split")
+    rng = numpy_generator(source.seed, STREAM)
     rows = split_rows(dataset.labels, fractions, rng, dataset.official_test)
     noisy = {s: _corrupted(dataset, rows[s], s, source, treatment) for s in treatment.noisy_splits}
     certain = use_clean(rows, source.clean, numpy_generator(source.seed, "clean half"))

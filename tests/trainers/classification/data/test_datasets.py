@@ -9,10 +9,12 @@ import torch
 from tests.trainers import specimens
 from tests.trainers.cases import CPU
 from tests.trainers.specimens import OFFICIAL, spec_of
+from trainers.classification.data.dataset import Dataset
 from trainers.classification.data.datasets import DATASETS
 from trainers.classification.data.lanes import LaneData
 from trainers.data.errors import DataError
-from trainers.loading import load_dataset, missing
+from trainers.fields import FieldError, checked
+from trainers.loading import check_splits, load_dataset, missing
 from trainers.settings import Labels, LaneSource, NoiseSpec
 
 
@@ -126,3 +128,40 @@ def test_blobs_have_the_spread_that_was_asked_for() -> None:
     dataset = load_dataset(spec_of("blobs", options))
     for c in range(2):
         assert dataset.inputs[dataset.labels == c].std(axis=0) == pytest.approx([0.5] * 3, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [("id", "a list of texts"), ([], "at least one"), (["id", 3], "holds 3, which must be text")],
+)
+def test_columns_to_leave_out_are_a_list_of_names(given: object, words: str) -> None:
+    with pytest.raises(FieldError, match=words):
+        checked(DATASETS["csv"].fields, {"path": "a.csv", "drop": given}, "csv")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"inputs": np.zeros((3, 1))}, "inputs are float64"),
+        ({"inputs": np.zeros(3, np.float32)}, "an example per row"),
+        ({"labels": np.array([0, 1, 1], np.int32)}, "labels are int32"),
+        ({"labels": np.array([0, 1])}, "one for each of the 3 examples"),
+        ({"labels": np.array([0, 1, 2])}, "labels go from 0 to 2; of 2 classes they have to be 0"),
+        ({"labels": np.array([-1, 0, 1])}, "labels go from -1 to 1"),
+    ],
+)
+def test_arrays_that_code_of_the_users_own_gives_are_looked_at(
+    wrong: dict[str, np.ndarray], words: str
+) -> None:
+    right = {"inputs": np.zeros((3, 1), np.float32), "labels": np.array([0, 1, 1])}
+    with pytest.raises(DataError, match=words):
+        check_splits(Dataset(**{**right, **wrong}, classes=2), spec_of("npz"))
+
+
+def test_what_a_reader_tells_stays_with_a_part_of_the_data(tmp_path: Path) -> None:
+    labels = np.repeat(["a", "b"], 10)
+    np.savez(tmp_path / "a.npz", inputs=np.zeros((20, 9, 9, 3)), labels=labels)
+    path = str(tmp_path / "a.npz")
+    whole = load_dataset(spec_of("npz", {"path": path}))
+    assert whole.info.remarks
+    assert load_dataset(spec_of("npz", {"path": path, "examples": 4})).info == whole.info

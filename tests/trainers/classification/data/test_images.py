@@ -10,13 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from tests.trainers import specimens
 from tests.trainers.specimens import OFFICIAL, Evil, spec_of
+from trainers.classification.data import fashion_mnist as fashion
 from trainers.classification.data.cifar import CIFAR10, CIFAR100, PlainUnpickler, load_cifar
 from trainers.classification.data.fashion_mnist import TEST, TRAIN, fashion_mnist
-from trainers.classification.data.image_folder import image_folder
 from trainers.data.errors import DataError
 from trainers.loading import load_dataset, missing
 
@@ -78,6 +77,23 @@ def test_damaged_idx_file_is_named(tmp_path: Path, content: bytes, words: list[s
     with pytest.raises(DataError) as caught:
         fashion_mnist(str(tmp_path))
     assert all(word in str(caught.value) for word in [TRAIN[1], *words]), str(caught.value)
+
+
+@pytest.mark.parametrize(("mean", "refused"), [(0.2860, False), (0.1307, True), (0.1918, True)])
+def test_another_data_set_of_the_same_file_names_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mean: float, refused: bool
+) -> None:
+    """By the mean of the training images: that of MNIST is 0.1307, of KMNIST 0.1918."""
+    monkeypatch.setattr(fashion, "TRAINED_ON", 50)
+    specimens.write_fashion(tmp_path, 50, 10)
+    white = np.arange(50 * 28 * 28) < mean * 50 * 28 * 28
+    pixels = 255 * white.reshape(50, 28, 28)
+    specimens.write_idx(tmp_path / TRAIN[0], pixels)
+    if refused:
+        with pytest.raises(DataError, match=rf"mean {mean:.4f}, those of Fashion-MNIST 0\.2860"):
+            fashion_mnist(str(tmp_path))
+    else:
+        assert len(fashion_mnist(str(tmp_path))) == 60
 
 
 def test_real_fashion_mnist_where_it_is() -> None:
@@ -180,52 +196,3 @@ def test_archive_without_a_member_or_cut_off_is_named(tmp_path: Path) -> None:
     cut = replace(archive, md5=hashlib.md5(path.read_bytes()).hexdigest())
     with pytest.raises(DataError, match="cannot be unpacked"):
         load_cifar(cut, str(tmp_path))
-
-
-# Images in folders
-
-
-def test_image_folder_is_a_class_per_folder_in_order_of_names(tmp_path: Path) -> None:
-    specimens.write_images(tmp_path, {"zebra": 2, "ant": 3})
-    (tmp_path / "ant" / "notes.txt").write_text("no image")
-    (tmp_path / "readme.md").write_text("no class")
-    dataset = image_folder(str(tmp_path), 8)
-    assert dataset.inputs.shape == (5, 3, 8, 8)
-    assert dataset.labels.tolist() == [0, 0, 0, 1, 1]
-    # The red of an image is its class's as written, 100 for ant and 0 for zebra; green its number.
-    first = (dataset.inputs[:, :, 0, 0] * (0.229, 0.224, 0.225) + (0.485, 0.456, 0.406)) * 255
-    assert np.abs(first[:, 0] - [100, 100, 100, 0, 0]).max() < 1e-3
-    assert np.abs(first[:, 1] - [0, 1, 2, 0, 1]).max() < 1e-3
-    assert dataset.official_test == 0
-
-
-def test_image_folder_takes_grey_and_transparent_images_of_any_size(tmp_path: Path) -> None:
-    for name, mode in (("a", "L"), ("b", "RGBA"), ("c", "P")):
-        (tmp_path / name).mkdir()
-        Image.new(mode, (31, 5)).save(tmp_path / name / "0.PNG")
-    assert image_folder(str(tmp_path), 4).inputs.shape == (3, 3, 4, 4)
-
-
-def test_image_folder_with_parts_has_an_official_test_part(tmp_path: Path) -> None:
-    specimens.write_images(tmp_path / "train", {"a": 4, "b": 5})
-    specimens.write_images(tmp_path / "test", {"b": 2})
-    dataset = image_folder(str(tmp_path), 8)
-    assert dataset.official_test == 2
-    assert dataset.labels.tolist() == [0] * 4 + [1] * 5 + [1] * 2
-    specimens.write_images(tmp_path / "test", {"stranger": 1})
-    with pytest.raises(DataError, match=r"stranger is no class of .*train"):
-        image_folder(str(tmp_path), 8)
-
-
-def test_file_that_is_no_image_is_named(tmp_path: Path) -> None:
-    specimens.write_images(tmp_path, {"a": 2, "b": 2})
-    (tmp_path / "b" / "bad.jpg").write_bytes(b"no image")
-    with pytest.raises(DataError, match=r"b/bad\.jpg: cannot be read as an image"):
-        image_folder(str(tmp_path), 8)
-
-
-def test_class_without_images_is_refused(tmp_path: Path) -> None:
-    specimens.write_images(tmp_path, {"a": 2, "b": 2})
-    (tmp_path / "c").mkdir()
-    with pytest.raises(DataError, match="class 2 with none"):
-        load_dataset(spec_of("image_folder", {"folder": str(tmp_path)}))

@@ -1,17 +1,15 @@
-"""The user's own arrays, tables and labels: what is read, what is refused."""
+"""The user's own arrays and labels: what is read, what is refused."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from tests.trainers import specimens
 from tests.trainers.specimens import FRACTIONS, OFFICIAL, Evil, spec_of
 from trainers.classification.data.fashion_mnist import fashion_mnist
-from trainers.classification.data.own import npz, parquet
+from trainers.classification.data.npz import npz
 from trainers.data.arrays import read_labels
 from trainers.data.errors import DataError
 from trainers.loading import load_dataset, unusable
@@ -44,7 +42,36 @@ def test_npz_with_test_arrays_has_an_official_test_part(tmp_path: Path) -> None:
         ({"inputs": np.zeros((2, 0)), "labels": [0, 1]}, ["inputs", "(2, 0)"]),
         ({"inputs": [["a"], ["b"]], "labels": [0, 1]}, ["inputs are <U1"]),
         ({"inputs": np.zeros((2, 2)), "labels": [0, 1, 1]}, ["labels", "each of the 2 examples"]),
-        ({"inputs": np.zeros((2, 2)), "labels": [0.0, 1.0]}, ["labels are float64"]),
+        ({"inputs": np.zeros((2, 2)), "labels": [0.0, 1.0]}, ["labels are float64", "astype(int)"]),
+        ({"inputs": np.zeros((2, 2)), "labels": [0.0, np.nan]}, ["1 are NaN: drop these"]),
+        ({"inputs": np.zeros((2, 2)), "labels": [0.0, 0.5]}, ["a quantity is no class"]),
+        ({"inputs": np.zeros((2, 2)), "labels": [b"a", b"b"]}, ["labels are |S1", "astype(str)"]),
+        ({"inputs": np.zeros((2, 2)), "labels": np.eye(2, dtype=int)}, ["argmax(axis=1)"]),
+        ({"inputs": np.zeros((2, 2)), "labels": ["a", np.nan]}, ["'nan', which is no class"]),
+        ({"inputs": np.zeros((2, 2)), "labels": ["a", " "]}, ["' ', which is no class"]),
+        (
+            {"inputs": np.zeros((2, 2)), "labels": [0, 1], "test_inputs": np.zeros((1, 2))},
+            ["holds test_inputs and no test_labels; save both"],
+        ),
+        (
+            {"inputs": np.zeros((2, 2)), "labels": [0, 1], "test_labels": [1]},
+            ["holds test_labels and no test_inputs; save both"],
+        ),
+        (
+            {"inputs": np.zeros((2, 2)), "labels": [0, 1], "inputs_test": np.zeros((1, 2))},
+            ["array 'inputs_test', which is not read", "'test_inputs'", "inputs, labels, test_in"],
+        ),
+        # Wrong by one in either part, right in sum: every label of the test part would be shifted.
+        (
+            {"inputs": np.zeros((30, 2)), "labels": np.arange(29) % 2,
+             "test_inputs": np.zeros((10, 2)), "test_labels": np.arange(11) % 2},
+            ["its labels are int64 of the shape (29,)", "each of the 30 examples in inputs"],
+        ),
+        (
+            {"inputs": np.zeros((2, 2)), "labels": [0, 1], "test_inputs": np.zeros((1, 2)),
+             "test_labels": ["0"]},
+            ["labels are int64, test_labels <U1; save both alike"],
+        ),
         (
             {"inputs": np.zeros((2, 2)), "labels": [0, 1], "test_inputs": np.zeros((1, 3)),
              "test_labels": [1]},
@@ -80,43 +107,45 @@ def test_file_that_is_no_npz_is_named(tmp_path: Path, content: bytes) -> None:
             read(str(tmp_path / "a.npz"))
 
 
-def test_parquet_is_every_column_but_the_label(tmp_path: Path) -> None:
-    table = {
-        "kind": ["y", "x", "y"],
-        "a": [1, 2, 3],
-        "b": [0.5, 1.5, 2.5],
-        "c": [True, False, True],
-    }
-    pq.write_table(pa.table(table), tmp_path / "a.parquet")
-    dataset = parquet(str(tmp_path / "a.parquet"), "kind")
-    assert dataset.inputs.tolist() == [[1, 0.5, 1], [2, 1.5, 0], [3, 2.5, 1]]
-    assert (dataset.labels.tolist(), dataset.classes) == ([1, 0, 1], 2)
+def test_class_of_the_official_test_part_alone_is_refused(tmp_path: Path) -> None:
+    parts = {"inputs": np.zeros((30, 2)), "test_inputs": np.ones((3, 2))}
+    labels = {"labels": ["b", "c"] * 15, "test_labels": ["a", "c", "b"]}
+    np.savez(tmp_path / "a.npz", **parts, **labels)
+    own = {"path": str(tmp_path / "a.npz")}
+    with pytest.raises(DataError, match=r"class 0 \(a\) has examples in the official test part al"):
+        load_dataset(spec_of("npz", own, OFFICIAL))
+    # Pooled, the class has examples in every part.
+    assert load_dataset(spec_of("npz", own)).classes == 3
+
+
+def test_names_of_classes_are_kept_and_odd_ones_told(tmp_path: Path) -> None:
+    labels = ["Cat", "cat", "dog ", "dog", "NA", "ok"]
+    np.savez(tmp_path / "a.npz", inputs=np.zeros((6, 1)), labels=labels)
+    info = npz(str(tmp_path / "a.npz")).info
+    assert info.class_names == ("Cat", "NA", "cat", "dog", "dog ", "ok")
+    told = [remark.removeprefix(f"{tmp_path / 'a.npz'}: ") for remark in info.remarks]
+    assert told[0].startswith("'Cat' and 'cat' are 2 classes")
+    assert told[1].startswith("'dog' and 'dog ' are 2 classes")
+    assert told[2].startswith("'NA' is taken for a class")
+    assert len(told) == 3
 
 
 @pytest.mark.parametrize(
-    ("table", "words"),
-    [
-        ({"a": [1.0], "y": [0]}, ["no column 'label' but a, y", "data.label"]),
-        ({"a": ["x"], "label": [0]}, ["column 'a' holds no numbers but string"]),
-        ({"a": [1.0, None], "label": [0, 1]}, ["column 'a' has empty places"]),
-        ({"a": [1.0, 2.0], "label": [None, 1]}, ["column 'label' has empty places"]),
-        ({"label": [0, 1]}, ["inputs", "(2, 0)"]),
-    ],
+    ("shape", "told"), [((28, 32, 3), True), ((3, 28, 32), False), ((1, 8, 3), False)]
 )
-def test_parquet_that_cannot_be_used_says_why(
-    tmp_path: Path, table: dict[str, Any], words: list[str]
+def test_images_with_channels_last_are_told(
+    tmp_path: Path, shape: tuple[int, ...], told: bool
 ) -> None:
-    path = tmp_path / "a.parquet"
-    pq.write_table(pa.table(table), path)
-    with pytest.raises(DataError) as caught:
-        parquet(str(path), "label")
-    assert all(word in str(caught.value) for word in [str(path), *words]), str(caught.value)
+    np.savez(tmp_path / "a.npz", inputs=np.zeros((2, *shape)), labels=[0, 1])
+    remarks = npz(str(tmp_path / "a.npz")).info.remarks
+    assert bool(remarks) == told
+    assert all("28 channels of 32 x 3" in r and "transpose(0, 3, 1, 2)" in r for r in remarks)
 
 
-def test_file_that_is_no_parquet_is_named(tmp_path: Path) -> None:
-    (tmp_path / "a.parquet").write_bytes(b"no table")
-    with pytest.raises(DataError, match=r"a\.parquet: cannot be read as Parquet"):
-        parquet(str(tmp_path / "a.parquet"), "label")
+def test_numbers_too_large_for_single_precision_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", inputs=[[0.0], [1e39], [1.0]], labels=[0, 1, 1])
+    with pytest.raises(DataError, match=r"NaN or infinity in 1 example, the first of them 1 "):
+        load_dataset(spec_of("npz", {"path": str(tmp_path / "a.npz")}))
 
 
 # Labels from a file

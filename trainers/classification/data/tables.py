@@ -1,0 +1,74 @@
+"""The user's own tables, one loader for each kind of file.
+
+Every column but that of the labels is a feature, a number each, taken as it is: whoever gives it
+has scaled it. Labels are whole numbers or texts; classes are numbered in ascending order of what
+stands there.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trainers.classification.data.dataset import Dataset
+from trainers.classification.data.labels import Classes, numbered
+from trainers.data.dataset import DatasetInfo
+from trainers.data.delimited import TAB, Dialect, read_delimited
+from trainers.data.json_lines import read_json_lines
+from trainers.data.tables import Table, features, read_parquet
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def parquet(path: str, label: str, drop: Sequence[str] = ()) -> Dataset:
+    """A Parquet file; indices of pandas are no features."""
+    file = Path(path).expanduser()
+    return _dataset(file, read_parquet(file, label), label, drop)
+
+
+def csv(
+    path: str, label: str, delimiter: str, decimal: str, encoding: str, drop: Sequence[str] = ()
+) -> Dataset:
+    """Delimited text with a line of names."""
+    file = Path(path).expanduser()
+    table = read_delimited(file, label, Dialect(delimiter, decimal, encoding))
+    return _dataset(file, table, label, drop)
+
+
+def tsv(path: str, label: str, decimal: str, encoding: str, drop: Sequence[str] = ()) -> Dataset:
+    """Text delimited by tabs with a line of names."""
+    return csv(path, label, TAB, decimal, encoding, drop)
+
+
+def jsonl(path: str, label: str, drop: Sequence[str] = ()) -> Dataset:
+    """An object a line."""
+    file = Path(path).expanduser()
+    return _dataset(file, read_json_lines(file, label), label, drop)
+
+
+def _dataset(file: Path, table: Table, label: str, drop: Sequence[str]) -> Dataset:
+    columns = features(file, table.columns, label, drop)
+    given = table.columns[label]
+    classes = numbered(file, np.asarray(given.to_pylist()))
+    remarks = [*table.remarks, *columns.remarks, *classes.remarks]
+    remarks += _in_another_order(file, given, classes)
+    info = DatasetInfo(tuple(remarks), classes.names, columns.names)
+    return Dataset(columns.inputs, classes.labels, len(classes.names), info=info)
+
+
+def _in_another_order(file: Path, given: "pa.ChunkedArray", classes: Classes) -> list[str]:
+    """A remark where the labels have an order of their own, which the classes' numbers lack."""
+    import pyarrow as pa
+
+    if not (pa.types.is_dictionary(given.type) and given.type.ordered and given.num_chunks):
+        return []
+    ordered = [str(name) for name in given.chunk(0).dictionary.to_pylist()]
+    kept = [name for name in ordered if name in classes.names]
+    if kept == list(classes.names):
+        return []
+    return [
+        f"{file}: its labels are categories in the order {' < '.join(kept)}, while classes are "
+        f"numbered by name: {', '.join(classes.names)}"
+    ]
