@@ -1,22 +1,64 @@
-"""What a run is in beside its hyperparameters: where it stands on the axes, its clean labels."""
+"""What a run is in beside its hyperparameters, as parameters: MLflow's charts have no other axes.
 
-from collections.abc import Iterable
+Where it stands on the axes of the conditions, its stage and seed, its clean labels, its data and
+networks.
+"""
+
+from collections.abc import Iterable, Sequence
 
 from sweep.plan.clean_labels import CLEAN_LABELS, clean_labels
 from sweep.plan.plan import Condition, Plan
-from sweep.plan.tasks import teacher_run
+from sweep.plan.tasks import CohortTask, LaneTask, teacher_run
+from sweep.spec.axes import OF_EVERY_RUN, Axis
+from trainers.settings import ModelSpec
 
 
-def run_settings(plan: Plan, cell_id: str, key: str) -> dict[str, str]:
-    """By the names of parameters; ``cell_id`` is empty for the run ``key`` of a teacher.
+def names_of_settings(axes: Iterable[Axis]) -> frozenset[str]:
+    """The parameters of a run that are no hyperparameters."""
+    return frozenset([*OF_EVERY_RUN, *(axis.name for axis in axes)])
+
+
+def run_settings(plan: Plan, task: CohortTask, lane: LaneTask) -> dict[str, str]:
+    """Of a run, by the names of parameters.
 
     A run that serves several values of an axis, as it does not read the field, names all of them.
     """
-    if not cell_id:
-        return _labels(plan, _conditions_of_teacher(plan, key)) if plan.spec.axes else {}
-    cell = plan.cell(cell_id)
-    labels = _labels(plan, plan.conditions_of(cell))
-    return {**labels, CLEAN_LABELS: str(clean_labels(cell))}
+    labels, model = lane.source.labels, network_text(task.spec.model)
+    settings = {
+        "method": task.spec.method,
+        "stage": task.stage,
+        "seed": str(lane.source.seed),
+        "noise_kind": labels.noise_kind,
+        "noise_rate": repr(labels.noise_rate),
+        "dataset": task.data.dataset,
+    }
+    if not task.cell:
+        conditions = _conditions_of_teacher(plan, lane.key) if plan.spec.axes else ()
+        return {**settings, "teacher": model, **_labels(plan, conditions)}
+    cell = plan.cell(task.cell)
+    return {
+        **settings,
+        "teacher_labels": cell.condition.teacher_labels,
+        "student": model,
+        **({"teacher": taught_by} if (taught_by := _teachers(task.teacher_networks)) else {}),
+        **_labels(plan, plan.conditions_of(cell)),
+        CLEAN_LABELS: str(clean_labels(cell)),
+    }
+
+
+def network_text(model: ModelSpec) -> str:
+    """A network in a few characters: ``resnet8``, ``mlp hidden 64-32``."""
+    sizes = [
+        f"{name} {'-'.join(map(str, size)) if isinstance(size, list | tuple) else size}"
+        for name, size in model.sizes.items()
+        if not isinstance(size, dict)
+    ]
+    return " ".join([model.name, *sizes])
+
+
+def _teachers(networks: Sequence[ModelSpec]) -> str:
+    """All teachers of a student, each network once."""
+    return " + ".join(dict.fromkeys(network_text(network) for network in networks))
 
 
 def _labels(plan: Plan, conditions: Iterable[Condition]) -> dict[str, str]:

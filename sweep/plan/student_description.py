@@ -21,7 +21,6 @@ def describe_student(
     spec = task.spec
     model = TASKS[spec.task].networks[spec.model.name].complete(spec.model)
     cell = plan.cell(task.cell)
-    labels = lane.source.labels
     return {
         "task": spec.task,
         "network": {"name": model.name, "sizes": dict(model.sizes)},
@@ -30,13 +29,9 @@ def describe_student(
             "sweep": plan.spec.name,
             "spec_hash": spec_hash(plan.spec),
             "code_version": code_version(),
-            "dataset": task.data.dataset,
-            "method": spec.method,
+            **run_settings(plan, task, lane),
             "label": cell.use.label,
-            "noise_kind": labels.noise_kind,
-            "noise_rate": labels.noise_rate,
-            "teacher_labels": cell.condition.teacher_labels,
-            **run_settings(plan, task.cell, lane.key),
+            "noise_rate": lane.source.labels.noise_rate,
             "seed": lane.source.seed,
             "hyperparameters": dict(lane.lane.hyperparameters),
             "epochs": outcome.epochs,

@@ -33,6 +33,11 @@ TAKEN = (
     *("noise_kind", "noise_rate", "teacher_labels", "trial", "seed", "state", "reason"),
     *("params", "run_id", "cohort", "epoch"),
 )
+# Parameters that runs have beside axes and hyperparameters.
+OF_EVERY_RUN = (
+    *("method", "stage", "seed", "noise_kind", "noise_rate", "teacher_labels"),
+    *("dataset", "student", "teacher", "clean_labels"),
+)
 VARIED = "conditions.vary"
 
 Patch = Mapping[str, Any]

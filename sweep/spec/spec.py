@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from search_spaces.domains import Choice, Domain
 from sweep.errors import unknown
-from sweep.spec.axes import Axis, AxisValue, axes_of, with_first_values
+from sweep.spec.axes import OF_EVERY_RUN, Axis, AxisValue, axes_of, with_first_values
 from sweep.spec.data import Conditions, Data
 from sweep.spec.defaults import task_of, with_defaults
 from sweep.spec.enqueued import check_enqueued
@@ -337,6 +337,12 @@ class SweepSpec(Sparing):
             theirs, known = registry.tasks_with_method(use.method), self.task_entry.methods
             problem = not_here("method", use.method, self.task_entry, list(theirs), list(known))
             raise FieldError(f"methods.{place}.method", problem)
+        for h in self.entry_of(use).hyperparameters:
+            if h.name in OF_EVERY_RUN:
+                raise FieldError(
+                    f"methods.{place}.method", f"{use.method} has a hyperparameter {h.name!r}, "
+                    "which every run has as a parameter already; call it something else"
+                )  # fmt: skip
         for name, value in use.pin.items():
             self.searched(use).check(name, value, f"methods.{place}: pin.{name}")
         self._check_clean(place, use)

@@ -14,6 +14,7 @@ from sweep.compare.records import WHOLE, SweepRecord, of_plan, trial_columns
 from sweep.plan.choice import Candidate, best_first, best_mean
 from sweep.plan.clean_labels import CLEAN_LABELS, clean_labels
 from sweep.plan.plan import CellSearch, Plan
+from sweep.plan.run_settings import names_of_settings
 from sweep.plan.tasks import NO_TRIAL
 from sweep.referee.states import ENDED
 from sweep.spec.axes import Axis
@@ -25,7 +26,7 @@ def to_record(plan: Plan, runs: Iterable[StoredRun]) -> SweepRecord:
     spec, objective, tested = plan.spec, plan.spec.objective_metric, plan.spec.tested_metric
     metrics = spec.task_entry.metrics
     rows, logged = [], set[str]()
-    settings = {"method", CLEAN_LABELS, *(axis.name for axis in spec.axes)}
+    settings = names_of_settings(spec.axes)
     for run in runs:
         row = _row(run, objective.name, metrics, settings)
         rows.append(row | _on_axes(plan, run.tags.get("cell")))

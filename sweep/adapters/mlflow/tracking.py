@@ -114,8 +114,7 @@ class MlflowTracker:
         return self._writer.busy_s
 
     def _opening(self, task: CohortTask, lane: LaneTask) -> Record:
-        settings = run_settings(self._plan, task.cell, lane.key)
-        values = {"method": task.spec.method, **settings, **lane.lane.hyperparameters}
+        values = {**run_settings(self._plan, task, lane), **lane.lane.hyperparameters}
         return {
             "do": "open",
             "key": lane.key,

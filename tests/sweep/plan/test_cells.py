@@ -8,9 +8,9 @@ import pytest
 from sweep.errors import BadInput
 from sweep.plan.change import grows, refuse_change
 from sweep.plan.clean_labels import clean_labels, unequal_note
-from sweep.plan.plan import Plan, spec_hash
-from sweep.plan.run_settings import run_settings
-from sweep.plan.tasks import confirm_cohort, search_cohort, teacher_run
+from sweep.plan.plan import Cell, Plan, spec_hash
+from sweep.plan.run_settings import names_of_settings, run_settings
+from sweep.plan.tasks import confirm_cohort, search_cohort, teacher_cohort
 from tests.sweep.spec.test_axes import CLEAN, PAIR, VARIED
 from tests.sweep.specs import SMALL, small_spec
 
@@ -125,16 +125,45 @@ def test_how_many_clean_labels_a_cell_has_and_for_what(
     assert str(clean_labels(plan.cells[0])) == expected
 
 
+def _settings(plan: Plan, cell: Cell) -> dict[str, str]:
+    """Of a confirm run of a cell."""
+    task = confirm_cohort(plan, plan.searches_of(cell)[0], 0, {"lr": 0.1}, (3,))
+    return run_settings(plan, task, task.lanes[0])
+
+
 def test_runs_say_where_they_stand_on_every_axis() -> None:
     plan = plan_of(VARIED)
     alm_kd, fixed_kd = plan.cells[0], plan.cells[1]
-    settings = run_settings(plan, alm_kd.id, "")
+    settings = _settings(plan, alm_kd)
     assert (settings["clean"], settings["pair"]) == ("0.05", "24 → 8")
     assert settings["clean_labels"] == "89 held out and trained on"
-    assert run_settings(plan, fixed_kd.id, "")["clean"] == "0.05, 0.1"
-    first = plan.teachers[0]
-    assert run_settings(plan, "", teacher_run(first)) == {"clean": "0.05, 0.1", "pair": "24 → 8"}
-    assert run_settings(Plan(small_spec()), "", "teacher/x") == {}
+    assert _settings(plan, fixed_kd)["clean"] == "0.05, 0.1"
+    of_teacher = teacher_cohort(plan.teachers[:1])
+    settings = run_settings(plan, of_teacher, of_teacher.lanes[0])
+    assert (settings["clean"], settings["pair"]) == ("0.05, 0.1", "24 → 8")
+    assert set(settings) <= names_of_settings(plan.spec.axes)
+
+
+def test_runs_say_in_what_they_are_beside_hyperparameters() -> None:
+    plan = Plan(small_spec({"conditions.noise_rate": [0.4]}))
+    cell = next(cell for cell in plan.cells if cell.use.label == "fixed_kd")
+    assert _settings(plan, cell) == {
+        "method": "fixed_kd",
+        "stage": "confirm",
+        "seed": "3",
+        "noise_kind": "symmetric",
+        "noise_rate": "0.4",
+        "teacher_labels": "noisy",
+        "dataset": "digits",
+        "student": "mlp hidden 8",
+        "teacher": "mlp hidden 24",
+        "clean_labels": "none",
+    }
+    of_teacher = teacher_cohort(plan.teachers[:1])
+    settings = run_settings(plan, of_teacher, of_teacher.lanes[0])
+    assert settings["stage"] == "teacher"
+    assert settings["teacher"] == "mlp hidden 24"
+    assert "student" not in settings
 
 
 def test_labels_that_make_one_name_of_two_cells_are_refused() -> None:
