@@ -1,7 +1,7 @@
 """Tables of finished or running sweeps, from the tracking store to a file."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -54,10 +54,10 @@ class Excerpt:
                            f"--out {self.table}.{self.form}, or pipe it on")  # fmt: skip
 
 
-def export(excerpt: Excerpt, places: Places, out: Path | None) -> int:
+def export(excerpt: Excerpt, places: Places, out: Path | None, tell: Callable[[str], None]) -> int:
     """Write a table of some sweeps, read back from the tracking store; returns its rows.
 
-    A file is replaced only when the table is complete.
+    A file is replaced only when the table is complete. ``tell`` says what runs do not count.
     """
     excerpt.check(out)
     store = open_store(places, must_exist=True)
@@ -67,6 +67,8 @@ def export(excerpt: Excerpt, places: Places, out: Path | None) -> int:
         found = [(whole.record, whole.spec.seed)]
     else:
         found = [(store.record(name), store.spec(name).seed) for name in excerpt.sweeps]
+    for notice in (line for record, _ in found for line in record.notices):
+        tell(notice)
     sources = [Source(_about(record, excerpt.metric), seed, histories) for record, seed in found]
 
     where = [_where(text, [source.record for source in sources]) for text in excerpt.where]

@@ -78,6 +78,10 @@ class Places:
         """The file that says where the time of a sweep's last launch went."""
         return self.sweep(name) / "profile.json"
 
+    def studies(self, name: str) -> str:
+        """The URL or the journal of a sweep's studies."""
+        return self.optuna_url or str(self.journal(name))
+
     def journal(self, name: str) -> Path:
         """The file of a sweep's studies."""
         return self.sweep(name) / "optuna.journal"
@@ -131,7 +135,7 @@ def launch(
     with locked(places.sweep(spec.name), spec.name), ThreadPoolExecutor(2) as aside:
         opening = aside.submit(open_store, places)
         work: Work | None = None
-        complete = known and opening.result().is_complete(plan)
+        complete = known and _is_complete(plan, opening.result(), console)
         if complete:
             if _is_compared(plan, places, opening.result(), console):
                 return look(spec.name, places, opening.result())
@@ -171,6 +175,33 @@ def _check_rules_and_places(spec: SweepSpec, places: Places, address: str | None
                 "ALMKD_OPTUNA_URL names a database; unset that, or give the sweep another name "
                 "with --fork NAME"
             )
+
+
+def _is_complete(plan: Plan, store: "MlflowStore", console: "Console") -> bool:
+    """Whether a sweep has run to its end and its runs are all there; BadInput where another
+    process runs it. The screen says what is made again."""
+    say = partial(console.print, soft_wrap=True, highlight=False)
+    store.refuse_held(plan.spec.name, say)
+    closed = store.closed(plan)
+    if closed is None:
+        return False
+    for line in closed.missing_in_words(plan.spec.name, "made again"):
+        say(line)
+    return not closed.missing
+
+
+def _refuse_without_studies(name: str, places: Places, store: "MlflowStore") -> None:
+    """BadInput where a search is on record whose studies are in another directory."""
+    from sweep.adapters.optuna.studies import are_kept
+
+    searched = store.searched(name)
+    if searched and not are_kept(name, places.studies(name)):
+        before = store.launched_from(name)
+        raise BadInput(
+            f"{name}: the tracking store has {searched} search runs of it, whose studies are not "
+            f"in {places.sweep(name)}; launch it from where it was launched before"
+            f"{f' ({before})' if before else ''}, or give it another name with --fork NAME"
+        )
 
 
 def _is_compared(plan: Plan, places: Places, store: "MlflowStore", console: "Console") -> bool:
@@ -302,12 +333,15 @@ def seen_so_far(name: str, store: "MlflowStore") -> "SweepRecord | None":
 
 
 def open_store(places: Places, must_exist: bool = False) -> "MlflowStore":
-    """The tracking store, made if it is a local one that does not exist yet."""
+    """The tracking store, made if it is a local one that does not exist yet.
+
+    ``must_exist``: for who reads; else a store that was moved is told where its files are now.
+    """
     from sweep.adapters.mlflow.database import make_database
     from sweep.adapters.mlflow.store import MlflowStore, local_uri
 
     if places.tracking_uri:
-        return MlflowStore(places.tracking_uri)
+        return MlflowStore(places.tracking_uri, runs_dir=places.runs_dir)
     if must_exist and not places.has_store:
         raise BadInput(
             f"{places.runs_dir}: holds no sweeps; launch one, or name the directory with "
@@ -315,7 +349,10 @@ def open_store(places: Places, must_exist: bool = False) -> "MlflowStore":
         )
     artifacts = places.runs_dir / "artifacts"
     make_database(places.database, artifacts)
-    return MlflowStore(local_uri(places.database), artifacts)
+    store = MlflowStore(local_uri(places.database), artifacts, places.runs_dir)
+    if not must_exist:
+        store.move_here()
+    return store
 
 
 def _train(
@@ -335,6 +372,7 @@ def _train(
     console.print(f"{spec.name}: starting Ray and opening the store", soft_wrap=True)
     with ray_session(address, spec, aside):
         (datasets, plan), store = loading.result(), opening.result()
+        _refuse_without_studies(spec.name, places, store)
         try:
             progress, work = _attempts(plan, places, store, datasets, console)
         except KeyboardInterrupt:
@@ -413,7 +451,7 @@ def _attempts(
 
     name = plan.spec.name
     spool = places.sweep(name) / "mlflow.spool"
-    optuna = places.optuna_url or str(places.journal(name))
+    optuna = places.studies(name)
     say = partial(console.print, soft_wrap=True, highlight=False)
     losses = 0
     while True:
@@ -421,9 +459,10 @@ def _attempts(
         teachers, checkpoints = places.runs_dir / "teachers", places.checkpoints(name)
         stores = Stores(runs, spool, optuna, teachers, checkpoints, mlflow_credentials())
         try:
-            return train_everything(
-                plan.spec, stores, datasets, watcher(console), say, _load_comparison
-            )
+            with store.renewed(name, runs.parent_id):
+                return train_everything(
+                    plan.spec, stores, datasets, watcher(console), say, _load_comparison
+                )
         except RefereeLost as error:
             losses += 1
             if losses > plan.spec.resources.retries:

@@ -117,7 +117,7 @@ def plan(
 
     wanted, kept = checked(read(spec, overrides, allow_code)), places(runs_dir, tracking_uri)
     has_run = tracking_uri or (kept.sweep(wanted.name).exists() and kept.has_store)
-    seen = seen_so_far(wanted.name, open_store(kept)) if has_run else None
+    seen = seen_so_far(wanted.name, open_store(kept, must_exist=True)) if has_run else None
     for line in describe(wanted, seen):
         typer.echo(line)
 

@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -44,6 +45,7 @@ def compare(
         )
     with FigureSaver() as saver:
         store = open_store(kept, must_exist=True)
+        store.move_here()
         if len(sweeps) == 1:
             shown = run(sweeps[0], kept, store, saver)
         else:
@@ -108,7 +110,7 @@ def export(  # noqa: PLR0913, PLR0917 - an option each
         (*(sweeps or ()), *(more or ())), table, form, wide, spread, metric, tuple(where or ()),
         together,
     )  # fmt: skip
-    rows = run(excerpt, places(runs_dir, tracking_uri), out)
+    rows = run(excerpt, places(runs_dir, tracking_uri), out, partial(typer.echo, err=True))
     if out is not None:
         typer.echo(f"wrote {rows} rows to {out}", err=True)
 
@@ -128,6 +130,7 @@ def ui(
 
     _check_loopback(host)
     store = open_store(places(runs_dir, tracking_uri), must_exist=True)
+    store.move_here()
     page = f"http://{host}:{port}/#/experiments?{FOR_TRAINING}"
     typer.echo(f"{page} shows {masked(store.uri)}; Ctrl-C ends it", err=True)
     # Not as an argument: the address of a database may hold its password.

@@ -10,13 +10,14 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from sweep.adapters.mlflow.example_files import write_examples
 from sweep.adapters.mlflow.known import EPOCHS, STATUS, SweepRuns
+from sweep.adapters.mlflow.recovery import Recovered
 from sweep.adapters.mlflow.spool import Record, Spool
 from sweep.adapters.mlflow.writer import Writer
 from sweep.plan.plan import Plan, spec_hash
 from sweep.plan.run_settings import run_settings
 from sweep.plan.tasks import CohortTask, LaneTask
 from sweep.referee.states import ENDED, State
-from sweep.referee.stores import EndedRun, Metrics
+from sweep.referee.stores import EndedRun, Metrics, PastTrial
 from sweep.version import code_version
 
 
@@ -66,6 +67,13 @@ class MlflowTracker:
             if lane.key not in self._ended:
                 self._writer.keep([self._opening(task, lane)])
                 self.close(lane.key, "complete", {}, reason="at hand, trained before")
+
+    def recover(self, task: CohortTask, trials: Mapping[str, PastTrial]) -> None:
+        """Runs that ended before, as their study knows them: of curves the objective alone."""
+        for lane in task.lanes:
+            recovered = Recovered(self._plan, lane.key, trials[lane.key])
+            self._writer.keep(recovered.records(self._opening(task, lane)))
+            self._ended[lane.key] = recovered.end
 
     def log(self, epoch: int, rows: Mapping[str, Metrics]) -> None:
         """Metrics of an epoch, by key; those that an earlier try of a run wrote are left out."""

@@ -192,7 +192,7 @@ def test_changed_spec_under_the_same_name_is_refused_with_its_fields(store: Mlfl
     changed = Plan(
         small_spec({"conditions.noise_rate": [0.4], "student.training.epochs": 9, "seed": 3})
     )
-    for call in (store.open_sweep, store.is_complete):
+    for call in (store.open_sweep, store.closed):
         with pytest.raises(BadInput) as caught:
             call(changed)
         message = str(caught.value)
@@ -232,21 +232,21 @@ def test_other_questions_go_on_with_the_sweep_and_are_told_once_there_are_result
     store.close_sweep("small", "complete")
     # That tracker opened the sweep with the first spec again, before there were results.
     assert store.origin("small").questions_changed == ""
-    assert store.is_complete(ASKED)
+    assert store.closed(ASKED) is not None
     assert store.ask_otherwise(ASKED)
     assert store.spec("small") == ASKED.spec
     assert re.fullmatch(r"20\d\d-\d\d-\d\d", store.origin("small").questions_changed)
 
 
 def test_sweep_is_complete_only_when_it_was_closed_so(store: MlflowStore) -> None:
-    assert not store.is_complete(PLAN)
+    assert store.closed(PLAN) is None
     store.open_sweep(PLAN)
-    assert not store.is_complete(PLAN)
+    assert store.closed(PLAN) is None
     store.close_sweep("small", "interrupted")
-    assert not store.is_complete(PLAN)
+    assert store.closed(PLAN) is None
     assert _runs(store)["parent"].info.status == "KILLED"
     store.close_sweep("small", "complete")
-    assert store.is_complete(PLAN)
+    assert store.closed(PLAN) is not None
     assert store.spec("small") == PLAN.spec
     assert [row["state"] for row in store.sweeps()] == ["complete"]
 
