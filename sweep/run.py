@@ -8,7 +8,7 @@ from there, or shows the table if nothing is left to do.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -78,6 +78,17 @@ class Places:
         """The file that says where the time of a sweep's last launch went."""
         return self.sweep(name) / "profile.json"
 
+    def check_writable(self, name: str) -> None:
+        """BadInput where a launch of that name could not write; makes its directories."""
+        from sweep.writable import check_writable
+
+        directories = [self.runs_dir, self.sweep(name)]
+        if not self.tracking_uri:
+            directories.append(self.runs_dir / "artifacts")
+        written = ("lock", "mlflow.spool", "optuna.journal")
+        files = [self.database, *(self.sweep(name) / file for file in written)]
+        check_writable(self.runs_dir, directories, files)
+
     def studies(self, name: str) -> str:
         """The URL or the journal of a sweep's studies."""
         return self.optuna_url or str(self.journal(name))
@@ -132,8 +143,12 @@ def launch(
     is_new = not places.sweep(spec.name).exists()
     if is_new:
         refuse_unsound_code(plan)
+    places.check_writable(spec.name)
+    # With runs on record, a store that is away is one that comes back.
+    patience_s = 0.0 if is_new else spec.resources.store_patience_s
+    say = partial(console.print, soft_wrap=True, highlight=False)
     with locked(places.sweep(spec.name), spec.name), ThreadPoolExecutor(2) as aside:
-        opening = aside.submit(open_store, places)
+        opening = aside.submit(open_store, places, patience_s=patience_s, say=say)
         work: Work | None = None
         complete = known and _is_complete(plan, opening.result(), console)
         if complete:
@@ -332,16 +347,24 @@ def seen_so_far(name: str, store: "MlflowStore") -> "SweepRecord | None":
         return None
 
 
-def open_store(places: Places, must_exist: bool = False) -> "MlflowStore":
+def open_store(
+    places: Places,
+    must_exist: bool = False,
+    patience_s: float = 0.0,
+    say: Callable[[str], None] | None = None,
+) -> "MlflowStore":
     """The tracking store, made if it is a local one that does not exist yet.
 
+    ``patience_s``: how long a server is waited for, if longer than seconds; ``say`` is told.
     ``must_exist``: for who reads; else a store that was moved is told where its files are now.
     """
     from sweep.adapters.mlflow.database import make_database
     from sweep.adapters.mlflow.store import MlflowStore, local_uri
 
     if places.tracking_uri:
-        return MlflowStore(places.tracking_uri, runs_dir=places.runs_dir)
+        return MlflowStore(
+            places.tracking_uri, runs_dir=places.runs_dir, patience_s=patience_s, say=say
+        )
     if must_exist and not places.has_store:
         raise BadInput(
             f"{places.runs_dir}: holds no sweeps; launch one, or name the directory with "
@@ -369,8 +392,9 @@ def _train(
 
     spec = plan.spec
     loading = aside.submit(_read, plan)
-    console.print(f"{spec.name}: starting Ray and opening the store", soft_wrap=True)
-    with ray_session(address, spec, aside):
+    say = partial(console.print, soft_wrap=True, highlight=False)
+    say(f"{spec.name}: starting Ray and opening the store")
+    with ray_session(address, spec, aside, say):
         (datasets, plan), store = loading.result(), opening.result()
         _refuse_without_studies(spec.name, places, store)
         try:

@@ -94,7 +94,7 @@ def launch(  # noqa: PLR0913, PLR0917 - an option each
         sys.exit(_attend(wanted, address, profile))
     if is_in_a_job():
         _move_to(runs_dir)
-    signal.signal(signal.SIGTERM, _raise_interrupt)
+    _end_on_signals()
     console = new_console()
     shown = run(wanted, places(runs_dir, tracking_uri), console, address, profile)
     show(console, shown, runs_dir)
@@ -136,7 +136,7 @@ def _smoke(spec: "SweepSpec", address: str | None) -> None:
     if address:
         raise BadInput(f"--smoke: runs on this machine alone; leave out --address {address}")
     checked(spec)
-    signal.signal(signal.SIGTERM, _raise_interrupt)
+    _end_on_signals()
     cells = len(Plan(spec).cells)
     typer.echo(f"{spec.name}: {cells} cells, one trial, one seed, an epoch or two", err=True)
     failed = smoke(spec)
@@ -175,7 +175,7 @@ def _attend(spec: "SweepSpec", address: str, profile: bool) -> int:
         from sweep.adapters.ray.client import attend
 
     checked(spec)
-    signal.signal(signal.SIGTERM, _raise_interrupt)
+    _end_on_signals()
     return attend(address, spec, profile, _print_as_it_came)
 
 
@@ -212,6 +212,14 @@ def _move_to(runs_dir: Path) -> None:
         )
     runs_dir.mkdir(parents=True, exist_ok=True)
     os.chdir(runs_dir)
+
+
+def _end_on_signals() -> None:
+    """End as by Ctrl-C where somebody ends this process, or its terminal closes; under ``nohup``
+    that is not heard."""
+    signal.signal(signal.SIGTERM, _raise_interrupt)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _raise_interrupt)
 
 
 def _raise_interrupt(signum: int, frame: object) -> NoReturn:

@@ -27,6 +27,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from sweep.adapters.mlflow.claim import LAUNCHED_FROM, Claim, Holder, holder_of
+from sweep.adapters.mlflow.contact import check_answers
 from sweep.adapters.mlflow.content import Content, as_begun, kept_by, taken_up
 from sweep.adapters.mlflow.counting import counted
 from sweep.adapters.mlflow.database import silence
@@ -78,15 +79,22 @@ class MlflowStore:
     """The sweeps of one tracking store."""
 
     def __init__(
-        self, uri: str, artifacts: Path | None = None, runs_dir: Path | None = None
+        self,
+        uri: str,
+        artifacts: Path | None = None,
+        runs_dir: Path | None = None,
+        patience_s: float = 0.0,
+        say: Callable[[str], None] | None = None,
     ) -> None:
         """``artifacts``: where a local store puts files; a server knows its own place.
 
-        ``runs_dir``: from where sweeps are launched.
+        ``runs_dir``: from where sweeps are launched. ``patience_s``: how long it is waited for, if
+        longer than seconds, of which ``say`` is told.
         """
         self.uri = uri
         self._artifacts = artifacts
         silence()
+        check_answers(uri, patience_s, say)
         try:
             self._client = MlflowClient(tracking_uri=uri)
             self._client.search_experiments(max_results=1)
