@@ -44,6 +44,10 @@ class MlflowTracker:
         }
         best = f"best_validation_{plan.spec.objective.metric}"
         for record in kept.left_over:
+            if record["do"] == "attach":
+                # The directory may have been moved since.
+                record["files"] = [str(self._outbox.joinpath(*Path(file).parts[-2:]))
+                                   for file in record["files"]]  # fmt: skip
             self._writer.take(record)
             if record["do"] == "close" and record["tags"]["state"] in ENDED:
                 end = EndedRun(record["tags"]["state"], record["row"].get(best))

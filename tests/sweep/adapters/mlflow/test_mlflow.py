@@ -362,6 +362,24 @@ def test_files_on_their_way_are_sent_by_the_next_launch(
     assert (_artifacts(store, key, tmp_path) / "labels.json").exists()
 
 
+def test_files_on_their_way_are_sent_from_where_the_directory_is_now(
+    store: MlflowStore, places: Places, tmp_path: Path
+) -> None:
+    task = confirm_cohort(PLAN, PLAN.searches_of(CELL)[0], 0, VALUES, (1,))
+    key = task.lanes[0].key
+    with _tracking(store, places) as tracker:
+        tracker.open(task)
+    kept = places.runs_dir / "outbox" / "0123" / "labels.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("{}")
+    attach = {"do": "attach", "key": key, "files": ["/before/outbox/0123/labels.json"]}
+    (places.runs_dir / "spool").write_text(json.dumps(attach) + "\n")
+    with _tracking(store, places):
+        pass
+    assert (_artifacts(store, key, tmp_path) / "labels.json").read_text() == "{}"
+    assert not kept.exists()
+
+
 def test_examples_without_classes_leave_what_their_task_knows(tmp_path: Path) -> None:
     """Of pairs of texts, say: no transition matrix, and every column that the task gives."""
     examples = {
