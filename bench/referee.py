@@ -36,7 +36,7 @@ from sweep.plan.plan import Plan
 from sweep.plan.tasks import CohortTask, LaneOutcome
 from sweep.referee.referee import Referee
 from sweep.referee.states import State
-from sweep.referee.stores import Metrics
+from sweep.referee.stores import Metrics, PastTrial
 from sweep.spec.reader import read_spec
 
 EPOCHS, LANES = 30, 32
@@ -49,6 +49,7 @@ class NoTracker:
     def log(self, epoch: int, rows: Mapping[str, Metrics]) -> None: ...
     def close(self, key: str, state: State, metrics: Metrics, reason: str = "") -> None: ...
     def reuse(self, task: CohortTask) -> None: ...
+    def recover(self, task: CohortTask, trials: Mapping[str, PastTrial]) -> None: ...
 
 
 def plan_of(trials: int) -> Plan:

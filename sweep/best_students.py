@@ -52,6 +52,7 @@ def register(name: str, runs: list[ConfirmRun], store: MlflowStore, registered: 
             f"--register {registered}: takes the model of one cell, and these are of {len(cells)}: "
             f"{', '.join(cells[:3])}, ...; choose one with --method and --where"
         )
+    store.move_here()
     models = Models(store.uri)
     there = models.of(store.experiment(name))
     if cells[0] not in there:

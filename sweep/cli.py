@@ -5,6 +5,7 @@ import errno
 import gc
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import typer
@@ -59,9 +60,7 @@ def main() -> NoReturn:
     except SweepFailed as error:
         _fail(str(error), 1)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        _fail(f"{error}; make room, and the same command goes on from here", 1)
+        _fail_of_system(error)
     except typer.Abort:
         code = INTERRUPTED
     except typer.TyperException as error:
@@ -100,7 +99,19 @@ def _name_left_out() -> None:
         typer.echo(f"almkd: {line}", err=True)
 
 
+def _fail_of_system(error: OSError) -> NoReturn:
+    """What the system refuses; an error of any other kind is raised again."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        _fail(f"{error}; make room, and the same command goes on from here", 1)
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        _fail(
+            f"{error.filename or 'a file'}: {error.strerror}; see whose it is and what it allows", 2
+        )
+    raise error
+
+
 def _fail(message: str, code: int) -> NoReturn:
     for line in message.splitlines():
-        typer.echo(f"almkd: {masked(line)}", err=True)
+        with suppress(OSError):  # a terminal that was closed
+            typer.echo(f"almkd: {masked(line)}", err=True)
     sys.exit(code)

@@ -2,7 +2,7 @@
 
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -59,40 +59,27 @@ class Excerpt:
                            f"--out {self.table}.{self.form}, or pipe it on")  # fmt: skip
 
 
-def export(excerpt: Excerpt, places: Places, out: Path | None) -> int:
+def export(excerpt: Excerpt, places: Places, out: Path | None, tell: Callable[[str], None]) -> int:
     """Write a table of some sweeps, read back from the tracking store; returns its rows.
 
-    A file is replaced only when the table is complete.
+    A file is replaced only when the table is complete. ``tell`` says what runs do not count.
     """
     excerpt.check(out)
     store = open_store(places, must_exist=True)
     with tempfile.TemporaryDirectory(prefix="almkd-") as scratch:
-        return _export(excerpt, store, out, Path(scratch))
+        sources = _sources(excerpt, store, tell, Path(scratch))
+        where = [parse_where(text, [source.record for source in sources]) for text in excerpt.where]
+
+        def write(stream: BinaryIO) -> int:
+            if excerpt.wide:
+                return write_wide(sources, excerpt.form, excerpt.spread, stream, where)
+            return write_long(sources, excerpt.table, excerpt.form, stream, where)
+
+        return write(sys.stdout.buffer) if out is None else _replace(out, write)
 
 
-def _export(excerpt: Excerpt, store: MlflowStore, out: Path | None, scratch: Path) -> int:
-    histories = store.histories()
-    if excerpt.together:
-        whole = joined_record(excerpt.sweeps, store)
-        found = [(whole.record, whole.spec.seed)]
-    else:
-        found = [(store.record(name), store.spec(name).seed) for name in excerpt.sweeps]
-    kept = FetchedPredictions(store.artifacts(), scratch)
-    sources = [
-        Source(_about(record, excerpt.metric), seed, histories, kept) for record, seed in found
-    ]
-    if excerpt.table == "predictions":
-        _check_predictions(sources)
-
-    where = [parse_where(text, [source.record for source in sources]) for text in excerpt.where]
-
-    def write(stream: BinaryIO) -> int:
-        if excerpt.wide:
-            return write_wide(sources, excerpt.form, excerpt.spread, stream, where)
-        return write_long(sources, excerpt.table, excerpt.form, stream, where)
-
-    if out is None:
-        return write(sys.stdout.buffer)
+def _replace(out: Path, write: Callable[[BinaryIO], int]) -> int:
+    """Have a file written, and put in its place once it is whole; what ``write`` returns."""
     part = out.with_name(f".{out.name}.part")
     try:
         with part.open("wb") as stream:
@@ -101,6 +88,27 @@ def _export(excerpt: Excerpt, store: MlflowStore, out: Path | None, scratch: Pat
     finally:
         part.unlink(missing_ok=True)
     return rows
+
+
+def _sources(
+    excerpt: Excerpt, store: MlflowStore, tell: Callable[[str], None], scratch: Path
+) -> list[Source]:
+    """The sweeps that are asked for; ``scratch`` takes files that are fetched on the way."""
+    if excerpt.together:
+        whole = joined_record(excerpt.sweeps, store)
+        found = [(whole.record, whole.spec.seed)]
+    else:
+        found = [(store.record(name), store.spec(name).seed) for name in excerpt.sweeps]
+    for notice in (line for record, _ in found for line in record.notices):
+        tell(notice)
+    histories = store.histories()
+    kept = FetchedPredictions(store.artifacts(), scratch)
+    sources = [
+        Source(_about(record, excerpt.metric), seed, histories, kept) for record, seed in found
+    ]
+    if excerpt.table == "predictions":
+        _check_predictions(sources)
+    return sources
 
 
 def _check_predictions(sources: Sequence[Source]) -> None:

@@ -8,26 +8,48 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 from sweep.errors import BadInput, SweepFailed
 
 # How long a launch may take to write down what was in flight, in seconds.
 ENDS_WITHIN = 120.0
+# How often a lock that is held is tried again.
+LOOKS = 10
 
 
 @dataclass(frozen=True)
 class Owner:
-    """The process that runs a sweep."""
+    """The process that runs a sweep; ``since``: for people.
+
+    ``system``: the boot of a machine and the namespace in which ``pid`` counts; ``began``: when,
+    by the clock of that boot, so that a later process of that number is told apart. Empty where
+    they cannot be known.
+    """
 
     host: str
     pid: int
-    since: str
+    since: str = field(compare=False)
+    system: str = ""
+    began: str = ""
+
+    @classmethod
+    def of_this_process(cls) -> "Owner":
+        since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        pid = os.getpid()
+        return cls(socket.gethostname(), pid, since, _system(), _began(pid))
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host} since {self.since}"
+
+    def is_alive(self) -> bool | None:
+        """Whether it still runs; None where that cannot be told from here."""
+        if not self.system or self.system != _system():
+            return None
+        return _began(self.pid) == self.began
 
     @property
     def is_here(self) -> bool:
@@ -40,19 +62,21 @@ def locked(directory: Path, name: str) -> Iterator[None]:
     """Hold the sweep ``name``, kept in ``directory``; BadInput, saying who does, if it is held."""
     directory.mkdir(parents=True, exist_ok=True)
     with _lock(directory).open("a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _is_had(file):
             who = _written(directory)
             raise BadInput(
                 f"the sweep {name!r} is being run: by {who or 'another process'}; wait for it, or "
                 "stop it and launch again"
-            ) from None
+            )
         file.truncate(0)
-        since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-        file.write(json.dumps(asdict(Owner(socket.gethostname(), os.getpid(), since))))
+        file.write(json.dumps(asdict(Owner.of_this_process())))
         file.flush()
         yield
+
+
+def was_run_in(directory: Path) -> bool:
+    """Whether a launch ever held the sweep that is kept in ``directory``."""
+    return _lock(directory).exists()
 
 
 def is_locked(directory: Path) -> bool:
@@ -60,10 +84,11 @@ def is_locked(directory: Path) -> bool:
     try:
         with _lock(directory).open(encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
     except BlockingIOError:
         return True
+    except OSError:
+        # Not there, or not for this user to see.
+        return False
     return False
 
 
@@ -98,6 +123,17 @@ def stop_owner(directory: Path, name: str) -> Owner:
     return who
 
 
+def _is_had(file: IO[str]) -> bool:
+    """Whether the lock could be had; those who only ask who holds it have it for a moment."""
+    for _ in range(LOOKS):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            time.sleep(0.02)
+    return False
+
+
 def _lock(directory: Path) -> Path:
     return directory / "lock"
 
@@ -107,3 +143,21 @@ def _written(directory: Path) -> Owner | None:
     with suppress(OSError, ValueError, TypeError):
         return Owner(**json.loads(_lock(directory).read_text(encoding="utf-8")))
     return None
+
+
+def _system() -> str:
+    """Which boot of which machine this is, and in which namespace its processes are counted."""
+    with suppress(OSError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot}/{os.readlink('/proc/self/ns/pid')}"
+    return ""
+
+
+def _began(pid: int) -> str:
+    """When a process began, in ticks since the boot; empty where there is none, or it has ended."""
+    with suppress(OSError):
+        # The name, in parentheses, may hold anything; the state stands behind it.
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        state, *rest = fields.rpartition(")")[2].split()
+        return "" if state in "ZX" else rest[18]
+    return ""

@@ -8,7 +8,7 @@ from there, or shows the table if nothing is left to do.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -89,6 +89,21 @@ class Places:
         """The file that says where the time of a sweep's last launch went."""
         return self.sweep(name) / "profile.json"
 
+    def check_writable(self, name: str) -> None:
+        """BadInput where a launch of that name could not write; makes its directories."""
+        from sweep.writable import check_writable
+
+        directories = [self.runs_dir, self.sweep(name)]
+        if not self.tracking_uri:
+            directories.append(self.runs_dir / "artifacts")
+        written = ("lock", "mlflow.spool", "optuna.journal")
+        files = [self.database, *(self.sweep(name) / file for file in written)]
+        check_writable(self.runs_dir, directories, files)
+
+    def studies(self, name: str) -> str:
+        """The URL or the journal of a sweep's studies."""
+        return self.optuna_url or str(self.journal(name))
+
     def journal(self, name: str) -> Path:
         """The file of a sweep's studies."""
         return self.sweep(name) / "optuna.journal"
@@ -139,10 +154,14 @@ def launch(
     is_new = not places.sweep(spec.name).exists()
     if is_new:
         refuse_unsound_code(plan)
+    places.check_writable(spec.name)
+    # With runs on record, a store that is away is one that comes back.
+    patience_s = 0.0 if is_new else spec.resources.store_patience_s
+    say = partial(console.print, soft_wrap=True, highlight=False)
     with locked(places.sweep(spec.name), spec.name), ThreadPoolExecutor(2) as aside:
-        opening = aside.submit(open_store, places)
+        opening = aside.submit(open_store, places, patience_s=patience_s, say=say)
         work: Work | None = None
-        complete = known and opening.result().is_complete(plan)
+        complete = known and _is_complete(plan, opening.result(), console)
         if complete:
             if _is_compared(plan, places, opening.result(), console):
                 return look(spec.name, places, opening.result())
@@ -182,6 +201,33 @@ def _check_rules_and_places(spec: SweepSpec, places: Places, address: str | None
                 "ALMKD_OPTUNA_URL names a database; unset that, or give the sweep another name "
                 "with --fork NAME"
             )
+
+
+def _is_complete(plan: Plan, store: "MlflowStore", console: "Console") -> bool:
+    """Whether a sweep has run to its end and its runs are all there; BadInput where another
+    process runs it. The screen says what is made again."""
+    say = partial(console.print, soft_wrap=True, highlight=False)
+    store.refuse_held(plan.spec.name, say)
+    closed = store.closed(plan)
+    if closed is None:
+        return False
+    for line in closed.missing_in_words(plan.spec.name, "made again"):
+        say(line)
+    return not closed.missing
+
+
+def _refuse_without_studies(name: str, places: Places, store: "MlflowStore") -> None:
+    """BadInput where a search is on record whose studies are in another directory."""
+    from sweep.adapters.optuna.studies import are_kept
+
+    searched = store.searched(name)
+    if searched and not are_kept(name, places.studies(name)):
+        before = store.launched_from(name)
+        raise BadInput(
+            f"{name}: the tracking store has {searched} search runs of it, whose studies are not "
+            f"in {places.sweep(name)}; launch it from where it was launched before"
+            f"{f' ({before})' if before else ''}, or give it another name with --fork NAME"
+        )
 
 
 def _is_compared(plan: Plan, places: Places, store: "MlflowStore", console: "Console") -> bool:
@@ -312,20 +358,34 @@ def seen_so_far(name: str, store: "MlflowStore") -> "SweepRecord | None":
         return None
 
 
-def open_store(places: Places, must_exist: bool = False) -> "MlflowStore":
-    """The tracking store, made if it is a local one that does not exist yet."""
+def open_store(
+    places: Places,
+    must_exist: bool = False,
+    patience_s: float = 0.0,
+    say: Callable[[str], None] | None = None,
+) -> "MlflowStore":
+    """The tracking store, made if it is a local one that does not exist yet.
+
+    ``patience_s``: how long a server is waited for, if longer than seconds; ``say`` is told.
+    ``must_exist``: for who reads; else a store that was moved is told where its files are now.
+    """
     from sweep.adapters.mlflow.database import make_database
     from sweep.adapters.mlflow.store import MlflowStore, local_uri
 
     if places.tracking_uri:
-        return MlflowStore(places.tracking_uri)
+        return MlflowStore(
+            places.tracking_uri, runs_dir=places.runs_dir, patience_s=patience_s, say=say
+        )
     if must_exist and not places.has_store:
         raise BadInput(
             f"{places.runs_dir}: holds no sweeps; launch one, or name the directory with "
             "--runs-dir or the store with --tracking-uri"
         )
     make_database(places.database, places.artifacts)
-    return MlflowStore(local_uri(places.database), places.artifacts)
+    store = MlflowStore(local_uri(places.database), places.artifacts, places.runs_dir)
+    if not must_exist:
+        store.move_here()
+    return store
 
 
 def _train(
@@ -342,11 +402,13 @@ def _train(
 
     spec = plan.spec
     loading = aside.submit(_read, plan)
-    console.print(f"{spec.name}: starting Ray and opening the store", soft_wrap=True)
-    with ray_session(address, spec, aside):
+    say = partial(console.print, soft_wrap=True, highlight=False)
+    say(f"{spec.name}: starting Ray and opening the store")
+    with ray_session(address, spec, aside, say):
         (datasets, plan), store = loading.result(), opening.result()
         for remark in remarks(datasets):
             console.print(remark, soft_wrap=True, highlight=False, markup=False)
+        _refuse_without_studies(spec.name, places, store)
         try:
             progress, work = _attempts(plan, places, store, datasets, console)
         except KeyboardInterrupt:
@@ -428,7 +490,7 @@ def _attempts(
 
     name = plan.spec.name
     spool = places.sweep(name) / "mlflow.spool"
-    optuna = places.optuna_url or str(places.journal(name))
+    optuna = places.studies(name)
     say = partial(console.print, soft_wrap=True, highlight=False)
     losses = 0
     while True:
@@ -437,9 +499,10 @@ def _attempts(
             runs, spool, optuna, places.teachers, places.checkpoints(name), mlflow_credentials()
         )
         try:
-            return train_everything(
-                plan.spec, stores, datasets, watcher(console), say, _load_comparison
-            )
+            with store.renewed(name, runs.parent_id):
+                return train_everything(
+                    plan.spec, stores, datasets, watcher(console), say, _load_comparison
+                )
         except RefereeLost as error:
             losses += 1
             if losses > plan.spec.resources.retries:

@@ -66,6 +66,7 @@ def rm(
 
     kept = places(runs_dir, tracking_uri)
     store = open_store(kept, must_exist=True)
+    store.move_here()
     refuse_while_running([sweep], kept)
     refuse_registered(sweep, store)
     if store.trashed(sweep) is None:
@@ -107,6 +108,7 @@ def gc(  # noqa: PLR0913, PLR0917 - an option each
         raise BadInput(f"--teachers: are shared by all sweeps; drop {' '.join(sweeps)}")
     kept = places(runs_dir, tracking_uri)
     store = open_store(kept, must_exist=True)
+    store.move_here()
     names = list(sweeps or [row["sweep"] for row in store.sweeps()])
     removal.refuse_while_running(names, kept)
     asked = {

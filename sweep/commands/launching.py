@@ -95,7 +95,7 @@ def launch(  # noqa: PLR0913, PLR0917 - an option each
         sys.exit(_attend(wanted, address, profile))
     if is_in_a_job():
         _move_to(runs_dir)
-    signal.signal(signal.SIGTERM, _raise_interrupt)
+    _end_on_signals()
     console = new_console()
     shown = run(wanted, places(runs_dir, tracking_uri), console, address, profile)
     show(console, shown, runs_dir)
@@ -118,7 +118,7 @@ def plan(
 
     wanted, kept = checked(read(spec, overrides, allow_code)), places(runs_dir, tracking_uri)
     has_run = tracking_uri or (kept.sweep(wanted.name).exists() and kept.has_store)
-    seen = seen_so_far(wanted.name, open_store(kept)) if has_run else None
+    seen = seen_so_far(wanted.name, open_store(kept, must_exist=True)) if has_run else None
     for line in describe(wanted, seen):
         typer.echo(line)
 
@@ -179,7 +179,7 @@ def _smoke(spec: "SweepSpec", address: str | None) -> None:
     if address:
         raise BadInput(f"--smoke: runs on this machine alone; leave out --address {address}")
     checked(spec)
-    signal.signal(signal.SIGTERM, _raise_interrupt)
+    _end_on_signals()
     cells = len(Plan(spec).cells)
     typer.echo(f"{spec.name}: {cells} cells, one trial, one seed, an epoch or two", err=True)
     failed = smoke(spec)
@@ -218,7 +218,7 @@ def _attend(spec: "SweepSpec", address: str, profile: bool) -> int:
         from sweep.adapters.ray.client import attend
 
     checked(spec)
-    signal.signal(signal.SIGTERM, _raise_interrupt)
+    _end_on_signals()
     return attend(address, spec, profile, _print_as_it_came)
 
 
@@ -255,6 +255,14 @@ def _move_to(runs_dir: Path) -> None:
         )
     runs_dir.mkdir(parents=True, exist_ok=True)
     os.chdir(runs_dir)
+
+
+def _end_on_signals() -> None:
+    """End as by Ctrl-C where somebody ends this process, or its terminal closes; under ``nohup``
+    that is not heard."""
+    signal.signal(signal.SIGTERM, _raise_interrupt)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _raise_interrupt)
 
 
 def _raise_interrupt(signum: int, frame: object) -> NoReturn:

@@ -47,6 +47,9 @@ def list_sweeps(
     """List the sweeps of a store, and with --address the newest job of each."""
     view = View(runs_dir, tracking_uri, address)
     rows = view.store.sweeps() if view.store else []
+    for row in rows:
+        if row["state"] == "running" and view.why_stopped(row["sweep"]):
+            row["state"] = "stopped"
     columns = ["sweep", "state", "started", "description"]
     if view.jobs:
         known = {row["sweep"]: row for row in rows}
@@ -86,14 +89,14 @@ def watch(
 ) -> None:
     """Follow a sweep to its end: a live screen in a terminal, lines in a log.
 
-    Exit code 1 if it failed. Ctrl-C ends the watching, not the sweep.
+    Exit code 1 if it failed, or its process is gone. Ctrl-C ends the watching, not the sweep.
     """
     view = View(runs_dir, tracking_uri, address)
     with _shown() as (show, every):
         for seen in _until_over(view, sweep, every):
             show(seen)
     if seen.has_failed:
-        raise SweepFailed(f"{sweep}: failed")
+        raise SweepFailed(f"{sweep}: {seen.ended_as}")
 
 
 def logs(

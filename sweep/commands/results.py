@@ -1,8 +1,11 @@
 """What a sweep showed: compared again, exported, looked at in the dashboard."""
 
+import errno
 import ipaddress
 import os
+import socket
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -44,6 +47,7 @@ def compare(
         )
     with FigureSaver() as saver:
         store = open_store(kept, must_exist=True)
+        store.move_here()
         if len(sweeps) == 1:
             shown = run(sweeps[0], kept, store, saver)
         else:
@@ -110,7 +114,7 @@ def export(  # noqa: PLR0913, PLR0917 - an option each
         (*(sweeps or ()), *(more or ())), table, form, wide, spread, metric, tuple(where or ()),
         together,
     )  # fmt: skip
-    rows = run(excerpt, places(runs_dir, tracking_uri), out)
+    rows = run(excerpt, places(runs_dir, tracking_uri), out, partial(typer.echo, err=True))
     if out is not None:
         typer.echo(f"wrote {rows} rows to {out}", err=True)
 
@@ -130,12 +134,28 @@ def ui(
 
     _check_loopback(host)
     store = open_store(places(runs_dir, tracking_uri), must_exist=True)
+    store.move_here()
+    _check_port(host, port)
     page = f"http://{host}:{port}/#/experiments?{FOR_TRAINING}"
     typer.echo(f"{page} shows {masked(store.uri)}; Ctrl-C ends it", err=True)
     # Not as an argument: the address of a database may hold its password.
     os.environ["MLFLOW_BACKEND_STORE_URI"] = store.uri
     command = [sys.executable, "-m", "mlflow", "ui"]
     os.execv(sys.executable, [*command, "--host", host, "--port", str(port)])
+
+
+def _check_port(host: str, port: int) -> None:
+    """BadInput unless the dashboard can be served there: MLflow itself says so too late."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            # As servers have it: a port that was in use a moment ago is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        in_use = error.errno == errno.EADDRINUSE
+        problem = "is in use" if in_use else f"cannot be had ({error.strerror})"
+        raise BadInput(f"--port {port}: {problem}; name another") from None
 
 
 def _check_loopback(host: str) -> None:

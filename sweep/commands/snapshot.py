@@ -1,6 +1,7 @@
 """One look at a sweep: in the tracking store, and on the cluster, if one is named."""
 
 import os
+import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,8 +40,16 @@ class Seen:
 
     @property
     def has_failed(self) -> bool:
+        """Whether it ended otherwise than by its end or by who stopped it."""
+        if self.job is not None and self.job.state == "failed":
+            return True
+        return self.progress is not None and self.progress.state in ("failed", "stopped")
+
+    @property
+    def ended_as(self) -> str:
+        """In a word: failed or stopped."""
         job_failed = self.job is not None and self.job.state == "failed"
-        return job_failed or (self.progress is not None and self.progress.state == "failed")
+        return "failed" if job_failed or self.progress is None else self.progress.state
 
     def at_rate(self, epochs_per_second: float | None) -> "Seen":
         """The same, at a rate that was seen more closely, if it was."""
@@ -77,7 +86,8 @@ class Seen:
         if self.away or self.progress is None:
             return "; ".join(self.about_job())
         job = f"job {self.job.id} {self.job.state}; " if self.job else ""
-        return f"{job}{line(self.progress)}"
+        notes = self.progress.notes if self.is_over else ()
+        return "; ".join([f"{job}{line(self.progress)}", *notes])
 
     def as_data(self, sweep: str) -> dict[str, object]:
         """For programs."""
@@ -102,7 +112,7 @@ class View:
 
         for name, value in IMPATIENT.items():
             os.environ.setdefault(name, value)
-        kept = places(runs_dir, tracking_uri)
+        self._places = kept = places(runs_dir, tracking_uri)
         self.jobs: Jobs | None = jobs_of(address) if address else None
         has_store = bool(tracking_uri) or kept.has_store
         # Without a cluster the message says what is missing.
@@ -124,7 +134,24 @@ class View:
             progress = None
         if job is None and self.jobs and progress is None:
             self.jobs.newest(sweep)
+        if progress and progress.state == "running" and (job is None or job.is_over):
+            why = self.why_stopped(sweep)
+            progress = progress.stopped(why) if why else progress
         return Seen(address, progress, job)
+
+    def why_stopped(self, sweep: str) -> str:
+        """Why nobody runs a sweep that is on record as running; empty where somebody does, or it
+        cannot be told."""
+        from sweep.lock import is_locked, was_run_in
+
+        directory = self._places.sweep(sweep)
+        if self.store is None or is_locked(directory):
+            return ""
+        holder = self.store.holder(sweep)
+        if holder is not None:
+            return holder.why_gone(time.time())
+        # As an earlier version left it.
+        return "the process that ran it is gone" if was_run_in(directory) else ""
 
 
 def jobs_of(address: str) -> "Jobs":

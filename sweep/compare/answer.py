@@ -53,6 +53,7 @@ def answer(table: pd.DataFrame, record: SweepRecord) -> list[str]:
         trained_alike(record),
         *below_contained(record),
         clean_labels_text(record),
+        *record.notices,
     )
     return [_question(record, list(asked)), *verdicts, *filter(None, limits)]
 

@@ -60,6 +60,7 @@ def join(specs: Sequence[SweepSpec], records: Sequence[SweepRecord]) -> Joined:
         cells=cells,
         declared=None if specs[0].questions is None else declared,
         absent=frozenset(cells.values()) - there,
+        notices=tuple(line for record in records for line in record.notices),
     )
     return Joined(spec, record)
 

@@ -102,6 +102,8 @@ class SweepRecord:
     declared: frozenset[tuple[str, str]] | None = None
     # Cells that none of the sweeps has of which this record was joined.
     absent: frozenset[str] = frozenset()
+    # On runs in the tracking store that do not count, and on those that it lacks, a line each.
+    notices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_plan(self)

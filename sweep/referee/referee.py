@@ -17,7 +17,14 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from sweep.plan.plan import Cell, Plan
-from sweep.plan.tasks import NO_TRIAL, CohortTask, LaneOutcome, teacher_cohort, trial_run
+from sweep.plan.tasks import (
+    NO_TRIAL,
+    CohortTask,
+    LaneOutcome,
+    search_cohort,
+    teacher_cohort,
+    trial_run,
+)
 from sweep.plan.teacher_jobs import TeacherJob
 from sweep.referee.search_state import SearchState, in_turn
 from sweep.referee.states import ENDED, State
@@ -61,7 +68,7 @@ class Referee:
         ended: Mapping[str, EndedRun] | None = None,
         begun: Iterable[frozenset[str]] = (),
     ) -> None:
-        """``teachers``: keys of those at hand; ``ended``: runs that are over, by key.
+        """``teachers``: keys of those at hand; ``ended``: runs on record as over, by key.
 
         ``begun``: keys of runs that were saved together while they trained, for each checkpoint.
         """
@@ -86,6 +93,16 @@ class Referee:
             search.id: SearchState(plan, search, studies, runs, together)
             for search in plan.searches
         }
+        self.recovered = sum(self._recover(state) for state in self._searches.values())
+
+    def _recover(self, state: SearchState) -> int:
+        """Have trials on record again that their study alone knows; how many."""
+        trials, search = state.unrecorded(), state.search
+        if trials:
+            values = {number: trial.params for number, trial in trials.items()}
+            by_key = {trial_run(search.id, number): trial for number, trial in trials.items()}
+            self._tracker.recover(search_cohort(self._plan, search, values, 0), by_key)
+        return len(trials)
 
     @property
     def flying(self) -> set[str]:

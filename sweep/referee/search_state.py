@@ -20,9 +20,10 @@ from sweep.plan.tasks import (
     search_cohort,
     shortlist_cohort,
     shortlist_run,
+    trial_run,
 )
 from sweep.referee.states import ENDED
-from sweep.referee.stores import EndedRun, Outcome, Studies
+from sweep.referee.stores import EndedRun, Outcome, PastTrial, Studies
 from trainers.fields import Value
 
 T = TypeVar("T")
@@ -69,6 +70,15 @@ class SearchState:
                 self.ended[trial.state] += 1
             else:
                 self.unfinished[trial.number] = trial.params
+
+    def unrecorded(self) -> dict[int, PastTrial]:
+        """Trials that are over by their study, and whose runs the tracking store does not have as
+        ended: deleted there, or lost with a machine that lost power."""
+        return {
+            trial.number: trial
+            for trial in (self.studies.history(self.search.id) if self.cell.space else ())
+            if trial.state in ENDED and trial_run(self.search.id, trial.number) not in self.runs
+        }
 
     @property
     def cell(self) -> Cell:

@@ -1,7 +1,7 @@
 """What the referee asks of the stores: studies that propose and prune, a record of every run."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from sweep.plan.tasks import CohortTask, LaneOutcome
@@ -13,12 +13,19 @@ Metrics = Mapping[str, float]
 
 @dataclass(frozen=True)
 class PastTrial:
-    """A trial as a study knows it; ``value`` is the objective, None where there is none."""
+    """A trial as a study knows it; ``value`` is the objective, None where there is none.
+
+    ``curve``: the objective by epoch; ``began`` and ``ended`` in seconds since 1970.
+    """
 
     number: int
     state: State
     params: Mapping[str, Value]
     value: float | None
+    curve: Mapping[int, float] = field(default_factory=dict)
+    reason: str = ""
+    began: float | None = field(default=None, compare=False)
+    ended: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -58,3 +65,4 @@ class Tracker(Protocol):
     def attach(self, task: CohortTask, key: str, outcome: LaneOutcome) -> None: ...
     def close(self, key: str, state: State, metrics: Metrics, reason: str = "") -> None: ...
     def reuse(self, task: CohortTask) -> None: ...
+    def recover(self, task: CohortTask, trials: Mapping[str, PastTrial]) -> None: ...

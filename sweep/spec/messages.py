@@ -15,7 +15,11 @@ UNION_BRANCHES = ("str", "int", "float", FIELDS, WORD)
 
 def problems(error: ValidationError, data: object, root: type[BaseModel]) -> list[str]:
     """A line "field: message" for each thing that is wrong with ``data`` as a ``root``."""
-    return list(dict.fromkeys(_line(data, dict(e), root) for e in error.errors()))
+    found: list[dict[str, Any]] = [dict(e) for e in error.errors()]
+    # A list of which no member is right counts as empty beside what is wrong with its members.
+    inside = {tuple(e["loc"][:depth]) for e in found for depth in range(len(e["loc"]))}
+    told = [e for e in found if e["type"] != "too_short" or tuple(e["loc"]) not in inside]
+    return list(dict.fromkeys(_line(data, e, root) for e in told))
 
 
 def _line(data: object, error: dict[str, Any], root: type[BaseModel]) -> str:

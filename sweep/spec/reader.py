@@ -19,6 +19,8 @@ from trainers.own import CodeNotAllowed, without_code
 PRESETS = Path(__file__).resolve().parents[2] / "search_spaces" / "presets"
 
 
+# What a runs directory holds beside its sweeps; the database has files beside it.
+TAKEN, DATABASE = ("teachers", "artifacts"), "mlflow.db"
 # What a spec may hold: far above any that people write, far below what harms a machine.
 MOST_BYTES = 1_000_000
 MOST_VALUES = 20_000
@@ -111,7 +113,22 @@ def read_spec(spec: str, overrides: Sequence[str] = (), allow_code: bool = False
     for override in overrides:
         _apply(data, override)
     source = f"{path}" + (" with --set" if overrides else "")
-    return check_spec(data, source, allow_code)
+    checked = check_spec(data, source, allow_code)
+    # Not of specs in stores: sweeps of before may have such a name.
+    if problem := taken(checked.name):
+        raise BadInput(f"{source}: name: {problem}")
+    return checked
+
+
+def taken(name: str) -> str:
+    """Why a runs directory cannot hold a sweep of that name; empty if it can."""
+    # As file systems that do not tell upper from lower case have them.
+    lower = name.casefold()
+    if lower not in TAKEN and not lower.startswith(DATABASE):
+        return ""
+    return (
+        f"{name!r} is what almkd itself calls a file or directory among the sweeps; choose another"
+    )
 
 
 def check_spec(data: object, source: str, allow_code: bool = False) -> SweepSpec:

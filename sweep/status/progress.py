@@ -13,6 +13,7 @@ import pandas as pd
 from sweep.compare.records import TEACHER, SweepRecord, completed
 from sweep.plan.plan import Cell, Plan
 from sweep.referee.states import ENDED
+from sweep.status.shortfall import shortfall
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,10 @@ class CellProgress:
 class SweepProgress:
     """How far a sweep is.
 
-    ``state``: running, complete, failed or interrupted. ``metric``: what ``best`` is of, on the
-    validation split. ``silent_s``: seconds since a run last began or ended, None before the first.
+    ``state``: running, stopped (whoever ran it is gone), complete, incomplete (it ended, and runs
+    of it are gone), failed or interrupted. ``metric``: what ``best`` is of, on the validation
+    split. ``silent_s``: seconds since a run last began or ended, None before the first. ``notes``:
+    what else there is to say, a line each.
     """
 
     sweep: str
@@ -58,6 +61,7 @@ class SweepProgress:
     epochs_left: float
     epochs_per_second: float | None
     silent_s: float | None
+    notes: tuple[str, ...] = ()
 
     @property
     def seconds_left(self) -> float | None:
@@ -69,6 +73,11 @@ class SweepProgress:
     def at_rate(self, epochs_per_second: float) -> "SweepProgress":
         """The same, at a rate that was seen more closely."""
         return replace(self, epochs_per_second=epochs_per_second)
+
+    def stopped(self, why: str) -> "SweepProgress":
+        """The same of a sweep that nobody runs any more, though nobody closed it."""
+        said = f"{self.sweep}: {why}; the same launch goes on from here"
+        return replace(self, state="stopped", notes=(*self.notes, said))
 
 
 def progress_of(plan: Plan, record: SweepRecord, state: str, now: float) -> SweepProgress:
@@ -89,12 +98,13 @@ def progress_of(plan: Plan, record: SweepRecord, state: str, now: float) -> Swee
         for stage in planned
         if stage != "shortlist" or budget.shortlist_runs
     }
+    lacks = shortfall(plan, trials) if state == "complete" else None
     busy = _busy_seconds(trials, now)
     epochs = int(trials["epochs_trained"].sum())
     moments = pd.concat([trials["started"], trials["started"] + trials["wall_s"]]).dropna()
     return SweepProgress(
         sweep=record.name,
-        state=state,
+        state="incomplete" if lacks and lacks.missing else state,
         metric=record.objective.name,
         stages=stages,
         cells=tuple(_cell(plan, cell, rows, record) for cell in plan.cells),
@@ -102,6 +112,7 @@ def progress_of(plan: Plan, record: SweepRecord, state: str, now: float) -> Swee
         epochs_left=_epochs_left(plan, rows, stages),
         epochs_per_second=epochs / busy if busy else None,
         silent_s=max(0.0, now - float(moments.max())) if len(moments) else None,
+        notes=(*record.notices, *(lacks.left_out_in_words(record.name) if lacks else ())),
     )
 
 

@@ -29,6 +29,7 @@ def screen(progress: SweepProgress | None, jobs: Sequence[str]) -> Group:
     parts: list[Text | Table] = [Text(text) for text in jobs]
     if progress is not None:
         parts.append(Text(f"{progress.sweep}: {line(progress)}"))
+        parts += [Text(note) for note in progress.notes]
         parts.append(_cells(progress))
     return Group(*parts)
 

@@ -3,6 +3,7 @@
 That its own process is killed: `test_checkpoints`.
 """
 
+import os
 import signal
 import subprocess
 import time
@@ -63,10 +64,14 @@ def test_a_sweep_that_is_stopped_and_loses_processes_comes_to_the_same_table(
 ) -> None:
     spec, places = write_spec(tmp_path, TEXT), Places(tmp_path / "runs")
     runs = places.runs_dir
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         process = start(spec, runs)
         wait_for_trials(process, runs, written(runs) + MORE)
-        process.send_signal(number)
+        if number == signal.SIGHUP:
+            # As a terminal that closes sends it: to every process that was started from it.
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
         assert_stopped_truly(process, places)
     process = start(spec, runs)
     for target in ("Trainable", "RefereeActor"):

@@ -50,6 +50,11 @@ class MemoryTracker:
         for lane in task.lanes:
             self.close(lane.key, "complete", {})
 
+    def recover(self, task: CohortTask, trials: Mapping[str, PastTrial]) -> None:
+        self.open(task)
+        for lane in task.lanes:
+            self.close(lane.key, trials[lane.key].state, {})
+
     def log(self, epoch: int, rows: Mapping[str, Metrics]) -> None:
         for key, row in rows.items():
             self.runs[key].rows[epoch] = row

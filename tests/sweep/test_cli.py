@@ -1,5 +1,6 @@
 """The command line: exit codes, messages, and that bad input leaves nothing behind."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -47,6 +48,10 @@ BAD_SPECS: Sequence[Sequence[str]] = (
     ["digits", "--set", "search.pruner.n_warmup_steps=-1"],
     ["digits", "--set", "search.generation=99", "--set", "resources.max_lanes=98"],
     ["digits", "--set", "name=../up"],
+    ["digits", "--set", "name=mlflow.db"],
+    ["digits", "--set", "name=MLflow.db-wal"],
+    ["digits", "--set", "name=Teachers"],
+    ["digits", "--set", "name=artifacts"],
     ["digits", "--set", "nothing"],
     ["digits", "--set", "task=sorting"],
     ["digits", "--set", "compare.metric=f1"],
@@ -189,6 +194,18 @@ def test_command_itself_gives_exit_code_and_message_without_traceback(
     assert line.startswith("almkd: ")
     assert "search.trails: 'trails' is no field here; did you mean 'trials'?" in line
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_hangup_is_heard_unless_it_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As under nohup."""
+    heard: list[int] = []
+    for before, expected in ((signal.SIG_DFL, True), (signal.SIG_IGN, False)):
+        heard.clear()
+        monkeypatch.setattr(signal, "getsignal", lambda number, before=before: before)
+        monkeypatch.setattr(signal, "signal", lambda number, handler: heard.append(number))
+        launching._end_on_signals()
+        assert (signal.SIGHUP in heard) == expected
+        assert signal.SIGTERM in heard
 
 
 @pytest.mark.parametrize(

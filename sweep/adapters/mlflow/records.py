@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from sweep.adapters.mlflow.counting import counted
 from sweep.adapters.mlflow.histories import is_curve
 from sweep.adapters.mlflow.known import EPOCHS, EXAMPLES, STEPS
 from sweep.adapters.mlflow.runs import StoredRun
@@ -22,12 +23,13 @@ from trainers.entries import Metric
 
 
 def to_record(plan: Plan, runs: Iterable[StoredRun]) -> SweepRecord:
-    """A sweep as planned and as its child runs say it went; runs are read once, one by one."""
+    """A sweep as planned and as its child runs say it went; those that do not count are told of."""
     spec, objective, tested = plan.spec, plan.spec.objective_metric, plan.spec.tested_metric
     metrics = spec.task_entry.metrics
     rows, logged = [], set[str]()
     settings = names_of_settings(spec.axes)
-    for run in runs:
+    found = counted(plan, runs)
+    for run in found.runs:
         row = _row(run, objective.name, metrics, settings)
         rows.append(row | _on_axes(plan, run.tags.get("cell")))
         logged.update(run.metrics)
@@ -45,7 +47,7 @@ def to_record(plan: Plan, runs: Iterable[StoredRun]) -> SweepRecord:
         direction=tested.direction,
         conditions=plan.conditions,
         confirm_seeds=plan.confirm_seeds,
-        trials=_frame(_counted(rows, plan), objective.name, [tested, *others], plan.spec.axes),
+        trials=_frame(_up_to_date(rows, plan), objective.name, [tested, *others], plan.spec.axes),
         curve_metrics=tuple(sorted(name for name in logged if is_curve(name))),
         device="GPU" if spec.resources.gpus else "CPU",
         devices=spec.resources.gpus or spec.resources.cpus,
@@ -60,6 +62,7 @@ def to_record(plan: Plan, runs: Iterable[StoredRun]) -> SweepRecord:
         },
         per_seed=spec.search.per_seed,
         declared=None if spec.questions is None else plan.declared,
+        notices=tuple(found.notices(spec.name)),
     )
 
 
@@ -110,7 +113,8 @@ def _row(
         EXAMPLES: int(metrics[EXAMPLES]) if EXAMPLES in metrics else None,
         STEPS: int(metrics[STEPS]) if STEPS in metrics else None,
         "started": run.start / 1000,
-        "wall_s": (end - run.start) / 1000 if end else math.nan,
+        # A clock that was set back in between makes no time negative.
+        "wall_s": max(0.0, (end - run.start) / 1000) if end else math.nan,
         "cohort": tags.get("cohort"),
         "params": json.dumps(params, sort_keys=True),
         "won_as": _won_as(tags),
@@ -120,7 +124,7 @@ def _row(
     }
 
 
-def _counted(rows: list[dict[str, Any]], plan: Plan) -> list[dict[str, Any]]:
+def _up_to_date(rows: list[dict[str, Any]], plan: Plan) -> list[dict[str, Any]]:
     """The rows without runs of configurations that are no longer on a shortlist, or chosen."""
     by_search: dict[str, list[dict[str, Any]]] = {}
     for row in rows:

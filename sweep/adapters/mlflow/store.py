@@ -3,15 +3,14 @@
 Everything that compare and export need comes from here, on any machine that reaches the store.
 """
 
-import hashlib
 import json
 import os
 import platform
 import sys
-import tempfile
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,29 +22,36 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 import pandas as pd
 import yaml
 from mlflow import MlflowClient
-from mlflow.entities import LifecycleStage, Run, ViewType
+from mlflow.entities import LifecycleStage, Run
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from sweep.adapters.mlflow.artifacts import Artifacts
+from sweep.adapters.mlflow.claim import LAUNCHED_FROM, Claim, Holder, holder_of
+from sweep.adapters.mlflow.contact import check_answers
 from sweep.adapters.mlflow.content import Content, as_begun, kept_by, taken_up
+from sweep.adapters.mlflow.counting import counted
 from sweep.adapters.mlflow.database import silence
 from sweep.adapters.mlflow.histories import MlflowHistories
+from sweep.adapters.mlflow.kept_texts import DamagedFile, KeptTexts, is_kept
 from sweep.adapters.mlflow.known import EPOCHS, STATUS, KnownRun, SweepRuns
+from sweep.adapters.mlflow.places import move_here
 from sweep.adapters.mlflow.records import to_record
 from sweep.adapters.mlflow.runs import StoredRun, children
+from sweep.adapters.mlflow.sweeps import Sweeps, name_of, state_of
 from sweep.compare.origin import Origin
 from sweep.compare.records import SweepRecord
 from sweep.errors import BadInput, SweepFailed, unknown
 from sweep.plan.change import asks_otherwise, grows, refuse_change
 from sweep.plan.content import named_by
 from sweep.plan.plan import Plan, spec_hash
-from sweep.referee.states import State
+from sweep.referee.states import ENDED, State
 from sweep.spec.code_needed import rows_of_own
 from sweep.spec.reader import check_spec
 from sweep.spec.spec import SweepSpec
 from sweep.spec.stored import migrated, written
 from sweep.status.progress import SweepProgress, progress_of
+from sweep.status.shortfall import Shortfall, shortfall
 from sweep.version import code_version
 from trainers.own import as_kept_now, kept, take_up
 
@@ -58,8 +64,8 @@ CONFIRMED = ("confirm", "complete")  # stage and state of a run that is a result
 # The rows of the user's own code, by path: with them the spec is read without running that code.
 OWN_ROWS_FILE = "own_rows.json"
 ENVIRONMENT_FILE = "environment.json"
-# Names the tag that holds a file's checksum; it is set once the file is there.
-CHECKSUM = "sha256."
+# Set on a run that is in the store twice and does not count: the run that does.
+DUPLICATE = "duplicate_of"
 # Where `almkd ui` serves by default.
 LOCAL_DASHBOARD = "http://127.0.0.1:5000"
 LIBRARIES = ("torch", "ray", "optuna", "mlflow", "numpy", "pandas", "scipy")
@@ -73,16 +79,36 @@ def local_uri(database: Path) -> str:
 class MlflowStore:
     """The sweeps of one tracking store."""
 
-    def __init__(self, uri: str, artifacts: Path | None = None) -> None:
-        """``artifacts``: where a local store puts files; a server knows its own place."""
+    def __init__(
+        self,
+        uri: str,
+        artifacts: Path | None = None,
+        runs_dir: Path | None = None,
+        patience_s: float = 0.0,
+        say: Callable[[str], None] | None = None,
+    ) -> None:
+        """``artifacts``: where a local store puts files; a server knows its own place.
+
+        ``runs_dir``: from where sweeps are launched. ``patience_s``: how long it is waited for, if
+        longer than seconds, of which ``say`` is told.
+        """
         self.uri = uri
         self._artifacts = artifacts
         silence()
+        check_answers(uri, patience_s, say)
         try:
             self._client = MlflowClient(tracking_uri=uri)
             self._client.search_experiments(max_results=1)
         except MlflowException as error:
             raise BadInput(f"--tracking-uri {uri}: cannot be opened: {error}") from None
+        self._sweeps = Sweeps(self._client, uri)
+        self._texts = KeptTexts(self._client, artifacts)
+        self._claim = Claim(self._client, runs_dir)
+
+    def move_here(self) -> None:
+        """Have a local store record its files where they are now; for whoever writes there."""
+        if self._artifacts:
+            move_here(self.uri, self._artifacts)
 
     def open_sweep(self, plan: Plan) -> SweepRuns:
         """The sweep of that name, made if it is new; BadInput if it was another spec."""
@@ -91,46 +117,69 @@ class MlflowStore:
 
     def _open_sweep(self, plan: Plan) -> SweepRuns:
         spec = plan.spec
-        experiment = self._client.get_experiment_by_name(spec.name)
-        if experiment is None:
-            place = self._artifacts / spec.name if self._artifacts else None
-            uri = place.resolve().as_uri() if place else None
-            experiment_id = self._client.create_experiment(
-                spec.name, artifact_location=uri, tags=TRAINING
-            )
-        else:
-            experiment_id = experiment.experiment_id
-        parent = self._parent(experiment_id)
+        parent = self._sweeps.find(spec.name)
         if parent is None:
+            self._refuse_lost(spec.name)
+            experiment_id = self._experiment(spec.name)
             run_id = self._create_parent(plan, experiment_id)
             return SweepRuns(self.uri, experiment_id, run_id, fingerprints=plan.fingerprints)
+        experiment_id = parent.info.experiment_id
+        self._claim.refuse_held(spec.name, parent)
         before = self._spec_before(parent, plan)
         if before is not None:
             refuse_change(before, spec)
         content = self._content(parent, plan, before)
+        self._claim.take(spec.name, parent)
         for name, value in content.tags.items():
             self._client.set_tag(parent.info.run_id, name, value)
         if before != spec:
             self._log_spec(parent.info.run_id, plan)
         self._client.update_run(parent.info.run_id, status="RUNNING")
         self._client.set_tag(parent.info.run_id, "state", "running")
-        runs = list(children(self.uri, experiment_id, parent.info.run_id))
+        found = counted(plan, self._runs_of(parent))
+        for run in found.duplicates:
+            counts = next(r for r in found.runs if r.tags["key"] == run.tags["key"])
+            self._client.set_tag(run.run_id, DUPLICATE, counts.run_id)
         if before is not None and asks_otherwise(before, spec):
-            self._note_questions(parent.info.run_id, runs)
-        known = {run.tags["key"]: _known(run, spec.objective.metric) for run in runs}
+            self._note_questions(parent.info.run_id, found.runs)
+        known = {run.tags["key"]: _known(run, spec.objective.metric) for run in found.runs}
         return SweepRuns(self.uri, experiment_id, parent.info.run_id, known, content.in_keys)
 
-    def is_complete(self, plan: Plan) -> bool:
-        """Whether this very sweep has run to its end; BadInput if the name was another spec."""
+    def _experiment(self, name: str) -> str:
+        """The experiment of a new sweep, made unless there is one of that name."""
+        experiment = self._client.get_experiment_by_name(name)
+        if experiment is not None:
+            return str(experiment.experiment_id)
+        place = self._artifacts / name if self._artifacts else None
+        uri = place.resolve().as_uri() if place else None
         try:
-            parent = self._find(plan.spec.name)
-        except BadInput:
-            return False
+            return self._client.create_experiment(name, artifact_location=uri, tags=TRAINING)
+        except MlflowException:
+            # Made by another launch in between, if not for another reason.
+            if (experiment := self._client.get_experiment_by_name(name)) is None:
+                raise
+            return str(experiment.experiment_id)
+
+    def closed(self, plan: Plan) -> Shortfall | None:
+        """What this very sweep lacks, if it has run to its end: nothing, as a rule. None if it has
+        not; BadInput if the name was another spec, or what the store had of it is in its trash."""
+        parent = self._sweeps.find(plan.spec.name)
+        if parent is None:
+            self._refuse_lost(plan.spec.name)
+            return None
         before = self._spec_before(parent, plan)
         if before is None:
-            return False
+            return None
         refuse_change(before, plan.spec)
-        return parent.data.tags.get("state") == "complete" and not grows(before, plan.spec)
+        if state_of(parent) != "complete" or grows(before, plan.spec):
+            return None
+        launched = Plan(before)
+        return shortfall(launched, to_record(launched, self._runs_of(parent)).trials)
+
+    def _refuse_lost(self, name: str) -> None:
+        """BadInput where the store has known a sweep whose own run is not there any more."""
+        if why := self._sweeps.why_missing(name):
+            raise BadInput(why)
 
     def ask_otherwise(self, plan: Plan) -> bool:
         """Have a sweep declare what ``plan`` asks; whether that is anything new."""
@@ -140,9 +189,8 @@ class MlflowStore:
             return False
         refuse_change(before, plan.spec)
         with self._writing():
-            run_id = parent.info.run_id
-            self._note_questions(run_id, children(self.uri, parent.info.experiment_id, run_id))
-            self._log_spec(run_id, plan)
+            self._note_questions(parent.info.run_id, counted(plan, self._runs_of(parent)).runs)
+            self._log_spec(parent.info.run_id, plan)
         return True
 
     def _note_questions(self, run_id: str, runs: Iterable[StoredRun]) -> None:
@@ -158,6 +206,33 @@ class MlflowStore:
             run_id = self._find(name).info.run_id
             self._client.set_tag(run_id, "state", state)
             self._client.set_terminated(run_id, STATUS[state])
+            self._claim.give_up(run_id)
+
+    def renewed(self, name: str, run_id: str) -> AbstractContextManager[None]:
+        """This process gives signs of life during the block; SweepFailed where another took over
+        the sweep."""
+        return self._claim.renewed(name, run_id)
+
+    def refuse_held(self, name: str, say: Callable[[str], None]) -> None:
+        """BadInput, saying who, where another process runs the sweep."""
+        if (parent := self._sweeps.find(name)) is not None:
+            self._claim.refuse_held(name, parent, say)
+
+    def holder(self, name: str) -> Holder | None:
+        """Who runs a sweep, as far as is on record; None where nobody does."""
+        return holder_of(self._find(name))
+
+    def searched(self, name: str) -> int:
+        """How many search runs of a sweep are on record as over; 0 where there is no such sweep."""
+        parent = self._sweeps.find(name)
+        if parent is None:
+            return 0
+        tags = [run.tags for run in self._runs_of(parent)]
+        return sum(t.get("stage") == "search" and t.get("state") in ENDED for t in tags)
+
+    def launched_from(self, name: str) -> str:
+        """Host and directory that a sweep was last launched from; empty where that is not kept."""
+        return str(self._find(name).data.tags.get(LAUNCHED_FROM, ""))
 
     def log_outputs(self, name: str, directory: Path, note: str) -> None:
         """Tables, figures and report of a sweep, as artifacts of its parent run.
@@ -171,20 +246,19 @@ class MlflowStore:
 
     def sweeps(self) -> list[dict[str, str]]:
         """Every sweep of the store: name, state, when it started, its description."""
-        rows = []
-        for experiment in self._client.search_experiments(order_by=["name ASC"]):
-            parent = self._parent(experiment.experiment_id)
-            if parent is not None:
-                started = pd.Timestamp(parent.info.start_time, unit="ms", tz="UTC")
-                rows.append(
-                    {
-                        "sweep": experiment.name,
-                        "state": parent.data.tags["state"],
-                        "started": started.strftime("%Y-%m-%d %H:%M UTC"),
-                        "description": parent.data.tags.get("description", ""),
-                    }
-                )
-        return rows
+        rows = {
+            name: {"sweep": name, "state": what, "started": "", "description": ""}
+            for name, what in self._sweeps.in_trash().items()
+        }
+        for run in self._sweeps.all():
+            started = pd.Timestamp(run.info.start_time, unit="ms", tz="UTC")
+            rows[name_of(run)] = {
+                "sweep": name_of(run),
+                "state": state_of(run),
+                "started": started.strftime("%Y-%m-%d %H:%M UTC"),
+                "description": run.data.tags.get("description", ""),
+            }
+        return [rows[name] for name in sorted(rows)]
 
     def spec(self, name: str) -> SweepSpec:
         """The spec that a sweep was launched with."""
@@ -200,8 +274,14 @@ class MlflowStore:
         """What the store knows of a sweep, ready to be compared."""
         parent = self._find(name)
         plan = Plan(self.spec(name))
-        runs = children(self.uri, parent.info.experiment_id, parent.info.run_id)
-        return to_record(plan, runs)
+        record = to_record(plan, self._runs_of(parent))
+        if state_of(parent) != "complete":
+            return record
+        lacks = shortfall(plan, record.trials).missing_in_words(name)
+        return replace(record, notices=(*record.notices, *lacks))
+
+    def _runs_of(self, parent: Run) -> Iterator[StoredRun]:
+        return children(self.uri, parent.info.experiment_id, parent.info.run_id)
 
     def content(self, plan: Plan) -> Content:
         """What a sweep keeps of the content it reads; BadInput where ``plan`` read other content
@@ -210,7 +290,7 @@ class MlflowStore:
 
     def artifacts(self) -> Artifacts:
         """The files of runs."""
-        return Artifacts(self.uri)
+        return Artifacts(self.uri, self._artifacts)
 
     def experiment(self, name: str) -> str:
         """The id of a sweep's experiment."""
@@ -251,7 +331,7 @@ class MlflowStore:
         """How far a sweep is now; SweepFailed where the store does not answer."""
         try:
             record = self.record(name)
-            state = self._find(name).data.tags["state"]
+            state = state_of(self._find(name))
             return progress_of(Plan(self.spec(name)), record, state, time.time())
         except MlflowException as error:
             reason = str(error).strip().splitlines()[0]
@@ -267,12 +347,12 @@ class MlflowStore:
         run_id = parent.info.run_id
         spec = self.spec(name)
         try:
-            versions = json.loads(self._text(parent, ENVIRONMENT_FILE))
+            versions = json.loads(self._texts.read(parent, ENVIRONMENT_FILE))
         except DamagedFile:
             versions = {"not known": f"{ENVIRONMENT_FILE} is damaged"}
         return Origin(
             spec=spec,
-            state=parent.data.tags["state"],
+            state=state_of(parent),
             started=pd.Timestamp(parent.info.start_time, unit="ms", tz="UTC"),
             versions={key: str(value) for key, value in versions.items()},
             dashboard=f"{_dashboard(self.uri)}/#/experiments/{parent.info.experiment_id}",
@@ -294,10 +374,10 @@ class MlflowStore:
             ) from None
 
     def _find(self, name: str) -> Run:
-        experiment = self._client.get_experiment_by_name(name)
-        parent = self._parent(experiment.experiment_id) if experiment else None
+        parent = self._sweeps.find(name)
         if parent is None:
-            known = [row["sweep"] for row in self.sweeps()]
+            self._refuse_lost(name)
+            known = [name_of(run) for run in self._sweeps.all()]
             what = (
                 unknown("sweep of this store", name, known)
                 if known
@@ -306,12 +386,6 @@ class MlflowStore:
             raise BadInput(f"{what} ({self.uri})")
         return parent
 
-    def _parent(self, experiment_id: str) -> Run | None:
-        found = self._client.search_runs(
-            [experiment_id], "tags.stage = 'sweep'", ViewType.ACTIVE_ONLY, max_results=1
-        )
-        return found[0] if found else None
-
     def _create_parent(self, plan: Plan, experiment_id: str) -> str:
         tags = {
             "stage": "sweep",
@@ -319,35 +393,44 @@ class MlflowStore:
             "sweep": plan.spec.name,
             "code_version": code_version(),
             **as_begun(plan).tags,
+            **self._claim.tags(),
             **({"description": plan.spec.description} if plan.spec.description else {}),
         }
         run = self._client.create_run(experiment_id, tags=tags, run_name=plan.spec.name)
         run_id: str = run.info.run_id
+        first = self._sweeps.find(plan.spec.name)
+        if first is not None and first.info.run_id != run_id:
+            # Two launches of a new sweep at once.
+            self._client.delete_run(run_id)
+            raise BadInput(
+                f"the sweep {plan.spec.name!r} is being launched: by {holder_of(first)}; wait for "
+                "it, or give this one another name with --fork NAME"
+            )
         self._log_spec(run_id, plan)
         return run_id
 
     def _log_spec(self, run_id: str, plan: Plan) -> None:
         text = yaml.safe_dump(written(plan.spec), sort_keys=False)
         self._client.set_tag(run_id, "spec_hash", spec_hash(plan.spec))
-        self._keep_text(run_id, ENVIRONMENT_FILE, json.dumps(environment(), indent=2))
+        self._texts.keep(run_id, ENVIRONMENT_FILE, json.dumps(environment(), indent=2))
         if own := rows_of_own(plan.spec):
             rows = {path: kept(path) for path in own}
-            self._keep_text(run_id, OWN_ROWS_FILE, json.dumps(rows, indent=2))
-        self._keep_text(run_id, SPEC_FILE, text)
+            self._texts.keep(run_id, OWN_ROWS_FILE, json.dumps(rows, indent=2))
+        self._texts.keep(run_id, SPEC_FILE, text)
 
     def _spec_of(self, parent: Run) -> SweepSpec | None:
         """The spec of a sweep; None if it was broken off before that was kept."""
-        if CHECKSUM + SPEC_FILE not in parent.data.tags:
+        if not is_kept(parent, SPEC_FILE):
             return None
-        data = yaml.safe_load(self._text(parent, SPEC_FILE))
+        data = yaml.safe_load(self._texts.read(parent, SPEC_FILE))
         take_up(self._own_rows(parent))
         return check_spec(migrated(data), f"{SPEC_FILE} of {parent.info.run_name}")
 
     def _own_rows(self, parent: Run) -> dict[str, Any]:
         """The rows of the user's own code that a sweep was launched with, by path."""
-        if CHECKSUM + OWN_ROWS_FILE not in parent.data.tags:
+        if not is_kept(parent, OWN_ROWS_FILE):
             return {}
-        rows: dict[str, Any] = json.loads(self._text(parent, OWN_ROWS_FILE))
+        rows: dict[str, Any] = json.loads(self._texts.read(parent, OWN_ROWS_FILE))
         return rows
 
     def _refuse_other_rows(self, parent: Run, plan: Plan) -> None:
@@ -378,33 +461,8 @@ class MlflowStore:
     def _content(self, parent: Run, plan: Plan, before: SweepSpec | None) -> Content:
         """What the sweep keeps of the content it reads; BadInput where that changed."""
         # A damaged spec is taken for the plan's own.
-        launched = before or (plan.spec if CHECKSUM + SPEC_FILE in parent.data.tags else None)
+        launched = before or (plan.spec if is_kept(parent, SPEC_FILE) else None)
         return taken_up(plan, parent.data.tags, named_by(launched) if launched else ())
-
-    def _keep_text(self, run_id: str, name: str, text: str) -> None:
-        """An artifact, then its checksum."""
-        self._client.log_text(run_id, text, name)
-        self._client.set_tag(run_id, CHECKSUM + name, _digest(text.encode()))
-
-    def _text(self, parent: Run, name: str) -> str:
-        """An artifact of `_keep_text`; DamagedFile if it is gone or not what was written."""
-        with tempfile.TemporaryDirectory() as place:
-            try:
-                path = self._client.download_artifacts(parent.info.run_id, name, place)
-                content = Path(path).read_bytes()
-            except (MlflowException, OSError) as error:
-                raise DamagedFile(f"its {name} cannot be read ({error})") from None
-        if _digest(content) != parent.data.tags.get(CHECKSUM + name):
-            raise DamagedFile(f"its {name} is not what was written (the checksum differs)")
-        return content.decode("utf-8")
-
-
-class DamagedFile(Exception):
-    """An artifact that is not what was written."""
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 def environment() -> dict[str, Any]:

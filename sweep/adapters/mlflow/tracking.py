@@ -8,6 +8,7 @@ from pathlib import Path
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from sweep.adapters.mlflow.known import EPOCHS, STATUS, SweepRuns
+from sweep.adapters.mlflow.recovery import Recovered
 from sweep.adapters.mlflow.run_files import write_run_files
 from sweep.adapters.mlflow.spool import Record, Spool
 from sweep.adapters.mlflow.writer import Writer
@@ -16,7 +17,7 @@ from sweep.plan.run_settings import run_settings
 from sweep.plan.student_description import describe_student
 from sweep.plan.tasks import CohortTask, LaneOutcome, LaneTask
 from sweep.referee.states import ENDED, State
-from sweep.referee.stores import EndedRun, Metrics
+from sweep.referee.stores import EndedRun, Metrics, PastTrial
 from sweep.version import code_version
 
 
@@ -43,6 +44,10 @@ class MlflowTracker:
         }
         best = f"best_validation_{plan.spec.objective.metric}"
         for record in kept.left_over:
+            if record["do"] == "attach":
+                # The directory may have been moved since.
+                record["files"] = [str(self._outbox.joinpath(*Path(file).parts[-2:]))
+                                   for file in record["files"]]  # fmt: skip
             self._writer.take(record)
             if record["do"] == "close" and record["tags"]["state"] in ENDED:
                 end = EndedRun(record["tags"]["state"], record["row"].get(best))
@@ -66,6 +71,13 @@ class MlflowTracker:
             if lane.key not in self._ended:
                 self._writer.keep([self._opening(task, lane)])
                 self.close(lane.key, "complete", {}, reason="at hand, trained before")
+
+    def recover(self, task: CohortTask, trials: Mapping[str, PastTrial]) -> None:
+        """Runs that ended before, as their study knows them: of curves the objective alone."""
+        for lane in task.lanes:
+            recovered = Recovered(self._plan, lane.key, trials[lane.key])
+            self._writer.keep(recovered.records(self._opening(task, lane)))
+            self._ended[lane.key] = recovered.end
 
     def log(self, epoch: int, rows: Mapping[str, Metrics]) -> None:
         """Metrics of an epoch, by key; those that an earlier try of a run wrote are left out."""

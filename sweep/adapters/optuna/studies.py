@@ -44,6 +44,19 @@ _REASON = "reason"
 PRUNER_NOTES = "completed_rung_"
 
 
+def are_kept(sweep: str, store: str) -> bool:
+    """Whether studies of a sweep are in ``store``: a journal's path or a database URL."""
+    if "://" not in store:
+        journal = Path(store)
+        return journal.exists() and journal.stat().st_size > 0
+    storage = StudyDatabase(store)
+    try:
+        names = optuna.get_all_study_names(storage)
+    finally:
+        storage.close()
+    return any(name.startswith(f"{sweep}/") for name in names)
+
+
 class OptunaStudies:
     """All studies of a sweep; the only object that writes them."""
 
@@ -175,7 +188,7 @@ class _SearchStudy:
 
     def history(self) -> list[PastTrial]:
         trials = [self._ghosts.get(t.number, t) for t in self._all()]
-        return [PastTrial(t.number, _STATES[t.state], dict(t.params), t.value) for t in trials]
+        return [_past(trial) for trial in trials]
 
     def ask(self, count: int) -> dict[int, dict[str, Value]]:
         asked = {}
@@ -219,6 +232,20 @@ class _SearchStudy:
             self._storage.set_trial_system_attr(kept, key, value)
         self._storage.set_intermediate_values(kept, frozen.intermediate_values)
         self._storage.set_trial_state_values(kept, frozen.state, frozen.values)
+
+
+def _past(trial: FrozenTrial) -> PastTrial:
+    began, ended = trial.datetime_start, trial.datetime_complete
+    return PastTrial(
+        trial.number,
+        _STATES[trial.state],
+        dict(trial.params),
+        trial.value,
+        trial.intermediate_values,
+        trial.user_attrs.get(_REASON, ""),
+        began.timestamp() if began else None,
+        ended.timestamp() if ended else None,
+    )
 
 
 def _hand_on_notes(before: optuna.Study, after: optuna.Study) -> None:

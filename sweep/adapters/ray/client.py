@@ -52,7 +52,8 @@ GOES_ON = "the same command goes on from here"
 def attend(address: str, spec: SweepSpec, profile: bool, show: Callable[[Printed], None]) -> int:
     """Run a sweep on a cluster's head, and ``show`` what it prints; its exit code.
 
-    SIGINT and SIGTERM end the sweep, and are waited for; the second one raises KeyboardInterrupt.
+    SIGINT, SIGTERM and SIGHUP end the sweep, and are waited for; the second one raises
+    KeyboardInterrupt.
     BadInput where no Ray Client answers at ``address``, or none for us; SweepFailed where the
     connection or the head is lost.
     """
@@ -169,7 +170,10 @@ def _stop_wanted() -> Iterator[list[int]]:
         if len(came) > 1:
             raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as under nohup
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, note) for number in numbers}
     try:
         yield came
     finally:

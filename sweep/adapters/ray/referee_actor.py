@@ -89,6 +89,11 @@ class RefereeActor:
         self._referee = Referee(
             plan, studies, self._tracker, kept, self._tracker.ended(), self._checkpoints.cohorts
         )
+        if lost := self._referee.recovered:
+            self._notices.append(
+                f"{spec.name}: of {lost} search runs the studies alone know how they ended; they "
+                "are written to the tracking store again, with the objective as their only curve"
+            )
         self._silence_s = spec.resources.silence_s
         self._heartbeats = Heartbeats(self._silence_s, time.monotonic)
         self._save_every_s = spec.resources.checkpoint_every_s

@@ -5,10 +5,11 @@ Apart from `sweep.adapters.ray.tune`, so that Ray's processes start before Tune 
 
 import logging
 import os
+import resource
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 
@@ -21,6 +22,7 @@ os.environ.setdefault("RAY_prestart_worker_first_driver", "0")
 import ray
 from ray._private.services import canonicalize_bootstrap_address
 
+from sweep.adapters.ray.surroundings import options
 from sweep.errors import BadInput
 from sweep.spec.spec import SweepSpec
 
@@ -44,27 +46,85 @@ def check_address(address: str) -> None:
 
 
 @contextmanager
-def ray_session(address: str | None, spec: SweepSpec, aside: Executor) -> Iterator[None]:
+def ray_session(
+    address: str | None, spec: SweepSpec, aside: Executor, say: Callable[[str], None]
+) -> Iterator[None]:
     """Ray, started here or joined at ``address``, and left again.
 
     Where all went well it is left by a thread of ``aside``, which takes it more than a second.
+    ``say`` is told what this machine lacks; BadInput where Ray cannot be started here, or this
+    machine has not what a cohort takes.
     """
     on_terminate = signal.getsignal(signal.SIGTERM)
-    ray.init(
-        # Not None: Ray would then join whatever cluster it finds a trace of, dead ones among them.
-        address=address or "local",
-        include_dashboard=False if address is None else None,
-        # One's own machine is taken to have what nodes of a cluster are told apart by.
-        resources=None if address else dict.fromkeys(spec.resources.custom, PLENTY),
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-    )
+    with _hangup_held_back():
+        _start(address, spec, say)
     if threading.current_thread() is threading.main_thread():
         # Ray has put one in place that ends the process at once.
         signal.signal(signal.SIGTERM, on_terminate)
     try:
+        if address is None:
+            _check_machine(spec)
         yield
     except BaseException:
         ray.shutdown()
         raise
     aside.submit(ray.shutdown)
+
+
+def needs(spec: SweepSpec) -> dict[str, float]:
+    """What a cohort takes, by Ray's name of it."""
+    resources = spec.resources
+    return {"CPU": resources.cpus, "GPU": resources.gpus, **resources.custom}
+
+
+def _start(address: str | None, spec: SweepSpec, say: Callable[[str], None]) -> None:
+    """Start Ray on this machine, or join a cluster."""
+    if address:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        return
+    given = options(say)
+    try:
+        ray.init(
+            # Not None: Ray would then join whatever cluster it finds a trace of, dead ones too.
+            address="local",
+            include_dashboard=False,
+            # One's own machine is taken to have what nodes of a cluster are told apart by.
+            resources=dict.fromkeys(spec.resources.custom, PLENTY),
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            **given,
+        )
+    except Exception as error:  # noqa: BLE001 - processes that cannot start, files, limits
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise BadInput(
+            f"Ray cannot be started on this machine: {reason[0]} (ulimit -u {_limit('NPROC')}, "
+            f"ulimit -n {_limit('NOFILE')}); free what is short, or name a cluster with --address"
+        ) from None
+
+
+def _check_machine(spec: SweepSpec) -> None:
+    """BadInput where this machine has not what a cohort takes: no other will ever join it."""
+    has: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    for kind, field in (("CPU", "cpus"), ("GPU", "gpus")):
+        if (amount := needs(spec)[kind]) > (there := has.get(kind, 0.0)):
+            raise BadInput(
+                f"resources.{field}: {amount:g}, but this machine has {there:g} {kind}s; set "
+                f"resources.{field}: {there:g}, or name a cluster that has them with --address"
+            )
+
+
+@contextmanager
+def _hangup_held_back() -> Iterator[None]:
+    """Processes that are started in the block hear no SIGHUP, as a terminal that closes sends it to
+    all: this one then has the time to write down what they were doing. It hears it afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _limit(name: str) -> str:
+    """A limit of this process, as ``ulimit`` shows it."""
+    soft, _ = resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))
+    return "unlimited" if soft == resource.RLIM_INFINITY else str(soft)

@@ -26,6 +26,7 @@ from ray.tune.search import Searcher
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from sweep.adapters.ray.referee_actor import ALL_DONE, WAIT, RefereeActor, Stores
+from sweep.adapters.ray.session import needs
 from sweep.adapters.ray.worker import CohortTrainable
 from sweep.errors import SweepFailed
 from sweep.referee.referee import Progress
@@ -84,16 +85,10 @@ class RefereeSearcher(Searcher):
         """Nothing, as `save`."""
 
 
-def _needs(spec: SweepSpec) -> dict[str, float]:
-    """What a cohort takes, by Ray's name of it."""
-    resources = spec.resources
-    return {"CPU": resources.cpus, "GPU": resources.gpus, **resources.custom}
-
-
 def _slots(spec: SweepSpec) -> int:
     """How many cohorts the cluster can train at once, as it is now; at least one."""
     has: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    fits = [has.get(kind, 0.0) // amount for kind, amount in _needs(spec).items() if amount]
+    fits = [has.get(kind, 0.0) // amount for kind, amount in needs(spec).items() if amount]
     return max(1, int(min(fits)))
 
 
@@ -102,7 +97,7 @@ def _lacking(spec: SweepSpec) -> list[str]:
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
     return [
         f"no node has {amount:g} {kind} for a cohort; they wait for one that joins"
-        for kind, amount in _needs(spec).items()
+        for kind, amount in needs(spec).items()
         if amount > max(node.get(kind, 0.0) for node in nodes)
     ]
 

@@ -365,6 +365,23 @@ def test_overrides_reach_fields_lists_and_what_is_not_there_yet(tmp_path: Path) 
     assert spec.description == "a=b"
 
 
+def test_a_bad_member_of_a_list_is_told_once() -> None:
+    """And not the list as empty beside it."""
+    for changes, field in (
+        ({"teacher.checkpoint": "t.pt"}, "teacher.checkpoint"),
+        ({"conditions.noise_rate": ["x"]}, "conditions.noise_rate.0"),
+        ({"methods": [{"method": "fixed_kd", "baseline": True, "colour": 1}]}, "methods.0.colour"),
+    ):
+        with pytest.raises(BadInput) as caught:
+            check_spec(small_data(changes), "f")
+        (line,) = str(caught.value).splitlines()
+        assert line.startswith(f"f: {field}: ")
+    with pytest.raises(
+        BadInput, match=r"f: methods: \[\] \(a list\) must be a list of at least one"
+    ):
+        check_spec(small_data({"methods": []}), "f")
+
+
 def test_several_errors_are_told_at_once() -> None:
     with pytest.raises(BadInput) as caught:
         check_spec(small_data({"seed": "x", "confirm.seeds": 0, "colour": 1}), "f")

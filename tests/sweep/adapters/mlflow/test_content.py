@@ -69,7 +69,7 @@ def test_a_complete_sweep_is_shown_whatever_the_content_is_now(store: MlflowStor
     store.open_sweep(_plan("a"))
     store.close_sweep("small", "complete")
     for content in ("a", "b", None):
-        assert store.is_complete(_plan(content))
+        assert store.closed(_plan(content)) is not None
 
 
 def test_where_nothing_can_be_read_what_was_kept_counts(store: MlflowStore) -> None:

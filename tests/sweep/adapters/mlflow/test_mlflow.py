@@ -200,7 +200,7 @@ def test_changed_spec_under_the_same_name_is_refused_with_its_fields(store: Mlfl
     changed = Plan(
         small_spec({"conditions.noise_rate": [0.4], "student.training.epochs": 9, "seed": 3})
     )
-    for call in (store.open_sweep, store.is_complete):
+    for call in (store.open_sweep, store.closed):
         with pytest.raises(BadInput) as caught:
             call(changed)
         message = str(caught.value)
@@ -240,21 +240,21 @@ def test_other_questions_go_on_with_the_sweep_and_are_told_once_there_are_result
     store.close_sweep("small", "complete")
     # That tracker opened the sweep with the first spec again, before there were results.
     assert store.origin("small").questions_changed == ""
-    assert store.is_complete(ASKED)
+    assert store.closed(ASKED) is not None
     assert store.ask_otherwise(ASKED)
     assert store.spec("small") == ASKED.spec
     assert re.fullmatch(r"20\d\d-\d\d-\d\d", store.origin("small").questions_changed)
 
 
 def test_sweep_is_complete_only_when_it_was_closed_so(store: MlflowStore) -> None:
-    assert not store.is_complete(PLAN)
+    assert store.closed(PLAN) is None
     store.open_sweep(PLAN)
-    assert not store.is_complete(PLAN)
+    assert store.closed(PLAN) is None
     store.close_sweep("small", "interrupted")
-    assert not store.is_complete(PLAN)
+    assert store.closed(PLAN) is None
     assert _runs(store)["parent"].info.status == "KILLED"
     store.close_sweep("small", "complete")
-    assert store.is_complete(PLAN)
+    assert store.closed(PLAN) is not None
     assert store.spec("small") == PLAN.spec
     assert [row["state"] for row in store.sweeps()] == ["complete"]
 
@@ -431,6 +431,24 @@ def test_no_student_is_kept_where_none_is_asked_for(
     place = _artifacts(store, key, tmp_path)
     assert (place / "predictions.parquet").exists()
     assert not (place / "student").exists()
+
+
+def test_files_on_their_way_are_sent_from_where_the_directory_is_now(
+    store: MlflowStore, places: Places, tmp_path: Path
+) -> None:
+    task = confirm_cohort(PLAN, PLAN.searches_of(CELL)[0], 0, VALUES, (1,))
+    key = task.lanes[0].key
+    with _tracking(store, places) as tracker:
+        tracker.open(task)
+    kept = places.runs_dir / "outbox" / "0123" / "labels.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("{}")
+    attach = {"do": "attach", "key": key, "files": ["/before/outbox/0123/labels.json"]}
+    (places.runs_dir / "spool").write_text(json.dumps(attach) + "\n")
+    with _tracking(store, places):
+        pass
+    assert (_artifacts(store, key, tmp_path) / "labels.json").read_text() == "{}"
+    assert not kept.exists()
 
 
 def test_examples_without_classes_leave_what_their_task_knows(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_an_entry_that_changed_is_another_sweep(
     entry = replace(ENTRY, implementation=PATH, origin=PATH, **changed)  # type: ignore[arg-type]
     monkeypatch.setitem(own._made, PATH, entry)
     plan = Plan(_spec())
-    for ask in (store.open_sweep, store.is_complete):
+    for ask in (store.open_sweep, store.closed):
         with pytest.raises(BadInput, match="declared something else") as raised:
             ask(plan)
         assert PATH in str(raised.value)
