@@ -9,7 +9,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import mlflow
 import mlflow.pyfunc
 import numpy as np
 import pandas as pd
@@ -17,6 +16,7 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature, infer_signature
+from mlflow.tracking._tracking_service.utils import _use_tracking_uri
 from mlflow.types.schema import ColSpec, Schema, TensorSpec
 
 from sweep.adapters.mlflow import predictor
@@ -84,19 +84,10 @@ class Models:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise BadInput(f"--register {name}: {error.message}") from None
-        with self._named_globally():
+        # A database's registry looks a model up in the store that the process has in general.
+        with _use_tracking_uri(self._uri):
             version = self._client.create_model_version(name, f"models:/{model_id}", run_id)
         return str(version.version)
-
-    @contextmanager
-    def _named_globally(self) -> Iterator[None]:
-        """A database's registry looks a model up in the store that the process has in general."""
-        before = mlflow.get_tracking_uri()
-        mlflow.set_tracking_uri(self._uri)
-        try:
-            yield
-        finally:
-            mlflow.set_tracking_uri(before)
 
 
 def _save(directory: Path, told: Mapping[str, Any], place: Path) -> None:
