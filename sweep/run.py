@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from sweep.carried_files import place_of
 from sweep.errors import BadInput, SweepFailed
 from sweep.garbage_collection import frozen
 from sweep.lock import locked
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from sweep.referee.referee import Progress
     from sweep.referee.time_spent import Work
     from trainers.data.dataset import Dataset
+    from trainers.task import GivenTeacher
 
 
 # The page to read first, among a sweep's results.
@@ -206,6 +208,12 @@ def refuse_missing_data(plan: Plan) -> None:
     for cell in plan.cells:
         if problem := missing(cell.spec.data_settings()):
             raise BadInput(problem)
+        for teacher in cell.spec.teacher:
+            if teacher.given and not place_of(teacher.given).exists():
+                raise BadInput(
+                    f"there is no file {teacher.given}; put it there or correct "
+                    f"teacher.{teacher.given_as}"
+                )
 
 
 def refuse_unsound_code(plan: Plan) -> None:
@@ -334,9 +342,9 @@ def _train(
     loading = aside.submit(_read, plan)
     console.print(f"{spec.name}: starting Ray and opening the store", soft_wrap=True)
     with ray_session(address, spec, aside):
-        (datasets, plan), store = loading.result(), opening.result()
+        (inputs, plan), store = loading.result(), opening.result()
         try:
-            progress, work = _attempts(plan, places, store, datasets, console)
+            progress, work = _attempts(plan, places, store, inputs, console)
         except KeyboardInterrupt:
             store.close_sweep(spec.name, "interrupted")
             raise
@@ -349,12 +357,15 @@ def _train(
                 store.close_sweep(spec.name, "interrupted")
             raise
     console.print(summary(progress), soft_wrap=True)
+    teachers = _failed_teachers(progress)
     if not progress.done["confirm"]:
         store.close_sweep(spec.name, "failed")
         raise SweepFailed(
             f"{spec.name}: no cell could be confirmed; almkd export {spec.name} --table trials "
-            "gives the reasons"
+            f"gives the reasons{f': {teachers}' if teachers else ''}"
         )
+    if teachers:
+        console.print(f"{spec.name}: {teachers}", soft_wrap=True, highlight=False)
     from sweep.best_students import log_best_students
 
     log_best_students(spec.name, store)
@@ -362,10 +373,27 @@ def _train(
     return work
 
 
-def _read(plan: Plan) -> "tuple[Mapping[str, Dataset], Plan]":
-    """The data sets, and the plan that knows what was read; or BadInput."""
+def _failed_teachers(progress: "Progress") -> str:
+    """Which teacher failed, and why; empty where none did."""
+    first, *others = progress.failed_teachers or ("",)
+    more = f" (and {len(others)} more)" if others else ""
+    return f"the teacher {first}{more}" if first else ""
+
+
+def _read(plan: Plan) -> "tuple[Mapping[str, Dataset | GivenTeacher], Plan]":
+    """The data sets and given teachers, and the plan that knows what was read; or BadInput."""
     datasets = load_data(plan)
-    return datasets, Plan(plan.spec, fingerprints(plan.spec, datasets))
+    given = load_given(plan, datasets)
+    return {**datasets, **given}, Plan(plan.spec, fingerprints(plan.spec, datasets))
+
+
+def load_given(plan: Plan, datasets: "Mapping[str, Dataset]") -> "Mapping[str, GivenTeacher]":
+    """The teachers that are given, by `TeacherJob.given`; or BadInput."""
+    if not any(job.given for job in plan.teachers):
+        return {}
+    from sweep.given_teachers import read_given
+
+    return read_given(plan, datasets)
 
 
 def load_data(plan: Plan) -> "Mapping[str, Dataset]":
@@ -395,7 +423,7 @@ def _check_cell(cell: Cell, dataset: "Dataset") -> None:
     spec = cell.spec
     if problem := unusable(dataset, spec.data_settings(), cell.condition.labels):
         raise BadInput(problem)
-    for model in (spec.student.model, *(teacher.model for teacher in spec.teacher)):
+    for _, model in spec.models():
         network = spec.task_entry.networks[model.name]
         if problem := network.shape_problem(model.name, dataset.shape):
             raise BadInput(problem)
@@ -405,7 +433,7 @@ def _attempts(
     plan: Plan,
     places: Places,
     store: "MlflowStore",
-    datasets: "Mapping[str, Dataset]",
+    inputs: "Mapping[str, Dataset | GivenTeacher]",
     console: "Console",
 ) -> "tuple[Progress, Work]":
     """Train everything; where the referee's process dies, go on from the stores with a new one."""
@@ -425,7 +453,7 @@ def _attempts(
         stores = Stores(runs, spool, optuna, teachers, checkpoints, mlflow_credentials())
         try:
             return train_everything(
-                plan.spec, stores, datasets, watcher(console), say, _load_comparison
+                plan.spec, stores, inputs, watcher(console), say, _load_comparison
             )
         except RefereeLost as error:
             losses += 1

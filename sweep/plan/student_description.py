@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sweep.plan.plan import Plan, spec_hash
+from sweep.plan.plan import Cell, Plan, spec_hash
 from sweep.plan.run_settings import run_settings
 from sweep.plan.tasks import CohortTask, LaneOutcome, LaneTask
 from sweep.version import code_version
@@ -35,7 +35,7 @@ def describe_student(
             "label": cell.use.label,
             "noise_kind": labels.noise_kind,
             "noise_rate": labels.noise_rate,
-            "teacher_labels": cell.condition.teacher_labels,
+            "teacher_labels": _teacher_labels(cell),
             **run_settings(plan, task.cell, lane.key),
             "seed": lane.source.seed,
             "hyperparameters": dict(lane.lane.hyperparameters),
@@ -45,3 +45,9 @@ def describe_student(
         },
         "metrics": {**outcome.best, **outcome.test},
     }
+
+
+def _teacher_labels(cell: Cell) -> str:
+    """Which labels its teachers saw; of those that are given that is not known."""
+    given = not cell.entry.teacher_is_student and all(t.given for t in cell.spec.teacher)
+    return "not known" if given else cell.condition.teacher_labels

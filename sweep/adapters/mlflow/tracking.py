@@ -115,7 +115,8 @@ class MlflowTracker:
 
     def _opening(self, task: CohortTask, lane: LaneTask) -> Record:
         settings = run_settings(self._plan, task.cell, lane.key)
-        values = {"method": task.spec.method, **settings, **lane.lane.hyperparameters}
+        method = "given" if task.given else task.spec.method
+        values = {"method": method, **settings, **lane.lane.hyperparameters}
         return {
             "do": "open",
             "key": lane.key,
