@@ -208,6 +208,10 @@ class Plan:
         """The teachers that ``cell`` reads under ``seed``, with the generations before them."""
         return tuple(job for jobs in self._teacher_chains(cell, seed) for job in jobs)
 
+    def heard_by(self, cell: Cell, seed: int) -> tuple[TeacherJob, ...]:
+        """What leaves the teachers that ``cell`` reads under ``seed``, in the spec's order."""
+        return tuple(jobs[-1] for jobs in self._teacher_chains(cell, seed))
+
     def teacher_networks(self, cell: Cell) -> tuple[ModelSpec, ...]:
         """The architectures of the teachers that ``cell`` reads, as `teachers_of` orders them.
 

@@ -60,12 +60,23 @@ class TeacherJob:
         network = self.network.model_dump(mode="json")
         return json.dumps([content_key(self.spec.data_settings()), network], sort_keys=True)
 
+    @property
+    def name(self) -> str:
+        """Its network in words, or the file that it is given in."""
+        return self.network.given or described(self.network.network)
+
+    @property
+    def labels_in_words(self) -> str:
+        """Which labels it is trained on; of a given one that is not known."""
+        if self.network.given:
+            return "not known, as it was given"
+        noise = f"{100 * self.labels.noise_rate:g} % {self.labels.noise_kind} noise"
+        return noise if self.labels.noise_rate else "the true ones"
+
     def __str__(self) -> str:
         if self.network.given:
-            return self.network.given
-        noise = f"{100 * self.labels.noise_rate:g} % {self.labels.noise_kind} noise"
-        labels = noise if self.labels.noise_rate else "clean labels"
-        return f"{described(self.network.network)}, seed {self.seed}, {labels}"
+            return self.name
+        return f"{self.name} of seed {self.seed}, labels: {self.labels_in_words}"
 
 
 def chain(

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,15 @@ import torch
 import yaml
 from safetensors.numpy import load_file
 
+from sweep import cli
+from sweep.adapters.ray import session, tune
 from sweep.compare.records import SweepRecord
 from sweep.confirm_runs import Wanted, select
+from sweep.plan.plan import Plan
 from sweep.run import Places, open_store
 from sweep.spec.reader import check_spec
-from tests.end_to_end.stage import launched_in_process
+from sweep.spec.spec import SweepSpec
+from tests.end_to_end.stage import actor_in_process, launched_in_process, train_in_process
 from tests.sweep.specs import small_data, small_spec
 
 MLP = {"name": "mlp", "hidden": [24]}
@@ -48,20 +53,9 @@ class Mine(torch.nn.Module):
 """
 
 
-class Brought:
-    """A network that another sweep trained, as files: its student and its logits."""
-
-    def __init__(self, folder: Path, places: Places) -> None:
-        self.folder, self.places = folder, places
-        changes = {"student.model": MLP, "student.training.epochs": 4, "confirm.seeds": 1}
-        spec = small_spec({**CHANGES, **changes, "name": "first", "methods.0": {"method": "aver"}})
-        raise NotImplementedError(spec)
-
-
-def _spec(name: str, teacher: dict[str, Any], **changes: Any) -> Any:
-    return check_spec(
-        small_data({**CHANGES, "name": name, "teacher": teacher, **changes}), name, allow_code=True
-    )
+def _spec(name: str, teacher: dict[str, Any], **changes: Any) -> SweepSpec:
+    data = small_data({**CHANGES, "name": name, "teacher": teacher, **changes})
+    return check_spec(data, name, allow_code=True)
 
 
 def _results(record: SweepRecord) -> pd.DataFrame:
@@ -73,3 +67,186 @@ def _results(record: SweepRecord) -> pd.DataFrame:
 
 def _teachers(record: SweepRecord) -> pd.DataFrame:
     return record.trials[record.trials["stage"] == "teacher"]
+
+
+def _begin(spec: SweepSpec, places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A launch that is interrupted once the teacher is there."""
+    store = open_store(places)
+    actor = actor_in_process(spec, places, store, monkeypatch)
+    train_in_process(actor, actor.next_cohort())
+    actor.close(interrupted=True)
+    store.close_sweep(spec.name, "interrupted")
+
+
+def _kept(places: Places) -> list[Path]:
+    return sorted((places.runs_dir / "teachers").glob("*.safetensors"))
+
+
+@pytest.fixture(scope="module")
+def brought(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a network that another sweep trained on all true labels: the student's
+    directory as ``almkd students`` writes it, and its weights as a checkpoint of torch."""
+    folder = tmp_path_factory.mktemp("brought")
+    runs = Places(folder / "runs")
+    runs.runs_dir.mkdir()
+    shutil.copy(empty_store, runs.runs_dir)
+    row = {"method": "labels_only", "baseline": True, "pin": {"lr": 0.1, "weight_decay": 0.0}}
+    changes = {"name": "first", "student.model": MLP, "methods": [row], "confirm.seeds": 1}
+    with pytest.MonkeyPatch.context() as patch:
+        launched_in_process(small_spec({**changes, "conditions.noise_rate": [0.0]}), runs, patch)
+    store = open_store(runs)
+    (run,) = select(store.record("first"), Wanted())
+    student = store.artifacts().fetch(run.run_id, "student", folder)
+    assert student == folder / "student"
+    weights = load_file(student / "student.safetensors")
+    tensors = {f"module.{name}": torch.from_numpy(w) for name, w in weights.items()}
+    torch.save({"epoch": 3, "state_dict": tensors}, folder / "checkpoint.pt")
+    plain = {name: torch.from_numpy(w) for name, w in weights.items()}
+    torch.save(plain, folder / "plain.pt")
+    return folder
+
+
+def test_weights_logits_and_a_module_of_the_same_network_teach_the_same(
+    places: Places, brought: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bit for bit, with no teacher trained."""
+    directory = {"model": MLP, "weights": str(brought / "student")}
+    first = launched_in_process(_spec("directory", directory), places, monkeypatch)
+    assert (_results(first)["state"] == "complete").all()
+    (row,) = _teachers(first).to_dict("records")
+    assert (row["state"], row["epochs_trained"], row["train_examples"]) == ("complete", 0, 0)
+    assert row["validation_accuracy"] > 80
+
+    checkpoint = {"model": MLP, "weights": str(brought / "checkpoint.pt")}
+    second = launched_in_process(_spec("checkpoint", checkpoint), places, monkeypatch)
+    pd.testing.assert_frame_equal(_results(first), _results(second))
+    one, other = (load_file(path) for path in _kept(places))
+    assert set(one) == set(other)
+    assert all(np.array_equal(one[name], other[name]) for name in one)
+
+    np.savez(tmp_path / "logits.npz", anything=one["logits"])
+    logits = {"logits": str(tmp_path / "logits.npz")}
+    third = launched_in_process(_spec("logits", logits), places, monkeypatch)
+    pd.testing.assert_frame_equal(_results(first), _results(third))
+    assert _teachers(third)["validation_accuracy"].tolist() == [row["validation_accuracy"]]
+
+    (tmp_path / "given_nets.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    arguments = {"weights": str(brought / "plain.pt")}
+    own = {"name": "module", "path": "given_nets:Mine", "arguments": arguments}
+    fourth = launched_in_process(_spec("module", {"model": own}), places, monkeypatch)
+    teachers = _teachers(fourth)
+    assert set(teachers["state"]) == {"complete"}
+    assert set(teachers["epochs_trained"]) == {0}
+    columns = ["stage", "cell", "seed", "state", "params"]
+    pd.testing.assert_frame_equal(_results(first)[columns], _results(fourth)[columns])
+    for metric in ("validation_accuracy", "test_accuracy"):
+        np.testing.assert_allclose(_results(first)[metric], _results(fourth)[metric], atol=1.0)
+
+
+def test_a_given_teacher_goes_along_where_inputs_are_changed(
+    places: Places, brought: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher = {"model": MLP, "weights": str(brought / "student")}
+    spec = _spec("augmented", teacher, **{"data.augment": "crop_flip"})
+    results = _results(launched_in_process(spec, places, monkeypatch))
+    assert (results["state"] == "complete").all()
+    assert len(_kept(places)) == 1
+
+
+def test_a_sweep_that_was_broken_off_takes_the_teacher_once(
+    places: Places, brought: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = _spec("broken", {"model": MLP, "weights": str(brought / "plain.pt")})
+    _begin(spec, places, monkeypatch)
+    before = _teachers(open_store(places).record("broken"))
+    assert before["state"].tolist() == ["complete"]
+    record = launched_in_process(spec, places, monkeypatch)
+    pd.testing.assert_frame_equal(_teachers(record), before)
+    assert (_results(record)["state"] == "complete").all()
+
+
+def test_a_file_that_changed_is_not_gone_on_with(
+    places: Places,
+    brought: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "teacher.pt"
+    shutil.copy(brought / "plain.pt", file)
+    data = small_data({**CHANGES, "teacher": {"model": MLP, "weights": str(file)}})
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(data))
+    _begin(check_spec(data, "small"), places, monkeypatch)
+    changed = {k: 2 * t for k, t in torch.load(file, weights_only=True).items()}
+    torch.save(changed, file)
+    said = _launch(tmp_path / "small.yaml", places, monkeypatch, capsys)
+    assert f"when the file of a teacher's weights, {file}, held something else" in said
+
+
+@pytest.mark.parametrize(
+    ("model", "content", "said"),
+    [
+        (
+            {"name": "mlp", "hidden": [23]},
+            None,
+            "of another shape: body.0.weight (24, 64) in place",
+        ),
+        ({"name": "mlp", "hidden": [24, 9]}, None, "missing: body.1.weight, body.1.bias"),
+        (MLP, b"no weights", "cannot be read as weights alone"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused_before_anything_is_written(  # noqa: PLR0917
+    places: Places,
+    brought: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    model: dict[str, Any],
+    content: bytes | None,
+    said: str,
+) -> None:
+    file = tmp_path / "teacher.pt"
+    file.write_bytes(content or (brought / "plain.pt").read_bytes())
+    data = small_data({**CHANGES, "teacher": {"model": model, "weights": str(file)}})
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(data))
+    told = _launch(tmp_path / "small.yaml", places, monkeypatch, capsys)
+    assert f"small: teacher.weights: {file}" in told
+    assert said in told
+    assert not open_store(places).sweeps()
+
+
+def test_a_file_that_is_not_there_is_told_at_once(
+    places: Places,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    data = small_data({**CHANGES, "teacher": {"logits": "nowhere.npy"}})
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(data))
+    told = _launch(tmp_path / "small.yaml", places, monkeypatch, capsys)
+    assert "there is no file nowhere.npy; put it there or correct teacher.logits" in told
+
+
+def _launch(
+    file: Path,
+    places: Places,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> str:
+    """What a launch says that is refused."""
+    monkeypatch.setattr(session, "ray_session", lambda *_: nullcontext())
+    monkeypatch.setattr(tune, "train_everything", lambda *_: pytest.fail("the sweep went on"))
+    words = ["almkd", "launch", str(file), "--runs-dir", str(places.runs_dir)]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_one_teacher_serves_every_seed_and_all_noise(brought: Path) -> None:
+    teacher = {"model": MLP, "weights": str(brought / "plain.pt")}
+    plan = Plan(_spec("many", teacher, **{"conditions.noise_rate": [0.0, 0.2, 0.4]}))
+    assert len(plan.teachers) == plan.budget().teachers == 1
+    assert len({plan.teachers_of(cell, seed) for cell in plan.cells for seed in range(3)}) == 1

@@ -28,7 +28,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from sweep.adapters.mlflow.artifacts import Artifacts
-from sweep.adapters.mlflow.content import Content, as_begun, kept_by, taken_up
+from sweep.adapters.mlflow.content import Content, as_begun, in_keys, kept_by, taken_up
 from sweep.adapters.mlflow.database import silence
 from sweep.adapters.mlflow.histories import MlflowHistories
 from sweep.adapters.mlflow.known import EPOCHS, STATUS, KnownRun, SweepRuns
@@ -199,7 +199,8 @@ class MlflowStore:
     def record(self, name: str) -> SweepRecord:
         """What the store knows of a sweep, ready to be compared."""
         parent = self._find(name)
-        plan = Plan(self.spec(name))
+        spec = self.spec(name)
+        plan = Plan(spec, in_keys(spec, parent.data.tags))
         runs = children(self.uri, parent.info.experiment_id, parent.info.run_id)
         return to_record(plan, runs)
 
