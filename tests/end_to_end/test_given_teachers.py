@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import traceback
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ import yaml
 from safetensors.numpy import load_file
 
 from sweep import cli
-from sweep.adapters.ray import session, tune
+from sweep.adapters.ray import referee_actor, session, tune
+from sweep.adapters.ray.referee_actor import ALL_DONE, RefereeActor, Stores
 from sweep.compare.records import SweepRecord
 from sweep.confirm_runs import Wanted, select
 from sweep.plan.plan import Plan
+from sweep.referee.referee import Progress
 from sweep.run import Places, open_store
 from sweep.spec.reader import check_spec
 from sweep.spec.spec import SweepSpec
@@ -50,6 +53,21 @@ class Mine(torch.nn.Module):
 
     def forward(self, x):
         return self.head(torch.relu(self.body[0](x.flatten(1))))
+"""
+
+# One that gives nothing that can be learned from.
+FAILING = """
+import torch
+
+class Mine(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = torch.nn.Linear(64, 10)
+        self.requires_grad_(False)
+
+    def forward(self, x):
+        x = x.flatten(1)
+        return self.head(x / (x == 0))  # of zeros, on which it is tried, zeros; else infinity
 """
 
 
@@ -243,6 +261,45 @@ def _launch(
         cli.main()
     assert stop.value.code == 2
     return capsys.readouterr().err
+
+
+def test_where_teachers_fail_the_last_line_says_which_and_why(
+    places: Places,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "failing_nets.py").write_text(FAILING)
+    monkeypatch.syspath_prepend(tmp_path)
+    model = {"name": "module", "path": "failing_nets:Mine"}
+    data = small_data({**CHANGES, "teacher": {"model": model}})
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(data))
+    monkeypatch.setattr(session, "ray_session", lambda *_: nullcontext())
+    monkeypatch.setattr(referee_actor.ray, "put", lambda array: array)
+    monkeypatch.setattr(tune, "train_everything", _train_everything)
+    words = ["almkd", "launch", str(tmp_path / "small.yaml"), "--allow-code"]
+    monkeypatch.setattr(sys, "argv", [*words, "--runs-dir", str(places.runs_dir)])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 1
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith("almkd: small: no cell could be confirmed; almkd export small")
+    assert "the teacher module (path failing_nets:Mine) of seed 0, labels: 40 % symmetric" in last
+    assert "ValueError: the teacher gives NaN or infinity for some of the examples" in last
+    assert last.endswith(" (and 2 more)")
+
+
+def _train_everything(
+    spec: SweepSpec, stores: Stores, inputs: Any, watch: object, say: object, meanwhile: object
+) -> tuple[Progress, None]:
+    """As on Ray, in this process."""
+    actor = RefereeActor(spec, stores, inputs)
+    while (cohort := actor.next_cohort()) != ALL_DONE:
+        try:
+            train_in_process(actor, cohort)
+        except ValueError:
+            actor.failed(cohort, traceback.format_exc())
+    return actor.close(interrupted=False), None
 
 
 def test_one_teacher_serves_every_seed_and_all_noise(brought: Path) -> None:
