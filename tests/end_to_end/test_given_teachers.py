@@ -180,7 +180,8 @@ def test_a_sweep_that_was_broken_off_takes_the_teacher_once(
     before = _teachers(open_store(places).record("broken"))
     assert before["state"].tolist() == ["complete"]
     record = launched_in_process(spec, places, monkeypatch)
-    pd.testing.assert_frame_equal(_teachers(record), before)
+    same = ["run_id", "state", "validation_accuracy", "started", "wall_s"]
+    pd.testing.assert_frame_equal(_teachers(record)[same], before[same])
     assert (_results(record)["state"] == "complete").all()
 
 

@@ -19,6 +19,7 @@ from trainers.given_teachers import fitted, given_outputs, given_weights
 from trainers.loading import load_dataset
 from trainers.settings import DataSpec, ModelSpec, SplitFractions
 
+DOCS = Path(__file__).parents[2] / "docs"
 MLP = ModelSpec("mlp", {"hidden": (12,)})
 DATA = DataSpec("digits", SplitFractions(0.5, 0.1, 0.15, 0.25))
 DIGITS = load_dataset(DATA)
@@ -215,3 +216,15 @@ def test_a_table_of_logits_names_its_columns(
     with pytest.raises(DataError) as refused:
         given_outputs(tmp_path / "t.parquet", DIGITS, DATA)
     assert said in str(refused.value)
+
+
+def test_the_example_of_the_docs_gives_logits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (DOCS / "data.md").read_text(encoding="utf-8")
+    code = text.split("<!-- runs: a teacher of trees -->\n```python\n")[1].split("```")[0]
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "docs/data.md", "exec"), {})
+    outputs = given_outputs(Path("forest.npy"), DIGITS, DATA).outputs
+    assert outputs is not None
+    assert np.mean(outputs["logits"].argmax(1) == DIGITS.strata) > 0.9
