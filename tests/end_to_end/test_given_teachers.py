@@ -303,6 +303,32 @@ def _train_everything(
     return actor.close(interrupted=False), None
 
 
+def test_one_training_in_the_foreground_hears_it_too(
+    brought: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    teacher = {"model": MLP, "weights": str(brought / "student")}
+    (tmp_path / "small.yaml").write_text(
+        yaml.safe_dump(small_data({**CHANGES, "teacher": teacher}))
+    )
+    words = [
+        "almkd",
+        "train",
+        str(tmp_path / "small.yaml"),
+        "--cell",
+        "symmetric-0.4-noisy/fixed_kd",
+    ]
+    monkeypatch.setattr(sys, "argv", [*words, "--runs-dir", str(tmp_path / "runs")])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    said = capsys.readouterr()
+    assert stop.value.code == 0
+    assert "given, and not trained" in said.err
+    assert "validation at epoch" in said.out
+
+
 def test_one_teacher_serves_every_seed_and_all_noise(brought: Path) -> None:
     teacher = {"model": MLP, "weights": str(brought / "plain.pt")}
     plan = Plan(_spec("many", teacher, **{"conditions.noise_rate": [0.0, 0.2, 0.4]}))
