@@ -18,3 +18,8 @@ def unknown(what: str, value: object, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"{value!r} is no {what}; {hint}known: {', '.join(names)}"
+
+
+def last_line(reason: str) -> str:
+    """What a reason ends with: of a traceback, the exception."""
+    return next(reversed(reason.strip().splitlines()), "")

@@ -16,12 +16,12 @@ from sweep.plan.plan import Cell, CellSearch, Plan
 from sweep.plan.tasks import CohortTask, LaneOutcome, search_cohort, teacher_cohort
 from sweep.plan.teacher_jobs import TeacherJob
 from sweep.spec.spec import SweepSpec
-from sweep.training import train
+from sweep.training import take_given, train
 from trainers.data.dataset import Dataset
 from trainers.fields import Value
 from trainers.loop.cohort import Metrics
 from trainers.loop.live_teachers import Weights
-from trainers.task import KeptOutputs
+from trainers.task import GivenTeacher, KeptOutputs
 
 # Told after every epoch: its number, and what was measured.
 Tell = Callable[[int, Metrics], None]
@@ -63,10 +63,14 @@ class Training:
 
 @dataclass
 class Teachers:
-    """The teachers of a training: from a directory where they are kept, else trained here."""
+    """The teachers of a training: from a directory where they are kept, else trained here.
+
+    ``given``: those that are not trained, by `TeacherJob.given`.
+    """
 
     dataset: Dataset
     directory: Path
+    given: Mapping[str, GivenTeacher] = field(default_factory=dict)
     outputs: dict[str, KeptOutputs] = field(default_factory=dict)
     weights: dict[str, Weights] = field(default_factory=dict)
 
@@ -83,9 +87,12 @@ class Teachers:
         return True
 
     def train(self, job: TeacherJob) -> None:
-        """Have them by training."""
+        """Have them by training, or as they are given."""
         task = teacher_cohort((job,))
-        _, trained = train(task, self.dataset, self.outputs, go_on, self.weights)
+        if job.given:
+            _, trained = take_given(task, self.dataset, self.given[job.given])
+        else:
+            _, trained = train(task, self.dataset, self.outputs, go_on, self.weights)
         for name, teacher in trained.items():
             self.outputs[name] = teacher.outputs
             self.weights[name] = {key: t.numpy() for key, t in teacher.parameters.items()}

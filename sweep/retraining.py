@@ -16,12 +16,13 @@ from sweep.plan.content import fingerprints
 from sweep.plan.plan import Plan
 from sweep.plan.student_description import describe_student
 from sweep.plan.tasks import NO_TRIAL, confirm_cohort
-from sweep.run import Places, load_data, refuse_missing_data
+from sweep.run import Places, load_data, load_given, refuse_missing_data
 from sweep.spec.code_needed import check_code_is_allowed
 from sweep.training import train
 from trainers.data.dataset import Dataset
 from trainers.loading import content_key
 from trainers.student_files import write_student
+from trainers.task import GivenTeacher
 
 if TYPE_CHECKING:
     from sweep.adapters.mlflow.store import MlflowStore
@@ -36,6 +37,7 @@ class Again:
 
     plan: Plan
     datasets: Mapping[str, Dataset]
+    given: Mapping[str, GivenTeacher]
     places: Places
     tell: Tell
 
@@ -51,7 +53,8 @@ class Again:
         datasets = load_data(plan)
         in_keys = store.content(Plan(spec, fingerprints(spec, datasets))).in_keys
         compute_as_workers_do(spec)
-        return Again(Plan(spec, in_keys), datasets, places, tell)
+        given = load_given(plan, datasets)
+        return Again(Plan(spec, in_keys), datasets, given, places, tell)
 
     def train(self, run: ConfirmRun, place: Path) -> Path:
         """Train it and write its student; SweepFailed where it leaves none."""
@@ -59,7 +62,7 @@ class Again:
         search = next(s for s in self.plan.searches_of(cell) if run.seed in s.confirmed)
         task = confirm_cohort(self.plan, search, NO_TRIAL, run.values, (run.seed,))
         dataset = self.datasets[content_key(task.data)]
-        teachers = Teachers(dataset, self.places.teachers)
+        teachers = Teachers(dataset, self.places.teachers, self.given)
         for job in dict.fromkeys(self.plan.jobs_of(cell, run.seed)):
             if not teachers.take(job):
                 self.tell(f"{run.cell} seed {run.seed}: training its teacher {job.key} again")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from sweep.carried_files import place_of
 from sweep.data_check import remarks
 from sweep.errors import BadInput, SweepFailed
 from sweep.garbage_collection import frozen
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from sweep.referee.referee import Progress
     from sweep.referee.time_spent import Work
     from trainers.data.dataset import Dataset
+    from trainers.task import GivenTeacher
 
 
 # The page to read first, among a sweep's results.
@@ -263,6 +265,12 @@ def refuse_missing_data(plan: Plan) -> None:
     for cell in plan.cells:
         if problem := missing(cell.spec.data_settings()):
             raise BadInput(problem)
+        for teacher in cell.spec.teacher:
+            if teacher.given and not place_of(teacher.given).exists():
+                raise BadInput(
+                    f"there is no file {teacher.given}; put it there or correct "
+                    f"teacher.{teacher.given_as}"
+                )
 
 
 def refuse_unsound_code(plan: Plan) -> None:
@@ -405,12 +413,12 @@ def _train(
     say = partial(console.print, soft_wrap=True, highlight=False)
     say(f"{spec.name}: starting Ray and opening the store")
     with ray_session(address, spec, aside, say):
-        (datasets, plan), store = loading.result(), opening.result()
-        for remark in remarks(datasets):
+        (inputs, plan), store = loading.result(), opening.result()
+        for remark in remarks(_datasets(inputs)):
             console.print(remark, soft_wrap=True, highlight=False, markup=False)
         _refuse_without_studies(spec.name, places, store)
         try:
-            progress, work = _attempts(plan, places, store, datasets, console)
+            progress, work = _attempts(plan, places, store, inputs, console)
         except KeyboardInterrupt:
             store.close_sweep(spec.name, "interrupted")
             raise
@@ -423,12 +431,15 @@ def _train(
                 store.close_sweep(spec.name, "interrupted")
             raise
     console.print(summary(progress), soft_wrap=True)
+    teachers = _failed_teachers(progress)
     if not progress.done["confirm"]:
         store.close_sweep(spec.name, "failed")
         raise SweepFailed(
             f"{spec.name}: no cell could be confirmed; almkd export {spec.name} --table trials "
-            "gives the reasons"
+            f"gives the reasons{f': {teachers}' if teachers else ''}"
         )
+    if teachers:
+        console.print(f"{spec.name}: {teachers}", soft_wrap=True, highlight=False)
     from sweep.best_students import log_best_students
 
     log_best_students(spec.name, store)
@@ -436,10 +447,34 @@ def _train(
     return work
 
 
-def _read(plan: Plan) -> "tuple[Mapping[str, Dataset], Plan]":
-    """The data sets, and the plan that knows what was read; or BadInput."""
+def _failed_teachers(progress: "Progress") -> str:
+    """Which teacher failed, and why; empty where none did."""
+    first, *others = progress.failed_teachers or ("",)
+    more = f" (and {len(others)} more)" if others else ""
+    return f"the teacher {first}{more}" if first else ""
+
+
+def _read(plan: Plan) -> "tuple[Mapping[str, Dataset | GivenTeacher], Plan]":
+    """The data sets and given teachers, and the plan that knows what was read; or BadInput."""
     datasets = load_data(plan)
-    return datasets, Plan(plan.spec, fingerprints(plan.spec, datasets))
+    given = load_given(plan, datasets)
+    return {**datasets, **given}, Plan(plan.spec, fingerprints(plan.spec, datasets))
+
+
+def _datasets(inputs: "Mapping[str, Dataset | GivenTeacher]") -> "Mapping[str, Dataset]":
+    """The data sets among what was read."""
+    from trainers.data.dataset import Dataset
+
+    return {key: found for key, found in inputs.items() if isinstance(found, Dataset)}
+
+
+def load_given(plan: Plan, datasets: "Mapping[str, Dataset]") -> "Mapping[str, GivenTeacher]":
+    """The teachers that are given, by `TeacherJob.given`; or BadInput."""
+    if not any(job.given for job in plan.teachers):
+        return {}
+    from sweep.given_teachers import read_given
+
+    return read_given(plan, datasets)
 
 
 def load_data(plan: Plan) -> "Mapping[str, Dataset]":
@@ -469,7 +504,7 @@ def _check_cell(cell: Cell, dataset: "Dataset") -> None:
     spec = cell.spec
     if problem := unusable(dataset, spec.data_settings(), cell.condition.labels):
         raise BadInput(problem)
-    for model in (spec.student.model, *(teacher.model for teacher in spec.teacher)):
+    for _, model in spec.models():
         network = spec.task_entry.networks[model.name]
         if problem := network.shape_problem(model.name, dataset.shape):
             raise BadInput(problem)
@@ -479,7 +514,7 @@ def _attempts(
     plan: Plan,
     places: Places,
     store: "MlflowStore",
-    datasets: "Mapping[str, Dataset]",
+    inputs: "Mapping[str, Dataset | GivenTeacher]",
     console: "Console",
 ) -> "tuple[Progress, Work]":
     """Train everything; where the referee's process dies, go on from the stores with a new one."""
@@ -501,7 +536,7 @@ def _attempts(
         try:
             with store.renewed(name, runs.parent_id):
                 return train_everything(
-                    plan.spec, stores, datasets, watcher(console), say, _load_comparison
+                    plan.spec, stores, inputs, watcher(console), say, _load_comparison
                 )
         except RefereeLost as error:
             losses += 1

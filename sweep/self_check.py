@@ -23,7 +23,7 @@ from trainers.loop.self_check import Unsound, check_lanes
 from trainers.loop.stack import Stack
 from trainers.own import is_path
 from trainers.registry import TASKS
-from trainers.settings import DataSpec, Lane, LaneSource, ModelSpec
+from trainers.settings import NO_NETWORK, DataSpec, Lane, LaneSource, ModelSpec
 from trainers.task import KeptOutputs, Task
 
 # Where on the scale of every searched hyperparameter the lanes of the check are, one each.
@@ -45,8 +45,7 @@ def check_own_code(plan: Plan, datasets: Mapping[str, Dataset]) -> None:
     checks: dict[tuple[str, str], tuple[CohortTask, Cell]] = {}
     for cell in plan.cells:
         cohort = cohort_of(plan, cell)
-        teachers = (teacher.model.settings() for teacher in cell.spec.teacher)
-        for model in (cohort.spec.model, *teachers):
+        for model in (model.settings() for _, model in cell.spec.models()):
             if is_path(model.name):
                 checks.setdefault((model.name, ""), (_labels_only(cohort, model), cell))
         if is_path(cell.use.method):
@@ -105,7 +104,9 @@ class _Bench:
         data = task.data(dataset, cohort.data, [LaneSource(0, labels)], {}, CPU)
         outputs: dict[str, KeptOutputs] = {}
         weights: list[Weights] = []
-        for number, model in enumerate(cohort.teacher_networks):
+        for number, known in enumerate(cohort.teacher_networks):
+            # For logits from a file those of some network stand in.
+            model = cohort.spec.model if known == NO_NETWORK else known
             whole = entry.networks[model.name].complete(model)
             network = task.network(whole, data, [torch_generator(number, "teacher")])
             named = [*network.named_parameters(), *network.named_buffers()]

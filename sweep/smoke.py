@@ -9,11 +9,12 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from sweep.errors import SweepFailed
+from sweep.errors import SweepFailed, last_line
 from sweep.plan.plan import Plan
 from sweep.run import Places, launch, open_store
 from sweep.spec.reader import check_spec
 from sweep.spec.spec import SweepSpec
+from sweep.spec.student import is_given
 from trainers.entries import MethodEntry
 
 # Fields of a training that count epochs.
@@ -49,6 +50,8 @@ def smallest_of(spec: SweepSpec) -> SweepSpec:
     data = spec.model_dump(mode="json")
     teachers = data["teacher"] if isinstance(data["teacher"], list) else [data["teacher"]]
     for teacher in teachers:
+        if is_given(teacher):
+            continue
         snapshots = list(range(1, 1 + len(teacher.get("snapshots") or ())))
         teacher["training"] = _short(teacher["training"], len(snapshots) or 1)
         teacher.update({"snapshots": snapshots} if snapshots else {})
@@ -73,16 +76,15 @@ def failures(cells: Sequence[str], trials: pd.DataFrame) -> list[Failure]:
     """What failed of the teachers and of each cell, by the trials of a sweep; in that order."""
     failed = trials[trials["state"] == "failed"]
     found = [
-        Failure("teacher", _last_line(reason))
+        Failure("teacher", last_line(str(reason)))
         for reason in failed.loc[failed["stage"] == "teacher", "reason"].unique()
     ]
     done = trials[(trials["stage"] == "confirm") & (trials["state"] == "complete")]
     for cell in cells:
         if cell not in set(done["cell"]):
             reasons = failed.loc[failed["cell"] == cell, "reason"]
-            found.append(
-                Failure(cell, _last_line(reasons.iloc[0]) if len(reasons) else "its teacher failed")
-            )
+            reason = last_line(str(reasons.iloc[0])) if len(reasons) else "its teacher failed"
+            found.append(Failure(cell, reason))
     return found
 
 
@@ -115,12 +117,6 @@ def _short_patch(patch: dict[str, Any], epochs: int) -> dict[str, Any]:
             short[path] = epochs
         elif path.endswith(".training"):
             short[path] = _short(content, epochs)
-        elif isinstance(content, dict) and "model" in content:
+        elif isinstance(content, dict) and "model" in content and not is_given(content):
             short[path] = {**content, "training": _short(content.get("training", {}), epochs)}
     return short
-
-
-def _last_line(reason: object) -> str:
-    """What a reason ends with: of a traceback, the exception."""
-    lines = str(reason).strip().splitlines()
-    return lines[-1] if lines else ""

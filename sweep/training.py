@@ -15,10 +15,10 @@ from trainers.loop.live_teachers import LiveTeachers, Weights
 from trainers.loop.memory import keep_freed_memory
 from trainers.loop.stack import Stack
 from trainers.loop.stopwatch import Stopwatch
-from trainers.loop.teachers import Teacher, train_teachers
+from trainers.loop.teachers import Teacher, take_as_it_is, train_teachers
 from trainers.registry import TASKS
 from trainers.student_files import plain_weights
-from trainers.task import KeptOutputs, TaskData
+from trainers.task import GivenTeacher, KeptOutputs, TaskData
 
 # Takes the names of the lanes that are left, the epoch that ended, and the state then.
 Save = Callable[[Sequence[str], int, bytes], None]
@@ -48,10 +48,9 @@ def train(  # noqa: PLR0913, PLR0917 - what a task is trained with, each apart
     stopped leave no outcome. The test split is read in confirm alone, once.
     """
     keep_freed_memory()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     sources = [lane.source for lane in task.lanes]
     kind = TASKS[task.spec.task].load()
-    data = kind.data(dataset, task.data, sources, teacher_outputs, device)
+    data = kind.data(dataset, task.data, sources, teacher_outputs, _device())
     live = _live(task, data, teacher_weights or {})
     cohort = Cohort(task.spec, [lane.lane for lane in task.lanes], data, live, stopwatch)
     # Snapshots are taken on the way, so that a training with them cannot begin in its middle.
@@ -62,13 +61,15 @@ def train(  # noqa: PLR0913, PLR0917 - what a task is trained with, each apart
     teachers: dict[str, Teacher] = {}
     if task.stage == "teacher":
         results, trained = train_teachers(cohort, report, task.snapshots, between)
-        teachers = {key.rsplit("/", 1)[1]: teacher for key, teacher in trained.items()}
+        teachers = {_teacher(key): teacher for key, teacher in trained.items()}
     else:
         results = cohort.train(report, between)
     if task.stage == "confirm":
         cohort.test()
     outcomes = {
         name: _outcome(results[name], stack.examples, stack.steps_per_epoch)
+        if results[name].epochs
+        else _outcome(results[name], 0, 0)
         for stack in cohort.stacks
         for name in stack.names
     }
@@ -78,6 +79,17 @@ def train(  # noqa: PLR0913, PLR0917 - what a task is trained with, each apart
             for name, whole in _with_all_that_is_kept(stack, results, outcomes, facts):
                 outcomes[name] = whole
     return outcomes, teachers
+
+
+def take_given(
+    task: CohortTask, dataset: Dataset, given: GivenTeacher
+) -> tuple[dict[str, LaneOutcome], dict[str, Teacher]]:
+    """A teacher that is given in place of training: what its only lane leaves, and the teacher, by
+    name."""
+    (lane,) = task.lanes
+    data = TASKS[task.spec.task].load().data(dataset, task.data, [lane.source], {}, _device())
+    result, teacher = take_as_it_is(given, task.spec, data)
+    return {lane.key: _outcome(result, 0, 0)}, {_teacher(lane.key): teacher}
 
 
 def _with_all_that_is_kept(
@@ -137,6 +149,15 @@ def _saver(cohort: Cohort, checkpoints: Checkpoints) -> Callable[[], None]:
         saved = time.monotonic()
 
     return between
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _teacher(key: str) -> str:
+    """The name of a teacher by the key of its run."""
+    return key.rsplit("/", 1)[1]
 
 
 def _outcome(result: LaneResult, examples: int, steps: int) -> LaneOutcome:

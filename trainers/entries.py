@@ -280,6 +280,7 @@ class TaskEntry:
     over which no loss is reduced. ``every_epoch``: metrics that are measured after every epoch,
     beside the objective; the others once, at the epoch that counts (``selection``). ``compared``:
     what is tested; empty for the objective. ``teacher_outputs``: what is kept of a teacher.
+    ``outputs_from_files``: whether a teacher may be given as a file of them.
     ``terms_read_features``: whether some term depends on more than the logits. ``usable``: why a
     condition's labels cannot be had on a data set that was loaded, or None. ``inspect``: what a
     look at a data set and the rows of its splits shows, beside what can be said of any; None where
@@ -301,6 +302,7 @@ class TaskEntry:
     prediction: str
     export: str
     compared: str = ""
+    outputs_from_files: bool = False
     terms_read_features: bool = False
     selection: EpochThatCounts = "best"
     optimizer: Optimizer = "sgd"

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trainers.data.dataset import Dataset
 from trainers.data.errors import DataError
@@ -157,8 +158,23 @@ def _is_part(spec: DataSpec) -> bool:
     return EXAMPLES.name in spec.options and EXAMPLES.name not in own
 
 
+def rows_of_part(spec: DataSpec) -> tuple[NDArray[np.int64], int] | None:
+    """Where in the whole data set the examples of a part of it are, and how many the whole has;
+    None where ``spec`` asks for the whole. Reads it."""
+    if not _is_part(spec):
+        return None
+    whole = _loaded(spec)
+    rows, _ = _rows_of_subset(whole, int(spec.options[EXAMPLES.name]))
+    return rows, len(whole)
+
+
 def subset(dataset: Dataset, examples: int) -> Dataset:
     """``examples`` of a data set, always the same, with the shares of strata and parts kept."""
+    return dataset.take(*_rows_of_subset(dataset, examples))
+
+
+def _rows_of_subset(dataset: Dataset, examples: int) -> tuple[NDArray[np.int64], int]:
+    """Where the examples of a part are, and how many of them are of the official test part."""
     n, tests = len(dataset), dataset.official_test
     if examples > n:
         raise DataError(f"data.examples: {examples} are asked for, there are {n}; lower it")
@@ -171,4 +187,4 @@ def subset(dataset: Dataset, examples: int) -> Dataset:
             for start, stop, keep in parts
         ]
     )
-    return dataset.take(rows, kept_tests)
+    return rows, kept_tests

@@ -32,6 +32,14 @@ class ModelSpec:
     implementation: str = field(default="", compare=False)
 
 
+# The files of a student in a directory of its own (`trainers.student_files`).
+WEIGHTS_FILE, DESCRIPTION_FILE = "student.safetensors", "student.json"
+
+
+# Of a teacher that is known by its outputs alone.
+NO_NETWORK = ModelSpec("")
+
+
 @dataclass(frozen=True)
 class Training:
     """The settings that all lanes of a cohort share.

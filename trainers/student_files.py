@@ -19,10 +19,9 @@ from safetensors.torch import load_file
 
 from trainers.own import CodeNotAllowed, OwnCodeError, without_code
 from trainers.registry import TASKS
-from trainers.settings import ModelSpec
+from trainers.settings import DESCRIPTION_FILE, WEIGHTS_FILE, ModelSpec
 from trainers.task import StudentModule
 
-WEIGHTS_FILE, DESCRIPTION_FILE = "student.safetensors", "student.json"
 FORMAT = 1
 # A network of the user's own, whose code runs when it is made.
 OWN = "module"

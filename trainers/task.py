@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
@@ -27,6 +28,17 @@ from trainers.settings import DataSpec, LaneSource, ModelSpec
 
 # What is kept of one teacher: arrays by name.
 KeptOutputs = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class GivenTeacher:
+    """A teacher that a user brings and nobody trains, in one of two forms: the ``weights`` of its
+    network, parameters and buffers by the names they have without lanes, or its ``outputs``."""
+
+    weights: Mapping[str, NDArray[Any]] | None = None
+    outputs: KeptOutputs | None = None
+
+
 # What held-out examples should be met by: their labels, labels mixed with the last teacher, the
 # last teacher.
 Goal = Literal["labels", "mixed", "teacher"]
@@ -220,6 +232,13 @@ class TaskData(ABC):
     ) -> dict[str, Tensor]:
         """The loss on a split, ``loss`` (L,), and these metrics; NaN where a lane has none."""
 
+    def evaluate_outputs(
+        self, outputs: KeptOutputs, split: str, metrics: Sequence[str]
+    ) -> dict[str, Tensor]:
+        """As `evaluate`, of a teacher that is known by what is kept of it alone; the same for every
+        lane. Only where the task's row says ``outputs_from_files``."""
+        raise NotImplementedError(f"{type(self).__name__} evaluates networks alone")
+
     def tally(self, targets: Any, output: Output) -> Mapping[str, Tensor]:
         """Sums (L,) over the examples of a training batch, for metrics that cost nothing."""
         return {}
@@ -290,6 +309,12 @@ class Task(ABC):
     @abstractmethod
     def kept_outputs(self, network: LaneNetwork, data: TaskData) -> list[KeptOutputs]:
         """What is kept of every lane of a teacher, so that students need not ask it again."""
+
+    def outputs_of_file(self, file: Path, dataset: Dataset) -> KeptOutputs:
+        """What is kept of a teacher, from a file of its outputs for examples of ``dataset``: arrays
+        with an example per row, however many there are. Only where the task's row says
+        ``outputs_from_files``; DataError, with the remedy, where they cannot be used."""
+        raise NotImplementedError(f"{type(self).__name__} reads no outputs from files")
 
     @abstractmethod
     def facts(self, dataset: Dataset) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 from typer import Context
 
+from sweep.carried_files import find_in
 from sweep.commands.options import (
     DEFAULT_RUNS,
     CodeOption,
@@ -94,6 +95,7 @@ def launch(  # noqa: PLR0913, PLR0917 - an option each
         _refuse_places_of_here(context)
         sys.exit(_attend(wanted, address, profile))
     if is_in_a_job():
+        find_in(Path.cwd())
         _move_to(runs_dir)
     _end_on_signals()
     console = new_console()

@@ -22,7 +22,7 @@ def describe(spec: SweepSpec, seen: SweepRecord | None = None) -> list[str]:
         f"sweep       {spec.name} on {spec.data.dataset}",
         f"cells       {len(plan.cells)}: {len(spec.methods)} methods x "
         f"{len(plan.conditions)} conditions",
-        f"teachers    {budget.teachers}{_kept_outputs(plan)}",
+        f"teachers    {budget.teachers}{_given(plan)}{_kept_outputs(plan)}",
         f"search      {budget.search_trials} trials, {spec.search.trials} for each "
         f"{_one_search(spec)} in generations of {plan.generation}{_why(spec, plan.generation)}, "
         f"{spec.search.sampler.name} with {spec.search.pruner.name} pruning"
@@ -74,6 +74,16 @@ def _compared(plan: Plan) -> str:
     asked = dict.fromkeys(f"{asked.row} against {asked.against}" for asked in declared)
     count = counted(plan.comparisons, "declared difference")
     return f"{count} ({', '.join(asked)}), all others exploratory"
+
+
+def _given(plan: Plan) -> str:
+    """Which of them are given; empty where all are trained."""
+    files = dict.fromkeys(job.name for job in plan.teachers if job.given)
+    return (
+        f", of which {', '.join(files)} {'is' if len(files) == 1 else 'are'} given and not trained"
+        if files
+        else ""
+    )
 
 
 def _kept_outputs(plan: Plan) -> str:

@@ -54,7 +54,7 @@ def train(  # noqa: PLR0913, PLR0917 - an option each
     from sweep.foreground import Teachers, Training, compute_as_workers_do, find_cell
     from sweep.plan.content import fingerprints
     from sweep.plan.plan import Plan
-    from sweep.run import load_data, refuse_missing_data
+    from sweep.run import load_data, load_given, refuse_missing_data
     from sweep.spec.code_needed import check_code_is_allowed
     from trainers.loading import content_key
 
@@ -73,7 +73,7 @@ def train(  # noqa: PLR0913, PLR0917 - an option each
     # Its teachers have what was read in their keys.
     training = replace(training, plan=Plan(wanted, fingerprints(wanted, datasets)))
     dataset = datasets[content_key(chosen.spec.data_settings())]
-    teachers = Teachers(dataset, runs_dir / "teachers")
+    teachers = Teachers(dataset, runs_dir / "teachers", load_given(plan, datasets))
     _gather(training, teachers)
     _train(training, teachers)
 
@@ -105,7 +105,8 @@ def _gather(training: "Training", teachers: "Teachers") -> None:
         taken = teachers.take(job)
         if not taken:
             teachers.train(job)
-        whence = f"taken from {teachers.directory}" if taken else "trained, and not kept"
+        otherwise = "given, and not trained" if job.given else "trained, and not kept"
+        whence = f"taken from {teachers.directory}" if taken else otherwise
         typer.echo(f"teacher {number}/{len(jobs)}, {job.key}: {whence}", err=True)
 
 

@@ -28,6 +28,7 @@ from sweep.compare.records import SweepRecord
 from sweep.compare.scope import scope_text
 from sweep.compare.statistics import Floats
 from sweep.compare.tables import rows_of
+from sweep.compare.teachers import given_teachers_text, worse_teachers_text
 from sweep.plan.plan import Condition
 
 MOST_LISTED = 4  # places in a sentence; more are only counted
@@ -54,6 +55,8 @@ def answer(table: pd.DataFrame, record: SweepRecord) -> list[str]:
         *below_contained(record),
         clean_labels_text(record),
         *record.notices,
+        given_teachers_text(record),
+        worse_teachers_text(record),
     )
     return [_question(record, list(asked)), *verdicts, *filter(None, limits)]
 

@@ -16,6 +16,7 @@ from sweep.compare.origin import Origin
 from sweep.compare.paper import PaperTable, paper_table
 from sweep.compare.records import SweepRecord
 from sweep.compare.shortlist import shortlist_table
+from sweep.compare.teachers import teachers_table
 
 
 # Compared by identity, as the record.
@@ -70,6 +71,11 @@ class Findings:
     def collapses(self) -> pd.DataFrame:
         """Where learned weights made runs worse from their first update on."""
         return collapses_table(self.record, self.curves)
+
+    @cached_property
+    def teachers(self) -> pd.DataFrame:
+        """What the teachers reached."""
+        return teachers_table(self.record)
 
     @cached_property
     def failures(self) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from sweep.compare.records import TEACHER, WHOLE, SweepRecord, of_plan
+from sweep.compare.records import TEACHER, WHOLE, HeardTeacher, SweepRecord, of_plan
 from sweep.errors import BadInput
 from sweep.plan.agreement import ELSE, joined
 from sweep.plan.change import content_of
@@ -58,11 +58,23 @@ def join(specs: Sequence[SweepSpec], records: Sequence[SweepRecord]) -> Joined:
         curve_metrics=tuple(sorted({m for record in records for m in record.curve_metrics})),
         others=tuple(m for m in records[0].others if all(m in r.others for r in records)),
         cells=cells,
+        teachers=_teachers(renamed, records),
         declared=None if specs[0].questions is None else declared,
         absent=frozenset(cells.values()) - there,
         notices=tuple(line for record in records for line in record.notices),
     )
     return Joined(spec, record)
+
+
+def _teachers(
+    renamed: Sequence[Mapping[str, str]], records: Sequence[SweepRecord]
+) -> dict[str, tuple[HeardTeacher, ...]]:
+    """Those of every cell, of the first sweep that has it."""
+    found: dict[str, tuple[HeardTeacher, ...]] = {}
+    for names, record in zip(renamed, records, strict=True):
+        for cell, teachers in record.teachers.items():
+            found.setdefault(names[cell], teachers)
+    return found
 
 
 def _renamed(plan: Plan, one: Plan) -> dict[str, str]:

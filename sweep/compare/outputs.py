@@ -96,6 +96,7 @@ def _where_there_are_some(findings: Findings) -> Iterator[tuple[str, pd.DataFram
     yield "against_best.csv", findings.against_best
     yield "shortlist.csv", findings.shortlist
     yield "collapses.csv", findings.collapses
+    yield "teachers.csv", findings.teachers
 
 
 def drawings(findings: Findings) -> Iterator[Drawing]:

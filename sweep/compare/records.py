@@ -21,6 +21,7 @@ from trainers.entries import Metric
 Direction = Literal["maximize", "minimize"]
 
 TEACHER = "teacher"
+PLAIN = "labels_only"  # the method of students without teachers
 STAGES = ("teacher", "search", "shortlist", "confirm")
 STATES = ("complete", "pruned", "failed", "running", "interrupted")
 
@@ -58,6 +59,23 @@ TRIAL_COLUMNS: Mapping[str, str] = {
 WHOLE: Mapping[str, str] = dict.fromkeys(
     ("trial", "stream", "best_epoch", "train_examples", "steps_per_epoch"), "Int64"
 )
+
+
+@dataclass(frozen=True)
+class HeardTeacher:
+    """A teacher that a cell's students hear, in every seed one of that making.
+
+    ``name``: its network, or the file that it was given in; ``labels``: which it was trained on, in
+    words; ``is_given``: it was not trained here. ``values``: of the objective on the validation
+    split, by confirm seed where it was measured; of a given one there is one for all.
+    ``comparable``: whether students are measured on the same labels.
+    """
+
+    name: str
+    labels: str
+    is_given: bool
+    values: tuple[float, ...]
+    comparable: bool
 
 
 # Compared by identity: a data frame has no truth value to build an equality from.
@@ -100,6 +118,9 @@ class SweepRecord:
     # Comparisons that are tested, as the names of two cells; None: of every row that is no baseline
     # with every baseline in every condition.
     declared: frozenset[tuple[str, str]] | None = None
+    # cell -> the teachers that its students hear, in the order of the spec
+    teachers: Mapping[str, tuple[HeardTeacher, ...]] = field(default_factory=dict)
+    plain: str = ""  # the row that learns from labels alone, if there is one
     # Cells that none of the sweeps has of which this record was joined.
     absent: frozenset[str] = frozenset()
     # On runs in the tracking store that do not count, and on those that it lacks, a line each.
@@ -191,6 +212,7 @@ def of_plan(plan: Plan) -> dict[str, Any]:
         "clean": {cell.id: str(clean_labels(cell)) for cell in plan.cells},
         "learns_weights": tuple(u.label for u in spec.methods if spec.entry_of(u).uses_meta),
         "enqueued": {cell.id: len(cell.enqueued) for cell in plan.cells if cell.enqueued},
+        "plain": next((use.label for use in spec.methods if use.method == PLAIN), ""),
         "contains": {
             cell.id: contained_in_words(cell.use, cell.entry, cell.space, spec.methods)
             for cell in plan.cells

@@ -89,6 +89,7 @@ def report(findings: Findings, pictures: Sequence[Picture]) -> str:
         fairness=Markup(html_table(findings.fairness.round({"wall_s": 1, "device_s": 1}))),
         shortlist=_if_any(findings.shortlist),
         collapses=_if_any(findings.collapses),
+        teachers=_if_any(findings.teachers),
         shortlist_count=len(findings.shortlist),
         failures=Markup(html_table(findings.failures.head(MOST_FAILURES))),
         failure_count=len(findings.failures),

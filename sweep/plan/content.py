@@ -10,16 +10,18 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from sweep.carried_files import place_of
 from sweep.spec.code_needed import specs_of_cells
 from sweep.spec.spec import SweepSpec
-from sweep.spec.student import Model
+from sweep.spec.student import Model, Teacher
 from trainers.data.dataset import Dataset
 from trainers.data.fingerprint import SIZE, fingerprint
 from trainers.loading import content_key, may_change
 from trainers.own import is_path
-from trainers.settings import DataSpec
+from trainers.settings import WEIGHTS_FILE, DataSpec
 
-# Digests by what they are of: the content key of a data set, or a module by its dotted name.
+# Digests by what they are of: the content key of a data set, a module by its dotted name, or the
+# file of a given teacher.
 Fingerprints = Mapping[str, str]
 
 
@@ -34,6 +36,11 @@ def of_model(model: Model) -> tuple[str, ...]:
     return _module(path)
 
 
+def of_teacher(teacher: Teacher) -> tuple[str, ...]:
+    """The file of a teacher that is given; nothing of one that is trained."""
+    return (json.dumps({teacher.given_as: teacher.given}),) if teacher.given else ()
+
+
 def named_by(spec: SweepSpec) -> tuple[str, ...]:
     """All that a sweep has fingerprints of, in the order of its cells."""
     names: dict[str, None] = {}
@@ -43,6 +50,8 @@ def named_by(spec: SweepSpec) -> tuple[str, ...]:
             names |= dict.fromkeys(of_model(model))
         for use in made.methods:
             names |= dict.fromkeys(_module(use.method))
+        for teacher in made.teacher:
+            names |= dict.fromkeys(of_teacher(teacher))
     return tuple(names)
 
 
@@ -53,12 +62,16 @@ def fingerprints(spec: SweepSpec, datasets: Mapping[str, Dataset]) -> dict[str, 
         if name in datasets:
             found[name] = fingerprint(datasets[name])
         elif (file := _file(name)) is not None:
-            found[name] = hashlib.blake2b(file.read_bytes(), digest_size=SIZE).hexdigest()
+            with file.open("rb") as stream:
+                found[name] = hashlib.file_digest(stream, _digest).hexdigest()
     return found
 
 
 def described(name: str) -> str:
     """What a fingerprint is of, in words."""
+    if _is_teacher(name):
+        ((given_as, path),) = json.loads(name).items()
+        return f"the file of a teacher's {given_as}, {path},"
     if not _is_data(name):
         return f"the module {name}"
     _, dataset, options, noise = json.loads(name)
@@ -75,12 +88,28 @@ def _is_data(name: str) -> bool:
     return name.startswith("[")
 
 
-def _file(module: str) -> Path | None:
-    """The file of a module that can be imported here, or None."""
-    if _is_data(module):
+def _is_teacher(name: str) -> bool:
+    return name.startswith("{")
+
+
+def _teacher_file(path: str) -> Path | None:
+    place = place_of(path)
+    file = place / WEIGHTS_FILE if place.is_dir() else place
+    return file if file.is_file() else None
+
+
+def _digest() -> "hashlib.blake2b":
+    return hashlib.blake2b(digest_size=SIZE)
+
+
+def _file(name: str) -> Path | None:
+    """The file of a given teacher, or of a module that can be imported; None if it is not here."""
+    if _is_data(name):
         return None
+    if _is_teacher(name):
+        return _teacher_file(*json.loads(name).values())
     try:
-        found = importlib.util.find_spec(module)
+        found = importlib.util.find_spec(name)
     except Exception:  # noqa: BLE001 - packages around it are imported, and may raise anything
         return None
     file = Path(found.origin) if found and found.origin else None

@@ -220,10 +220,17 @@ class Plan:
         """The teachers that ``cell`` reads under ``seed``, with the generations before them."""
         return tuple(job for jobs in self._teacher_chains(cell, seed) for job in jobs)
 
+    def heard_by(self, cell: Cell, seed: int) -> tuple[TeacherJob, ...]:
+        """What leaves the teachers that ``cell`` reads under ``seed``, in the spec's order."""
+        return tuple(jobs[-1] for jobs in self._teacher_chains(cell, seed))
+
     def teacher_networks(self, cell: Cell) -> tuple[ModelSpec, ...]:
-        """The architectures of the teachers that ``cell`` reads, as `teachers_of` orders them."""
+        """The architectures of the teachers that ``cell`` reads, as `teachers_of` orders them.
+
+        `trainers.settings.NO_NETWORK` for one that is given by its logits.
+        """
         chains = self._teacher_chains(cell, self.search_seed)
-        return tuple(c[-1].network.model.settings() for c in chains for _ in c[-1].names)
+        return tuple(c[-1].network.network for c in chains for _ in c[-1].names)
 
     def _teacher_chains(self, cell: Cell, seed: int) -> tuple[tuple[TeacherJob, ...], ...]:
         """Of every teacher of a cell, the generations that lead to it."""

@@ -7,10 +7,13 @@ networks.
 from collections.abc import Iterable, Sequence
 
 from sweep.plan.clean_labels import CLEAN_LABELS, clean_labels
-from sweep.plan.plan import Condition, Plan
+from sweep.plan.plan import Cell, Condition, Plan
 from sweep.plan.tasks import CohortTask, LaneTask, teacher_run
 from sweep.spec.axes import OF_EVERY_RUN, Axis
 from trainers.settings import ModelSpec
+
+# In place of a method, of a teacher that nobody trains.
+GIVEN = "given"
 
 
 def names_of_settings(axes: Iterable[Axis]) -> frozenset[str]:
@@ -25,7 +28,7 @@ def run_settings(plan: Plan, task: CohortTask, lane: LaneTask) -> dict[str, str]
     """
     labels, model = lane.source.labels, network_text(task.spec.model)
     settings = {
-        "method": task.spec.method,
+        "method": GIVEN if task.given else task.spec.method,
         "stage": task.stage,
         "seed": str(lane.source.seed),
         "noise_kind": labels.noise_kind,
@@ -38,12 +41,18 @@ def run_settings(plan: Plan, task: CohortTask, lane: LaneTask) -> dict[str, str]
     cell = plan.cell(task.cell)
     return {
         **settings,
-        "teacher_labels": cell.condition.teacher_labels,
+        "teacher_labels": _teacher_labels(cell),
         "student": model,
         **({"teacher": taught_by} if (taught_by := _teachers(task.teacher_networks)) else {}),
         **_labels(plan, plan.conditions_of(cell)),
         CLEAN_LABELS: str(clean_labels(cell)),
     }
+
+
+def _teacher_labels(cell: Cell) -> str:
+    """Which labels its teachers saw; of those that are given that is not known."""
+    given = not cell.entry.teacher_is_student and all(t.given for t in cell.spec.teacher)
+    return "not known" if given else cell.condition.teacher_labels
 
 
 def network_text(model: ModelSpec) -> str:

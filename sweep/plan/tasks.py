@@ -37,7 +37,8 @@ class CohortTask:
     """A cohort to train; ``cell`` and ``search`` are empty for teachers, ``snapshots`` for others.
 
     ``search``: that of the cell which it belongs to. ``teacher_networks``: of the M teachers
-    that every lane reads, in their order.
+    that every lane reads, in their order. ``given``: of a teacher that is not trained, by what name
+    its arrays are at hand.
     """
 
     id: str
@@ -49,6 +50,7 @@ class CohortTask:
     snapshots: tuple[int, ...] = ()
     teacher_networks: tuple[ModelSpec, ...] = ()
     search: str = ""
+    given: str = ""
 
     @property
     def changes_inputs(self) -> bool:
@@ -113,23 +115,20 @@ def confirm_run(search: str, trial: int, seed: int) -> str:
 
 
 def teacher_cohort(jobs: tuple[TeacherJob, ...]) -> CohortTask:
-    """Teachers of one shape side by side; they may differ in labels, seeds and parents."""
+    """Teachers of one shape side by side; they may differ in labels, seeds and parents. One that is
+    given stands alone."""
     network = jobs[0].network
     lanes = tuple(
         LaneTask(
-            Lane(
-                teacher_run(job),
-                stream(job.seed, "teacher"),
-                {"lr": job.network.lr, "weight_decay": job.network.weight_decay},
-            ),
+            Lane(teacher_run(job), stream(job.seed, "teacher"), _told(job)),
             LaneSource(job.seed, job.labels, (job.parent,) if job.parent else ()),
         )
         for job in jobs
     )
     spec = CohortSpec(
         jobs[0].method,
-        network.model.settings(),
-        network.training.settings(),
+        network.network,
+        replace(network.training.settings(), epochs=jobs[0].epochs),
         jobs[0].spec.selection(),
         jobs[0].spec.task_entry.name,
     )
@@ -141,8 +140,16 @@ def teacher_cohort(jobs: tuple[TeacherJob, ...]) -> CohortTask:
         jobs[0].spec.data_settings(),
         lanes,
         network.snapshots or (),
-        (network.model.settings(),) if jobs[0].parent else (),
+        (network.network,) if jobs[0].parent else (),
+        given=jobs[0].given,
     )
+
+
+def _told(job: TeacherJob) -> dict[str, Value]:
+    """What a teacher is trained with, or the file that it is in."""
+    if job.network.given:
+        return {str(job.network.given_as): job.network.given}
+    return {"lr": job.network.lr, "weight_decay": job.network.weight_decay}
 
 
 def search_cohort(

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sweep.plan.content import Fingerprints, of_data, of_model
+from sweep.plan.content import Fingerprints, of_data, of_model, of_teacher
 from sweep.plan.lanes import device_of, most_lanes
 from sweep.spec.spec import SweepSpec
 from sweep.spec.student import Teacher
-from trainers.loading import entry_of
-from trainers.settings import DataSpec, Labels, Selection
+from trainers.loading import content_key, entry_of
+from trainers.settings import DataSpec, Labels, ModelSpec, Selection
 
 # Raised when a change to training makes earlier teachers differ from what would be trained now.
 TEACHER_FORMAT = 2
@@ -40,15 +40,52 @@ class TeacherJob:
         return tuple(f"{self.key}@{epoch}" for epoch in self.network.snapshots or ()) or (self.key,)
 
     @property
+    def epochs(self) -> int:
+        """How many it trains for: none if it is given."""
+        return 0 if self.network.given else self.network.training.epochs
+
+    @property
     def method(self) -> str:
         """The method that it trains by."""
         return "born_again" if self.parent else "labels_only"
+
+    @property
+    def given(self) -> str:
+        """What a given one is called before its key is known; empty for one that is trained.
+
+        Equal for those whose arrays are the same once they are read.
+        """
+        if not self.network.given:
+            return ""
+        network = self.network.model_dump(mode="json")
+        return json.dumps([content_key(self.spec.data_settings()), network], sort_keys=True)
+
+    @property
+    def name(self) -> str:
+        """Its network in words, or the file that it is given in."""
+        return self.network.given or described(self.network.network)
+
+    @property
+    def labels_in_words(self) -> str:
+        """Which labels it is trained on; of a given one that is not known."""
+        if self.network.given:
+            return "not known, as it was given"
+        noise = f"{100 * self.labels.noise_rate:g} % {self.labels.noise_kind} noise"
+        return noise if self.labels.noise_rate else "the true ones"
+
+    def __str__(self) -> str:
+        if self.network.given:
+            return self.name
+        return f"{self.name} of seed {self.seed}, labels: {self.labels_in_words}"
 
 
 def chain(
     spec: SweepSpec, network: Teacher, labels: Labels, seed: int, fingerprints: Fingerprints
 ) -> tuple[TeacherJob, ...]:
-    """The generations of a network, first to last."""
+    """The generations of a network, first to last; of a given one there is one for all labels and
+    seeds."""
+    if network.given:
+        return (_given(spec, network, fingerprints),)
     content_read = _fingerprints_of(spec, network, fingerprints)
     jobs: list[TeacherJob] = []
     for _ in range(network.generations or 1):
@@ -60,13 +97,19 @@ def chain(
 
 def like_student(spec: SweepSpec) -> Teacher:
     """A teacher of the student's architecture, trained as the student is."""
-    first = spec.teacher[0]
+    rates = spec.rates_of_teachers
     return Teacher(
         model=spec.student.model,
         training=spec.student.training,
-        lr=first.lr,
-        weight_decay=first.weight_decay,
+        lr=rates["lr"],
+        weight_decay=rates["weight_decay"],
     )
+
+
+def described(model: ModelSpec) -> str:
+    """A network in words."""
+    sizes = ", ".join(f"{name} {_plain(size)}" for name, size in model.sizes.items())
+    return f"{model.name} ({sizes})" if sizes else model.name
 
 
 def pays_together(network: str, spec: SweepSpec) -> bool:
@@ -81,10 +124,11 @@ def cohorts(jobs: Iterable[TeacherJob]) -> list[tuple[TeacherJob, ...]]:
         alike.setdefault(_shape(job), []).append(job)
     found = []
     for group in alike.values():
-        spec, model, training = group[0].spec, group[0].network.model, group[0].network.training
+        spec, network = group[0].spec, group[0].network
         lanes = 1
-        if pays_together(model.name, spec):
-            lanes = min(TEACHER_LANES, most_lanes(spec, model.settings(), training.batch_size))
+        if not network.given and pays_together(network.network.name, spec):
+            batch_size = network.training.batch_size
+            lanes = min(TEACHER_LANES, most_lanes(spec, network.network, batch_size))
         found += [tuple(group[i : i + lanes]) for i in range(0, len(group), lanes)]
     return found
 
@@ -100,6 +144,8 @@ def distinct(chains: Iterable[Sequence[TeacherJob]]) -> tuple[TeacherJob, ...]:
 
 def _shape(job: TeacherJob) -> str:
     """What jobs that train side by side have in common; generations come one after the other."""
+    if job.network.given:
+        return job.key
     network = job.network.model_dump(mode="json", include={"model", "training", "snapshots"})
     data = _data_content(job.spec.data_settings())
     return json.dumps([generation(job.key), network, data], sort_keys=True)
@@ -111,8 +157,23 @@ def _fingerprints_of(
     """Those of a teacher's data and of its network's module, where there are any."""
     if not fingerprints:
         return ()
-    names = (*of_data(spec.data_settings()), *of_model(network.model))
+    model = of_model(network.model) if network.model else ()
+    names = (*of_data(spec.data_settings()), *model, *of_teacher(network))
     return tuple(fingerprints[name] for name in names if name in fingerprints)
+
+
+def _given(spec: SweepSpec, network: Teacher, fingerprints: Fingerprints) -> TeacherJob:
+    """A teacher that is given: what is kept of it depends on nothing but files."""
+    data = spec.data_settings()
+    options = _data_content(data)["options"]
+    content = {
+        "format": TEACHER_FORMAT,
+        "data": [spec.task_entry.name, data.dataset, options],
+        "teacher": network.model_dump(mode="json"),
+        "content": _fingerprints_of(spec, network, fingerprints),
+    }
+    clean = Labels(spec.conditions.noise_kind[0], 0.0)
+    return TeacherJob(f"{_hashed(content)}-1", spec, network, clean, spec.seed)
 
 
 def _key(
@@ -134,8 +195,11 @@ def _key(
         "parent": parent,
         **({"content": content_read} if content_read else {}),
     }
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-    return f"{digest}-{generation(parent) + 1 if parent else 1}"
+    return f"{_hashed(content)}-{generation(parent) + 1 if parent else 1}"
+
+
+def _hashed(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 # The form of keys of 0.1.0 is kept, so that teachers of then are found again.
@@ -167,6 +231,10 @@ def _selection_content(selection: Selection) -> dict[str, Any]:
     if selection.epoch == "best":
         del content["epoch"]
     return content
+
+
+def _plain(size: object) -> str:
+    return ", ".join(map(str, size)) if isinstance(size, list | tuple) else str(size)
 
 
 def generation(key: str) -> int:

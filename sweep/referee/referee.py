@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from sweep.errors import last_line
 from sweep.plan.plan import Cell, Plan
 from sweep.plan.tasks import (
     NO_TRIAL,
@@ -33,13 +34,17 @@ from sweep.referee.stores import EndedRun, Metrics, Outcome, Studies, Tracker
 
 @dataclass
 class Progress:
-    """Counts for a screen: lanes done and planned per stage, ended trials by state, epochs."""
+    """Counts for a screen: lanes done and planned per stage, ended trials by state, epochs.
+
+    ``failed_teachers``: which failed, and why, in words.
+    """
 
     done: dict[str, int]
     planned: dict[str, int]
     states: dict[str, int]
     lane_epochs: int
     flying: tuple[str, ...]
+    failed_teachers: tuple[str, ...] = ()
 
 
 @dataclass
@@ -79,7 +84,7 @@ class Referee:
         self._teachers = names & set(teachers)
         self._flights: dict[str, _Flight] = {}
         self._lane_epochs = 0
-        self._failed_teachers = 0
+        self._failed_teachers: dict[str, str] = {}
         self._teacher_cohorts = deque(
             missing
             for jobs in plan.teacher_cohorts
@@ -243,8 +248,9 @@ class Referee:
         searches = self._searches.values()
         for state in searches:
             states.update(state.ended)
+        failed = self._failed_teachers
         done = {
-            "teachers": sum(self._has(job) for job in self._plan.teachers) + self._failed_teachers,
+            "teachers": sum(self._has(job) for job in self._plan.teachers) + len(failed),
             "search": sum(states.values()),
             "shortlist": sum(state.shortlist_done for state in searches),
             "confirm": sum(state.confirm_done for state in searches),
@@ -256,7 +262,9 @@ class Referee:
             "confirm": budget.confirm_runs,
         }
         flying = tuple(self._flights)
-        return Progress(done, planned, dict(states), self._lane_epochs, flying)
+        return Progress(
+            done, planned, dict(states), self._lane_epochs, flying, tuple(failed.values())
+        )
 
     def _choose(self) -> CohortTask | None:
         for jobs in self._teacher_cohorts:
@@ -303,7 +311,7 @@ class Referee:
             if flight.task.stage == "shortlist" and end.state in ENDED:
                 self._searches[flight.task.search].shortlist_ended(key, end.value)
             if flight.task.stage == "teacher" and end.state == "failed":
-                self._fail_teacher(key.rsplit("/", 1)[1])
+                self._fail_teacher(key.rsplit("/", 1)[1], end.reason)
         if flight.task.stage == "search" and ends:
             self._studies.tell(flight.task.search, list(ends.values()))
             self._searches[flight.task.search].ended.update(
@@ -312,14 +320,15 @@ class Referee:
         for key in ends:
             flight.live.pop(key, None)
 
-    def _fail_teacher(self, key: str) -> None:
+    def _fail_teacher(self, key: str, reason: str) -> None:
         """A teacher failed, and with it the generations that would have learned from it."""
-        self._failed_teachers += 1
+        which = next(str(job) for job in self._plan.teachers if job.key == key)
+        self._failed_teachers[key] = f"{which}: {last_line(reason)}"
         heirs = [job for jobs in self._teacher_cohorts for job in jobs if job.parent == key]
         left = [tuple(j for j in jobs if j not in heirs) for jobs in self._teacher_cohorts]
         self._teacher_cohorts = deque(jobs for jobs in left if jobs)
         for heir in heirs:
-            self._fail_teacher(heir.key)
+            self._fail_teacher(heir.key, f"the generation before failed: {last_line(reason)}")
 
     def _give_up(self, flight: _Flight, reason: str) -> None:
         self._end(flight, _all(flight, "failed", reason))

@@ -18,7 +18,7 @@ from itertools import product
 from typing import Any
 
 from sweep.errors import unknown
-from sweep.spec.student import ADAMW, SGD
+from sweep.spec.student import ADAMW, OF_TRAINING, SGD
 from trainers.fields import FieldError
 
 # The parts of a spec that conditions and rows may differ in, and what may not be: the task, and
@@ -226,13 +226,20 @@ def _put(place: Any, last: str, content: Any) -> None:
     if isinstance(place, list) and last.isdecimal() and int(last) < len(place):
         place[int(last)] = content
     elif isinstance(place, dict):
-        if last == "optimizer":
-            # What was written out for the other optimizer means nothing to this one.
-            for name in (*SGD, *ADAMW):
-                place.pop(name, None)
+        for name in _meaningless_beside(last):
+            place.pop(name, None)
         place[last] = content
     else:
         raise ValueError(f"there is no field {last} there")
+
+
+def _meaningless_beside(field: str) -> tuple[str, ...]:
+    """Fields that, as they were written out, mean nothing where ``field`` gets another value."""
+    if field == "optimizer":
+        return (*SGD, *ADAMW)
+    return {"weights": (*OF_TRAINING, "logits"), "logits": (*OF_TRAINING, "weights", "model")}.get(
+        field, ()
+    )
 
 
 def _has(written: Mapping[str, Any], path: str) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sweep.spec.student import is_given
 from trainers import registry
 from trainers.entries import TaskEntry
 from trainers.registry import TASKS
@@ -43,13 +44,19 @@ def with_defaults(data: Mapping[str, Any], task: TaskEntry) -> dict[str, Any]:
         whole["student"] = _with_training(student, training)
     teacher = data.get("teacher")
     if isinstance(teacher, dict):
-        whole["teacher"] = {**usual, **_with_training(teacher, training)}
+        whole["teacher"] = _trained(teacher, usual, training)
     elif isinstance(teacher, list):
         whole["teacher"] = [
-            {**usual, **_with_training(one, training)} if isinstance(one, dict) else one
-            for one in teacher
+            _trained(one, usual, training) if isinstance(one, dict) else one for one in teacher
         ]
     return whole
+
+
+def _trained(
+    teacher: Mapping[str, Any], usual: Mapping[str, Any], training: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A teacher with what it is trained by, if it is."""
+    return dict(teacher) if is_given(teacher) else {**usual, **_with_training(teacher, training)}
 
 
 def _with_training(network: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:

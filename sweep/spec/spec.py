@@ -18,6 +18,7 @@ from sweep.spec.data import Conditions, Data
 from sweep.spec.defaults import task_of, with_defaults
 from sweep.spec.enqueued import check_enqueued
 from sweep.spec.fields import SafeName, Sparing
+from sweep.spec.given_teachers import check_given_teachers
 from sweep.spec.noise import check_noise, noise_options, not_here
 from sweep.spec.own_code import as_written, named
 from sweep.spec.questions import Question, check_questions
@@ -25,7 +26,7 @@ from sweep.spec.resources import Resources
 from sweep.spec.search import Search
 from sweep.spec.spaces import Searched, SpaceSpec, defaults, resolve_space
 from sweep.spec.student import Model, Student, Teachers
-from sweep.spec.variants import check_variants, variant, what_is_read
+from sweep.spec.variants import RATES, check_variants, variant, what_is_read
 from trainers import registry
 from trainers.entries import DatasetEntry, MethodEntry, Metric, TaskEntry
 from trainers.fields import FieldError, Value, checked
@@ -169,6 +170,7 @@ class SweepSpec(Sparing):
         for use in self.methods:
             self._check_teachers(use)
             self._check_epochs(use, self.space_of(use))
+        check_given_teachers(self)
         check_variants(self)
         if self.questions is not None:
             labels = [use.label for use in self.methods]
@@ -288,7 +290,17 @@ class SweepSpec(Sparing):
             teachers = [("teacher.model", self.teacher[0].model)]
         else:
             teachers = [(f"teacher.{i}.model", t.model) for i, t in enumerate(self.teacher)]
-        return [*teachers, ("student.model", self.student.model)]
+        there = [(where, model) for where, model in teachers if model]
+        return [*there, ("student.model", self.student.model)]
+
+    @property
+    def rates_of_teachers(self) -> dict[str, float]:
+        """What teachers are trained with that the spec does not list: as the first that it does."""
+        trained = next((teacher for teacher in self.teacher if not teacher.given), None)
+        if trained:
+            return {name: getattr(trained, name) for name in RATES}
+        plain = self.task_entry.methods["labels_only"]
+        return {name: float(plain.hyperparameter(name).default) for name in RATES}
 
     def _check_task(self) -> None:
         theirs = registry.tasks_with_dataset(self.data.dataset)

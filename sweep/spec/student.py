@@ -1,20 +1,28 @@
 """The parts of a spec that say which network is trained, and how."""
 
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     BeforeValidator,
     Field,
+    SerializerFunctionWrapHandler,
     WrapSerializer,
+    model_serializer,
     model_validator,
 )
 
 from sweep.spec.fields import Declared, Sparing, Strict
 from sweep.spec.own_code import as_written, named
+from trainers.fields import FieldError
 from trainers.hyperparameters import LR, WEIGHT_DECAY
-from trainers.settings import ModelSpec, Schedule, Training
+from trainers.settings import NO_NETWORK, ModelSpec, Schedule, Training
 
 Size = Annotated[int, Field(ge=1)]
+# Of a teacher that is given: what it is in, and what it does not have, as it is not trained.
+GIVEN = ("weights", "logits")
+OF_TRAINING = ("training", "lr", "weight_decay", "generations", "snapshots")
+LOGITS_IN = (".npy", ".npz", ".parquet")
 # What each optimizer is told beside the hyperparameters, with its defaults.
 SGD: dict[str, Any] = {"momentum": 0.9, "nesterov": True}
 ADAMW: dict[str, Any] = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
@@ -120,19 +128,40 @@ class Student(Strict):
 
 
 class Teacher(Sparing):
-    """A network that is trained on labels alone once per labels and seed, and then taught from.
+    """A network that is trained on labels alone once per labels and seed, and then taught from; or
+    one that is given, and not trained.
 
     ``generations``: so many are trained one after the other, each by the method ``born_again`` from
     the one before; the last is the teacher. ``snapshots``: instead of the best epoch, what the
-    network was after each of these epochs: each is a teacher of its own.
+    network was after each of these epochs: each is a teacher of its own. Given: ``weights``, a file
+    of those of ``model``; ``logits``, a file of what a network says of every example.
     """
 
-    model: Model
+    model: Model | None = None
     training: TrainingLoop = TrainingLoop()
     lr: Annotated[float, Field(gt=0)] = float(LR.default)
     weight_decay: Annotated[float, Field(ge=0)] = float(WEIGHT_DECAY.default)
     generations: Annotated[int, Field(ge=1, le=20)] | None = None
     snapshots: Annotated[tuple[Size, ...], Field(min_length=1, strict=False)] | None = None
+    weights: Annotated[str, Field(min_length=1)] | None = None
+    logits: Annotated[str, Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> "Teacher":
+        if self.logits and (self.weights or self.model):
+            other = "weights" if self.weights else "model"
+            raise FieldError(
+                "logits", f"are all there is to know of a teacher; drop {other}, or the logits"
+            )
+        if self.model is None and not self.logits:
+            raise FieldError("model", "is missing; add it")
+        if self.given:
+            _refuse_training(self.model_fields_set, str(self.given_as))
+        if self.logits and not self.logits.endswith(LOGITS_IN):
+            raise FieldError(
+                "logits", f"{self.logits!r} must be a file that ends in {', '.join(LOGITS_IN)}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _snapshots_fit(self) -> "Teacher":
@@ -148,10 +177,50 @@ class Teacher(Sparing):
             raise ValueError("snapshots: of generations there are none; drop one of the two")
         return self
 
+    @model_serializer(mode="wrap")
+    def _leave_out_what_is_not_given(
+        self, write: SerializerFunctionWrapHandler
+    ) -> dict[str, object]:
+        """Nor what a teacher that is given does not have."""
+        without = OF_TRAINING if self.given else ()
+        written = {name: value for name, value in write(self).items() if value is not None}
+        return {name: value for name, value in written.items() if name not in without}
+
+    @property
+    def given(self) -> str | None:
+        """The file that it is in, if it is given; it is not trained then."""
+        return self.weights or self.logits
+
+    @property
+    def given_as(self) -> Literal["weights", "logits"] | None:
+        """What that file holds."""
+        if not self.given:
+            return None
+        return "weights" if self.weights else "logits"
+
+    @property
+    def network(self) -> ModelSpec:
+        """Its network; `NO_NETWORK` where nothing but logits is known."""
+        return self.model.settings() if self.model else NO_NETWORK
+
     @property
     def count(self) -> int:
         """How many teachers a student hears of it."""
         return len(self.snapshots or ()) or 1
+
+
+def is_given(teacher: Mapping[str, object]) -> bool:
+    """Whether a teacher as it was written is a given one."""
+    return any(teacher.get(name) is not None for name in GIVEN)
+
+
+def _refuse_training(fields: Collection[str], given_as: str) -> None:
+    for name in OF_TRAINING:
+        if name in fields:
+            raise FieldError(
+                name, f"means nothing here, as a teacher that is given by its {given_as} is not "
+                f"trained; drop it, or {given_as}"
+            )  # fmt: skip
 
 
 def _as_list(value: object) -> object:

@@ -62,7 +62,7 @@ def what_is_read(spec: "SweepSpec", use: "MethodUse", values: Sequence[AxisValue
     if not _reads("data.clean", use, entry):
         content["data"].pop("clean", None)
     if entry.teacher_is_student:
-        content["teacher"] = [getattr(made.teacher[0], name) for name in RATES]
+        content["teacher"] = list(made.rates_of_teachers.values())
     elif entry.uses_teacher:
         content |= made.model_dump(mode="json", include={"teacher"})
     return json.dumps(content, sort_keys=True)

@@ -168,7 +168,7 @@ def _epochs_left(
 ) -> float:
     """Lane epochs still to be trained in all stages."""
     student = float(plan.spec.student.training.epochs)
-    teachers = [job.network.training.epochs for job in plan.teachers]
+    teachers = [job.epochs for job in plan.teachers]
     ended = rows["search"][rows["search"]["state"].isin(("complete", "pruned"))]
     each = {
         "teachers": float(np.mean(teachers)) if teachers else 0.0,

@@ -17,9 +17,9 @@ from sweep.compare.records import SweepRecord
 from sweep.plan.content import fingerprints
 from sweep.plan.plan import Plan
 from sweep.referee.reports import Reports
-from sweep.run import Comparison, Places, launch, open_store
+from sweep.run import Comparison, Places, launch, load_given, open_store
 from sweep.spec.spec import SweepSpec
-from sweep.training import Checkpoints, train
+from sweep.training import Checkpoints, take_given, train
 from tests.sweep.specs import SMALL, small_spec
 from trainers.loading import content_key, load_dataset
 
@@ -69,7 +69,7 @@ def actor_in_process(
         places.runs_dir / "teachers",
         places.checkpoints(spec.name),
     )
-    return RefereeActor(spec, stores, datasets)
+    return RefereeActor(spec, stores, {**datasets, **load_given(Plan(spec), datasets)})
 
 
 def train_in_process(
@@ -90,14 +90,17 @@ def train_in_process(
         actor.save(cohort, lanes, epoch, state)
 
     checkpoints = Checkpoints(dispatch.checkpoint, save, dispatch.save_every_s)
-    outcomes, teachers = train(
-        dispatch.task,
-        dispatch.dataset[0],
-        dispatch.outputs,
-        reports.report,
-        dispatch.weights,
-        checkpoints,
-    )
+    if dispatch.given:
+        outcomes, teachers = take_given(dispatch.task, dispatch.dataset[0], dispatch.given[0])
+    else:
+        outcomes, teachers = train(
+            dispatch.task,
+            dispatch.dataset[0],
+            dispatch.outputs,
+            reports.report,
+            dispatch.weights,
+            checkpoints,
+        )
     arrays = {
         key: (t.outputs, {name: p.numpy() for name, p in t.parameters.items()})
         for key, t in teachers.items()

@@ -45,6 +45,7 @@ CLASSIFICATION = TaskEntry(
     every_epoch=("accuracy",),
     objective="accuracy",
     teacher_outputs="logits, one for each class, of every example",
+    outputs_from_files=True,
     prediction="logits, one for each class",
     export="parameters and buffers by name, without the dimension of lanes",
     usable=usable,

@@ -1,12 +1,14 @@
 """Classification in training: its data, networks and kept outputs, for the loop."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from trainers.classification.data.dataset import Dataset
-from trainers.classification.data.lanes import LaneData, Treatment
+from trainers.classification.data.lanes import LOGITS, LaneData, Treatment
+from trainers.classification.data.logits import read_logits
 from trainers.classification.networks.build import build_model
 from trainers.classification.student import Classifier, facts_of
 from trainers.data.dataset import Dataset as AnyDataset
@@ -15,9 +17,6 @@ from trainers.lanes.batches import batch_sizes
 from trainers.lanes.network import LaneNetwork
 from trainers.settings import DataSpec, LaneSource, ModelSpec
 from trainers.task import KeptOutputs, Task, TaskData
-
-# The one array that is kept of a teacher: (N, C), for every example of the data set.
-LOGITS = "logits"
 
 
 class Classification(Task):
@@ -51,6 +50,10 @@ class Classification(Task):
                 network(chunk.expand(lanes, *chunk.shape)) for chunk in torch.split(inputs, sizes)
             ]
         return [{LOGITS: lane} for lane in joined(parts).logits.cpu().numpy()]
+
+    def outputs_of_file(self, file: Path, dataset: AnyDataset) -> KeptOutputs:
+        assert isinstance(dataset, Dataset)
+        return {LOGITS: read_logits(file, dataset.classes)}
 
     def facts(self, dataset: AnyDataset) -> dict[str, Any]:
         assert isinstance(dataset, Dataset)

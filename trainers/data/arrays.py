@@ -32,14 +32,7 @@ def missing_file(path: str, **options: object) -> str | None:
 def read_labels(path: str) -> NDArray[np.int64]:
     """Labels (N,) of an .npy file, or of an .npz file that holds one array."""
     file = Path(path).expanduser()
-    loaded = _load(file)
-    if isinstance(loaded, dict):
-        if len(loaded) != 1:
-            raise DataError(
-                f"{file}: holds {len(loaded)} arrays ({', '.join(loaded)}); save the one array of "
-                "labels in a file of its own"
-            )
-        (loaded,) = loaded.values()
+    loaded = read_array(file, "labels")
     if loaded.ndim != 1 or loaded.dtype.kind not in "iu":
         raise DataError(
             f"{file}: holds {loaded.dtype} of the shape {loaded.shape}; labels are one row of "
@@ -47,6 +40,20 @@ def read_labels(path: str) -> NDArray[np.int64]:
         )
     labels: NDArray[np.int64] = loaded.astype(np.int64)
     return labels
+
+
+def read_array(file: Path, what: str) -> Array:
+    """The array of an .npy file, or of an .npz file that holds one; ``what`` is in it."""
+    loaded = _load(file)
+    if not isinstance(loaded, dict):
+        return loaded
+    if len(loaded) != 1:
+        raise DataError(
+            f"{file}: holds {len(loaded)} arrays ({', '.join(loaded)}); save the one array of "
+            f"{what} in a file of its own"
+        )
+    (array,) = loaded.values()
+    return array
 
 
 def _load(file: Path) -> Array | dict[str, Array]:

@@ -62,7 +62,7 @@ class LaneOptimizer(ABC):
         self._parameters = _learning(model)
         self._weight_decay = weight_decay.unsqueeze(1)
         self._clip_norm = clip_norm
-        self._flat = _flatten(self._parameters)
+        self._flat = _flatten(self._parameters, len(weight_decay))
         self._bind()
 
     def step(self, losses: Tensor, lr: Tensor) -> None:
@@ -91,7 +91,11 @@ class LaneOptimizer(ABC):
     def state(self, of: nn.Module | None = None) -> LaneState:
         """A copy of all parameters and buffers of all lanes, or of another model of that making."""
         model = of or self._model
-        flat = self._flat.clone() if model is self._model else _flatten(_learning(model))
+        flat = (
+            self._flat.clone()
+            if model is self._model
+            else _flatten(_learning(model), len(self._flat))
+        )
         return LaneState(flat, tuple(b.clone() for b in model.buffers()))
 
     def load(self, state: LaneState) -> None:
@@ -250,8 +254,9 @@ def _view(flat: Tensor, start: int, shape: torch.Size) -> Tensor:
     return flat[:, start : start + size].view(flat.shape[0], *shape)
 
 
-def _flatten(parameters: list[nn.Parameter]) -> Tensor:
-    lanes = parameters[0].shape[0]
+def _flatten(parameters: list[nn.Parameter], lanes: int) -> Tensor:
+    if not parameters:
+        return torch.zeros(lanes, 0)
     width = sum(_padded(p[0].numel()) for p in parameters)
     flat = parameters[0].detach().new_zeros(lanes, width)
     start = 0

@@ -104,11 +104,23 @@ class Cohort:
         """How many epochs are over."""
         return len(self._history)
 
+    @property
+    def learns(self) -> bool:
+        """Whether its networks have a parameter that training can change."""
+        return all(any(p.requires_grad for p in s.model.parameters()) for s in self._stacks)
+
     def train(self, report: Report, between: Callable[[], None] | None = None) -> Results:
         """Train to the end; lanes that ``report`` stops keep what was known of them then.
 
         ``between`` is called between two epochs: the moment to `settle` and to ask for `state`.
+        ValueError where there is nothing to train.
         """
+        if not self.learns:
+            network = self.spec.model.sizes.get("path", self.spec.model.name)
+            raise ValueError(
+                f"{network}: has no parameter with requires_grad, so it cannot be trained; a "
+                "student has to have some, a teacher need not"
+            )
         while self._stacks and self.epoch < self.spec.training.epochs:
             if between and self.epoch:
                 between()

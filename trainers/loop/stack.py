@@ -22,6 +22,7 @@ from trainers.lanes.seeds import torch_generator
 from trainers.lanes.shared import once
 from trainers.lanes.state import State, places, wind
 from trainers.lanes.values import stack_values
+from trainers.lanes.weights import lane_weights
 from trainers.loop.live_teachers import LiveTeachers
 from trainers.loop.stopwatch import Stopwatch
 from trainers.method import Method, Setup, Step
@@ -146,9 +147,7 @@ class Stack:
 
     def weights(self, lane: int) -> dict[str, Tensor]:
         """Parameters and buffers of a lane's network as it stands, without the lane dimension."""
-        network = self.method.evaluated(self.model)
-        state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
-        return {name: t.detach()[lane].cpu().clone() for name, t in state.items()}
+        return lane_weights(self.method.evaluated(self.model), lane)
 
     def kept_outputs(self) -> list[KeptOutputs]:
         """What is kept of every lane as a teacher."""

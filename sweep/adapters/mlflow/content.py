@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sweep.errors import BadInput
 from sweep.plan.content import Fingerprints, described, named_by
 from sweep.plan.plan import Plan
+from sweep.spec.spec import SweepSpec
 
 # Begins the name of a tag; then a hash of what its fingerprint is of.
 TAG = "content."
@@ -53,6 +54,12 @@ def taken_up(plan: Plan, tags: Mapping[str, str], known: Collection[str]) -> Con
             if name not in known:
                 in_keys[name] = now
     return Content(added, in_keys)
+
+
+def in_keys(spec: SweepSpec, tags: Mapping[str, str]) -> Fingerprints:
+    """Those fingerprints of a sweep with these tags that are in the keys of its teachers."""
+    kept = {n: json.loads(tags[_tag(n)]) for n in named_by(spec) if _tag(n) in tags}
+    return {name: one["fingerprint"] for name, one in kept.items() if one["in_keys"]}
 
 
 def kept_by(tags: Mapping[str, str]) -> dict[str, str]:

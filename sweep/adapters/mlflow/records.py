@@ -11,12 +11,19 @@ from sweep.adapters.mlflow.counting import counted
 from sweep.adapters.mlflow.histories import is_curve
 from sweep.adapters.mlflow.known import EPOCHS, EXAMPLES, STEPS
 from sweep.adapters.mlflow.runs import StoredRun
-from sweep.compare.records import WHOLE, SweepRecord, of_plan, trial_columns
+from sweep.compare.records import (
+    TEACHER,
+    WHOLE,
+    HeardTeacher,
+    SweepRecord,
+    of_plan,
+    trial_columns,
+)
 from sweep.plan.choice import Candidate, best_first, best_mean
 from sweep.plan.clean_labels import CLEAN_LABELS, clean_labels
 from sweep.plan.plan import CellSearch, Plan
 from sweep.plan.run_settings import names_of_settings
-from sweep.plan.tasks import NO_TRIAL
+from sweep.plan.tasks import NO_TRIAL, teacher_run
 from sweep.referee.states import ENDED
 from sweep.spec.axes import Axis
 from trainers.entries import Metric
@@ -26,13 +33,15 @@ def to_record(plan: Plan, runs: Iterable[StoredRun]) -> SweepRecord:
     """A sweep as planned and as its child runs say it went; those that do not count are told of."""
     spec, objective, tested = plan.spec, plan.spec.objective_metric, plan.spec.tested_metric
     metrics = spec.task_entry.metrics
-    rows, logged = [], set[str]()
+    rows, logged, reached = [], set[str](), {}
     settings = names_of_settings(spec.axes)
     found = counted(plan, runs)
     for run in found.runs:
         row = _row(run, objective.name, metrics, settings)
         rows.append(row | _on_axes(plan, run.tags.get("cell")))
         logged.update(run.metrics)
+        if run.tags["stage"] == TEACHER:
+            reached[run.tags["key"]] = row[f"validation_{objective.name}"]
     others = tuple(
         metric
         for metric in metrics.values()
@@ -61,6 +70,7 @@ def to_record(plan: Plan, runs: Iterable[StoredRun]) -> SweepRecord:
             if condition.varied
         },
         per_seed=spec.search.per_seed,
+        teachers=heard_teachers(plan, reached),
         declared=None if spec.questions is None else plan.declared,
         notices=tuple(found.notices(spec.name)),
     )
@@ -75,6 +85,29 @@ def _on_axes(plan: Plan, cell: str | None) -> dict[str, str | float | None]:
     condition = known.condition.columns
     axes = {axis.name: condition.get(axis.name) for axis in plan.spec.axes}
     return {**axes, CLEAN_LABELS: str(clean_labels(known))}
+
+
+def heard_teachers(plan: Plan, reached: Mapping[str, float]) -> dict[str, tuple[HeardTeacher, ...]]:
+    """The teachers of every cell that hears some; ``reached``: validation values by key of run."""
+    found = {}
+    for cell in plan.cells:
+        by_seed = [plan.heard_by(cell, seed) for seed in plan.confirm_seeds]
+        noisy = cell.condition.noise_rate and "validation" in cell.spec.conditions.noisy_splits
+        found[cell.id] = tuple(
+            HeardTeacher(
+                jobs[0].name,
+                jobs[0].labels_in_words,
+                bool(jobs[0].given),
+                tuple(
+                    value
+                    for job in dict.fromkeys(jobs)
+                    if math.isfinite(value := reached.get(teacher_run(job), math.nan))
+                ),
+                comparable=not noisy or jobs[0].labels == cell.condition.labels,
+            )
+            for jobs in zip(*by_seed, strict=True)
+        )
+    return {cell: teachers for cell, teachers in found.items() if teachers}
 
 
 def _value(text: str) -> str | int | float:

@@ -29,7 +29,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 from sweep.adapters.mlflow.artifacts import Artifacts
 from sweep.adapters.mlflow.claim import LAUNCHED_FROM, Claim, Holder, holder_of
 from sweep.adapters.mlflow.contact import check_answers
-from sweep.adapters.mlflow.content import Content, as_begun, kept_by, taken_up
+from sweep.adapters.mlflow.content import Content, as_begun, in_keys, kept_by, taken_up
 from sweep.adapters.mlflow.counting import counted
 from sweep.adapters.mlflow.database import silence
 from sweep.adapters.mlflow.histories import MlflowHistories
@@ -273,7 +273,8 @@ class MlflowStore:
     def record(self, name: str) -> SweepRecord:
         """What the store knows of a sweep, ready to be compared."""
         parent = self._find(name)
-        plan = Plan(self.spec(name))
+        spec = self.spec(name)
+        plan = Plan(spec, in_keys(spec, parent.data.tags))
         record = to_record(plan, self._runs_of(parent))
         if state_of(parent) != "complete":
             return record

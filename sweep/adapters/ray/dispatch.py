@@ -1,7 +1,7 @@
 """What passes between the referee's process and the workers', loading neither's libraries."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sweep.plan.tasks import CohortTask
@@ -14,6 +14,7 @@ class Dispatch:
     ``weights``: references to the teachers' weights, where their outputs cannot be kept.
     ``checkpoint``: the state to go on from, empty if there is none; ``save_every_s``: after how
     many seconds of training it is saved again. ``judged_from``: as `Referee.judged_from`.
+    ``given``: a reference to the teacher, in a list, where one is given and not trained.
     """
 
     task: CohortTask
@@ -23,6 +24,7 @@ class Dispatch:
     checkpoint: bytes
     save_every_s: float
     judged_from: float
+    given: list[Any] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

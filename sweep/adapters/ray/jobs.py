@@ -29,9 +29,11 @@ from ray.exceptions import AuthenticationError
 from ray.job_submission import JobDetails, JobSubmissionClient
 
 from sweep.adapters.ray.own_code import carry_own_code
+from sweep.carried_files import carry
 from sweep.errors import BadInput, SweepFailed
-from sweep.spec.code_needed import needs_code
+from sweep.spec.code_needed import needs_code, specs_of_cells
 from sweep.spec.spec import SweepSpec
+from trainers.settings import DESCRIPTION_FILE
 
 State = Literal["pending", "running", "stopped", "succeeded", "failed"]
 
@@ -256,6 +258,8 @@ def written_into(place: Path, spec: SweepSpec, profile: bool) -> list[str]:
     file = f"{spec.name}.yaml"
     text = yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False)
     (place / file).write_text(text, encoding="utf-8")
+    given = [t.given for made in specs_of_cells(spec) for t in made.teacher if t.given]
+    carry(given, place, DESCRIPTION_FILE)
     own = needs_code(spec)
     if own:
         carry_own_code(Path.cwd(), place)

@@ -29,7 +29,7 @@ from sweep.adapters.ray.teacher_store import TeacherStore
 from sweep.errors import SweepFailed
 from sweep.garbage_collection import loading
 from sweep.plan.plan import Plan
-from sweep.plan.tasks import CohortTask, LaneOutcome
+from sweep.plan.tasks import CohortTask, LaneOutcome, teacher_run
 from sweep.referee.referee import Progress, Referee
 from sweep.referee.reports import Reported
 from sweep.referee.time_spent import Work
@@ -68,26 +68,28 @@ class RefereeActor:
     Workers are then told to stop, and whoever asks for the next cohort is told why.
     """
 
-    def __init__(self, spec: SweepSpec, stores: Stores, datasets: Mapping[str, Any]) -> None:
-        """``datasets``: references to them, by `trainers.loading.content_key`."""
+    def __init__(self, spec: SweepSpec, stores: Stores, inputs: Mapping[str, Any]) -> None:
+        """``inputs``: references to what was read, as `train_everything` has it."""
         with loading():
             from sweep.adapters.mlflow.tracking import MlflowTracker
             from sweep.adapters.optuna.studies import OptunaStudies
 
         os.environ.update(stores.credentials)
         plan = Plan(spec, stores.runs.fingerprints)
-        self._datasets = datasets
+        self._inputs = inputs
+        self._tracker = MlflowTracker(plan, stores.runs, stores.spool)
+        ended = self._tracker.ended()
         self._teacher_store = TeacherStore(stores.teachers)
-        names = [name for job in plan.teachers for name in job.names]
-        kept, self._notices = self._teacher_store.outputs(names)
+        # A given one takes no training, and is measured in every sweep.
+        jobs = [job for job in plan.teachers if not job.given or teacher_run(job) in ended]
+        kept, self._notices = self._teacher_store.outputs(n for job in jobs for n in job.names)
         self._weights: dict[str, Any] = {}
         self._outputs = {key: ray.put(arrays) for key, arrays in kept.items()}
         self._checkpoints = CheckpointStore(stores.checkpoints)
         self._notices += self._checkpoints.notices
-        self._tracker = MlflowTracker(plan, stores.runs, stores.spool)
         studies = OptunaStudies(plan, stores.optuna)
         self._referee = Referee(
-            plan, studies, self._tracker, kept, self._tracker.ended(), self._checkpoints.cohorts
+            plan, studies, self._tracker, kept, ended, self._checkpoints.cohorts
         )
         if lost := self._referee.recovered:
             self._notices.append(
@@ -125,8 +127,11 @@ class RefereeActor:
         state, judged_from = self._guard(
             lambda: (self._checkpoints.find(task), self._referee.judged_from(cohort)), (b"", 1.0)
         )
-        dataset = [self._datasets[content_key(task.data)]]
-        return Dispatch(task, dataset, outputs, weights, state, self._save_every_s, judged_from)
+        dataset = [self._inputs[content_key(task.data)]]
+        given = [self._inputs[task.given]] if task.given else []
+        return Dispatch(
+            task, dataset, outputs, weights, state, self._save_every_s, judged_from, given
+        )
 
     def report(self, cohort: str, reports: Sequence[Reported]) -> list[bool]:
         """As `Referee.report`, of one epoch or several; the answer is to the last.

@@ -11,7 +11,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 # Read by Tune when it is imported.
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
@@ -33,6 +33,9 @@ from sweep.referee.referee import Progress
 from sweep.referee.time_spent import Work
 from sweep.spec.spec import SweepSpec
 from trainers.data.dataset import Dataset
+
+if TYPE_CHECKING:
+    from trainers.task import GivenTeacher
 
 
 class RefereeLost(Exception):
@@ -105,14 +108,15 @@ def _lacking(spec: SweepSpec) -> list[str]:
 def train_everything(
     spec: SweepSpec,
     stores: Stores,
-    datasets: Mapping[str, Dataset],
+    inputs: "Mapping[str, Dataset | GivenTeacher]",
     watch: Callable[[Callable[[], Progress], threading.Event], None],
     say: Callable[[str], None],
     meanwhile: Callable[[], None],
 ) -> tuple[Progress, Work]:
     """Run every stage but compare, in a Ray session; ``watch`` shows the progress in a thread.
 
-    ``datasets``: by `trainers.loading.content_key`. ``say`` tells the user a line; ``meanwhile`` is
+    ``inputs``: data sets by `trainers.loading.content_key`, and teachers that are given by
+    `TeacherJob.given`. ``say`` tells the user a line; ``meanwhile`` is
     done while the referee's process starts. How far it came, and where the time went.
 
     Whatever ends it, what is in flight has then been written down as interrupted if that was still
@@ -122,7 +126,7 @@ def train_everything(
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     # Where this process is, for it writes the same files.
     actor = ray.remote(RefereeActor).options(num_cpus=0, max_restarts=0, scheduling_strategy=here)
-    held = {key: ray.put(dataset) for key, dataset in datasets.items()}
+    held = {name: ray.put(one) for name, one in inputs.items()}
     referee: Any = actor.remote(spec, stores, held)
     ended = threading.Event()
     screen = threading.Thread(target=_watch, args=(watch, referee, ended), daemon=True)

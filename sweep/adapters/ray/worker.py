@@ -45,7 +45,7 @@ class CohortTrainable(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        from sweep.training import Checkpoints, train
+        from sweep.training import Checkpoints, take_given, train
         from trainers.loop.stopwatch import Stopwatch
 
         stopwatch = Stopwatch()
@@ -68,10 +68,15 @@ class CohortTrainable(tune.Trainable):
             dataset: Dataset = ray.get(dispatch.dataset[0])
             kept = {key: ray.get(ref) for key, ref in dispatch.outputs.items()}
             weights = {key: ray.get(ref) for key, ref in dispatch.weights.items()}
+            given = [ray.get(ref) for ref in dispatch.given]
             stopwatch.lap("waiting")
-            outcomes, teachers = train(
-                dispatch.task, dataset, kept, reports.report, weights, checkpoints, stopwatch
-            )
+            if given:
+                outcomes, teachers = take_given(dispatch.task, dataset, given[0])
+                stopwatch.lap("evaluation")
+            else:
+                outcomes, teachers = train(
+                    dispatch.task, dataset, kept, reports.report, weights, checkpoints, stopwatch
+                )
         except Exception:  # noqa: BLE001 - whatever it raised is the reason on record
             reports.flush()
             ray.get(referee.failed.remote(cohort, traceback.format_exc()[-REASON_LENGTH:]))

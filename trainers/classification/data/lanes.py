@@ -39,7 +39,10 @@ from trainers.lanes.shared import is_once, once
 from trainers.lanes.state import State, places, wind
 from trainers.lanes.values import LaneValues
 from trainers.settings import SPLITS, DataSpec, LaneSource, SplitFractions
-from trainers.task import Batch, Part, TaskData
+from trainers.task import Batch, KeptOutputs, Part, TaskData
+
+# The one array that is kept of a teacher: (N, C), for every example of the data set.
+LOGITS = "logits"
 
 
 @dataclass(frozen=True)
@@ -181,9 +184,13 @@ class LaneData(TaskData):
     def evaluate(
         self, student: LaneNetwork, split: str, metrics: Sequence[str]
     ) -> dict[str, Tensor]:
-        z, y = frozen_output(student, self, split).logits, self.labels(split)
-        names = dict.fromkeys(["loss", *metrics])
-        return {name: MEASURES[name](z, y) for name in names if is_defined(name, self.classes)}
+        return self._measured(frozen_output(student, self, split).logits, split, metrics)
+
+    def evaluate_outputs(
+        self, outputs: KeptOutputs, split: str, metrics: Sequence[str]
+    ) -> dict[str, Tensor]:
+        logits = torch.as_tensor(outputs[LOGITS], device=self.device)
+        return self._measured(logits[self._rows[split]], split, metrics)
 
     def tally(self, targets: ClassTargets, output: Output) -> dict[str, Tensor]:
         return {"accuracy": (guesses(output.logits) == targets.labels).sum(1)}
@@ -226,6 +233,11 @@ class LaneData(TaskData):
         self.corrupted = self.corrupted[lanes]
         self._teachers = self._teachers[lanes]
         self._shakes = [self._shakes[i] for i in lanes.tolist()]
+
+    def _measured(self, z: Tensor, split: str, metrics: Sequence[str]) -> dict[str, Tensor]:
+        """The loss and these metrics of logits (L, N_s, C)."""
+        y, names = self.labels(split), dict.fromkeys(["loss", *metrics])
+        return {name: MEASURES[name](z, y) for name in names if is_defined(name, self.classes)}
 
     # By one flat index, which is several times faster than by the rows as they are shaped.
 

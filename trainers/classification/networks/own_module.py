@@ -111,6 +111,8 @@ class OwnModule(LaneNetwork):
 
     def _check_gradients(self, spec: ModelSpec, logits: Tensor) -> None:
         named = [(name, p) for name, p in self.module.named_parameters() if p.requires_grad]
+        if not named:
+            return
         tensors = [p for _, p in named]
         gradients: tuple[Tensor | None, ...] = torch.autograd.grad(
             logits.sum(), tensors, allow_unused=True

@@ -1,5 +1,7 @@
 """A torch module of the user's own, by path."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -39,6 +41,12 @@ class Counting(Net):
     def forward(self, x: Tensor) -> Tensor:
         self.calls = self.calls + 1
         return super().forward(x)
+
+
+class Frozen(Net):
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.requires_grad_(False)
 
 
 class Softmaxed(Net):
@@ -122,6 +130,15 @@ def test_torchs_global_random_numbers_are_left_as_they_were() -> None:
     torch.manual_seed(3)
     _build(_spec("Net", arguments={"dropout": 0.5}), 1)(_x())
     assert torch.equal(torch.rand(2), expected)
+
+
+def test_a_module_that_learns_nothing_is_no_student() -> None:
+    own = _spec("Frozen", arguments={"channels": 1, "classes": 3})
+    trial, diary = Trial("a", noise_rate=0.0, values={"lr": 0.05}), Diary()
+    cohort = image_cohort([trial], epochs=4, method="labels_only", model=own)
+    assert not cohort.learns
+    with pytest.raises(ValueError, match="has no parameter with requires_grad, so it cannot be"):
+        cohort.train(diary)
 
 
 def test_it_trains_in_a_cohort_and_is_tested_at_its_best_epoch() -> None:

@@ -1,0 +1,27 @@
+"""Parameters and buffers of one lane of a network, out of it and into it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trainers.lanes.network import LaneNetwork
+
+
+def lane_weights(network: LaneNetwork, lane: int) -> dict[str, Tensor]:
+    """Copies by name, on the CPU, without the dimension of lanes."""
+    return {name: t.detach()[lane].cpu().clone() for name, t in _state(network).items()}
+
+
+@torch.no_grad()
+def put_weights(network: LaneNetwork, weights: Mapping[str, NDArray[Any]]) -> None:
+    """Have every lane hold these, by the names they have without lanes; others stay."""
+    state = _state(network)
+    for name, array in weights.items():
+        state[network.inside + name].copy_(torch.as_tensor(array))
+
+
+def _state(network: LaneNetwork) -> dict[str, Tensor]:
+    return {**dict(network.named_parameters()), **dict(network.named_buffers())}
