@@ -7,8 +7,8 @@ from pathlib import Path
 
 from sweep.errors import BadInput
 
-# What is written to try, in bytes: a block of a disk.
-TRIED = 4096
+# What is written to try, in bytes: about what a store without sweeps takes.
+TRIED = 2 * 2**20
 
 
 def check_writable(runs_dir: Path, directories: Iterable[Path], files: Iterable[Path]) -> None:
