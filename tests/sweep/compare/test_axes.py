@@ -31,6 +31,7 @@ from sweep.compare.records import SweepRecord
 from sweep.compare.tables import rows_of, to_rich
 from sweep.plan.plan import Condition
 from sweep.spec.axes import AxisValue
+from tests.sweep.compare.nothing_kept import NOTHING_KEPT
 
 Make = Callable[..., SweepRecord]
 METHODS = ("fixed_kd", "alm_kd", "labels_only")
@@ -252,13 +253,13 @@ def test_a_sweep_has_the_figures_that_its_numbers_allow(make_record: Make) -> No
 def test_exports_are_narrowed_by_axes(
     record: SweepRecord, where: tuple[Where, ...], rows: int
 ) -> None:
-    source = Source(record, 0, None)  # type: ignore[arg-type]
+    source = Source(record, 0, None, NOTHING_KEPT)  # type: ignore[arg-type]
     out = io.BytesIO()
     assert write_long([source], "comparison", "csv", out, where) == rows
 
 
 def test_runs_that_read_no_axis_are_in_every_value_of_it(record: SweepRecord) -> None:
-    source = Source(record, 0, None)  # type: ignore[arg-type]
+    source = Source(record, 0, None, NOTHING_KEPT)  # type: ignore[arg-type]
     out = io.BytesIO()
     write_long([source], "trials", "csv", out, (Where("clean", "0.1"),))
     told = pd.read_csv(io.BytesIO(out.getvalue()))
@@ -266,7 +267,7 @@ def test_runs_that_read_no_axis_are_in_every_value_of_it(record: SweepRecord) ->
 
 
 def test_wide_exports_keep_the_columns_that_were_asked_for(record: SweepRecord) -> None:
-    source = Source(record, 0, None)  # type: ignore[arg-type]
+    source = Source(record, 0, None, NOTHING_KEPT)  # type: ignore[arg-type]
     out = io.BytesIO()
     write_wide([source], "markdown", "std", out, (Where("clean", "0.1"),))
     head = out.getvalue().decode().splitlines()[0]

@@ -11,6 +11,7 @@ from sweep.compare.comparison import trials_table
 from sweep.compare.curves import KEY_COLUMNS, curves_pages, read_curves
 from sweep.compare.export import Source, table_pages
 from sweep.compare.records import SweepRecord
+from tests.sweep.compare.nothing_kept import NOTHING_KEPT
 
 Make = Callable[..., Any]
 
@@ -47,7 +48,7 @@ def test_a_sweep_without_runs_has_an_empty_table(make_record: Make, make_histori
 
 def test_sweeps_side_by_side_share_their_columns(make_record: Make, make_histories: Make) -> None:
     records = [make_record(), make_record(name="other", metric="loss", unit="nats")]
-    sources = [Source(record, 0, make_histories(record)) for record in records]
+    sources = [Source(record, 0, make_histories(record), NOTHING_KEPT) for record in records]
     for name, rows in (("comparison", 12), ("trials", 144)):
         (page,) = table_pages(sources, name)
         assert len(page) == rows

@@ -21,6 +21,7 @@ from sweep.compare.paper import (
 )
 from sweep.compare.records import SweepRecord
 from sweep.plan.plan import Condition
+from tests.sweep.compare.nothing_kept import NOTHING_KEPT
 
 Make = Callable[..., SweepRecord]
 METHODS = ("fixed_kd", "alm_kd", "cross_entropy")
@@ -147,5 +148,7 @@ def test_sweeps_side_by_side_keep_their_conditions_apart(make_record: Make) -> N
 def test_every_format_has_a_wide_form(form: str, make_record: Make, make_histories: Any) -> None:
     record = make_record()
     out = io.BytesIO()
-    assert write_wide([Source(record, 0, make_histories(record))], form, "std", out) == 2
+    assert (
+        write_wide([Source(record, 0, make_histories(record), NOTHING_KEPT)], form, "std", out) == 2
+    )
     assert out.getvalue()
