@@ -299,6 +299,7 @@ def compare(name: str, places: Places, store: "MlflowStore", saver: "FigureSaver
         from sweep.compare.comparison import comparison_table
         from sweep.compare.curves import read_curves
         from sweep.compare.findings import Findings
+        from sweep.compare.headline import headline
         from sweep.compare.outputs import write_outputs
 
         record, origin = store.record(name), store.origin(name)
@@ -307,7 +308,8 @@ def compare(name: str, places: Places, store: "MlflowStore", saver: "FigureSaver
         curves = read_curves(record, store.histories())
         findings = Findings(record, origin, table, curves, partial(_importances, record, seed))
         write_outputs(findings, directory, saver)
-    store.log_outputs(name, directory, "\n\n".join([*findings.answer, READ_ON]))
+    note = "\n\n".join([*findings.answer, READ_ON])
+    store.log_outputs(name, directory, note, headline(record))
     return Comparison(record, table, directory)
 
 

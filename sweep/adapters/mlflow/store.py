@@ -8,7 +8,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from importlib.metadata import version
@@ -22,7 +22,7 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 import pandas as pd
 import yaml
 from mlflow import MlflowClient
-from mlflow.entities import LifecycleStage, Run
+from mlflow.entities import LifecycleStage, Metric, Run
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
@@ -37,7 +37,9 @@ from sweep.adapters.mlflow.kept_texts import DamagedFile, KeptTexts, is_kept
 from sweep.adapters.mlflow.known import EPOCHS, STATUS, KnownRun, SweepRuns
 from sweep.adapters.mlflow.places import move_here
 from sweep.adapters.mlflow.records import to_record
+from sweep.adapters.mlflow.requests import METRICS_PER_REQUEST
 from sweep.adapters.mlflow.runs import StoredRun, children
+from sweep.adapters.mlflow.source import source_tags
 from sweep.adapters.mlflow.sweeps import Sweeps, name_of, state_of
 from sweep.compare.origin import Origin
 from sweep.compare.records import SweepRecord
@@ -234,15 +236,23 @@ class MlflowStore:
         """Host and directory that a sweep was last launched from; empty where that is not kept."""
         return str(self._find(name).data.tags.get(LAUNCHED_FROM, ""))
 
-    def log_outputs(self, name: str, directory: Path, note: str) -> None:
+    def log_outputs(
+        self, name: str, directory: Path, note: str, headline: Mapping[str, float]
+    ) -> None:
         """Tables, figures and report of a sweep, as artifacts of its parent run.
 
-        ``note``, in Markdown, is what the dashboard shows first of that run.
+        ``note``, in Markdown, is what the dashboard shows first of that run; ``headline``: numbers
+        that it shows as the run's metrics.
         """
         with self._writing():
             run_id = self._find(name).info.run_id
             self._client.log_artifacts(run_id, str(directory), "results")
             self._client.set_tag(run_id, MLFLOW_RUN_NOTE, note)
+            at = int(time.time() * 1000)
+            metrics = [Metric(key, value, at, 0) for key, value in headline.items()]
+            for start in range(0, len(metrics), METRICS_PER_REQUEST):
+                part = metrics[start : start + METRICS_PER_REQUEST]
+                self._client.log_batch(run_id, metrics=part)
 
     def sweeps(self) -> list[dict[str, str]]:
         """Every sweep of the store: name, state, when it started, its description."""
@@ -393,6 +403,7 @@ class MlflowStore:
             "state": "running",
             "sweep": plan.spec.name,
             "code_version": code_version(),
+            **source_tags(plan.spec.name),
             **as_begun(plan).tags,
             **self._claim.tags(),
             **({"description": plan.spec.description} if plan.spec.description else {}),

@@ -10,6 +10,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from sweep.adapters.mlflow.known import EPOCHS, STATUS, SweepRuns
 from sweep.adapters.mlflow.recovery import Recovered
 from sweep.adapters.mlflow.run_files import write_run_files
+from sweep.adapters.mlflow.source import source_tags
 from sweep.adapters.mlflow.spool import Record, Spool
 from sweep.adapters.mlflow.writer import Writer
 from sweep.plan.plan import Plan, spec_hash
@@ -32,6 +33,7 @@ class MlflowTracker:
             "spec_hash": spec_hash(plan.spec),
             "code_version": code_version(),
             MLFLOW_PARENT_RUN_ID: runs.parent_id,
+            **source_tags(plan.spec.name),
         }
         # Files on their way to the store, until it has them.
         self._outbox = spool.with_name("outbox")
