@@ -139,12 +139,24 @@ SPLITS = ("train", "meta", "validation", "test")
 
 
 @dataclass(frozen=True)
+class SplitSource:
+    """What says of every example which split it is in: a ``file``, or a ``column`` of the table."""
+
+    file: str = ""
+    column: str = ""
+
+    def __str__(self) -> str:
+        return self.file or f"the column {self.column}"
+
+
+@dataclass(frozen=True)
 class SplitFractions:
     """The share of all examples in each split; together at most 1.
 
     ``test`` None: the test split is the official test part of the data set, all of it, and the
     shares are those of the other examples. ``clean``: how much of the meta split there is, as a
     share like the others, its first examples; None for all of it. The other splits stay the same.
+    ``given``: by what examples are split instead, under every seed; the shares are then 0.
     """
 
     train: float
@@ -152,6 +164,7 @@ class SplitFractions:
     validation: float
     test: float | None
     clean: float | None = None
+    given: SplitSource | None = None
 
     def drawn(self) -> Mapping[str, float]:
         """The splits that are drawn, with their shares."""

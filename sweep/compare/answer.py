@@ -22,6 +22,7 @@ from sweep.compare.notation import (
     varying,
 )
 from sweep.compare.outlook import seed_warning
+from sweep.compare.pairing import pairing_text
 from sweep.compare.power import POWER, detectable_difference
 from sweep.compare.questions import Pair, comparison_count, exploratory_count, questions
 from sweep.compare.records import SweepRecord
@@ -45,6 +46,7 @@ def answer(table: pd.DataFrame, record: SweepRecord) -> list[str]:
         return ["Nothing is compared: every method of the sweep is a baseline."]
     verdicts = [_verdict(table, record, pair, conditions) for pair, conditions in asked.items()]
     limits = (
+        pairing_text(record),
         _exploratory(record),
         seed_warning(len(record.confirm_seeds), comparison_count(record)),
         _missing_runs(table, record),

@@ -153,7 +153,8 @@ def _data_content(data: DataSpec) -> dict[str, Any]:
     }
     options = {name: value for name, value in data.options.items() if name not in changed}
     # No teacher reads the meta split.
-    fractions = {name: share for name, share in asdict(data.fractions).items() if name != "clean"}
+    without = ("clean",) if data.fractions.given else ("clean", "given")
+    fractions = {k: share for k, share in asdict(data.fractions).items() if k not in without}
     return {
         "dataset": data.dataset,
         "fractions": fractions,

@@ -319,6 +319,11 @@ class SweepSpec(Sparing):
             self.data.check(self._dataset)
         except FieldError as error:
             raise FieldError(f"data.{error.field}", str(error)) from None
+        if self.data.splits.given and not self.task_entry.takes_splits:
+            raise FieldError(
+                "data.splits", f"the task {self.task_entry.name} draws splits by shares alone; "
+                "give train, meta, validation and test"
+            )  # fmt: skip
 
     def _check_metrics(self) -> None:
         named = {"objective.metric": self.objective.metric}

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from trainers.data.given_splits import GivenSplits
 from trainers.settings import CleanUse, SplitFractions
 
 Rows = NDArray[np.int64]
@@ -15,12 +16,18 @@ def split_rows(
     fractions: SplitFractions,
     rng: np.random.Generator,
     official_test: int = 0,
+    given: GivenSplits | None = None,
 ) -> dict[str, Rows]:
     """Row numbers of each split; sizes depend on ``len(labels)`` alone, never on the draw.
 
     ``official_test``: how many rows, the last ones, are the official test part. Where it is not the
-    test split by itself, it is dealt out with all others.
+    test split by itself, it is dealt out with all others. ``given``: the user's own, which are
+    the same for every draw.
     """
+    if (given is None) != (fractions.given is None):
+        raise ValueError(f"splits given by {fractions.given}, and there are {given}")
+    if given is not None:
+        return _first_clean(dict(given), fractions, len(labels))
     drawn = len(labels) - (official_test if fractions.test is None else 0)
     dealt = deal(labels[:drawn], rng)
     rows, start = {}, 0
@@ -28,10 +35,17 @@ def split_rows(
         stop = start + share_of(fraction, drawn)
         rows[name] = dealt[start:stop]
         start = stop
-    if fractions.clean is not None:
-        rows["meta"] = rows["meta"][: share_of(fractions.clean, drawn)]
     if fractions.test is None:
         rows["test"] = np.arange(drawn, len(labels), dtype=np.int64)
+    return _first_clean(rows, fractions, drawn)
+
+
+def _first_clean(
+    rows: dict[str, Rows], fractions: SplitFractions, examples: int
+) -> dict[str, Rows]:
+    """No more of the meta split than is asked for, as a share of so many examples."""
+    if fractions.clean is not None:
+        rows["meta"] = rows["meta"][: share_of(fractions.clean, examples)]
     return rows
 
 

@@ -57,6 +57,7 @@ def to_record(plan: Plan, runs: Iterable[StoredRun]) -> SweepRecord:
             for use in spec.methods
             if condition.varied
         },
+        splits="given" if any(cell.spec.data.splits.given for cell in plan.cells) else "drawn",
         per_seed=spec.search.per_seed,
         declared=None if spec.questions is None else plan.declared,
     )

@@ -55,3 +55,10 @@ def test_sweeps_side_by_side_keep_both(make_record: Make) -> None:
         for record in (make_record(), make_record(per_seed=True, name="b"))
     ]
     assert side_by_side(wides).scope == f"{SHARED} or {OWN}"
+
+
+def test_splits_that_were_given_are_told_where_people_look(make_record: Make) -> None:
+    drawn, given = make_record(), make_record(splits="given")
+    said = answer(comparison_table(given, 0), given)
+    assert any("intervals and p say nothing of other splits of the data" in line for line in said)
+    assert not any("other splits" in line for line in answer(comparison_table(drawn, 0), drawn))

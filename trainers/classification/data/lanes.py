@@ -288,7 +288,7 @@ def _draw_all(
 def _draw(
     dataset: Dataset, fractions: SplitFractions, source: LaneSource, treatment: Treatment
 ) -> _Drawn:
-    """Splits by the seed alone, then noise.
+    """Splits by the seed alone, or as the user has them, then noise.
 
     The noise falls on the same examples with the same labels whether or not the meta split is
     trained on: its rows and labels come after those of the training split. ValueError where it is
@@ -299,7 +299,7 @@ def _draw(
             f"clean: {source.clean}: noise falls on the meta split, so it is not clean"
         )
     rng = numpy_generator(source.seed, STREAM)
-    rows = split_rows(dataset.labels, fractions, rng, dataset.official_test)
+    rows = split_rows(dataset.labels, fractions, rng, dataset.official_test, dataset.given_splits)
     noisy = {s: _corrupted(dataset, rows[s], s, source, treatment) for s in treatment.noisy_splits}
     certain = use_clean(rows, source.clean, numpy_generator(source.seed, "clean half"))
     labels = {s: dataset.labels[rows[s]] for s in SPLITS}
