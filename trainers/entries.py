@@ -287,7 +287,7 @@ class TaskEntry:
     condition's labels cannot be had on a data set that was loaded, or None. ``inspect``: what a
     look at a data set and the rows of its splits shows, beside what can be said of any; None where
     that is all. ``takes_splits``: whether its data is split as a data set's ``given_splits`` says,
-    where there are any.
+    where there are any, and as the fold of a lane's source does.
     """
 
     name: str

@@ -102,17 +102,29 @@ class Labels:
 
 
 @dataclass(frozen=True)
+class Fold:
+    """A part of a cross-validation: the ``number``-th, from 0, of ``folds`` into which ``seed``
+    deals the examples, is the test split."""
+
+    number: int
+    folds: int
+    seed: int
+
+
+@dataclass(frozen=True)
 class LaneSource:
     """What one lane trains on: the seed of its split and noise, and its teachers' outputs.
 
     ``teachers``: M names into the cohort's mapping of teachers' outputs; may be empty. ``clean``:
     what is done with the meta split, whose labels are true; lanes of one cohort agree on it.
+    ``fold``: which examples are tested, where not the seed alone says so.
     """
 
     seed: int
     labels: Labels
     teachers: tuple[str, ...] = ()
     clean: CleanUse = "withhold"
+    fold: Fold | None = None
 
 
 @dataclass(frozen=True)

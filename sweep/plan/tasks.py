@@ -122,7 +122,7 @@ def teacher_cohort(jobs: tuple[TeacherJob, ...]) -> CohortTask:
                 stream(job.seed, "teacher"),
                 {"lr": job.network.lr, "weight_decay": job.network.weight_decay},
             ),
-            LaneSource(job.seed, job.labels, (job.parent,) if job.parent else ()),
+            LaneSource(job.seed, job.labels, (job.parent,) if job.parent else (), fold=job.fold),
         )
         for job in jobs
     )
@@ -219,6 +219,7 @@ def _student_lane(
             cell.condition.labels,
             plan.teachers_of(cell, seed),
             cell.use.clean_use,
+            cell.spec.fold(seed),
         ),
     )
 

@@ -11,7 +11,7 @@ from sweep.plan.lanes import device_of, most_lanes
 from sweep.spec.spec import SweepSpec
 from sweep.spec.student import Teacher
 from trainers.loading import entry_of
-from trainers.settings import DataSpec, Labels, Selection
+from trainers.settings import DataSpec, Fold, Labels, Selection
 
 # Raised when a change to training makes earlier teachers differ from what would be trained now.
 TEACHER_FORMAT = 2
@@ -33,6 +33,11 @@ class TeacherJob:
     labels: Labels
     seed: int
     parent: str = ""
+
+    @property
+    def fold(self) -> Fold | None:
+        """Which examples it never sees, where that is not the seed's draw alone."""
+        return self.spec.fold(self.seed)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -134,6 +139,8 @@ def _key(
         "parent": parent,
         **({"content": content_read} if content_read else {}),
     }
+    if fold := spec.fold(seed):
+        content = {**content, "fold": asdict(fold)}
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
     return f"{digest}-{generation(parent) + 1 if parent else 1}"
 

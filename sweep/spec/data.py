@@ -79,11 +79,18 @@ class Splits(Strict):
             )
         return self
 
-    def settings(self, clean: float | None = None) -> SplitFractions:
+    def settings(self, clean: float | None = None, folds: int | None = None) -> SplitFractions:
+        """``folds``: of a cross-validation, whose test splits are all of a size; the other shares
+        keep their proportion."""
         if self.given:
             return SplitFractions(0.0, 0.0, 0.0, 0.0, clean, self.given)
-        test = None if isinstance(self.test, str) else self.test
-        return SplitFractions(self.train, self.meta, self.validation, test, clean)
+        if isinstance(self.test, str):
+            return SplitFractions(self.train, self.meta, self.validation, None, clean)
+        if folds is None:
+            return SplitFractions(self.train, self.meta, self.validation, self.test, clean)
+        of_each = (1 - 1 / folds) / (1 - self.test)
+        train, meta, validation = (s * of_each for s in (self.train, self.meta, self.validation))
+        return SplitFractions(train, meta, validation, 1 / folds, clean)
 
 
 NAMES = tuple(dict.fromkeys(name for task in TASKS.values() for name in task.datasets))
@@ -115,8 +122,9 @@ class Data(Declared):
             return {name: value for name, value in data.items() if name != "augment"}
         return data
 
-    def check(self, entry: DatasetEntry) -> None:
-        """FieldError where the data set does not take what it is told; converts it."""
+    def check(self, entry: DatasetEntry, folds: int | None = None) -> None:
+        """FieldError where the data set does not take what it is told; converts it. ``folds``: as
+        `Splits.settings` has it."""
         self.take(checked(options_of(entry), self.given, self.dataset))
         if self.splits.column and not entry.split_column:
             raise FieldError(
@@ -124,10 +132,12 @@ class Data(Declared):
             )
         if self.splits.given:
             return
-        if self.clean is not None and self.clean > self.splits.meta:
+        meta = self.splits.settings(folds=folds).meta
+        if self.clean is not None and self.clean > meta:
+            beside = f" beside {folds} folds" if folds else ""
             raise FieldError(
                 "clean", f"{self.clean:g} is more than the meta split, data.splits.meta "
-                f"{self.splits.meta:g}; raise that, or lower this"
+                f"{meta:g}{beside}; raise that, or lower this"
             )  # fmt: skip
         if self.splits.test == "official" and not entry.official_test:
             raise FieldError(

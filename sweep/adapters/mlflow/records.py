@@ -10,7 +10,7 @@ import pandas as pd
 from sweep.adapters.mlflow.histories import is_curve
 from sweep.adapters.mlflow.known import EPOCHS, EXAMPLES, STEPS
 from sweep.adapters.mlflow.runs import StoredRun
-from sweep.compare.records import WHOLE, SweepRecord, of_plan, trial_columns
+from sweep.compare.records import WHOLE, Splits, SweepRecord, of_plan, trial_columns
 from sweep.plan.choice import Candidate, best_first, best_mean
 from sweep.plan.clean_labels import CLEAN_LABELS, clean_labels
 from sweep.plan.plan import CellSearch, Plan
@@ -57,10 +57,17 @@ def to_record(plan: Plan, runs: Iterable[StoredRun]) -> SweepRecord:
             for use in spec.methods
             if condition.varied
         },
-        splits="given" if any(cell.spec.data.splits.given for cell in plan.cells) else "drawn",
+        splits=_splits(plan),
         per_seed=spec.search.per_seed,
         declared=None if spec.questions is None else plan.declared,
     )
+
+
+def _splits(plan: Plan) -> Splits:
+    """What the splits of confirm seeds have in common."""
+    if plan.spec.confirm.folds:
+        return "folds"
+    return "given" if any(cell.spec.data.splits.given for cell in plan.cells) else "drawn"
 
 
 def _on_axes(plan: Plan, cell: str | None) -> dict[str, str | float | None]:
