@@ -15,17 +15,27 @@ from trainers.loading import content_key, inspect
 
 @dataclass(frozen=True)
 class Checked:
-    """One data set as a sweep splits it under the seed of a search; ``what``: it in words."""
+    """One data set as a sweep splits it under the seed of a search; ``what``: it in words.
+
+    ``given``: what names its splits; empty where they are drawn.
+    """
 
     what: str
     seed: int
     found: Inspection
+    given: str = ""
+
+    @property
+    def how(self) -> str:
+        """By what it is split."""
+        return f"by {self.given}, under every seed" if self.given else f"by the seed {self.seed}"
 
     def as_data(self) -> dict[str, Any]:
         """In plain values, as JSON holds them."""
         return {
             "data_set": self.what,
             "seed": self.seed,
+            **({"splits_given_by": self.given} if self.given else {}),
             **self.found.facts,
             **({"by_class": list(self.found.classes)} if self.found.classes else {}),
             "warnings": list(self.found.warnings),
@@ -48,14 +58,15 @@ def checked(plan: Plan, datasets: Mapping[str, Dataset]) -> list[Checked]:
         known = (key, settings.fractions, seed)
         if known not in found:
             rng = numpy_generator(seed, STREAM)
-            found[known] = Checked(described(key), seed, inspect(datasets[key], settings, rng))
+            seen, given = inspect(datasets[key], settings, rng), settings.fractions.given
+            found[known] = Checked(described(key), seed, seen, str(given or ""))
     return list(found.values())
 
 
 def as_text(name: str, found: Sequence[Checked]) -> Iterator[str]:
     """Lines on the data of a sweep, for people."""
     for one in found:
-        yield f"{one.what}, split by the seed {one.seed}"
+        yield f"{one.what}, split {one.how}"
         facts = {key.replace("_", " "): _text(key, value) for key, value in one.found.facts.items()}
         wide = max(map(len, facts))
         for name_of, text in facts.items():

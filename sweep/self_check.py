@@ -164,6 +164,8 @@ def _tamed(outputs: NDArray[Any]) -> NDArray[Any]:
 
 def _few(dataset: Dataset, spec: DataSpec) -> Dataset:
     """A part of the data set, the whole where a part would not do."""
+    if spec.fractions.given:
+        return dataset
     smallest = min(spec.fractions.drawn().values())
     strata = len(np.unique(dataset.strata))
     wanted = max(math.ceil(OF_A_SPLIT / smallest), OF_A_CLASS * strata)

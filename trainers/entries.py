@@ -162,7 +162,9 @@ class DatasetEntry:
     is not an option. ``shape``: that of one input; ``counts``: its examples, and the numbers that a
     teacher gives for one of them; each None where only a file of the user's tells. ``may_change``:
     whether another day it may hold something else under the same options, as files can.
-    ``noise_defaults``: what options of the noise are by default here. ``origin``: who it is of.
+    ``noise_defaults``: what options of the noise are by default here. ``split_column``: whether a
+    column of it can name the split of every example; ``load`` then takes its name as ``split``.
+    ``origin``: who it is of.
     """
 
     what: ClassVar[str] = "options"
@@ -178,6 +180,7 @@ class DatasetEntry:
     counts: Callable[..., tuple[int, int] | None] = lambda **options: None
     may_change: Callable[..., bool] = lambda **options: True
     noise_defaults: Mapping[str, Any] = field(default_factory=dict)
+    split_column: bool = False
     origin: str = ALMKD
 
     @property
@@ -284,7 +287,8 @@ class TaskEntry:
     ``terms_read_features``: whether some term depends on more than the logits. ``usable``: why a
     condition's labels cannot be had on a data set that was loaded, or None. ``inspect``: what a
     look at a data set and the rows of its splits shows, beside what can be said of any; None where
-    that is all.
+    that is all. ``takes_splits``: whether its data is split as a data set's ``given_splits`` says,
+    where there are any, and as the fold of a lane's source does.
     """
 
     name: str
@@ -308,6 +312,7 @@ class TaskEntry:
     optimizer: Optimizer = "sgd"
     usable: "Callable[[Dataset, DataSpec, Labels], str | None]" = lambda dataset, spec, labels: None
     inspect: "Callable[[Dataset, SplitRows], Inspection] | None" = None
+    takes_splits: bool = False
 
     def load(self) -> "Task":
         """The task's own code, torch and all."""

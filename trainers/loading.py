@@ -1,6 +1,7 @@
 """From a data set's name and options to its examples, whatever task it is of. Free of torch."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 
 from trainers.data.dataset import Dataset
 from trainers.data.errors import DataError
+from trainers.data.given_splits import FIELD as SPLITS_FIELD
+from trainers.data.given_splits import read_given
 from trainers.data.inspection import Inspection, inspect_any
 from trainers.data.splits import deal, share_of, split_rows
 from trainers.entries import DatasetEntry, Shape
@@ -40,7 +43,7 @@ def load_dataset(spec: DataSpec) -> Dataset:
     """The data set that ``spec`` names; DataError if it is missing or cannot be used."""
     if problem := missing(spec):
         raise DataError(problem)
-    dataset = _loaded(spec)
+    dataset = _whole(spec)
     check_splits(dataset, spec)
     dataset = dataset.with_noise_options(spec)
     if not _is_part(spec):
@@ -49,6 +52,14 @@ def load_dataset(spec: DataSpec) -> Dataset:
     if problem := part.problem(spec):
         raise DataError(f"data.examples: {problem}")
     return part
+
+
+def _whole(spec: DataSpec) -> Dataset:
+    """All examples, with the splits of the user's own where a file names them."""
+    dataset = _loaded(spec)
+    if spec.fractions.given and spec.fractions.given.file:
+        return dataset.with_splits(read_given(spec.fractions.given.file, len(dataset)))
+    return dataset
 
 
 def check_splits(dataset: Dataset, spec: DataSpec) -> None:
@@ -61,15 +72,31 @@ def check_splits(dataset: Dataset, spec: DataSpec) -> None:
             f"{spec.dataset}: holds no official test part; give data.splits.test a share instead"
         )
     drawn = len(dataset) - (dataset.official_test if fractions.test is None else 0)
-    if fractions.clean is not None and not share_of(fractions.clean, drawn):
+    if fractions.test and not share_of(fractions.test, drawn):
+        raise DataError(
+            f"{spec.dataset}: {fractions.test:g} of {drawn} examples is none to test; raise "
+            "data.splits.test, or lower confirm.folds"
+        )
+    if fractions.clean is None:
+        return
+    clean = share_of(fractions.clean, drawn)
+    if not clean:
         raise DataError(f"data.clean: {fractions.clean:g} of {drawn} examples is none; raise it")
+    given = dataset.given_splits
+    if given is not None and clean > len(given["meta"]):
+        raise DataError(
+            f"data.clean: {fractions.clean:g} of {drawn} examples is {clean}, and the meta split "
+            f"of {fractions.given} has {len(given['meta'])}; lower it"
+        )
 
 
 def content_key(spec: DataSpec) -> str:
     """Equal for specs whose data set is the same once it is loaded."""
     changed = {field.name for field in entry_of(spec).treatment}
     options = {name: value for name, value in spec.options.items() if name not in changed}
-    return json.dumps([spec.task, spec.dataset, options, spec.noise.options], sort_keys=True)
+    given = spec.fractions.given
+    content = [spec.task, spec.dataset, options, spec.noise.options]
+    return json.dumps([*content, *([asdict(given)] if given else [])], sort_keys=True)
 
 
 def changing(spec: DataSpec) -> dict[str, Any]:
@@ -102,17 +129,23 @@ def missing(spec: DataSpec) -> str | None:
     for name, path in _noise_files(spec).items():
         if not (file := Path(path).expanduser()).is_file():
             return f"there is no file {file}; put it there or correct conditions.{name}"
+    if spec.fractions.given and spec.fractions.given.file:
+        file = Path(spec.fractions.given.file).expanduser()
+        if not file.is_file():
+            return f"there is no file {file}; put it there or correct {SPLITS_FIELD}"
     return None
 
 
 def may_change(spec: DataSpec) -> bool:
     """Whether what ``spec`` names may hold something else another day: files, one's own code."""
-    return bool(_noise_files(spec)) or entry_of(spec).may_change(**_for_its_loader(spec))
+    files = _noise_files(spec) or spec.fractions.given
+    return bool(files) or entry_of(spec).may_change(**_for_its_loader(spec))
 
 
 def inspect(dataset: Dataset, spec: DataSpec, rng: np.random.Generator) -> Inspection:
     """What a look at a data set that was loaded shows, split as ``spec`` says by this draw."""
-    rows = split_rows(dataset.strata, spec.fractions, rng, dataset.official_test)
+    given, tests = dataset.given_splits, dataset.official_test
+    rows = split_rows(dataset.strata, spec.fractions, rng, tests, given)
     return (TASKS[spec.task].inspect or inspect_any)(dataset, rows)
 
 
@@ -130,6 +163,8 @@ def _noise_files(spec: DataSpec) -> dict[str, str]:
 
 def _loaded(spec: DataSpec) -> Dataset:
     load, options = entry_of(spec).load, _for_its_loader(spec)
+    if spec.fractions.given and spec.fractions.given.column:
+        options["split"] = spec.fractions.given.column
     if not is_path(spec.dataset):
         return load(**options)
     try:
@@ -163,14 +198,21 @@ def rows_of_part(spec: DataSpec) -> tuple[NDArray[np.int64], int] | None:
     None where ``spec`` asks for the whole. Reads it."""
     if not _is_part(spec):
         return None
-    whole = _loaded(spec)
+    whole = _whole(spec)
     rows, _ = _rows_of_subset(whole, int(spec.options[EXAMPLES.name]))
     return rows, len(whole)
 
 
 def subset(dataset: Dataset, examples: int) -> Dataset:
     """``examples`` of a data set, always the same, with the shares of strata and parts kept."""
-    return dataset.take(*_rows_of_subset(dataset, examples))
+    rows, tests = _rows_of_subset(dataset, examples)
+    part = dataset.take(rows, tests)
+    if dataset.given_splits is None:
+        return part
+    place = np.full(len(dataset), -1)
+    place[rows] = np.arange(len(rows))
+    kept = {split: place[of] for split, of in dataset.given_splits.items()}
+    return part.with_splits({split: of[of >= 0] for split, of in kept.items()})
 
 
 def _rows_of_subset(dataset: Dataset, examples: int) -> tuple[NDArray[np.int64], int]:
@@ -181,10 +223,17 @@ def _rows_of_subset(dataset: Dataset, examples: int) -> tuple[NDArray[np.int64],
     kept_tests = round(examples * tests / n)
     parts = ((0, n - tests, examples - kept_tests), (n - tests, n, kept_tests))
     rng = np.random.default_rng(SUBSET_SEED)
+    strata = dataset.strata if dataset.given_splits is None else _by_split(dataset)
     rows = np.concatenate(
-        [
-            start + np.sort(deal(dataset.strata[start:stop], rng)[:keep])
-            for start, stop, keep in parts
-        ]
+        [start + np.sort(deal(strata[start:stop], rng)[:keep]) for start, stop, keep in parts]
     )
     return rows, kept_tests
+
+
+def _by_split(dataset: Dataset) -> NDArray[np.int64]:
+    """The strata (N,) of each split of the user's own apart, and of what is in none."""
+    assert dataset.given_splits is not None
+    split = np.zeros(len(dataset), np.int64)
+    for number, rows in enumerate(dataset.given_splits.values(), start=1):
+        split[rows] = number
+    return dataset.strata * (1 + len(dataset.given_splits)) + split

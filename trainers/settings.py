@@ -110,17 +110,29 @@ class Labels:
 
 
 @dataclass(frozen=True)
+class Fold:
+    """A part of a cross-validation: the ``number``-th, from 0, of ``folds`` into which ``seed``
+    deals the examples, is the test split."""
+
+    number: int
+    folds: int
+    seed: int
+
+
+@dataclass(frozen=True)
 class LaneSource:
     """What one lane trains on: the seed of its split and noise, and its teachers' outputs.
 
     ``teachers``: M names into the cohort's mapping of teachers' outputs; may be empty. ``clean``:
     what is done with the meta split, whose labels are true; lanes of one cohort agree on it.
+    ``fold``: which examples are tested, where not the seed alone says so.
     """
 
     seed: int
     labels: Labels
     teachers: tuple[str, ...] = ()
     clean: CleanUse = "withhold"
+    fold: Fold | None = None
 
 
 @dataclass(frozen=True)
@@ -147,12 +159,24 @@ SPLITS = ("train", "meta", "validation", "test")
 
 
 @dataclass(frozen=True)
+class SplitSource:
+    """What says of every example which split it is in: a ``file``, or a ``column`` of the table."""
+
+    file: str = ""
+    column: str = ""
+
+    def __str__(self) -> str:
+        return self.file or f"the column {self.column}"
+
+
+@dataclass(frozen=True)
 class SplitFractions:
     """The share of all examples in each split; together at most 1.
 
     ``test`` None: the test split is the official test part of the data set, all of it, and the
     shares are those of the other examples. ``clean``: how much of the meta split there is, as a
     share like the others, its first examples; None for all of it. The other splits stay the same.
+    ``given``: by what examples are split instead, under every seed; the shares are then 0.
     """
 
     train: float
@@ -160,6 +184,7 @@ class SplitFractions:
     validation: float
     test: float | None
     clean: float | None = None
+    given: SplitSource | None = None
 
     def drawn(self) -> Mapping[str, float]:
         """The splits that are drawn, with their shares."""

@@ -82,7 +82,8 @@ def launch(  # noqa: PLR0913, PLR0917 - an option each
     from sweep.spec.code_needed import check_code_is_allowed
 
     changes = [*(overrides or ()), *([f"name={fork}"] if fork else ())]
-    wanted = read(spec, changes, allow_code)
+    on_head = bool(address and not smoke and (is_http(address) or is_client(address)))
+    wanted = read(spec, changes, allow_code, files_elsewhere=on_head)
     check_code_is_allowed(wanted, allow_code)
     if smoke:
         _smoke(wanted, address)

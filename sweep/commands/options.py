@@ -61,17 +61,22 @@ def places(runs_dir: Path, tracking_uri: str | None) -> "Places":
     return Places(runs_dir, tracking_uri, optuna_url())
 
 
-def read(spec: str, overrides: list[str] | None, allow_code: bool = False) -> "SweepSpec":
+def read(
+    spec: str,
+    overrides: list[str] | None,
+    allow_code: bool = False,
+    files_elsewhere: bool = False,
+) -> "SweepSpec":
     """The spec that a user named, with what was changed in it.
 
     ``allow_code``: code of the user's own, looked for in the current directory, may tell what it
-    is.
+    is. ``files_elsewhere``: another machine reads the files that it names.
     """
     from sweep.spec.reader import read_spec
 
     if allow_code:
         _let_everyone_import_from_here()
-    return read_spec(spec, overrides or (), allow_code)
+    return read_spec(spec, overrides or (), allow_code, files_elsewhere)
 
 
 def checked(spec: "SweepSpec") -> "SweepSpec":

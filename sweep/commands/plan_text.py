@@ -28,7 +28,8 @@ def describe(spec: SweepSpec, seen: SweepRecord | None = None) -> list[str]:
         f"{spec.search.sampler.name} with {spec.search.pruner.name} pruning"
         f"{'' if spec.search.per_seed else f', seed {plan.search_seed}'}",
         f"shortlist   {_shortlist(spec, budget)}",
-        f"confirm     {budget.confirm_runs} runs, seeds {seeds[0]} to {seeds[-1]} for each cell",
+        f"confirm     {budget.confirm_runs} runs, seeds {seeds[0]} to {seeds[-1]} for each cell"
+        f"{', a fold of a cross-validation each' if spec.confirm.folds else ''}",
         f"keeps       {_kept(plan)}",
         f"epochs      at most {budget.student_epochs:,} of students, if nothing is pruned; "
         f"{_share(budget.shortlist_runs, budget)} of the runs are the shortlist's, "

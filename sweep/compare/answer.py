@@ -22,6 +22,7 @@ from sweep.compare.notation import (
     varying,
 )
 from sweep.compare.outlook import seed_warning
+from sweep.compare.pairing import paired_over, pairing_text
 from sweep.compare.power import POWER, detectable_difference
 from sweep.compare.questions import Pair, comparison_count, exploratory_count, questions
 from sweep.compare.records import SweepRecord
@@ -46,6 +47,7 @@ def answer(table: pd.DataFrame, record: SweepRecord) -> list[str]:
         return ["Nothing is compared: every method of the sweep is a baseline."]
     verdicts = [_verdict(table, record, pair, conditions) for pair, conditions in asked.items()]
     limits = (
+        pairing_text(record),
         _exploratory(record),
         seed_warning(len(record.confirm_seeds), comparison_count(record)),
         _missing_runs(table, record),
@@ -73,7 +75,7 @@ def _question(record: SweepRecord, asked: Sequence[Pair]) -> str:
         f"{_who_beats_whom(asked)} on {record.dataset}"
         f"{noise}? Differences are method minus {what} in test {record.metric.replace('_', ' ')}"
         f"{difference_unit(record)} ({better_text(record)}), paired over"
-        f" {counted(len(record.confirm_seeds), 'seed')}, with [95 % interval] and Holm-adjusted p."
+        f" {paired_over(record)}, with [95 % interval] and Holm-adjusted p."
         f" {scope_text(record)}"
     )
 

@@ -19,6 +19,7 @@ from sweep.plan.plan import Condition, Plan
 from trainers.entries import Metric
 
 Direction = Literal["maximize", "minimize"]
+Splits = Literal["drawn", "given", "folds"]
 
 TEACHER = "teacher"
 PLAIN = "labels_only"  # the method of students without teachers
@@ -111,6 +112,7 @@ class SweepRecord:
     cells: Mapping[tuple[Condition, str], str] = field(default_factory=dict)
     clean: Mapping[str, str] = field(default_factory=dict)  # cell -> its clean labels, in words
     learns_weights: tuple[str, ...] = ()  # labels of rows that learn from held-out clean labels
+    splits: Splits = "drawn"  # anew for every seed, given, or of a cross-validation
     per_seed: bool = False  # every confirm seed has a search of its own
     # cell -> the rows that it contains, by label, and at which hyperparameters
     contains: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -142,7 +142,8 @@ def shared_settings(spec: SweepSpec) -> dict[str, str]:
         "pruner": _named(search.pruner.name, search.pruner.parameters()),
         "ranges of shared hyperparameters": ", ".join(ranges) or "none is shared",
         "selection": _selection(spec),
-        "confirm seeds": f"{spec.confirm.seeds}, the same for every method",
+        "confirm seeds": f"{spec.confirm.seeds}, the same for every method"
+        + (", a fold of a cross-validation each" if spec.confirm.folds else ""),
     }
 
 

@@ -19,11 +19,12 @@ CLEAN_LABELS = "clean_labels"
 @dataclass(frozen=True)
 class CleanLabels:
     """Clean labels by what they are for; the same may be for both. Counts of examples where they
-    are known before any file is read, else shares of the data set."""
+    are known before any file is read, else shares: of the data set, or what ``of`` says."""
 
     held_out: float
     trained: float
     counted: bool
+    of: str = "the data"
 
     def __str__(self) -> str:
         """ "none", "179 held out", "90 held out, 89 trained on", "179 held out and trained on"."""
@@ -35,7 +36,7 @@ class CleanLabels:
         return ", ".join(f"{self._text(number)} {use}" for number, use in uses if number)
 
     def _text(self, number: float) -> str:
-        return f"{number:.0f}" if self.counted else f"{100 * number:g} % of the data"
+        return f"{number:.0f}" if self.counted else f"{100 * number:g} % of {self.of}"
 
 
 def unequal_note(plan: Plan) -> str:
@@ -53,8 +54,11 @@ def unequal_note(plan: Plan) -> str:
 def clean_labels(cell: Cell) -> CleanLabels:
     """What a cell's students read of the meta split, where no noise falls on it."""
     data, use = cell.spec.data_settings(), cell.use.clean_use
-    share = data.fractions.clean or data.fractions.meta
-    found = counts(data)
+    share, of = data.fractions.clean or data.fractions.meta, "the data"
+    if not share:
+        # How many there are, only the user's own splits tell.
+        share, of = 1.0, "the meta split"
+    found = counts(data) if of == "the data" else None
     # How many of them are an official test part, only the files tell.
     pool = found[0] if found and data.fractions.test is not None else None
     whole = share if pool is None else float(share_of(share, pool))
@@ -66,4 +70,4 @@ def clean_labels(cell: Cell) -> CleanLabels:
     if cell.entry.uses_meta:
         held_out = whole - half if use == "split" else whole
     trained = {"withhold": 0.0, "train": whole, "split": half}[use]
-    return CleanLabels(held_out, trained, pool is not None)
+    return CleanLabels(held_out, trained, pool is not None, of)

@@ -74,9 +74,10 @@ def described(name: str) -> str:
         return f"the file of a teacher's {given_as}, {path},"
     if not _is_data(name):
         return f"the module {name}"
-    _, dataset, options, noise = json.loads(name)
+    _, dataset, options, noise, *splits = json.loads(name)
     given = {**options, **{option: value for option, value in noise.items() if value}}
-    told = ", ".join(f"{option} {value}" for option, value in given.items())
+    named = {f"splits {source}": value for source, value in dict(*splits).items() if value}
+    told = ", ".join(f"{option} {value}" for option, value in {**given, **named}.items())
     return f"the data set {dataset}{f' ({told})' if told else ''}"
 
 

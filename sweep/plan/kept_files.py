@@ -36,7 +36,7 @@ def _student_bytes(cell: Cell) -> int | None:
 def _predictions_bytes(cell: Cell) -> int | None:
     data = cell.spec.data_settings()
     found = counts(data)
-    if found is None or data.fractions.test is None:
+    if found is None or not data.fractions.test:
         return None
     examples, numbers = found
     return round(data.fractions.test * examples) * (KEY_BYTES + NUMBER_BYTES * numbers)

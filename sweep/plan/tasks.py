@@ -121,7 +121,7 @@ def teacher_cohort(jobs: tuple[TeacherJob, ...]) -> CohortTask:
     lanes = tuple(
         LaneTask(
             Lane(teacher_run(job), stream(job.seed, "teacher"), _told(job)),
-            LaneSource(job.seed, job.labels, (job.parent,) if job.parent else ()),
+            LaneSource(job.seed, job.labels, (job.parent,) if job.parent else (), fold=job.fold),
         )
         for job in jobs
     )
@@ -226,6 +226,7 @@ def _student_lane(
             cell.condition.labels,
             plan.teachers_of(cell, seed),
             cell.use.clean_use,
+            cell.spec.fold(seed),
         ),
     )
 

@@ -11,7 +11,7 @@ from sweep.plan.lanes import device_of, most_lanes
 from sweep.spec.spec import SweepSpec
 from sweep.spec.student import Teacher
 from trainers.loading import content_key, entry_of
-from trainers.settings import DataSpec, Labels, ModelSpec, Selection
+from trainers.settings import DataSpec, Fold, Labels, ModelSpec, Selection
 
 # Raised when a change to training makes earlier teachers differ from what would be trained now.
 TEACHER_FORMAT = 2
@@ -33,6 +33,11 @@ class TeacherJob:
     labels: Labels
     seed: int
     parent: str = ""
+
+    @property
+    def fold(self) -> Fold | None:
+        """Which examples it never sees, where that is not the seed's draw alone."""
+        return self.spec.fold(self.seed)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -195,6 +200,8 @@ def _key(
         "parent": parent,
         **({"content": content_read} if content_read else {}),
     }
+    if fold := spec.fold(seed):
+        content = {**content, "fold": asdict(fold)}
     return f"{_hashed(content)}-{generation(parent) + 1 if parent else 1}"
 
 
@@ -217,7 +224,8 @@ def _data_content(data: DataSpec) -> dict[str, Any]:
     }
     options = {name: value for name, value in data.options.items() if name not in changed}
     # No teacher reads the meta split.
-    fractions = {name: share for name, share in asdict(data.fractions).items() if name != "clean"}
+    without = ("clean",) if data.fractions.given else ("clean", "given")
+    fractions = {k: share for k, share in asdict(data.fractions).items() if k not in without}
     return {
         "dataset": data.dataset,
         "fractions": fractions,

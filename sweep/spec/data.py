@@ -2,7 +2,15 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from sweep.errors import unknown
 from sweep.spec.fields import Declared, SafeName, Strict, distinct
@@ -12,7 +20,7 @@ from trainers.fields import FieldError, checked
 from trainers.loading import options_of
 from trainers.own import is_path
 from trainers.registry import TASKS
-from trainers.settings import SplitFractions
+from trainers.settings import SplitFractions, SplitSource
 
 
 def _test_share(value: object) -> float | str:
@@ -26,7 +34,7 @@ class Splits(Strict):
     """Shares of the data set, each in (0, 1), together at most 1.
 
     ``test: official`` takes the test part as published, all of it; the other shares are then those
-    of the rest.
+    of the rest. ``file`` or ``column``, in place of shares: what names the split of every example.
     """
 
     train: Annotated[float, Field(gt=0, lt=1)] = 0.5
@@ -34,16 +42,55 @@ class Splits(Strict):
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.15
     test: Annotated[float | Literal["official"], PlainValidator(_test_share)] = 0.25
 
+    file: Annotated[str, Field(min_length=1)] | None = None
+    column: Annotated[str, Field(min_length=1)] | None = None
+
+    @property
+    def given(self) -> SplitSource | None:
+        """What names the split of every example; None where shares are drawn."""
+        if self.file is None and self.column is None:
+            return None
+        return SplitSource(self.file or "", self.column or "")
+
+    @model_serializer(mode="wrap")
+    def _shares_or_source(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:
+        source = ("file", "column")
+        return {
+            name: value
+            for name, value in write(self).items()
+            if (name in source) == bool(self.given) and (value is not None or name not in source)
+        }
+
     @model_validator(mode="after")
     def _fit(self) -> "Splits":
+        if self.given:
+            return self._only_one_source()
         total = sum(self.settings().drawn().values())
         if total > 1 + 1e-9:
             raise ValueError(f"the shares add up to {total:g}; lower them to at most 1 together")
         return self
 
-    def settings(self, clean: float | None = None) -> SplitFractions:
-        test = None if isinstance(self.test, str) else self.test
-        return SplitFractions(self.train, self.meta, self.validation, test, clean)
+    def _only_one_source(self) -> "Splits":
+        if len(self.model_fields_set) > 1:
+            names = ", ".join(sorted(self.model_fields_set))
+            raise ValueError(
+                f"{names} stand beside each other; give shares, or a file, or a column that names "
+                "the split of every example"
+            )
+        return self
+
+    def settings(self, clean: float | None = None, folds: int | None = None) -> SplitFractions:
+        """``folds``: of a cross-validation, whose test splits are all of a size; the other shares
+        keep their proportion."""
+        if self.given:
+            return SplitFractions(0.0, 0.0, 0.0, 0.0, clean, self.given)
+        if isinstance(self.test, str):
+            return SplitFractions(self.train, self.meta, self.validation, None, clean)
+        if folds is None:
+            return SplitFractions(self.train, self.meta, self.validation, self.test, clean)
+        of_each = (1 - 1 / folds) / (1 - self.test)
+        train, meta, validation = (s * of_each for s in (self.train, self.meta, self.validation))
+        return SplitFractions(train, meta, validation, 1 / folds, clean)
 
 
 NAMES = tuple(dict.fromkeys(name for task in TASKS.values() for name in task.datasets))
@@ -75,13 +122,22 @@ class Data(Declared):
             return {name: value for name, value in data.items() if name != "augment"}
         return data
 
-    def check(self, entry: DatasetEntry) -> None:
-        """FieldError where the data set does not take what it is told; converts it."""
+    def check(self, entry: DatasetEntry, folds: int | None = None) -> None:
+        """FieldError where the data set does not take what it is told; converts it. ``folds``: as
+        `Splits.settings` has it."""
         self.take(checked(options_of(entry), self.given, self.dataset))
-        if self.clean is not None and self.clean > self.splits.meta:
+        if self.splits.column and not entry.split_column:
+            raise FieldError(
+                "splits.column", f"{self.dataset} has no columns; name the splits in a file instead"
+            )
+        if self.splits.given:
+            return
+        meta = self.splits.settings(folds=folds).meta
+        if self.clean is not None and self.clean > meta:
+            beside = f" beside {folds} folds" if folds else ""
             raise FieldError(
                 "clean", f"{self.clean:g} is more than the meta split, data.splits.meta "
-                f"{self.splits.meta:g}; raise that, or lower this"
+                f"{meta:g}{beside}; raise that, or lower this"
             )  # fmt: skip
         if self.splits.test == "official" and not entry.official_test:
             raise FieldError(

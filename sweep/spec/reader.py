@@ -3,7 +3,7 @@
 import copy
 import re
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from sweep.errors import BadInput, unknown
 from sweep.spec.messages import kind, problems
 from sweep.spec.own_code import not_allowed
+from sweep.spec.paths import beside_spec
 from sweep.spec.spec import SweepSpec
 from trainers.own import CodeNotAllowed, without_code
 
@@ -96,10 +97,17 @@ def find_spec(spec: str) -> Path:
     raise BadInput(f"{unknown('preset', spec, presets())}; a YAML file must end in .yaml or exist")
 
 
-def read_spec(spec: str, overrides: Sequence[str] = (), allow_code: bool = False) -> SweepSpec:
+def read_spec(
+    spec: str,
+    overrides: Sequence[str] = (),
+    allow_code: bool = False,
+    files_elsewhere: bool = False,
+) -> SweepSpec:
     """The spec in a file or preset, after ``path=value`` overrides; BadInput if it cannot be.
 
-    ``allow_code``: as `check_spec` has it.
+    Relative paths in the file are relative to it, those of a preset and of overrides to the current
+    directory. ``files_elsewhere``: another machine reads the files that it names, so paths stay as
+    they are. ``allow_code``: as `check_spec` has it.
     """
     path = find_spec(spec)
     try:
@@ -112,6 +120,10 @@ def read_spec(spec: str, overrides: Sequence[str] = (), allow_code: bool = False
         raise BadInput(f"{path}: a spec is a mapping of fields, this is {kind(data)}")
     for override in overrides:
         _apply(data, override)
+    if not files_elsewhere and path.parent != PRESETS:
+        changed = [tuple(override.partition("=")[0].split(".")) for override in overrides]
+        with _code(allow_code):
+            data = beside_spec(data, path.parent, changed)
     source = f"{path}" + (" with --set" if overrides else "")
     checked = check_spec(data, source, allow_code)
     # Not of specs in stores: sweeps of before may have such a name.
@@ -137,7 +149,7 @@ def check_spec(data: object, source: str, allow_code: bool = False) -> SweepSpec
     ``allow_code``: whether code of the user's own may run to tell what it is.
     """
     try:
-        with nullcontext() if allow_code else without_code():
+        with _code(allow_code):
             return SweepSpec.model_validate(data)
     except CodeNotAllowed as error:
         name = data.get("name") if isinstance(data, dict) else None
@@ -145,6 +157,11 @@ def check_spec(data: object, source: str, allow_code: bool = False) -> SweepSpec
     except ValidationError as error:
         lines = [f"{source}: {problem}" for problem in problems(error, data, SweepSpec)]
         raise BadInput("\n".join(lines)) from None
+
+
+def _code(is_allowed: bool) -> AbstractContextManager[None]:
+    """Where code of the user's own is loaded, or not."""
+    return nullcontext() if is_allowed else without_code()
 
 
 def _parse(text: str, source: str) -> object:

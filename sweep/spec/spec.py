@@ -32,7 +32,7 @@ from trainers.entries import DatasetEntry, MethodEntry, Metric, TaskEntry
 from trainers.fields import FieldError, Value, checked
 from trainers.own import OwnCodeError, is_path, usual_label
 from trainers.registry import TASKS
-from trainers.settings import CleanUse, DataSpec, NoiseSpec, Selection
+from trainers.settings import CleanUse, DataSpec, Fold, NoiseSpec, Selection
 
 # Names that methods had in 0.1.0. A row keeps its label, so that no cell changes its name.
 RENAMED: Mapping[str, str] = {"cross_entropy": "labels_only"}
@@ -82,12 +82,28 @@ class MethodUse(Sparing):
 class Confirm(Sparing):
     """How many fresh seeds the best configuration of each cell is trained on.
 
+    ``folds``: in place of seeds that draw their splits, the parts of a cross-validation; each is
+    the test split of one seed, so that there are as many of these.
     ``keep_students``: which of the networks that come out are kept: ``all``, the ``best`` of each
     cell by its validation value, or ``none``; by default all.
     """
 
     seeds: Annotated[int, Field(ge=1, le=10_000)] = 10
+    folds: Annotated[int, Field(ge=2, le=10_000)] | None = None
     keep_students: Literal["best", "all", "none"] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_seed_for_each_fold(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or data.get("folds") is None:
+            return data
+        folds = data["folds"]
+        if data.get("seeds", folds) != folds:
+            raise FieldError(
+                "seeds", f"{data['seeds']!r} stands beside folds {folds!r}, each of which is one "
+                "run; drop the seeds, or the folds"
+            )  # fmt: skip
+        return {**data, "seeds": folds}
 
     @property
     def keeps_students(self) -> bool:
@@ -281,8 +297,16 @@ class SweepSpec(Sparing):
         """The data set, its splits, and the noise."""
         options = noise_options(self.conditions, self.task_entry, self._dataset)
         noise = NoiseSpec(self.conditions.noisy_splits, options)
-        splits, task = self.data.splits.settings(self.data.clean), self.task_entry.name
+        splits = self.data.splits.settings(self.data.clean, self.confirm.folds)
+        task = self.task_entry.name
         return DataSpec(self.data.dataset, splits, self.data.given, noise, task)
+
+    def fold(self, seed: int) -> Fold | None:
+        """Which fold is tested under a seed; None where the seed's own draw says."""
+        number, folds = seed - self.seed - 1, self.confirm.folds
+        if folds is None or not 0 <= number < folds:
+            return None
+        return Fold(number, folds, self.seed)
 
     def models(self) -> list[tuple[str, Model]]:
         """The networks, each with its place."""
@@ -328,9 +352,33 @@ class SweepSpec(Sparing):
 
     def _check_data(self) -> None:
         try:
-            self.data.check(self._dataset)
+            self.data.check(self._dataset, self.confirm.folds)
         except FieldError as error:
             raise FieldError(f"data.{error.field}", str(error)) from None
+        if self.data.splits.given and not self.task_entry.takes_splits:
+            raise FieldError(
+                "data.splits", f"the task {self.task_entry.name} draws splits by shares alone; "
+                "give train, meta, validation and test"
+            )  # fmt: skip
+
+        if self.confirm.folds and (problem := self._unfoldable()):
+            raise FieldError("confirm.folds", problem)
+
+    def _unfoldable(self) -> str | None:
+        """Why the examples cannot be dealt into folds, or None."""
+        if self.data.splits.given:
+            return (
+                f"the splits are those of {self.data.splits.given}, so that nothing is left to "
+                "deal; drop the folds, or give shares as data.splits"
+            )
+        if self.data.splits.test == "official":
+            return (
+                "every example is tested once, and data.splits.test: official keeps the published "
+                "test part for that; drop the folds, or give data.splits.test a share"
+            )
+        if not self.task_entry.takes_splits:
+            return f"the task {self.task_entry.name} draws splits by seeds alone; give seeds"
+        return None
 
     def _check_metrics(self) -> None:
         named = {"objective.metric": self.objective.metric}

@@ -204,6 +204,28 @@ def test_official_test_part_is_told(check: Check, tmp_path: Path) -> None:
     assert found["splits"] == {"train": 60, "meta": 20, "validation": 20, "test": 40}
 
 
+def test_splits_of_ones_own_are_told(check: Check, tmp_path: Path) -> None:
+    names = np.array(["train", "test", "meta", "validation", "none"] * (N // 5))
+    _frame(part=names).to_csv(tmp_path / "a.csv", index=False)
+    data = {"dataset": "csv", "path": "a.csv", "splits": {"column": "part"}}
+    code, out, _ = check(data)
+    assert code == 0
+    assert "split by the column part, under every seed" in out
+    assert re.search(r"splits +40 train, 40 meta, 40 validation, 40 test", out)
+    _, out, _ = check(data, "--format", "json")
+    assert json.loads(out)[0]["splits_given_by"] == "the column part"
+
+
+def test_a_file_of_splits_that_does_not_fit_ends_with_2(check: Check, tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text("split\ntrain\n")
+    code, out, err = check({"dataset": "digits", "splits": {"file": "s.csv"}})
+    assert (code, out) == (2, "")
+    assert "s.csv: names the split of 1 example, and the data set has 1797" in err
+    code, _, err = check({"dataset": "digits", "splits": {"file": "t.csv"}})
+    assert code == 2
+    assert "there is no file t.csv; put it there or correct data.splits.file" in err
+
+
 def test_every_way_of_splitting_is_looked_at(check: Check, tmp_path: Path) -> None:
     vary = {"part": {"field": "data.splits.train", "values": [0.3, 0.5]}}
     _, out, _ = check(_table(_frame(), tmp_path), "--format", "json", **{"conditions.vary": vary})

@@ -50,4 +50,5 @@ CLASSIFICATION = TaskEntry(
     export="parameters and buffers by name, without the dimension of lanes",
     usable=usable,
     inspect=inspect,
+    takes_splits=True,
 )

@@ -3,7 +3,7 @@
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,15 +31,19 @@ def missing_file(path: str, **options: object) -> str | None:
 
 def read_labels(path: str) -> NDArray[np.int64]:
     """Labels (N,) of an .npy file, or of an .npz file that holds one array."""
-    file = Path(path).expanduser()
-    loaded = read_array(file, "labels")
-    if loaded.ndim != 1 or loaded.dtype.kind not in "iu":
+    labels = read_vector(Path(path).expanduser(), "labels", "iu")
+    return labels.astype(np.int64)
+
+
+def read_vector(file: Path, what: str, kinds: Literal["iu", "U"]) -> Array:
+    """One array (N,) of whole numbers or of texts, alone in a file; ``what`` it holds."""
+    loaded = read_array(file, what)
+    if loaded.ndim != 1 or loaded.dtype.kind not in kinds:
         raise DataError(
-            f"{file}: holds {loaded.dtype} of the shape {loaded.shape}; labels are one row of "
-            "whole numbers"
+            f"{file}: holds {loaded.dtype} of the shape {loaded.shape}; {what} are one row of "
+            f"{'texts' if kinds == 'U' else 'whole numbers'}"
         )
-    labels: NDArray[np.int64] = loaded.astype(np.int64)
-    return labels
+    return loaded
 
 
 def read_array(file: Path, what: str) -> Array:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from trainers.data.standard import Standard
 
 if TYPE_CHECKING:
+    from trainers.data.given_splits import GivenSplits
     from trainers.settings import DataSpec
 
 
@@ -36,11 +37,13 @@ class Dataset(ABC):
     """N examples; what an example is, is its task's matter.
 
     ``official_test``: how many examples, the last ones, form the test part as published; 0 where
-    there is none. ``info``: what is to be told of them. Its fields, or attributes, are what
+    there is none. ``given_splits``: the rows of each split where the user names them.
+    ``info``: what is to be told of them. Its fields, or attributes, are what
     `trainers.data.fingerprint` looks at, ``info`` aside.
     """
 
     official_test: int
+    given_splits: "GivenSplits | None" = None
     info: DatasetInfo = NOTHING_TOLD
 
     @abstractmethod
@@ -65,6 +68,10 @@ class Dataset(ABC):
     def problem(self, spec: "DataSpec") -> str | None:
         """Why no student could be trained on this as ``spec`` says, or None."""
         return None
+
+    def with_splits(self, rows: "GivenSplits") -> "Dataset":
+        """The same with splits of the user's own; of tasks that take them (`TaskEntry`)."""
+        raise NotImplementedError
 
     def with_noise_options(self, spec: "DataSpec") -> "Dataset":
         """With whatever the options of the noise name, such as labels of a file.

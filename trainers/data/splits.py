@@ -3,11 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.settings import CleanUse, SplitFractions
+from trainers.data.given_splits import GivenSplits
+from trainers.settings import CleanUse, Fold, SplitFractions
 
 Rows = NDArray[np.int64]
 # The purpose of the random stream, of a seed, that splits are drawn from.
 STREAM = "split"
+# That of the seed that deals the folds of a cross-validation.
+FOLDS = "folds"
 
 
 def split_rows(
@@ -15,24 +18,55 @@ def split_rows(
     fractions: SplitFractions,
     rng: np.random.Generator,
     official_test: int = 0,
+    given: GivenSplits | None = None,
+    tested: Rows | None = None,
 ) -> dict[str, Rows]:
     """Row numbers of each split; sizes depend on ``len(labels)`` alone, never on the draw.
 
     ``official_test``: how many rows, the last ones, are the official test part. Where it is not the
-    test split by itself, it is dealt out with all others.
+    test split by itself, it is dealt out with all others. ``given``: the user's own, which are
+    the same for every draw. ``tested``: the test split, where it is not of this draw.
     """
+    if (given is None) != (fractions.given is None):
+        raise ValueError(f"splits given by {fractions.given}, and there are {given}")
+    if given is not None:
+        return _first_clean(dict(given), fractions, len(labels))
     drawn = len(labels) - (official_test if fractions.test is None else 0)
-    dealt = deal(labels[:drawn], rng)
+    if tested is None:
+        dealt = deal(labels[:drawn], rng)
+    else:
+        others = np.setdiff1d(np.arange(drawn), tested)
+        dealt = others[deal(labels[others], rng)]
     rows, start = {}, 0
     for name, fraction in fractions.drawn().items():
+        if name == "test" and tested is not None:
+            rows[name] = tested
+            continue
         stop = start + share_of(fraction, drawn)
         rows[name] = dealt[start:stop]
         start = stop
-    if fractions.clean is not None:
-        rows["meta"] = rows["meta"][: share_of(fractions.clean, drawn)]
     if fractions.test is None:
         rows["test"] = np.arange(drawn, len(labels), dtype=np.int64)
+    return _first_clean(rows, fractions, drawn)
+
+
+def _first_clean(
+    rows: dict[str, Rows], fractions: SplitFractions, examples: int
+) -> dict[str, Rows]:
+    """No more of the meta split than is asked for, as a share of so many examples."""
+    if fractions.clean is not None:
+        rows["meta"] = rows["meta"][: share_of(fractions.clean, examples)]
     return rows
+
+
+def rows_of_fold(labels: NDArray[np.int64], fold: Fold, rng: np.random.Generator) -> Rows:
+    """The test split of a fold; ``rng`` is the same for all of them.
+
+    They are of one size, as lanes side by side have to be: of N examples fewer than ``folds`` are
+    in none.
+    """
+    size = len(labels) // fold.folds
+    return deal(labels, rng)[fold.number * size : (fold.number + 1) * size]
 
 
 def share_of(fraction: float, examples: int) -> int:

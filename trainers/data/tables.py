@@ -103,6 +103,15 @@ def check_label(file: Path, names: Sequence[str], label: str) -> None:
         )
 
 
+def check_split_column(file: Path, names: Sequence[str], label: str, split: str) -> None:
+    """DataError where no column can say which split a row is in."""
+    if split == label:
+        raise DataError(f"data.splits.column: {split!r} is the column of labels; name another")
+    if split not in names:
+        named = listed([name for name in names if name])
+        raise DataError(f"data.splits.column: {file} has no column {split!r} but {named}")
+
+
 def features(file: Path, table: "pa.Table", label: str, drop: Sequence[str] = ()) -> Features:
     """Every column but the label and those of ``drop``, a number each; DataError, naming columns,
     where they are none."""

@@ -15,6 +15,7 @@ from sweep.compare.records import (
     TEACHER,
     WHOLE,
     HeardTeacher,
+    Splits,
     SweepRecord,
     of_plan,
     trial_columns,
@@ -69,11 +70,19 @@ def to_record(plan: Plan, runs: Iterable[StoredRun]) -> SweepRecord:
             for use in spec.methods
             if condition.varied
         },
+        splits=_splits(plan),
         per_seed=spec.search.per_seed,
         teachers=heard_teachers(plan, reached),
         declared=None if spec.questions is None else plan.declared,
         notices=tuple(found.notices(spec.name)),
     )
+
+
+def _splits(plan: Plan) -> Splits:
+    """What the splits of confirm seeds have in common."""
+    if plan.spec.confirm.folds:
+        return "folds"
+    return "given" if any(cell.spec.data.splits.given for cell in plan.cells) else "drawn"
 
 
 def _on_axes(plan: Plan, cell: str | None) -> dict[str, str | float | None]:

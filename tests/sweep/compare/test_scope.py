@@ -55,3 +55,25 @@ def test_sweeps_side_by_side_keep_both(make_record: Make) -> None:
         for record in (make_record(), make_record(per_seed=True, name="b"))
     ]
     assert side_by_side(wides).scope == f"{SHARED} or {OWN}"
+
+
+def test_splits_that_were_given_are_told_where_people_look(make_record: Make) -> None:
+    drawn, given = make_record(), make_record(splits="given")
+    said = answer(comparison_table(given, 0), given)
+    assert any("intervals and p say nothing of other splits of the data" in line for line in said)
+    assert not any("other splits" in line for line in answer(comparison_table(drawn, 0), drawn))
+
+
+def test_folds_come_with_a_warning_of_their_own(make_record: Make) -> None:
+    folds = make_record(splits="folds")
+    said = answer(comparison_table(folds, 0), folds)
+    count = len(folds.confirm_seeds)
+    assert f"paired over {count} folds, with" in said[0]
+    told = [line for line in said if line.startswith("Warning: ") and "training sets" in line]
+    assert len(told) == 1
+    assert all(
+        words in told[0]
+        for words in ("sign-flip test", "interval", "Nadeau & Bengio 2003", "Bengio & Grandvalet")
+    )
+    seeds = make_record()
+    assert f"paired over {count} seeds, with" in answer(comparison_table(seeds, 0), seeds)[0]

@@ -11,6 +11,7 @@ from trainers.data import dataset
 from trainers.data.arrays import read_labels
 from trainers.data.dataset import NOTHING_TOLD, DatasetInfo
 from trainers.data.errors import DataError, counted, listed
+from trainers.data.given_splits import GivenSplits
 from trainers.data.standard import Standard
 from trainers.settings import DataSpec
 
@@ -29,6 +30,7 @@ class Dataset(dataset.Dataset):
     official_test: int = 0
     file_labels: NDArray[np.int64] | None = None
     info: DatasetInfo = NOTHING_TOLD
+    given_splits: GivenSplits | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -102,7 +104,9 @@ class Dataset(dataset.Dataset):
         )
 
     def _untaught(self, spec: DataSpec) -> str | None:
-        """Why nothing could learn what the official test part asks, or None."""
+        """Why nothing could learn what the official test part, or a split of one's own, asks."""
+        if self.given_splits is not None:
+            return self._never_trained_on(spec)
         if spec.fractions.test is not None:
             return None
         taught = np.unique(self.labels[: len(self) - self.official_test])
@@ -115,6 +119,18 @@ class Dataset(dataset.Dataset):
             "learn it; drop these, or give data.splits.test a share, which pools both parts"
         )
 
+    def _never_trained_on(self, spec: DataSpec) -> str | None:
+        assert self.given_splits is not None
+        taught = self.labels[self.given_splits["train"]]
+        unknown = np.setdiff1d(np.arange(self.classes), taught)
+        if not len(unknown):
+            return None
+        names = listed([self.class_name(c) for c in unknown])
+        return (
+            f"class {names} has no example in the training split of {spec.fractions.given}, so "
+            "that no student can learn it; name some of its examples train, or drop the class"
+        )
+
     def _unlike_images(self, spec: DataSpec) -> str | None:
         """Why training images cannot be changed as is asked for, or None."""
         if spec.options.get("augment", "none") == "none" or self.inputs.ndim == 4:
@@ -123,6 +139,9 @@ class Dataset(dataset.Dataset):
             f"its inputs are of the shape {self.shape}; data.augment needs images (channels, "
             "height, width)"
         )
+
+    def with_splits(self, rows: GivenSplits) -> "Dataset":
+        return replace(self, given_splits=rows)
 
     def with_noise_options(self, spec: DataSpec) -> "Dataset":
         file = spec.noise.options.get("noise_file")

@@ -31,7 +31,7 @@ from trainers.classes.terms import (
 from trainers.classification.data.augment import crop_and_flip
 from trainers.classification.data.dataset import Dataset
 from trainers.data.noise import ClassMap, Examples, corrupt_labels
-from trainers.data.splits import STREAM, split_rows, use_clean
+from trainers.data.splits import FOLDS, STREAM, rows_of_fold, split_rows, use_clean
 from trainers.evaluation import frozen_output
 from trainers.lanes.network import LaneNetwork, Output
 from trainers.lanes.seeds import numpy_generator, torch_generator
@@ -290,7 +290,7 @@ def _draw_all(
 ) -> list[_Drawn]:
     """Of every lane; lanes that differ in their teachers alone share one draw."""
     drawn: dict[tuple[object, ...], _Drawn] = {}
-    keys = [(source.seed, source.labels, source.clean) for source in sources]
+    keys = [(source.seed, source.labels, source.clean, source.fold) for source in sources]
     for key, source in zip(keys, sources, strict=True):
         if key not in drawn:
             drawn[key] = _draw(dataset, fractions, source, treatment)
@@ -300,7 +300,7 @@ def _draw_all(
 def _draw(
     dataset: Dataset, fractions: SplitFractions, source: LaneSource, treatment: Treatment
 ) -> _Drawn:
-    """Splits by the seed alone, then noise.
+    """Splits by the seed alone, or as the user has them, then noise.
 
     The noise falls on the same examples with the same labels whether or not the meta split is
     trained on: its rows and labels come after those of the training split. ValueError where it is
@@ -311,7 +311,12 @@ def _draw(
             f"clean: {source.clean}: noise falls on the meta split, so it is not clean"
         )
     rng = numpy_generator(source.seed, STREAM)
-    rows = split_rows(dataset.labels, fractions, rng, dataset.official_test)
+    tests, given_splits = dataset.official_test, dataset.given_splits
+    tested = None
+    if source.fold is not None:
+        deal = numpy_generator(source.fold.seed, FOLDS)
+        tested = rows_of_fold(dataset.labels, source.fold, deal)
+    rows = split_rows(dataset.labels, fractions, rng, tests, given_splits, tested)
     noisy = {s: _corrupted(dataset, rows[s], s, source, treatment) for s in treatment.noisy_splits}
     certain = use_clean(rows, source.clean, numpy_generator(source.seed, "clean half"))
     labels = {s: dataset.labels[rows[s]] for s in SPLITS}

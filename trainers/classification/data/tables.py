@@ -15,47 +15,57 @@ from trainers.classification.data.dataset import Dataset
 from trainers.classification.data.labels import Classes, numbered
 from trainers.data.dataset import DatasetInfo
 from trainers.data.delimited import TAB, Dialect, read_delimited
+from trainers.data.given_splits import named
 from trainers.data.json_lines import read_json_lines
-from trainers.data.tables import Table, features, read_parquet
+from trainers.data.tables import Table, check_split_column, features, read_parquet
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def parquet(path: str, label: str, drop: Sequence[str] = ()) -> Dataset:
+def parquet(path: str, label: str, drop: Sequence[str] = (), split: str = "") -> Dataset:
     """A Parquet file; indices of pandas are no features."""
     file = Path(path).expanduser()
-    return _dataset(file, read_parquet(file, label), label, drop)
+    return _dataset(file, read_parquet(file, label), label, drop, split)
 
 
 def csv(
-    path: str, label: str, delimiter: str, decimal: str, encoding: str, drop: Sequence[str] = ()
+    path: str, label: str, drop: Sequence[str] = (), split: str = "", **dialect: str
 ) -> Dataset:
-    """Delimited text with a line of names."""
+    """Delimited text with a line of names, written in a `Dialect`."""
     file = Path(path).expanduser()
-    table = read_delimited(file, label, Dialect(delimiter, decimal, encoding))
-    return _dataset(file, table, label, drop)
+    table = read_delimited(file, label, Dialect(**dialect))
+    return _dataset(file, table, label, drop, split)
 
 
-def tsv(path: str, label: str, decimal: str, encoding: str, drop: Sequence[str] = ()) -> Dataset:
+def tsv(
+    path: str, label: str, drop: Sequence[str] = (), split: str = "", **dialect: str
+) -> Dataset:
     """Text delimited by tabs with a line of names."""
-    return csv(path, label, TAB, decimal, encoding, drop)
+    return csv(path, label, drop, split, delimiter=TAB, **dialect)
 
 
-def jsonl(path: str, label: str, drop: Sequence[str] = ()) -> Dataset:
+def jsonl(path: str, label: str, drop: Sequence[str] = (), split: str = "") -> Dataset:
     """An object a line."""
     file = Path(path).expanduser()
-    return _dataset(file, read_json_lines(file, label), label, drop)
+    return _dataset(file, read_json_lines(file, label), label, drop, split)
 
 
-def _dataset(file: Path, table: Table, label: str, drop: Sequence[str]) -> Dataset:
+def _dataset(file: Path, table: Table, label: str, drop: Sequence[str], split: str = "") -> Dataset:
+    """``split``: the column that names the split of every row; empty for none."""
+    if split:
+        check_split_column(file, table.columns.column_names, label, split)
+        drop = [*drop, split]
     columns = features(file, table.columns, label, drop)
     given = table.columns[label]
     classes = numbered(file, np.asarray(given.to_pylist()))
     remarks = [*table.remarks, *columns.remarks, *classes.remarks]
     remarks += _in_another_order(file, given, classes)
     info = DatasetInfo(tuple(remarks), classes.names, columns.names)
-    return Dataset(columns.inputs, classes.labels, len(classes.names), info=info)
+    dataset = Dataset(columns.inputs, classes.labels, len(classes.names), info=info)
+    if not split:
+        return dataset
+    return dataset.with_splits(named(table.columns[split].to_pylist(), f"{file}: column {split!r}"))
 
 
 def _in_another_order(file: Path, given: "pa.ChunkedArray", classes: Classes) -> list[str]:
