@@ -30,6 +30,7 @@ COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("compare", results.compare),
     ("export", results.export),
     ("students", students.students),
+    ("predict", students.predict),
     ("ui", results.ui),
     ("du", disk.du),
     ("gc", disk.gc),
