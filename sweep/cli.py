@@ -9,7 +9,16 @@ from typing import Any, NoReturn
 
 import typer
 
-from sweep.commands import catalogue, disk, launching, monitoring, results, students, training
+from sweep.commands import (
+    catalogue,
+    disk,
+    first_steps,
+    launching,
+    monitoring,
+    results,
+    students,
+    training,
+)
 from sweep.commands.launching import INTERRUPTED
 from sweep.errors import BadInput, SweepFailed
 from sweep.garbage_collection import collect_seldom
@@ -18,6 +27,7 @@ from trainers.registry import LEFT_OUT, PROBLEMS
 
 # In the order of the help.
 COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
+    ("new", first_steps.new),
     ("launch", launching.launch),
     ("plan", launching.plan),
     ("check", launching.check),
