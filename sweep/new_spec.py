@@ -20,7 +20,6 @@ from sweep.own_data import TASK, OwnData, look_at
 from sweep.plan.plan import Plan
 from sweep.run import load_data
 from sweep.spec.reader import check_spec
-from trainers.data.errors import counted
 
 if TYPE_CHECKING:
     from trainers.classification.data.dataset import Dataset
@@ -77,7 +76,7 @@ def _refuse_too_few(data: Path, one: Checked) -> None:
         for split in SPLITS:
             if not row[split]:
                 raise BadInput(
-                    f"--data {data}: class {row['name']} has {counted(row['examples'], 'example')}, of "
+                    f"--data {data}: class {row['name']} has {row['examples']} examples alone, of "
                     f"which the {split} split gets none; give more of it, or drop it"
                 )
 
