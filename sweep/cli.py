@@ -10,7 +10,16 @@ from typing import Any, NoReturn
 
 import typer
 
-from sweep.commands import catalogue, disk, launching, monitoring, results, students, training
+from sweep.commands import (
+    catalogue,
+    disk,
+    first_steps,
+    launching,
+    monitoring,
+    results,
+    students,
+    training,
+)
 from sweep.commands.launching import INTERRUPTED
 from sweep.errors import BadInput, SweepFailed
 from sweep.garbage_collection import collect_seldom
@@ -19,6 +28,7 @@ from trainers.registry import LEFT_OUT, PROBLEMS
 
 # In the order of the help.
 COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
+    ("new", first_steps.new),
     ("launch", launching.launch),
     ("plan", launching.plan),
     ("check", launching.check),
@@ -31,6 +41,7 @@ COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("compare", results.compare),
     ("export", results.export),
     ("students", students.students),
+    ("predict", students.predict),
     ("ui", results.ui),
     ("du", disk.du),
     ("gc", disk.gc),

@@ -1,6 +1,5 @@
 """Tables of finished or running sweeps, from the tracking store to a file."""
 
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,12 +10,12 @@ from sweep.adapters.mlflow.run_files import FetchedPredictions
 from sweep.adapters.mlflow.store import MlflowStore
 from sweep.compare.conditions import parse_where
 from sweep.compare.export import TABLES, Source, write_long, write_wide
-from sweep.compare.formats import BINARY, WRITERS
 from sweep.compare.paper import Spread
 from sweep.compare.predictions import predictions_columns
 from sweep.compare.records import SweepRecord
 from sweep.errors import BadInput, unknown
 from sweep.run import Places, joined_record, open_store
+from sweep.table_files import check_target, written
 
 
 @dataclass(frozen=True)
@@ -40,9 +39,8 @@ class Excerpt:
         """BadInput where it cannot be written to `out` (standard output if None)."""
         if not self.sweeps:
             raise BadInput("names no sweep; give one, or several with --sweep A --sweep B")
-        for option, value, known in (("table", self.table, TABLES), ("format", self.form, WRITERS)):
-            if value not in known:
-                raise BadInput(f"--{option}: {unknown(option, value, known)}")
+        if self.table not in TABLES:
+            raise BadInput(f"--table: {unknown('table', self.table, TABLES)}")
         if self.together and self.table != "comparison":
             raise BadInput(
                 f"{' '.join(self.sweeps)}: several sweeps are one table of comparison alone; for "
@@ -52,11 +50,7 @@ class Excerpt:
             raise BadInput(f"--metric: {self.table} has every metric; drop it or take comparison")
         if self.wide and self.table != "comparison":
             raise BadInput(f"--wide: {self.table} has no wide form; drop it or take comparison")
-        if out is not None and not out.parent.is_dir():
-            raise BadInput(f"--out {out}: there is no directory {out.parent}; make it first")
-        if out is None and self.form in BINARY and sys.stdout.isatty():
-            raise BadInput(f"--format {self.form}: is no text for a terminal; name a file with "
-                           f"--out {self.table}.{self.form}, or pipe it on")  # fmt: skip
+        check_target(self.form, out, self.table)
 
 
 def export(excerpt: Excerpt, places: Places, out: Path | None, tell: Callable[[str], None]) -> int:
@@ -75,19 +69,7 @@ def export(excerpt: Excerpt, places: Places, out: Path | None, tell: Callable[[s
                 return write_wide(sources, excerpt.form, excerpt.spread, stream, where)
             return write_long(sources, excerpt.table, excerpt.form, stream, where)
 
-        return write(sys.stdout.buffer) if out is None else _replace(out, write)
-
-
-def _replace(out: Path, write: Callable[[BinaryIO], int]) -> int:
-    """Have a file written, and put in its place once it is whole; what ``write`` returns."""
-    part = out.with_name(f".{out.name}.part")
-    try:
-        with part.open("wb") as stream:
-            rows = write(stream)
-        part.replace(out)
-    finally:
-        part.unlink(missing_ok=True)
-    return rows
+        return written(write, out)
 
 
 def _sources(

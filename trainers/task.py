@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from trainers.data.dataset import Dataset
+from trainers.data.errors import DataError
+from trainers.data.raw_inputs import RawInputs, read_arrays
 from trainers.lanes.network import LaneNetwork, Output
 from trainers.lanes.state import State
 from trainers.lanes.values import LaneValues
@@ -326,6 +328,18 @@ class Task(ABC):
 
         ValueError where it cannot be made of these.
         """
+
+    def raw_inputs(
+        self, path: Path, facts: Mapping[str, Any], options: Mapping[str, str]
+    ) -> RawInputs:
+        """The raw inputs at ``path``, for the student of these facts; here arrays.
+
+        ``options``: how the file is written, by the names that ``data`` of a spec has. DataError
+        where it does not fit.
+        """
+        for name in options:
+            raise DataError(f"data.{name}: is no option of arrays; leave it out")
+        return read_arrays(path, facts["shape"])
 
 
 def _with_graph(compute: Callable[[], Tensor]) -> Tensor:

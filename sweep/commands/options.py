@@ -75,7 +75,7 @@ def read(
     from sweep.spec.reader import read_spec
 
     if allow_code:
-        _let_everyone_import_from_here()
+        let_everyone_import_from_here()
     return read_spec(spec, overrides or (), allow_code, files_elsewhere)
 
 
@@ -89,7 +89,7 @@ def checked(spec: "SweepSpec") -> "SweepSpec":
     return spec
 
 
-def _let_everyone_import_from_here() -> None:
+def let_everyone_import_from_here() -> None:
     """Have this process, and those that it starts, find modules in the current directory."""
     here, before = os.getcwd(), os.environ.get("PYTHONPATH")
     sys.path.insert(0, here)

@@ -11,6 +11,7 @@ from sweep.commands.options import (
     RunsOption,
     SweepArgument,
     TrackingOption,
+    let_everyone_import_from_here,
     places,
 )
 from sweep.errors import BadInput, unknown
@@ -88,3 +89,67 @@ def students(  # noqa: PLR0913, PLR0917 - an option each
 
     for place in Students(sweep, store, kept, tell, allow_code).write(runs, out, form):
         typer.echo(place)
+
+
+def predict(  # noqa: PLR0913, PLR0917 - an option each
+    student: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A directory that almkd students wrote.")
+    ],
+    data: Annotated[
+        list[Path],
+        typer.Option(
+            "--data",
+            metavar="FILE",
+            help="A table (.csv, .tsv, .jsonl, .parquet), arrays (.npy, .npz), a picture or a "
+            "folder of pictures; may be repeated.",
+        ),
+    ],
+    more: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FILE...]", help="More of them, as --data *.png gives."),
+    ] = None,
+    form: Annotated[
+        str, typer.Option("--format", help="csv, parquet, json, markdown, latex or html.")
+    ] = "csv",
+    out: Annotated[Path | None, typer.Option(help="A file; by default standard output.")] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="data.NAME=VALUE",
+            help="How a text is written: data.delimiter, data.decimal, data.encoding; "
+            "data.dataset for the kind of a table; may be repeated.",
+        ),
+    ] = None,
+    allow_code: CodeOption = False,
+) -> None:
+    """Write what a trained student says of raw inputs: a prediction for each of them.
+
+    Columns of a table are found by their names, and those that the student was not trained on, such
+    as labels, are ignored. Pictures are resized to the student's size. Needs no sweep.
+
+    Example: almkd predict students/symmetric-0.4-noisy/alm_kd/seed-7 --data new.csv
+    """
+    from sweep.predicting import Prediction
+    from sweep.predicting import predict as run
+
+    if allow_code:
+        let_everyone_import_from_here()
+    files = (*data, *(more or ()))
+    wanted = Prediction(student, files, form, dict(map(_option, overrides or ())), allow_code)
+
+    def tell(line: str) -> None:
+        typer.echo(line, err=True)
+
+    rows = run(wanted, out, tell)
+    if out is not None:
+        typer.echo(f"wrote {rows} rows to {out}", err=True)
+
+
+def _option(override: str) -> tuple[str, str]:
+    """An option's name and value."""
+    path, equals, value = override.partition("=")
+    place, _, name = path.partition(".")
+    if not equals or place != "data" or not name:
+        raise BadInput(f"--set {override}: write it as data.NAME=VALUE, e.g. --set data.decimal=,")
+    return name, value

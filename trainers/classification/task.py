@@ -9,9 +9,11 @@ import torch
 from trainers.classification.data.dataset import Dataset
 from trainers.classification.data.lanes import LOGITS, LaneData, Treatment
 from trainers.classification.data.logits import read_logits
+from trainers.classification.data.raw_inputs import read_raw_inputs
 from trainers.classification.networks.build import build_model
 from trainers.classification.student import Classifier, facts_of
 from trainers.data.dataset import Dataset as AnyDataset
+from trainers.data.raw_inputs import RawInputs
 from trainers.evaluation import evaluation_mode, evaluation_rows, joined
 from trainers.lanes.batches import batch_sizes
 from trainers.lanes.network import LaneNetwork
@@ -63,3 +65,8 @@ class Classification(Task):
         classes = len(facts["class_names"])
         network = build_model(model, tuple(facts["shape"]), classes, [torch.Generator()])
         return Classifier(network.single(), facts)
+
+    def raw_inputs(
+        self, path: Path, facts: Mapping[str, Any], options: Mapping[str, str]
+    ) -> RawInputs:
+        return read_raw_inputs(path, facts, options)

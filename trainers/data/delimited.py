@@ -48,8 +48,11 @@ class _Header(NamedTuple):
     names: list[str]
 
 
-def read_delimited(file: Path, label: str, dialect: Dialect) -> Table:
-    """The columns of a text; labels are whole numbers if all of them are, else texts."""
+def read_delimited(file: Path, label: str | None, dialect: Dialect) -> Table:
+    """The columns of a text; labels are whole numbers if all of them are, else texts.
+
+    ``label``: the column of labels, or None where none is needed.
+    """
     text = read_text(file, dialect.encoding)
     header = _header(file, text, label, dialect)
     table, skipped = _parsed(file, text, header, label, dialect)
@@ -63,7 +66,9 @@ def read_delimited(file: Path, label: str, dialect: Dialect) -> Table:
     table = table.rename_columns(header.names)
     remarks = _lines_in_fields(file, text, len(table))
     nameless = [name for name in header.names if not name]
-    found = without_index(file, _with_labels(file, table, label), label, nameless)
+    if label is not None:
+        table = _with_labels(file, table, label)
+    found = without_index(file, table, label, nameless)
     return Table(found.columns, (*remarks, *found.remarks))
 
 
@@ -101,7 +106,7 @@ def read_text(file: Path, encoding: str = "utf-8") -> str:
     return text
 
 
-def _header(file: Path, text: str, label: str, dialect: Dialect) -> _Header:
+def _header(file: Path, text: str, label: str | None, dialect: Dialect) -> _Header:
     """The first line; DataError where it is no line of names, or of another dialect."""
     line = next(line for line in text.splitlines() if line.strip())
     written = next(csv.reader(io.StringIO(line), delimiter=dialect.delimiter))
@@ -116,14 +121,15 @@ def _header(file: Path, text: str, label: str, dialect: Dialect) -> _Header:
             f"{_option(others[0], dialect.delimiter)}"
         )
     numbers = [name for name in names if NUMBER.fullmatch(name.replace(dialect.decimal, "."))]
-    if label not in names and numbers:
+    if label is not None and label not in names and numbers:
         raise DataError(
             f"{file}: its first line, {line[:80]!r}, holds numbers and no column {label!r}; put a "
             "line with the names of the columns before it, or name the column of labels as "
             "data.label"
         )
     _refuse_quotes(file, f"the names of columns {listed(names)}", names)
-    check_label(file, names, label)
+    if label is not None:
+        check_label(file, names, label)
     for place, name in enumerate(names):
         # The first one without a name is an index that pandas or R wrote.
         if not name and place:
@@ -146,7 +152,7 @@ def _option(delimiter: str, told: str) -> str:
 
 
 def _parsed(
-    file: Path, text: str, header: _Header, label: str, dialect: Dialect
+    file: Path, text: str, header: _Header, label: str | None, dialect: Dialect
 ) -> "tuple[pa.Table, list[Any]]":
     """The table, and the rows of another length than the first line's, which it lacks."""
     import pyarrow as pa

@@ -10,8 +10,11 @@ from trainers.data.tables import Table, check_label, without_index
 LARGEST = 2**31 - 1
 
 
-def read_json_lines(file: Path, label: str) -> Table:
-    """The columns in the order in which their names first come; what an object lacks is empty."""
+def read_json_lines(file: Path, label: str | None = None) -> Table:
+    """The columns in the order in which their names first come; what an object lacks is empty.
+
+    ``label``: the column of labels, where there have to be any.
+    """
     import pyarrow as pa
     from pyarrow import json as arrow
 
@@ -31,5 +34,6 @@ def read_json_lines(file: Path, label: str) -> Table:
             f"{file}: cannot be read as JSON Lines: {error} (the first row is 0); every line has "
             "to be an object with the same keys, and under each the same kind of value"
         ) from None
-    check_label(file, table.column_names, label)
+    if label is not None:
+        check_label(file, table.column_names, label)
     return without_index(file, table, label)

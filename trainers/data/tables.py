@@ -55,7 +55,7 @@ class Features(NamedTuple):
     remarks: tuple[str, ...]
 
 
-def read_parquet(file: Path, label: str) -> Table:
+def read_parquet(file: Path, label: str | None = None) -> Table:
     """A Parquet file without the columns that its metadata, or their names, call an index."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -74,7 +74,9 @@ def read_parquet(file: Path, label: str) -> Table:
     return without_index(file, table, label, _index_columns(table))
 
 
-def without_index(file: Path, table: "pa.Table", label: str, index: Sequence[str] = ()) -> Table:
+def without_index(
+    file: Path, table: "pa.Table", label: str | None, index: Sequence[str] = ()
+) -> Table:
     """A table without the columns ``index`` and those that are named as one; DataError where two
     columns have one name."""
     names = table.column_names
@@ -116,8 +118,17 @@ def features(file: Path, table: "pa.Table", label: str, drop: Sequence[str] = ()
     """Every column but the label and those of ``drop``, a number each; DataError, naming columns,
     where they are none."""
     names = _feature_names(file, table, label, drop)
+    _check_kinds(file, table, names, may_drop=True)
+    _check_filled(file, table, label)
+    return columns(file, table, names)
+
+
+def columns(file: Path, table: "pa.Table", names: Sequence[str]) -> Features:
+    """The columns ``names``, a number each; DataError, naming columns, where they are none."""
+    if not len(table):
+        raise DataError(f"{file}: has no row; write one for each example")
     _check_kinds(file, table, names)
-    for name in (*names, label):
+    for name in names:
         _check_filled(file, table, name)
     inputs = np.empty((len(table), len(names)), np.float32)
     remarks = []
@@ -166,22 +177,23 @@ def _feature_names(file: Path, table: "pa.Table", label: str, drop: Sequence[str
     names = [name for name in table.column_names if name != label and name not in drop]
     if not names:
         raise DataError(f"{file}: has no column beside {label!r}; it needs one of numbers")
-    if not len(table):
-        raise DataError(f"{file}: has no row; write one for each example")
     return names
 
 
-def _check_kinds(file: Path, table: "pa.Table", names: Sequence[str]) -> None:
+def _check_kinds(
+    file: Path, table: "pa.Table", names: Sequence[str], may_drop: bool = False
+) -> None:
     """DataError naming the columns that hold no numbers, with a remedy for the first."""
     wrong = [name for name in names if not _is_numeric(table.schema.field(name).type)]
     if not wrong:
         return
     name = wrong[0]
     more = listed([repr(other) for other in wrong[1:]])
+    dropped = f", or leave it out with data.drop: [{', '.join(wrong)}]" if may_drop else ""
     also = f" (nor {'does' if len(wrong) == 2 else 'do'} {more})" if len(wrong) > 1 else ""
     raise DataError(
         f"{file}: column {name!r} holds no numbers but {_held(table[name])}{also}; "
-        f"{_remedy(table[name])}, or leave it out with data.drop: [{', '.join(wrong)}]"
+        f"{_remedy(table[name])}{dropped}"
     )
 
 

@@ -120,7 +120,7 @@ def _is_parted(root: Path) -> bool:
     return _folders(root) == sorted(PARTS)
 
 
-def _is_hidden(path: Path) -> bool:
+def is_hidden(path: Path) -> bool:
     """Whether a system left it there."""
     return path.name.startswith(".") or path.name == MACOS or path.name.lower() in LEFTOVERS
 
@@ -128,7 +128,7 @@ def _is_hidden(path: Path) -> bool:
 def _folders(root: Path) -> list[str]:
     if not root.is_dir():
         return []
-    return sorted(p.name for p in root.iterdir() if p.is_dir() and not _is_hidden(p))
+    return sorted(p.name for p in root.iterdir() if p.is_dir() and not is_hidden(p))
 
 
 def _images(folder: Path) -> list[Path]:
@@ -136,7 +136,7 @@ def _images(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.iterdir()
-        if path.suffix.lower() in SUFFIXES and not path.is_dir() and not _is_hidden(path)
+        if path.suffix.lower() in SUFFIXES and not path.is_dir() and not is_hidden(path)
     )
 
 
@@ -171,7 +171,7 @@ def _found(root: Path, names: Sequence[str], must_have: bool) -> _Found:
 
 def _empty_class(folder: Path) -> str:
     """Why a class has no image: what its folder holds instead, and what would be read."""
-    inside = [path for path in folder.iterdir() if not _is_hidden(path)]
+    inside = [path for path in folder.iterdir() if not is_hidden(path)]
     folders = sorted(path.name for path in inside if path.is_dir())
     suffixes = sorted({path.suffix.lower() or path.name for path in inside if not path.is_dir()})
     held = [f"files of {listed(suffixes)}"] if suffixes else []
@@ -188,7 +188,7 @@ def _told(root: Path, skipped: Sequence[Path]) -> list[str]:
     """A sentence on what was skipped, by kind."""
     counts: Counter[str] = Counter()
     for path in skipped:
-        if _is_hidden(path):
+        if is_hidden(path):
             counts["hidden"] += 1
         elif path.is_dir():
             inner = sum(1 for inner in path.rglob("*") if not inner.is_dir())

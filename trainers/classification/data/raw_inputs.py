@@ -1,0 +1,158 @@
+"""Raw inputs of a trained classifier: rows of a table, arrays, or pictures.
+
+S: side of a picture in pixels. What is read here has the numbers that the loaders of data sets
+read; standardising them is a part of the student.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainers.classification.data.datasets import DATASETS
+from trainers.classification.data.image_folder import is_hidden
+from trainers.classification.data.pictures import SUFFIXES, read_all
+from trainers.data.delimited import TAB, Dialect, read_delimited
+from trainers.data.errors import DataError, counted, listed
+from trainers.data.json_lines import read_json_lines
+from trainers.data.raw_inputs import ARRAYS, RawInputs, of_array, read_arrays
+from trainers.data.tables import Table, columns, read_parquet
+from trainers.fields import FieldError, checked, resolved
+
+# The kind of a table, by the end of its file's name.
+TABLES = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".parquet": "parquet",
+}
+# The option that names the kind where the file's name does not.
+KIND = "dataset"
+# How texts are written; the other options of tables are of what is trained on.
+OF_TEXT = ("delimiter", "decimal", "encoding")
+# Of red, green and blue in a grey level, ITU-R BT.601.
+LUMA = (0.299, 0.587, 0.114)
+# What pixels are divided by.
+WHITE = 255
+
+
+def read_raw_inputs(
+    path: Path, facts: Mapping[str, Any], options: Mapping[str, str] | None = None
+) -> RawInputs:
+    """What stands at ``path``, for a classifier of these facts (`student.facts_of`).
+
+    ``options``: how a text is written, as the data set of its kind takes it, and ``dataset``, the
+    kind itself. DataError where it cannot be read, or does not fit.
+    """
+    given = dict(options or {})
+    suffix = path.suffix.lower()
+    kind = given.pop(KIND, None) or TABLES.get(suffix)
+    if path.is_dir() or (suffix in SUFFIXES and path.is_file()):
+        return _pictures(path, facts)
+    if not path.is_file():
+        raise DataError(f"there is no {path}; correct the name")
+    if kind is None and suffix in ARRAYS:
+        return read_arrays(path, facts["shape"])
+    if kind is None or kind not in TABLES.values():
+        known = sorted([*TABLES, *ARRAYS, *SUFFIXES])
+        raise DataError(
+            f"{path}: is none of {', '.join(known)}; of a table give data.dataset, one of "
+            f"{', '.join(TABLES.values())}"
+        )
+    return _rows(path, _table(path, kind, given), facts["columns"])
+
+
+def _table(file: Path, kind: str, given: Mapping[str, str]) -> Table:
+    taken = [field for field in DATASETS[kind].fields if field.name in OF_TEXT]
+    try:
+        options = resolved(taken, checked(taken, given, kind))
+    except FieldError as error:
+        raise DataError(f"data.{error.field}: {error}") from None
+    if kind == "parquet":
+        return read_parquet(file)
+    if kind == "jsonl":
+        return read_json_lines(file)
+    return read_delimited(file, None, Dialect(**{"delimiter": TAB, **options}))
+
+
+def _rows(file: Path, table: Table, names: Sequence[str] | None) -> RawInputs:
+    """The columns that the student was trained on, found by their names."""
+    if names is None:
+        raise DataError(
+            f"{file}: is a table, and the student was trained on inputs whose columns have no "
+            "names; save them as an .npy file, in the order that training had"
+        )
+    there = table.columns.column_names
+    if lacking := [name for name in names if name not in there]:
+        raise DataError(
+            f"{file}: lacks {'the column' if len(lacking) == 1 else 'the columns'} "
+            f"{listed(lacking)}, on which the student was trained; it has "
+            f"{listed([name for name in there if name])}"
+        )
+    others = [name for name in there if name not in names]
+    ignored = [f"{file}: {listed(others)} ignored: the student has no such input"]
+    found = columns(file, table.columns, names)
+    return of_array(found.inputs, (*table.remarks, *(ignored if others else ()), *found.remarks))
+
+
+def _pictures(path: Path, facts: Mapping[str, Any]) -> RawInputs:
+    """A picture, or those of a folder and of folders in it, as squares of the student's size."""
+    shape, standard = tuple(facts["shape"]), facts["preprocessing"]
+    if standard is None or standard["scale"] != WHITE:
+        reach = "as they were in an array" if standard is None else f"up to {standard['scale']:g}"
+        raise DataError(
+            f"{path}: the student takes numbers {reach}, no pixels up to {WHITE}; save the inputs "
+            "as an .npy file in which they are written like that"
+        )
+    if len(shape) != 3 or shape[0] not in (1, 3) or shape[1] != shape[2]:
+        raise DataError(
+            f"{path}: the student takes inputs of the shape {shape}, which no square picture has; "
+            "save them as an .npy file"
+        )
+    files, remarks = _found(path)
+
+    def batch(start: int, stop: int) -> tuple[NDArray[Any], Sequence[str]]:
+        pixels, odd = read_all(files[start:stop], shape[1])
+        where = f"{files[start]}" if stop - start == 1 else f"{files[start]} to {files[stop - 1]}"
+        return _in_channels(pixels, shape[0]), [f"{where}: {remark}" for remark in odd]
+
+    root = path if path.is_dir() else path.parent
+    names = [file.relative_to(root).as_posix() for file in files]
+    return RawInputs(len(files), batch, names, remarks)
+
+
+def _found(path: Path) -> tuple[list[Path], tuple[str, ...]]:
+    """The pictures in the order of their names, and a sentence on what was skipped."""
+    if not path.is_dir():
+        return [path], ()
+    try:
+        inside = sorted(path.rglob("*"))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}; allow it") from None
+    seen = [p for p in inside if not any(map(is_hidden, (p, *_between(p, path))))]
+    files = [p for p in seen if not p.is_dir()]
+    pictures = [p for p in files if p.suffix.lower() in SUFFIXES]
+    if not pictures:
+        read = ", ".join(sorted(SUFFIXES))
+        raise DataError(f"{path}: holds no picture; put some there, read is {read}")
+    kinds = Counter(p.suffix.lower() or p.name for p in files if p.suffix.lower() not in SUFFIXES)
+    if not kinds:
+        return pictures, ()
+    told = listed([f"{count} of {kind}" for kind, count in kinds.items()])
+    return pictures, (f"{path}: skipped {counted(kinds.total(), 'file')}: {told}",)
+
+
+def _between(inner: Path, root: Path) -> list[Path]:
+    """The folders from ``root``, which is left out, to ``inner``."""
+    return [root / parent for parent in inner.relative_to(root).parents if parent.name]
+
+
+def _in_channels(pixels: NDArray[Any], channels: int) -> NDArray[Any]:
+    """Colours (n, 3, S, S), or the grey level of each pixel (n, 1, S, S)."""
+    if channels == 3:
+        return pixels
+    grey = np.tensordot(pixels.astype(np.float64), LUMA, axes=(1, 0))[:, None]
+    return grey.astype(np.float32) if pixels.dtype.kind == "f" else np.rint(grey).astype(np.uint8)
