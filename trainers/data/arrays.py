@@ -21,14 +21,6 @@ def read_npz(file: Path) -> dict[str, Array]:
     return loaded
 
 
-def read_array(file: Path) -> Array:
-    """The array of an .npy file."""
-    loaded = _load(file)
-    if isinstance(loaded, dict):
-        raise DataError(f"{file}: is an .npz file by another name; rename it to .npz")
-    return loaded
-
-
 def missing_file(path: str, **options: object) -> str | None:
     """What has to be there, or None if it is."""
     file = Path(path).expanduser()

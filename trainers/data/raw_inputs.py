@@ -71,7 +71,7 @@ def read_arrays(file: Path, shape: Sequence[int]) -> RawInputs:
 
 def _array(file: Path) -> tuple[NDArray[Any], list[str]]:
     if file.suffix.lower() != ".npz":
-        return read_array(file), []
+        return read_array(file, "inputs"), []
     arrays = read_npz(file)
     if INPUTS not in arrays:
         raise DataError(
