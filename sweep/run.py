@@ -24,6 +24,7 @@ from sweep.garbage_collection import frozen
 from sweep.lock import locked
 from sweep.plan.content import fingerprints
 from sweep.plan.plan import Cell, Plan
+from sweep.plan.search_end import how_to_go_on
 from sweep.spec.code_needed import rows_of_own
 from sweep.spec.spec import SweepSpec
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from sweep.compare.joining import Joined
     from sweep.compare.records import SweepRecord
     from sweep.referee.referee import Progress
+    from sweep.referee.time_limit import Deadline
     from sweep.referee.time_spent import Work
     from trainers.data.dataset import Dataset
 
@@ -113,24 +115,37 @@ class Comparison:
         return len(list(self.directory.iterdir())) - 2
 
 
+@dataclass(frozen=True)
+class _Session:
+    """Where a launch trains, and until when it searches; on this machine and without end, if
+    nothing is given."""
+
+    address: str | None = None
+    deadline: "Deadline | None" = None
+
+
 def launch(
     spec: SweepSpec,
     places: Places,
     console: "Console",
     address: str | None = None,
     profile: bool = False,
+    stop_after: float | None = None,
 ) -> Comparison:
     """Run or resume a sweep and compare; every stage that is done already is left alone.
 
-    ``profile``: say and write down where the time went.
+    ``profile``: say and write down where the time went. ``stop_after``: seconds from now after
+    which searches end as by `search.timeout`; confirm and comparison follow.
 
     Raises KeyboardInterrupt, with true states written, when interrupted; BadInput where the name
     was launched with another spec.
     """
     from sweep.compare.figures.saver import FigureSaver
     from sweep.compare.outlook import notes
+    from sweep.referee.time_limit import Deadline
 
     began = time.time()
+    deadline = Deadline(stop_after, time.monotonic() + stop_after) if stop_after else None
     _check_rules_and_places(spec, places, address)
     plan = Plan(spec)
     known = places.tracking_uri or (places.has_store and places.sweep(spec.name).exists())
@@ -155,7 +170,7 @@ def launch(
                 seen = seen_so_far(spec.name, opening.result()) if known else None
                 for line in notes(plan, seen):
                     console.print(line, highlight=False)
-                work = _train(plan, places, opening, aside, console, address)
+                work = _train(plan, places, opening, aside, console, _Session(address, deadline))
             trained = time.time()
             shown = compare(spec.name, places, opening.result(), saver)
     if profile and work:
@@ -334,7 +349,7 @@ def _train(
     opening: "Future[MlflowStore]",
     aside: Executor,
     console: "Console",
-    address: str | None,
+    session: _Session,
 ) -> "Work":
     """The stages on Ray, which starts while store and data do; the parent run ends truthfully."""
     from sweep.adapters.ray.session import ray_session
@@ -343,12 +358,12 @@ def _train(
     spec = plan.spec
     loading = aside.submit(_read, plan)
     console.print(f"{spec.name}: starting Ray and opening the store", soft_wrap=True)
-    with ray_session(address, spec, aside):
+    with ray_session(session.address, spec, aside):
         (datasets, plan), store = loading.result(), opening.result()
         for remark in remarks(datasets):
             console.print(remark, soft_wrap=True, highlight=False, markup=False)
         try:
-            progress, work = _attempts(plan, places, store, datasets, console)
+            progress, work = _attempts(plan, places, store, datasets, console, session.deadline)
         except KeyboardInterrupt:
             store.close_sweep(spec.name, "interrupted")
             raise
@@ -361,6 +376,8 @@ def _train(
                 store.close_sweep(spec.name, "interrupted")
             raise
     console.print(summary(progress), soft_wrap=True)
+    if end := progress.search_end:
+        console.print(f"{spec.name}: {end} {how_to_go_on(end)}", soft_wrap=True, highlight=False)
     if not progress.done["confirm"]:
         store.close_sweep(spec.name, "failed")
         raise SweepFailed(
@@ -419,6 +436,7 @@ def _attempts(
     store: "MlflowStore",
     datasets: "Mapping[str, Dataset]",
     console: "Console",
+    deadline: "Deadline | None",
 ) -> "tuple[Progress, Work]":
     """Train everything; where the referee's process dies, go on from the stores with a new one."""
     from sweep.adapters.ray.referee_actor import Stores
@@ -438,7 +456,7 @@ def _attempts(
         )
         try:
             return train_everything(
-                plan.spec, stores, datasets, watcher(console), say, _load_comparison
+                plan.spec, stores, datasets, watcher(console), say, _load_comparison, deadline
             )
         except RefereeLost as error:
             losses += 1

@@ -65,6 +65,14 @@ def launch(  # noqa: PLR0913, PLR0917 - an option each
     profile: Annotated[
         bool, typer.Option("--profile", help="Say at the end where the time went.")
     ] = False,
+    stop_after: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="End the searches after e.g. 2h or 30m of this launch, all with as many trials; "
+            "confirm and the comparison follow.",
+        ),
+    ] = None,
     smoke: Annotated[
         bool,
         typer.Option(
@@ -83,21 +91,22 @@ def launch(  # noqa: PLR0913, PLR0917 - an option each
     changes = [*(overrides or ()), *([f"name={fork}"] if fork else ())]
     wanted = read(spec, changes, allow_code)
     check_code_is_allowed(wanted, allow_code)
+    seconds = _seconds_in(stop_after)
     if smoke:
         _smoke(wanted, address)
         return
     if address and is_http(address):
         _refuse_places_of_here(context)
-        _submit(wanted, address, wait, profile)
+        _submit(wanted, address, wait, _options(profile, stop_after))
         return
     if address and is_client(address):
         _refuse_places_of_here(context)
-        sys.exit(_attend(wanted, address, profile))
+        sys.exit(_attend(wanted, address, _options(profile, stop_after)))
     if is_in_a_job():
         _move_to(runs_dir)
     signal.signal(signal.SIGTERM, _raise_interrupt)
     console = new_console()
-    shown = run(wanted, places(runs_dir, tracking_uri), console, address, profile)
+    shown = run(wanted, places(runs_dir, tracking_uri), console, address, profile, seconds)
     show(console, shown, runs_dir)
 
 
@@ -188,11 +197,27 @@ def _smoke(spec: "SweepSpec", address: str | None) -> None:
     typer.echo(f"{spec.name}: all {cells} cells run; nothing was kept")
 
 
-def _submit(spec: "SweepSpec", address: str, wait: bool, profile: bool) -> None:
+def _seconds_in(stop_after: str | None) -> float | None:
+    """What --stop-after allows; BadInput where that is no time."""
+    from sweep.spec.durations import seconds_in
+
+    try:
+        return seconds_in(stop_after) if stop_after is not None else None
+    except ValueError as error:
+        raise BadInput(f"--stop-after: {error}") from None
+
+
+def _options(profile: bool, stop_after: str | None) -> list[str]:
+    """What a launch elsewhere is told beside the spec."""
+    stop = ["--stop-after", stop_after] if stop_after is not None else []
+    return [*(["--profile"] if profile else []), *stop]
+
+
+def _submit(spec: "SweepSpec", address: str, wait: bool, options: list[str]) -> None:
     """Hand a sweep to a cluster, as a job of its own; SystemExit with its code if waited for."""
     checked(spec)
     jobs = jobs_of(address)
-    job = jobs.submit(spec, profile)
+    job = jobs.submit(spec, options)
     typer.echo(f"{spec.name}: submitted to {address} as job {job}")
     if wait:
         sys.exit(_follow(jobs, job))
@@ -212,14 +237,14 @@ def _follow(jobs: "Jobs", job: str) -> int:
         return INTERRUPTED
 
 
-def _attend(spec: "SweepSpec", address: str, profile: bool) -> int:
+def _attend(spec: "SweepSpec", address: str, options: list[str]) -> int:
     """Run a sweep through Ray Client, and print what it prints; its exit code."""
     with needs_cluster_packages(address):
         from sweep.adapters.ray.client import attend
 
     checked(spec)
     signal.signal(signal.SIGTERM, _raise_interrupt)
-    return attend(address, spec, profile, _print_as_it_came)
+    return attend(address, spec, options, _print_as_it_came)
 
 
 def _print_as_it_came(printed: tuple[bytes, bytes]) -> None:

@@ -59,6 +59,7 @@ def join(specs: Sequence[SweepSpec], records: Sequence[SweepRecord]) -> Joined:
         others=tuple(m for m in records[0].others if all(m in r.others for r in records)),
         cells=cells,
         declared=None if specs[0].questions is None else declared,
+        search_ends={name: end for r in records for name, end in r.search_ends.items()},
         absent=frozenset(cells.values()) - there,
     )
     return Joined(spec, record)

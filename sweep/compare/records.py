@@ -16,6 +16,7 @@ from search_spaces.domains import Domain
 from sweep.plan.clean_labels import clean_labels
 from sweep.plan.limits import contained_in_words
 from sweep.plan.plan import Condition, Plan
+from sweep.plan.search_end import SearchEnd
 from trainers.entries import Metric
 
 Direction = Literal["maximize", "minimize"]
@@ -100,6 +101,8 @@ class SweepRecord:
     # Comparisons that are tested, as the names of two cells; None: of every row that is no baseline
     # with every baseline in every condition.
     declared: frozenset[tuple[str, str]] | None = None
+    # sweep -> where a limit of time ended its searches
+    search_ends: Mapping[str, SearchEnd] = field(default_factory=dict)
     # Cells that none of the sweeps has of which this record was joined.
     absent: frozenset[str] = frozenset()
 

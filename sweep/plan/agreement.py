@@ -82,7 +82,7 @@ def _shared(spec: SweepSpec) -> dict[str, Any]:
         **whole,
         "task": spec.task_entry.name,
         "conditions": {k: v for k, v in kinds.items() if k not in (*LISTS, "vary")},
-        "search": {k: v for k, v in search.items() if k != "own"},
+        "search": {k: v for k, v in search.items() if k not in ("own", "timeout")},
         "objective": {"metric": spec.objective.metric, "selection": spec.selection().epoch},
         "compare": {
             "metric": spec.tested_metric.name,

@@ -21,8 +21,10 @@ MAY_ADD = (
 # Where a range may be added; for a cell that is there it would be another space.
 RANGES = ("search.own.", "search.shared.")
 QUESTIONS = "compare.questions"
+# Another one has searches go on that the one before ended.
+TIMEOUT = "search.timeout"
 # Says nothing about what is trained.
-MAY_CHANGE = ("description", "resources.", "confirm.keep_students", QUESTIONS)
+MAY_CHANGE = ("description", "resources.", "confirm.keep_students", TIMEOUT, QUESTIONS)
 ELSE = "Undo that, or give the new one its own name with --fork NAME"
 
 

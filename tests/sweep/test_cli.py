@@ -292,3 +292,11 @@ def test_a_list_that_is_piped_has_a_line_for_each_with_its_source(
 @pytest.mark.parametrize("preset", presets())
 def test_every_preset_is_found_by_name(run: Run, preset: str) -> None:
     assert run("check", preset) == (0, [f"{preset}: nothing wrong"], [])
+
+
+@pytest.mark.parametrize("words", ["2 hours", "0", "-5m", ""])
+def test_a_time_to_stop_after_that_is_none_is_refused(run: Run, words: str) -> None:
+    code, out, (line,) = run("launch", "digits", f"--stop-after={words}")
+    assert (code, out) == (2, [])
+    assert line.startswith(f"almkd: --stop-after: {words!r} is no ")
+    assert not Path("runs").exists()

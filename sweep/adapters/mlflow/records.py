@@ -14,14 +14,20 @@ from sweep.compare.records import WHOLE, SweepRecord, of_plan, trial_columns
 from sweep.plan.choice import Candidate, best_first, best_mean
 from sweep.plan.clean_labels import CLEAN_LABELS, clean_labels
 from sweep.plan.plan import CellSearch, Plan
+from sweep.plan.search_end import SearchEnd
 from sweep.plan.tasks import NO_TRIAL
 from sweep.referee.states import ENDED
 from sweep.spec.axes import Axis
 from trainers.entries import Metric
 
 
-def to_record(plan: Plan, runs: Iterable[StoredRun]) -> SweepRecord:
-    """A sweep as planned and as its child runs say it went; runs are read once, one by one."""
+def to_record(
+    plan: Plan, runs: Iterable[StoredRun], search_end: SearchEnd | None = None
+) -> SweepRecord:
+    """A sweep as planned and as its child runs say it went; runs are read once, one by one.
+
+    ``search_end``: where a limit of time ended its searches.
+    """
     spec, objective, tested = plan.spec, plan.spec.objective_metric, plan.spec.tested_metric
     metrics = spec.task_entry.metrics
     rows, logged = [], set[str]()
@@ -59,6 +65,7 @@ def to_record(plan: Plan, runs: Iterable[StoredRun]) -> SweepRecord:
         },
         per_seed=spec.search.per_seed,
         declared=None if spec.questions is None else plan.declared,
+        search_ends={spec.name: search_end} if search_end else {},
     )
 
 

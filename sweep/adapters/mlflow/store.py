@@ -31,7 +31,7 @@ from sweep.adapters.mlflow.artifacts import Artifacts
 from sweep.adapters.mlflow.content import Content, as_begun, kept_by, taken_up
 from sweep.adapters.mlflow.database import silence
 from sweep.adapters.mlflow.histories import MlflowHistories
-from sweep.adapters.mlflow.known import EPOCHS, STATUS, KnownRun, SweepRuns
+from sweep.adapters.mlflow.known import EPOCHS, SEARCH_END, STATUS, KnownRun, SweepRuns
 from sweep.adapters.mlflow.records import to_record
 from sweep.adapters.mlflow.runs import StoredRun, children
 from sweep.compare.origin import Origin
@@ -40,6 +40,7 @@ from sweep.errors import BadInput, SweepFailed, unknown
 from sweep.plan.change import asks_otherwise, grows, refuse_change
 from sweep.plan.content import named_by
 from sweep.plan.plan import Plan, spec_hash
+from sweep.plan.search_end import SearchEnd, from_text
 from sweep.referee.states import State
 from sweep.spec.code_needed import rows_of_own
 from sweep.spec.reader import check_spec
@@ -112,13 +113,17 @@ class MlflowStore:
             self._client.set_tag(parent.info.run_id, name, value)
         if before != spec:
             self._log_spec(parent.info.run_id, plan)
+        end = _search_end(parent)
+        if end and _goes_on(end, parent, spec):
+            self._client.delete_tag(parent.info.run_id, SEARCH_END)
+            end = None
         self._client.update_run(parent.info.run_id, status="RUNNING")
         self._client.set_tag(parent.info.run_id, "state", "running")
         runs = list(children(self.uri, experiment_id, parent.info.run_id))
         if before is not None and asks_otherwise(before, spec):
             self._note_questions(parent.info.run_id, runs)
         known = {run.tags["key"]: _known(run, spec.objective.metric) for run in runs}
-        return SweepRuns(self.uri, experiment_id, parent.info.run_id, known, content.in_keys)
+        return SweepRuns(self.uri, experiment_id, parent.info.run_id, known, content.in_keys, end)
 
     def is_complete(self, plan: Plan) -> bool:
         """Whether this very sweep has run to its end; BadInput if the name was another spec."""
@@ -130,7 +135,10 @@ class MlflowStore:
         if before is None:
             return False
         refuse_change(before, plan.spec)
-        return parent.data.tags.get("state") == "complete" and not grows(before, plan.spec)
+        end = _search_end(parent)
+        if grows(before, plan.spec) or (end and _goes_on(end, parent, plan.spec)):
+            return False
+        return parent.data.tags.get("state") == "complete"
 
     def ask_otherwise(self, plan: Plan) -> bool:
         """Have a sweep declare what ``plan`` asks; whether that is anything new."""
@@ -201,7 +209,8 @@ class MlflowStore:
         parent = self._find(name)
         plan = Plan(self.spec(name))
         runs = children(self.uri, parent.info.experiment_id, parent.info.run_id)
-        return to_record(plan, runs)
+        end = _search_end(parent)
+        return to_record(plan, runs, end if end and end.holds_for(plan.spec) else None)
 
     def content(self, plan: Plan) -> Content:
         """What a sweep keeps of the content it reads; BadInput where ``plan`` read other content
@@ -416,6 +425,22 @@ def environment() -> dict[str, Any]:
         "machine": platform.machine(),
         **{name: version(name) for name in LIBRARIES},
     }
+
+
+def _search_end(parent: Run) -> SearchEnd | None:
+    """Where a limit of time ended a sweep's searches."""
+    text = parent.data.tags.get(SEARCH_END)
+    return from_text(text) if text else None
+
+
+def _goes_on(end: SearchEnd, parent: Run, spec: SweepSpec) -> bool:
+    """Whether a launch takes searches up again that were ended.
+
+    So it does where the spec sets another limit, and after one that an option set, once what
+    follows the searches is done.
+    """
+    over = parent.data.tags.get("state") == "complete"
+    return not end.holds_for(spec) or (end.is_of_option and over)
 
 
 def _dashboard(uri: str) -> str:

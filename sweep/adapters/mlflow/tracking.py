@@ -7,12 +7,13 @@ from pathlib import Path
 
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from sweep.adapters.mlflow.known import EPOCHS, STATUS, SweepRuns
+from sweep.adapters.mlflow.known import EPOCHS, SEARCH_END, STATUS, SweepRuns
 from sweep.adapters.mlflow.run_files import write_run_files
 from sweep.adapters.mlflow.spool import Record, Spool
 from sweep.adapters.mlflow.writer import Writer
 from sweep.plan.plan import Plan, spec_hash
 from sweep.plan.run_settings import run_settings
+from sweep.plan.search_end import SearchEnd, from_text
 from sweep.plan.student_description import describe_student
 from sweep.plan.tasks import CohortTask, LaneOutcome, LaneTask
 from sweep.referee.states import ENDED, State
@@ -41,12 +42,16 @@ class MlflowTracker:
             for key, run in runs.children.items()
             if run.state in ENDED
         }
+        self.search_end = runs.search_end
         best = f"best_validation_{plan.spec.objective.metric}"
         for record in kept.left_over:
             self._writer.take(record)
+            if record["do"] == "note":
+                end = from_text(record["tags"][SEARCH_END])
+                self.search_end = end if end.holds_for(plan.spec) else None
             if record["do"] == "close" and record["tags"]["state"] in ENDED:
-                end = EndedRun(record["tags"]["state"], record["row"].get(best))
-                self._ended[record["key"]] = end
+                over = EndedRun(record["tags"]["state"], record["row"].get(best))
+                self._ended[record["key"]] = over
         for key, run in runs.children.items():
             if run.state == "running" and key not in self._ended:
                 # Left by a process that was killed; running again once it is handed out.
@@ -66,6 +71,10 @@ class MlflowTracker:
             if lane.key not in self._ended:
                 self._writer.keep([self._opening(task, lane)])
                 self.close(lane.key, "complete", {}, reason="at hand, trained before")
+
+    def end_searches(self, end: SearchEnd) -> None:
+        """Searches that end before their trials are over."""
+        self._writer.keep([{"do": "note", "tags": {SEARCH_END: end.as_text()}}])
 
     def log(self, epoch: int, rows: Mapping[str, Metrics]) -> None:
         """Metrics of an epoch, by key; those that an earlier try of a run wrote are left out."""
