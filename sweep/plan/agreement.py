@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from sweep.errors import BadInput
-from sweep.plan.change import differences
+from sweep.plan.leaves import differences
 from sweep.spec.axes import overlap
 from sweep.spec.reader import check_spec
 from sweep.spec.spec import SweepSpec

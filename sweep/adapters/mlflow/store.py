@@ -55,6 +55,8 @@ TRAINING = {"mlflow.experimentKind": "custom_model_development"}
 SPEC_FILE = "spec.yaml"
 # A tag of the parent run: the day on which other questions were declared about results.
 QUESTIONS_CHANGED = "questions_changed"
+# The same: when comparisons were added to results, and how many there were before.
+EXTENDED, COMPARISONS_BEFORE = "extended", "comparisons_before"
 CONFIRMED = ("confirm", "complete")  # stage and state of a run that is a result
 # The rows of the user's own code, by path: with them the spec is read without running that code.
 OWN_ROWS_FILE = "own_rows.json"
@@ -122,6 +124,8 @@ class MlflowStore:
         runs = list(children(self.uri, experiment_id, parent.info.run_id))
         if before is not None and asks_otherwise(before, spec):
             self._note_questions(parent.info.run_id, runs)
+        if before is not None:
+            self._note_extension(parent.info.run_id, Plan(before), plan, runs)
         known = {run.tags["key"]: _known(run, spec.objective.metric) for run in runs}
         return SweepRuns(self.uri, experiment_id, parent.info.run_id, known, content.in_keys, end)
 
@@ -155,10 +159,17 @@ class MlflowStore:
 
     def _note_questions(self, run_id: str, runs: Iterable[StoredRun]) -> None:
         """Keep that other questions were declared, where results were there to be seen by then."""
-        confirmed = (r for r in runs if (r.tags["stage"], r.tags["state"]) == CONFIRMED)
-        if any(confirmed):
-            today = pd.Timestamp.now("UTC").strftime("%Y-%m-%d")
-            self._client.set_tag(run_id, QUESTIONS_CHANGED, today)
+        if _has_results(runs):
+            self._client.set_tag(run_id, QUESTIONS_CHANGED, _today())
+
+    def _note_extension(
+        self, run_id: str, before: Plan, now: Plan, runs: Iterable[StoredRun]
+    ) -> None:
+        """Keep that rows or conditions, and with them comparisons, were added to results."""
+        added = len(now.cells) > len(before.cells) and now.declared > before.declared
+        if added and _has_results(runs):
+            self._client.set_tag(run_id, COMPARISONS_BEFORE, str(before.comparisons))
+            self._client.set_tag(run_id, EXTENDED, _today())
 
     def close_sweep(self, name: str, state: State) -> None:
         """Set the parent run's end and true status."""
@@ -288,6 +299,8 @@ class MlflowStore:
             parent_id=run_id,
             is_served=self.uri.startswith("http"),
             questions_changed=parent.data.tags.get(QUESTIONS_CHANGED, ""),
+            extended=parent.data.tags.get(EXTENDED, ""),
+            comparisons_before=int(parent.data.tags.get(COMPARISONS_BEFORE, 0)),
         )
 
     @contextmanager
@@ -425,6 +438,14 @@ def environment() -> dict[str, Any]:
         "machine": platform.machine(),
         **{name: version(name) for name in LIBRARIES},
     }
+
+
+def _has_results(runs: Iterable[StoredRun]) -> bool:
+    return any((run.tags["stage"], run.tags["state"]) == CONFIRMED for run in runs)
+
+
+def _today() -> str:
+    return pd.Timestamp.now("UTC").strftime("%Y-%m-%d")
 
 
 def _search_end(parent: Run) -> SearchEnd | None:
