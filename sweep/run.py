@@ -118,24 +118,27 @@ class Comparison:
 @dataclass(frozen=True)
 class _Session:
     """Where a launch trains, and until when it searches; on this machine and without end, if
-    nothing is given."""
+    nothing is given. ``source``: the sweep that a new one takes runs over from."""
 
     address: str | None = None
     deadline: "Deadline | None" = None
+    source: str | None = None
 
 
-def launch(
+def launch(  # noqa: PLR0913, PLR0917 - what, where, and how
     spec: SweepSpec,
     places: Places,
     console: "Console",
     address: str | None = None,
     profile: bool = False,
     stop_after: float | None = None,
+    source: str | None = None,
 ) -> Comparison:
     """Run or resume a sweep and compare; every stage that is done already is left alone.
 
     ``profile``: say and write down where the time went. ``stop_after``: seconds from now after
-    which searches end as by `search.timeout`; confirm and comparison follow.
+    which searches end as by `search.timeout`; confirm and comparison follow. ``source``: the sweep
+    of which this one, if it is new, is a fork.
 
     Raises KeyboardInterrupt, with true states written, when interrupted; BadInput where the name
     was launched with another spec.
@@ -170,7 +173,9 @@ def launch(
                 seen = seen_so_far(spec.name, opening.result()) if known else None
                 for line in notes(plan, seen):
                     console.print(line, highlight=False)
-                work = _train(plan, places, opening, aside, console, _Session(address, deadline))
+                work = _train(
+                    plan, places, opening, aside, console, _Session(address, deadline, source)
+                )
             trained = time.time()
             shown = compare(spec.name, places, opening.result(), saver)
     if profile and work:
@@ -363,6 +368,8 @@ def _train(
         for remark in remarks(datasets):
             console.print(remark, soft_wrap=True, highlight=False, markup=False)
         try:
+            if session.source:
+                _fork(plan, session.source, places, store, console)
             progress, work = _attempts(plan, places, store, datasets, console, session.deadline)
         except KeyboardInterrupt:
             store.close_sweep(spec.name, "interrupted")
@@ -389,6 +396,24 @@ def _train(
     log_best_students(spec.name, store)
     store.close_sweep(spec.name, "complete")
     return work
+
+
+def _fork(
+    plan: Plan, source: str, places: Places, store: "MlflowStore", console: "Console"
+) -> None:
+    """Take runs over from the sweep ``source``, if the one of ``plan`` is not there yet."""
+    from sweep.fork import take_over
+
+    if store.has(plan.spec.name):
+        return
+    store.open_sweep(plan)
+    studies = (
+        (places.optuna_url, places.optuna_url)
+        if places.optuna_url
+        else (str(places.journal(source)), str(places.journal(plan.spec.name)))
+    )
+    count = take_over(plan, source, store, studies)
+    console.print(f"{plan.spec.name}: {count} runs taken over from {source}", soft_wrap=True)
 
 
 def _read(plan: Plan) -> "tuple[Mapping[str, Dataset], Plan]":

@@ -59,7 +59,18 @@ def launch(  # noqa: PLR0913, PLR0917 - an option each
         ),
     ] = False,
     fork: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Launch it as a sweep of this name.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Launch it as a sweep of this name, which takes over what the sweep of the "
+            "spec's own name has trained of the very same.",
+        ),
+    ] = None,
+    taken_from: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="SWEEP", help="With --fork: take over from this sweep instead."
+        ),
     ] = None,
     allow_code: CodeOption = False,
     profile: Annotated[
@@ -88,25 +99,30 @@ def launch(  # noqa: PLR0913, PLR0917 - an option each
     from sweep.run import launch as run
     from sweep.spec.code_needed import check_code_is_allowed
 
-    changes = [*(overrides or ()), *([f"name={fork}"] if fork else ())]
-    wanted = read(spec, changes, allow_code)
+    wanted = read(spec, overrides, allow_code)
+    source = (taken_from or wanted.name) if fork else None
+    if fork:
+        wanted = read(spec, [*(overrides or ()), f"name={fork}"], allow_code)
+    elif taken_from:
+        raise BadInput("--from: is of --fork; name the new sweep with --fork NAME")
     check_code_is_allowed(wanted, allow_code)
     seconds = _seconds_in(stop_after)
     if smoke:
         _smoke(wanted, address)
         return
+    options = ["--fork", fork, "--from", source] if fork and source else []
     if address and is_http(address):
         _refuse_places_of_here(context)
-        _submit(wanted, address, wait, _options(profile, stop_after))
+        _submit(wanted, address, wait, [*options, *_options(profile, stop_after)])
         return
     if address and is_client(address):
         _refuse_places_of_here(context)
-        sys.exit(_attend(wanted, address, _options(profile, stop_after)))
+        sys.exit(_attend(wanted, address, [*options, *_options(profile, stop_after)]))
     if is_in_a_job():
         _move_to(runs_dir)
     signal.signal(signal.SIGTERM, _raise_interrupt)
     console = new_console()
-    shown = run(wanted, places(runs_dir, tracking_uri), console, address, profile, seconds)
+    shown = run(wanted, places(runs_dir, tracking_uri), console, address, profile, seconds, source)
     show(console, shown, runs_dir)
 
 

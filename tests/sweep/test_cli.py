@@ -300,3 +300,9 @@ def test_a_time_to_stop_after_that_is_none_is_refused(run: Run, words: str) -> N
     assert (code, out) == (2, [])
     assert line.startswith(f"almkd: --stop-after: {words!r} is no ")
     assert not Path("runs").exists()
+
+
+def test_a_sweep_to_take_over_from_belongs_to_a_fork(run: Run) -> None:
+    code, out, (line,) = run("launch", "digits", "--from", "other")
+    assert (code, out) == (2, [])
+    assert line == "almkd: --from: is of --fork; name the new sweep with --fork NAME"

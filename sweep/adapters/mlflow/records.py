@@ -120,7 +120,7 @@ def _row(
         "cohort": tags.get("cohort"),
         "params": json.dumps(params, sort_keys=True),
         "won_as": _won_as(tags),
-        "search": _search_of(tags),
+        "search": search_of(tags),
         "run_id": run.run_id,
         **{f"test_{name}": metrics.get(f"test_{name}", math.nan) for name in known},
     }
@@ -196,7 +196,7 @@ def _won_as(tags: dict[str, str]) -> int:
     return int(parts[0]) if tags["stage"] == "confirm" and len(parts) > 1 else NO_TRIAL
 
 
-def _search_of(tags: dict[str, str]) -> str:
+def search_of(tags: Mapping[str, str]) -> str:
     """The name of the search that a run belongs to; empty for teachers."""
     stage = {"search": "/trial/"}.get(tags["stage"], f"/{tags['stage']}/")
     return tags["key"].rpartition(stage)[0] if "cell" in tags else ""

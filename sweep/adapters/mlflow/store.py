@@ -10,7 +10,7 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -28,12 +28,13 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from sweep.adapters.mlflow.artifacts import Artifacts
-from sweep.adapters.mlflow.content import Content, as_begun, kept_by, taken_up
+from sweep.adapters.mlflow.content import Content, as_begun, is_same, kept_by, taken_up
 from sweep.adapters.mlflow.database import silence
 from sweep.adapters.mlflow.histories import MlflowHistories
 from sweep.adapters.mlflow.known import EPOCHS, SEARCH_END, STATUS, KnownRun, SweepRuns
-from sweep.adapters.mlflow.records import to_record
+from sweep.adapters.mlflow.records import search_of, to_record
 from sweep.adapters.mlflow.runs import StoredRun, children
+from sweep.adapters.mlflow.takeover import TAKEN_OVER, copy_runs
 from sweep.compare.origin import Origin
 from sweep.compare.records import SweepRecord
 from sweep.errors import BadInput, SweepFailed, unknown
@@ -41,7 +42,8 @@ from sweep.plan.change import asks_otherwise, grows, refuse_change
 from sweep.plan.content import named_by
 from sweep.plan.plan import Plan, spec_hash
 from sweep.plan.search_end import SearchEnd, from_text
-from sweep.referee.states import State
+from sweep.plan.takeover import is_taken
+from sweep.referee.states import ENDED, State
 from sweep.spec.code_needed import rows_of_own
 from sweep.spec.reader import check_spec
 from sweep.spec.spec import SweepSpec
@@ -128,6 +130,37 @@ class MlflowStore:
             self._note_extension(parent.info.run_id, Plan(before), plan, runs)
         known = {run.tags["key"]: _known(run, spec.objective.metric) for run in runs}
         return SweepRuns(self.uri, experiment_id, parent.info.run_id, known, content.in_keys, end)
+
+    def has(self, name: str) -> bool:
+        """Whether there is an experiment of that name."""
+        return self._client.get_experiment_by_name(name) is not None
+
+    def plan_to_take_from(self, name: str, plan: Plan) -> Plan | None:
+        """The plan of a sweep whose runs ``plan`` may take over; None where there is no such sweep,
+        or it read other content."""
+        if not self.has(name):
+            return None
+        parent, spec = self._find(name), self.spec(name)
+        if not is_same(plan, parent.data.tags, named_by(spec)):
+            return None
+        own = taken_up(Plan(spec), parent.data.tags, named_by(spec)).in_keys
+        return Plan(spec, own)
+
+    def take_over(self, source: str, plan: Plan, trials: Mapping[str, int]) -> int:
+        """Copy ended runs of another sweep into that of ``plan``, which is there; how many.
+
+        ``trials``: by search that is taken over, how many of its first trials are.
+        """
+        theirs, mine = self._find(source), self._find(plan.spec.name)
+        runs = [
+            run
+            for run in children(self.uri, theirs.info.experiment_id, theirs.info.run_id)
+            if run.tags["state"] in ENDED
+            and (search := search_of(run.tags)) in trials
+            and is_taken(run.tags, trials[search], plan)
+        ]
+        with self._writing():
+            return copy_runs(self._client, runs, mine.info.run_id, mine.info.experiment_id)
 
     def is_complete(self, plan: Plan) -> bool:
         """Whether this very sweep has run to its end; BadInput if the name was another spec."""
@@ -299,6 +332,7 @@ class MlflowStore:
             parent_id=run_id,
             is_served=self.uri.startswith("http"),
             questions_changed=parent.data.tags.get(QUESTIONS_CHANGED, ""),
+            taken_over=_taken_over(parent),
             extended=parent.data.tags.get(EXTENDED, ""),
             comparisons_before=int(parent.data.tags.get(COMPARISONS_BEFORE, 0)),
         )
@@ -438,6 +472,12 @@ def environment() -> dict[str, Any]:
         "machine": platform.machine(),
         **{name: version(name) for name in LIBRARIES},
     }
+
+
+def _taken_over(parent: Run) -> str:
+    """From which sweep how many runs were taken over, in words."""
+    kept = json.loads(parent.data.tags.get(TAKEN_OVER, "{}"))
+    return f"{kept['runs']} runs were taken over from {kept['sweep']}" if kept else ""
 
 
 def _has_results(runs: Iterable[StoredRun]) -> bool:
