@@ -33,6 +33,7 @@ from sweep.adapters.optuna.journal import BatchedJournal
 from sweep.adapters.optuna.rules import to_distributions
 from sweep.adapters.optuna.studies import OptunaStudies
 from sweep.plan.plan import Plan
+from sweep.plan.search_end import SearchEnd
 from sweep.plan.tasks import CohortTask, LaneOutcome
 from sweep.referee.referee import Referee
 from sweep.referee.states import State
@@ -50,6 +51,7 @@ class NoTracker:
     def close(self, key: str, state: State, metrics: Metrics, reason: str = "") -> None: ...
     def reuse(self, task: CohortTask) -> None: ...
     def recover(self, task: CohortTask, trials: Mapping[str, PastTrial]) -> None: ...
+    def end_searches(self, end: SearchEnd) -> None: ...
 
 
 def plan_of(trials: int) -> Plan:

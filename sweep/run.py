@@ -25,6 +25,7 @@ from sweep.garbage_collection import frozen
 from sweep.lock import locked
 from sweep.plan.content import fingerprints
 from sweep.plan.plan import Cell, Plan
+from sweep.plan.search_end import how_to_go_on
 from sweep.spec.code_needed import rows_of_own
 from sweep.spec.spec import SweepSpec
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from sweep.compare.joining import Joined
     from sweep.compare.records import SweepRecord
     from sweep.referee.referee import Progress
+    from sweep.referee.time_limit import Deadline
     from sweep.referee.time_spent import Work
     from trainers.data.dataset import Dataset
     from trainers.task import GivenTeacher
@@ -130,24 +132,40 @@ class Comparison:
         return len(list(self.directory.iterdir())) - 2
 
 
-def launch(
+@dataclass(frozen=True)
+class _Session:
+    """Where a launch trains, and until when it searches; on this machine and without end, if
+    nothing is given. ``source``: the sweep that a new one takes runs over from."""
+
+    address: str | None = None
+    deadline: "Deadline | None" = None
+    source: str | None = None
+
+
+def launch(  # noqa: PLR0913, PLR0917 - what, where, and how
     spec: SweepSpec,
     places: Places,
     console: "Console",
     address: str | None = None,
     profile: bool = False,
+    stop_after: float | None = None,
+    source: str | None = None,
 ) -> Comparison:
     """Run or resume a sweep and compare; every stage that is done already is left alone.
 
-    ``profile``: say and write down where the time went.
+    ``profile``: say and write down where the time went. ``stop_after``: seconds from now after
+    which searches end as by `search.timeout`; confirm and comparison follow. ``source``: the sweep
+    of which this one, if it is new, is a fork.
 
     Raises KeyboardInterrupt, with true states written, when interrupted; BadInput where the name
     was launched with another spec.
     """
     from sweep.compare.figures.saver import FigureSaver
     from sweep.compare.outlook import notes
+    from sweep.referee.time_limit import Deadline
 
     began = time.time()
+    deadline = Deadline(stop_after, time.monotonic() + stop_after) if stop_after else None
     _check_rules_and_places(spec, places, address)
     plan = Plan(spec)
     known = places.tracking_uri or (places.has_store and places.sweep(spec.name).exists())
@@ -176,7 +194,9 @@ def launch(
                 seen = seen_so_far(spec.name, opening.result()) if known else None
                 for line in notes(plan, seen):
                     console.print(line, highlight=False)
-                work = _train(plan, places, opening, aside, console, address)
+                work = _train(
+                    plan, places, opening, aside, console, _Session(address, deadline, source)
+                )
             trained = time.time()
             shown = compare(spec.name, places, opening.result(), saver)
     if profile and work:
@@ -404,7 +424,7 @@ def _train(
     opening: "Future[MlflowStore]",
     aside: Executor,
     console: "Console",
-    address: str | None,
+    session: _Session,
 ) -> "Work":
     """The stages on Ray, which starts while store and data do; the parent run ends truthfully."""
     from sweep.adapters.ray.session import ray_session
@@ -414,13 +434,15 @@ def _train(
     loading = aside.submit(_read, plan)
     say = partial(console.print, soft_wrap=True, highlight=False)
     say(f"{spec.name}: starting Ray and opening the store")
-    with ray_session(address, spec, aside, say):
+    with ray_session(session.address, spec, aside, say):
         (inputs, plan), store = loading.result(), opening.result()
         for remark in remarks(_datasets(inputs)):
             console.print(remark, soft_wrap=True, highlight=False, markup=False)
         _refuse_without_studies(spec.name, places, store)
         try:
-            progress, work = _attempts(plan, places, store, inputs, console)
+            if session.source:
+                _fork(plan, session.source, places, store, console)
+            progress, work = _attempts(plan, places, store, inputs, console, session.deadline)
         except KeyboardInterrupt:
             store.close_sweep(spec.name, "interrupted")
             raise
@@ -434,6 +456,8 @@ def _train(
             raise
     console.print(summary(progress), soft_wrap=True)
     teachers = _failed_teachers(progress)
+    if end := progress.search_end:
+        console.print(f"{spec.name}: {end} {how_to_go_on(end)}", soft_wrap=True, highlight=False)
     if not progress.done["confirm"]:
         store.close_sweep(spec.name, "failed")
         raise SweepFailed(
@@ -447,6 +471,24 @@ def _train(
     log_best_students(spec.name, store)
     store.close_sweep(spec.name, "complete")
     return work
+
+
+def _fork(
+    plan: Plan, source: str, places: Places, store: "MlflowStore", console: "Console"
+) -> None:
+    """Take runs over from the sweep ``source``, if the one of ``plan`` is not there yet."""
+    from sweep.fork import take_over
+
+    if store.has(plan.spec.name):
+        return
+    store.open_sweep(plan)
+    studies = (
+        (places.optuna_url, places.optuna_url)
+        if places.optuna_url
+        else (str(places.journal(source)), str(places.journal(plan.spec.name)))
+    )
+    count = take_over(plan, source, store, studies)
+    console.print(f"{plan.spec.name}: {count} runs taken over from {source}", soft_wrap=True)
 
 
 def _failed_teachers(progress: "Progress") -> str:
@@ -518,6 +560,7 @@ def _attempts(
     store: "MlflowStore",
     inputs: "Mapping[str, Dataset | GivenTeacher]",
     console: "Console",
+    deadline: "Deadline | None",
 ) -> "tuple[Progress, Work]":
     """Train everything; where the referee's process dies, go on from the stores with a new one."""
     from sweep.adapters.ray.referee_actor import Stores
@@ -538,7 +581,7 @@ def _attempts(
         try:
             with store.renewed(name, runs.parent_id):
                 return train_everything(
-                    plan.spec, stores, inputs, watcher(console), say, _load_comparison
+                    plan.spec, stores, inputs, watcher(console), say, _load_comparison, deadline
                 )
         except RefereeLost as error:
             losses += 1

@@ -60,12 +60,31 @@ def launch(  # noqa: PLR0913, PLR0917 - an option each
         ),
     ] = False,
     fork: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Launch it as a sweep of this name.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Launch it as a sweep of this name, which takes over what the sweep of the "
+            "spec's own name has trained of the very same.",
+        ),
+    ] = None,
+    taken_from: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="SWEEP", help="With --fork: take over from this sweep instead."
+        ),
     ] = None,
     allow_code: CodeOption = False,
     profile: Annotated[
         bool, typer.Option("--profile", help="Say at the end where the time went.")
     ] = False,
+    stop_after: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="End the searches after e.g. 2h or 30m of this launch, all with as many trials; "
+            "confirm and the comparison follow.",
+        ),
+    ] = None,
     smoke: Annotated[
         bool,
         typer.Option(
@@ -81,26 +100,33 @@ def launch(  # noqa: PLR0913, PLR0917 - an option each
     from sweep.run import launch as run
     from sweep.spec.code_needed import check_code_is_allowed
 
-    changes = [*(overrides or ()), *([f"name={fork}"] if fork else ())]
     on_head = bool(address and not smoke and (is_http(address) or is_client(address)))
-    wanted = read(spec, changes, allow_code, files_elsewhere=on_head)
+    wanted = read(spec, overrides, allow_code, files_elsewhere=on_head)
+    source = (taken_from or wanted.name) if fork else None
+    if fork:
+        named = [*(overrides or ()), f"name={fork}"]
+        wanted = read(spec, named, allow_code, files_elsewhere=on_head)
+    elif taken_from:
+        raise BadInput("--from: is of --fork; name the new sweep with --fork NAME")
     check_code_is_allowed(wanted, allow_code)
+    seconds = _seconds_in(stop_after)
     if smoke:
         _smoke(wanted, address)
         return
+    options = ["--fork", fork, "--from", source] if fork and source else []
     if address and is_http(address):
         _refuse_places_of_here(context)
-        _submit(wanted, address, wait, profile)
+        _submit(wanted, address, wait, [*options, *_options(profile, stop_after)])
         return
     if address and is_client(address):
         _refuse_places_of_here(context)
-        sys.exit(_attend(wanted, address, profile))
+        sys.exit(_attend(wanted, address, [*options, *_options(profile, stop_after)]))
     if is_in_a_job():
         find_in(Path.cwd())
         _move_to(runs_dir)
     _end_on_signals()
     console = new_console()
-    shown = run(wanted, places(runs_dir, tracking_uri), console, address, profile)
+    shown = run(wanted, places(runs_dir, tracking_uri), console, address, profile, seconds, source)
     show(console, shown, runs_dir)
 
 
@@ -191,11 +217,27 @@ def _smoke(spec: "SweepSpec", address: str | None) -> None:
     typer.echo(f"{spec.name}: all {cells} cells run; nothing was kept")
 
 
-def _submit(spec: "SweepSpec", address: str, wait: bool, profile: bool) -> None:
+def _seconds_in(stop_after: str | None) -> float | None:
+    """What --stop-after allows; BadInput where that is no time."""
+    from sweep.spec.durations import seconds_in
+
+    try:
+        return seconds_in(stop_after) if stop_after is not None else None
+    except ValueError as error:
+        raise BadInput(f"--stop-after: {error}") from None
+
+
+def _options(profile: bool, stop_after: str | None) -> list[str]:
+    """What a launch elsewhere is told beside the spec."""
+    stop = ["--stop-after", stop_after] if stop_after is not None else []
+    return [*(["--profile"] if profile else []), *stop]
+
+
+def _submit(spec: "SweepSpec", address: str, wait: bool, options: list[str]) -> None:
     """Hand a sweep to a cluster, as a job of its own; SystemExit with its code if waited for."""
     checked(spec)
     jobs = jobs_of(address)
-    job = jobs.submit(spec, profile)
+    job = jobs.submit(spec, options)
     typer.echo(f"{spec.name}: submitted to {address} as job {job}")
     if wait:
         sys.exit(_follow(jobs, job))
@@ -215,14 +257,14 @@ def _follow(jobs: "Jobs", job: str) -> int:
         return INTERRUPTED
 
 
-def _attend(spec: "SweepSpec", address: str, profile: bool) -> int:
+def _attend(spec: "SweepSpec", address: str, options: list[str]) -> int:
     """Run a sweep through Ray Client, and print what it prints; its exit code."""
     with needs_cluster_packages(address):
         from sweep.adapters.ray.client import attend
 
     checked(spec)
     _end_on_signals()
-    return attend(address, spec, profile, _print_as_it_came)
+    return attend(address, spec, options, _print_as_it_came)
 
 
 def _print_as_it_came(printed: tuple[bytes, bytes]) -> None:

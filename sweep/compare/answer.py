@@ -9,7 +9,7 @@ from sweep.compare import statistics
 from sweep.compare.clean_labels import clean_labels_text
 from sweep.compare.comparison import paired_scores
 from sweep.compare.contained import below_contained
-from sweep.compare.fairness import known_first, trained_alike
+from sweep.compare.fairness import ended_early, known_first, trained_alike
 from sweep.compare.notation import (
     better_text,
     condition_text,
@@ -52,6 +52,7 @@ def answer(table: pd.DataFrame, record: SweepRecord) -> list[str]:
         seed_warning(len(record.confirm_seeds), comparison_count(record)),
         _missing_runs(table, record),
         _budgets(table, record),
+        *ended_early(record),
         known_first(record),
         trained_alike(record),
         *below_contained(record),

@@ -16,7 +16,8 @@ def fairness_table(record: SweepRecord) -> pd.DataFrame:
 
     A cell that is shown in several conditions has one row, in the first of them.
 
-    `enqueued` trials are those that the spec names, where it names any. `asked` trials are those
+    `enqueued` trials are those that the spec names, where it names any; `left_out` those that a
+    limit of time left out, where one did. `asked` trials are those
     that started; `unfinished` ones run or wait to be taken up again.
     `wall_s` runs from the cell's first start to its last end, pauses and other cells' turns
     included. `device_s` adds up what its cohorts held: the time of each, times the CPUs or GPUs
@@ -62,6 +63,7 @@ def _cell_row(record: SweepRecord, condition: Condition, method: str) -> dict[st
         **{name: _one(confirm[name]) for name in ("train_examples", "steps_per_epoch")},
         "planned": record.planned_trials.get(method, 0),
         **({"enqueued": _enqueued(record, condition, method)} if record.enqueued else {}),
+        **({"left_out": _left_out(record, condition, method)} if record.search_ends else {}),
         "asked": len(search),
         "complete": int(states.get("complete", 0)),
         "pruned": int(states.get("pruned", 0)),
@@ -120,6 +122,20 @@ def known_first(record: SweepRecord) -> str:
         f"Searches began with configurations that the spec names, which count among the trials: "
         f"{rows}. A row that was told good ones was searched less blindly than the others."
     )
+
+
+def ended_early(record: SweepRecord) -> list[str]:
+    """Where a limit of time ended the searches, a sentence for each sweep."""
+    several = len(record.search_ends) > 1 or record.name not in record.search_ends
+    return [f"{name}: {end}" if several else str(end) for name, end in record.search_ends.items()]
+
+
+def _left_out(record: SweepRecord, condition: Condition, method: str) -> int:
+    """Planned trials of a cell's searches that there was no time for."""
+    sweeps = trials_of(record, "search", condition, method)["sweep"].unique()
+    ends = [end for name, end in record.search_ends.items() if name in sweeps]
+    planned = record.planned_trials.get(method, 0)
+    return sum(planned * (end.planned - end.trials) // end.planned for end in ends)
 
 
 def _enqueued(record: SweepRecord, condition: Condition, method: str) -> int:

@@ -60,6 +60,7 @@ def join(specs: Sequence[SweepSpec], records: Sequence[SweepRecord]) -> Joined:
         cells=cells,
         teachers=_teachers(renamed, records),
         declared=None if specs[0].questions is None else declared,
+        search_ends={name: end for r in records for name, end in r.search_ends.items()},
         absent=frozenset(cells.values()) - there,
         notices=tuple(line for record in records for line in record.notices),
     )

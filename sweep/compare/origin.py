@@ -23,6 +23,9 @@ class Origin:
     parent_id: str
     is_served: bool  # by a server, rather than by whoever runs `almkd ui`
     questions_changed: str = ""  # the day on which other questions were declared about results
+    taken_over: str = ""  # from which sweep how many runs were, in words
+    extended: str = ""  # the day on which comparisons were added to results that were there
+    comparisons_before: int = 0  # how many there were till then
     several: "tuple[Origin, ...]" = ()  # of a table over several sweeps, theirs
 
     @property

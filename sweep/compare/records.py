@@ -16,6 +16,7 @@ from search_spaces.domains import Domain
 from sweep.plan.clean_labels import clean_labels
 from sweep.plan.limits import contained_in_words
 from sweep.plan.plan import Condition, Plan
+from sweep.plan.search_end import SearchEnd
 from trainers.entries import Metric
 
 Direction = Literal["maximize", "minimize"]
@@ -123,6 +124,8 @@ class SweepRecord:
     # cell -> the teachers that its students hear, in the order of the spec
     teachers: Mapping[str, tuple[HeardTeacher, ...]] = field(default_factory=dict)
     plain: str = ""  # the row that learns from labels alone, if there is one
+    # sweep -> where a limit of time ended its searches
+    search_ends: Mapping[str, SearchEnd] = field(default_factory=dict)
     # Cells that none of the sweeps has of which this record was joined.
     absent: frozenset[str] = frozenset()
     # On runs in the tracking store that do not count, and on those that it lacks, a line each.

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from sweep.errors import BadInput
-from sweep.plan.change import differences
+from sweep.plan.leaves import differences
 from sweep.spec.axes import overlap
 from sweep.spec.reader import check_spec
 from sweep.spec.spec import SweepSpec
@@ -82,7 +82,7 @@ def _shared(spec: SweepSpec) -> dict[str, Any]:
         **whole,
         "task": spec.task_entry.name,
         "conditions": {k: v for k, v in kinds.items() if k not in (*LISTS, "vary")},
-        "search": {k: v for k, v in search.items() if k != "own"},
+        "search": {k: v for k, v in search.items() if k not in ("own", "timeout")},
         "objective": {"metric": spec.objective.metric, "selection": spec.selection().epoch},
         "compare": {
             "metric": spec.tested_metric.name,

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from sweep.errors import BadInput
+from sweep.plan.leaves import changed_leaves, differences, lost_leaves
 from sweep.plan.plan import Cell, Plan
 from sweep.spec.spec import SweepSpec
 
@@ -21,25 +22,25 @@ MAY_ADD = (
 # Where a range may be added; for a cell that is there it would be another space.
 RANGES = ("search.own.", "search.shared.")
 QUESTIONS = "compare.questions"
+# Another one has searches go on that the one before ended.
+TIMEOUT = "search.timeout"
 # Says nothing about what is trained.
-MAY_CHANGE = ("description", "resources.", "confirm.keep_students", QUESTIONS)
+MAY_CHANGE = ("description", "resources.", "confirm.keep_students", TIMEOUT, QUESTIONS)
 ELSE = "Undo that, or give the new one its own name with --fork NAME"
 
 
 def refuse_change(before: SweepSpec, now: SweepSpec) -> None:
     """BadInput where ``now`` is neither the spec that was launched nor an extension of it."""
-    differences = _between(before, now)
+    found = _between(before, now)
     differing = [
-        f"{path}: {_shown(old)} before, {_shown(new)} now"
-        for path, old, new in differences
+        leaf
+        for path, old, new in found
         if not _is_allowed(path, old, new)
+        for leaf in changed_leaves(path, old, new)
     ]
     if differing:
-        raise BadInput(
-            f"the sweep {now.name!r} was launched with another spec; these fields differ: "
-            f"{'; '.join(differing)}. {ELSE}"
-        )
-    if any(path.startswith((*MAY_ADD, *RANGES)) for path, _, _ in differences):
+        raise BadInput(f"{_launched(now)}{'; '.join(differing)}. {ELSE}")
+    if any(path.startswith((*MAY_ADD, *RANGES)) for path, _, _ in found):
         _refuse_other_cells(before, now)
 
 
@@ -56,23 +57,41 @@ def asks_otherwise(before: SweepSpec, now: SweepSpec) -> bool:
 
 def _refuse_other_cells(before: SweepSpec, now: SweepSpec) -> None:
     """BadInput where a row or a cell that was launched is not there any more, or is another."""
-    rows = {use.label: use for use in now.methods}
-    changed = [use.label for use in before.methods if rows.get(use.label) != use]
+    found = _between(before, now)
+    lost = [leaf for difference in found for leaf in lost_leaves(*difference)]
     old, new = Plan(before), Plan(now)
     there = {cell.id: content_of(new, cell) for cell in new.cells}
-    changed += [cell.id for cell in old.cells if there.get(cell.id) != content_of(old, cell)]
-    if changed:
-        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+    changed = [cell for cell in old.cells if there.get(cell.id) != content_of(old, cell)]
+    lost += [
+        leaf
+        for path, was, is_now in found
+        if path.startswith(RANGES) and any(_reads_range(cell, path) for cell in changed)
+        for leaf in changed_leaves(path, was, is_now)
+    ]
+    rows = {use.label: use for use in now.methods}
+    if changed or any(rows.get(use.label) != use for use in before.methods):
+        others = f", and {len(changed) - 3} more" if len(changed) > 3 else ""
+        which = f" Cells that change: {', '.join(c.id for c in changed[:3])}{others}."
         raise BadInput(
-            f"the sweep {now.name!r} was launched with rows and cells that this spec does not "
-            f"have, or has otherwise: {', '.join(changed[:3])}{more}. Others may be added beside "
-            f"them. {ELSE}"
+            f"{_launched(now)}{'; '.join(lost) or 'the names of cells'}."
+            f"{which if changed else ''} Rows and conditions may be added beside those that are "
+            f"there. {ELSE}"
         )
     if old.generation != new.generation:
         raise BadInput(
             f"the sweep {now.name!r} asks for trials in generations of {old.generation}; with what "
             f"was added it would be {new.generation}, and its searches others. {ELSE}"
         )
+
+
+def _launched(now: SweepSpec) -> str:
+    return f"the sweep {now.name!r} was launched with another spec; these fields differ: "
+
+
+def _reads_range(cell: Cell, path: str) -> bool:
+    """Whether a cell has what is named by ``search.own.LABEL…`` or ``search.shared.NAME…``."""
+    _, part, name, *_ = path.split(".")
+    return name == cell.use.label if part == "own" else cell.entry.has(name)
 
 
 def content_of(plan: Plan, cell: Cell) -> str:
@@ -94,18 +113,3 @@ def _is_allowed(path: str, old: Any, new: Any) -> bool:
     if path == SHORTLIST:
         return bool(old == "none")
     return path.startswith((*MAY_CHANGE, *MAY_ADD)) or (path in MAY_GROW and bool(new >= old))
-
-
-def differences(before: Any, now: Any, path: str = "") -> list[tuple[str, Any, Any]]:
-    """Where two specs differ as they are written: path, value of the one, of the other."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        found = []
-        for key in sorted({*before, *now}):
-            below = f"{path}.{key}" if path else key
-            found += differences(before.get(key), now.get(key), below)
-        return found
-    return [] if before == now else [(path, before, now)]
-
-
-def _shown(value: Any) -> str:
-    return "nothing" if value is None else repr(value)

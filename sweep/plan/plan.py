@@ -370,6 +370,9 @@ def spec_hash(spec: SweepSpec) -> str:
         del content["search"]["per_seed"]
     if spec.search.enqueue is None:
         del content["search"]["enqueue"]
+    for part, limit in (("search", "timeout"), ("resources", "trial_timeout_s")):
+        if content[part][limit] is None:
+            del content[part][limit]
     before = {new: old for old, new in RENAMED.items()}
     for row, use in zip(content["methods"], spec.methods, strict=True):
         if use.method in before:

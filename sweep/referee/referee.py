@@ -18,6 +18,7 @@ from typing import Literal
 
 from sweep.errors import last_line
 from sweep.plan.plan import Cell, Plan
+from sweep.plan.search_end import SearchEnd
 from sweep.plan.tasks import (
     NO_TRIAL,
     CohortTask,
@@ -30,6 +31,7 @@ from sweep.plan.teacher_jobs import TeacherJob
 from sweep.referee.search_state import SearchState, in_turn
 from sweep.referee.states import ENDED, State
 from sweep.referee.stores import EndedRun, Metrics, Outcome, Studies, Tracker
+from sweep.referee.time_limit import TimeLimit
 
 
 @dataclass
@@ -37,6 +39,7 @@ class Progress:
     """Counts for a screen: lanes done and planned per stage, ended trials by state, epochs.
 
     ``failed_teachers``: which failed, and why, in words.
+    ``search_end``: where searches ended for want of time.
     """
 
     done: dict[str, int]
@@ -45,6 +48,7 @@ class Progress:
     lane_epochs: int
     flying: tuple[str, ...]
     failed_teachers: tuple[str, ...] = ()
+    search_end: SearchEnd | None = None
 
 
 @dataclass
@@ -64,7 +68,7 @@ class _Flight:
 class Referee:
     """The state of a sweep that runs."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the stores, what is in them, and the time there is
         self,
         plan: Plan,
         studies: Studies,
@@ -72,10 +76,12 @@ class Referee:
         teachers: Iterable[str] = (),
         ended: Mapping[str, EndedRun] | None = None,
         begun: Iterable[frozenset[str]] = (),
+        limit: TimeLimit | None = None,
     ) -> None:
         """``teachers``: keys of those at hand; ``ended``: runs on record as over, by key.
 
         ``begun``: keys of runs that were saved together while they trained, for each checkpoint.
+        ``limit``: of the time for searches.
         """
         self._plan = plan
         self._studies = studies
@@ -85,6 +91,7 @@ class Referee:
         self._flights: dict[str, _Flight] = {}
         self._lane_epochs = 0
         self._failed_teachers: dict[str, str] = {}
+        self._limit = limit or TimeLimit()
         self._teacher_cohorts = deque(
             missing
             for jobs in plan.teacher_cohorts
@@ -95,7 +102,7 @@ class Referee:
                 tracker.reuse(teacher_cohort((job,)))
         runs, together = ended or {}, tuple(begun)
         self._searches = {
-            search.id: SearchState(plan, search, studies, runs, together)
+            search.id: SearchState(plan, search, studies, runs, together, self._limit.end)
             for search in plan.searches
         }
         self.recovered = sum(self._recover(state) for state in self._searches.values())
@@ -131,6 +138,8 @@ class Referee:
         self._flights[task.id] = _Flight(
             task, {lane.key: _number(task, lane.key) for lane in task.lanes}
         )
+        if task.stage == "search":
+            self._limit.begin()
         self._tracker.open(task)
         return task
 
@@ -232,6 +241,11 @@ class Referee:
         """A cohort finished no epoch for too long, which is taken as `failed`."""
         self.failed(cohort, f"finished no epoch for {seconds:g} s")
 
+    def overdue(self, cohort: str, seconds: float) -> None:
+        """A cohort trains for longer than its trials may: they have failed."""
+        if flight := self._flights.get(cohort):
+            self._give_up(flight, f"took longer than resources.trial_timeout_s, {seconds:g} s")
+
     def interrupt(self) -> None:
         """Give up all that is in flight, marked so that it is taken up again."""
         for flight in self._flights.values():
@@ -257,24 +271,27 @@ class Referee:
         }
         planned = {
             "teachers": budget.teachers,
-            "search": budget.search_trials,
+            "search": sum(state.trials for state in searches),
             "shortlist": sum(state.shortlist_planned for state in searches),
             "confirm": budget.confirm_runs,
         }
         flying = tuple(self._flights)
-        return Progress(
-            done, planned, dict(states), self._lane_epochs, flying, tuple(failed.values())
-        )
+        failures, end = tuple(failed.values()), self._limit.end
+        return Progress(done, planned, dict(states), self._lane_epochs, flying, failures, end)
 
     def _choose(self) -> CohortTask | None:
         for jobs in self._teacher_cohorts:
             if all(not job.parent or job.parent in self._teachers for job in jobs):
                 self._teacher_cohorts.remove(jobs)
                 return teacher_cohort(jobs)
+        self._end_searches_in_time()
+        level = self._level()
         behind = in_turn(
             state
             for state in self._searches.values()
-            if state.may_search and self._at_hand(state.cell, state.search.seed)
+            if state.may_search
+            and state.handed_out <= level
+            and self._at_hand(state.cell, state.search.seed)
         )
         if behind:
             return behind.next_trials()
@@ -282,6 +299,42 @@ class Referee:
             if task := state.next_after(self._at_hand):
                 return task
         return None
+
+    def _end_searches_in_time(self) -> None:
+        """Where time is over, have every search come to as many trials as the furthest one has.
+
+        That is on record before anything follows from it. Each has a generation at least, so that
+        there is something to confirm.
+        """
+        over = self._limit.over()
+        if over is None:
+            return
+        searches, planned = self._searches.values(), self._plan.spec.search.trials
+        trials = max(self._plan.generation, *(state.asked for state in searches))
+        if trials < planned:
+            self._limit.end = SearchEnd(trials, planned, *over)
+            self._tracker.end_searches(self._limit.end)
+            for state in searches:
+                state.end = self._limit.end
+
+    def _level(self) -> float:
+        """How many trials a search may have been given to be given more.
+
+        Where time may end them, none begins a generation before all have begun the one before: it
+        could not be taken back. Those whose teachers are still to come are waited for.
+        """
+        if not self._limit.is_set:
+            return math.inf
+        behind = (
+            state.handed_out
+            for state in self._searches.values()
+            if state.handed_out < state.trials and self._may_come(state.cell, state.search.seed)
+        )
+        return min(behind, default=math.inf)
+
+    def _may_come(self, cell: Cell, seed: int) -> bool:
+        """Whether no teacher of a cell has failed."""
+        return all(job.key not in self._failed_teachers for job in self._plan.jobs_of(cell, seed))
 
     def _at_hand(self, cell: Cell, seed: int) -> bool:
         return all(name in self._teachers for name in self._plan.teachers_of(cell, seed))

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from sweep.plan.choice import Candidate, best_first, best_mean
 from sweep.plan.plan import Cell, CellSearch, Plan
+from sweep.plan.search_end import SearchEnd, trials_wanted
 from sweep.plan.tasks import (
     NO_TRIAL,
     CohortTask,
@@ -46,7 +47,7 @@ class SearchState:
     """One search, as the studies and the ended runs leave it when a launch begins.
 
     ``begun``: keys of runs that were saved together while they trained. ``flying``: whether trials
-    of it train.
+    of it train; ``end``: where searches were ended before their trials were over.
     """
 
     plan: Plan
@@ -54,6 +55,7 @@ class SearchState:
     studies: Studies
     runs: Mapping[str, EndedRun]
     begun: Sequence[frozenset[str]]
+    end: SearchEnd | None = None
     asked: int = 0
     flying: bool = False
     unfinished: dict[int, Mapping[str, Value]] = field(default_factory=dict)
@@ -88,7 +90,7 @@ class SearchState:
     @property
     def may_search(self) -> bool:
         """Whether trials are to be handed out."""
-        return not self.flying and (bool(self.unfinished) or self.asked < self._trials)
+        return not self.flying and (bool(self.unfinished) or self.asked < self.trials)
 
     @property
     def handed_out(self) -> int:
@@ -109,8 +111,9 @@ class SearchState:
         return len(self._shortlist.values) if self._shortlist else 0
 
     @property
-    def _trials(self) -> int:
-        return self.plan.trials_of(self.cell)
+    def trials(self) -> int:
+        """How many trials it comes to."""
+        return trials_wanted(self.plan, self.cell, self.end)
 
     @property
     def _maximize(self) -> bool:
@@ -120,7 +123,7 @@ class SearchState:
         """The next generation, or what is left of one that was broken off."""
         size = self.plan.generation
         room = size - self.asked % size if self.asked % size or not self.unfinished else 0
-        count = min(room, self._trials - self.asked)
+        count = min(room, self.trials - self.asked)
         trials = dict(self.unfinished)
         if count > 0:
             trials.update(self.studies.ask(self.search.id, count))

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from sweep.spec.durations import Duration
 from sweep.spec.fields import Strict
 
 # Resources that Ray gives every node by itself.
@@ -20,6 +21,8 @@ class Resources(Strict):
     cohort may go without finishing an epoch before its process is ended and its halves are tried.
     ``store_patience_s``: how long the tracking store may be away before the sweep stops.
     ``checkpoint_every_s``: after how long a cohort that trains is saved, at an epoch's end.
+    ``trial_timeout_s``: the longest that a trial of a search may train; its lanes train together,
+    and their time is that of their cohort.
     """
 
     cpus: Annotated[float, Field(gt=0)] = 1.0
@@ -31,6 +34,7 @@ class Resources(Strict):
     silence_s: Annotated[float, Field(gt=0)] = 3600.0
     store_patience_s: Annotated[float, Field(gt=0)] = 300.0
     checkpoint_every_s: Annotated[float, Field(gt=0)] = 60.0
+    trial_timeout_s: Duration | None = None
 
     @model_validator(mode="after")
     def _custom_is_custom(self) -> "Resources":

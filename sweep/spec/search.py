@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
+from sweep.spec.durations import Duration
 from sweep.spec.enqueued import Enqueued
 from sweep.spec.fields import FIELDS, WORD, Strict, one_of
 from sweep.spec.spaces import SpaceSpec
@@ -75,7 +76,8 @@ class Search(Strict):
     the best of them are tried on again before one is confirmed; ``per_seed``: a search of its own
     for every confirm seed, in place of one for all of them. ``shared`` ranges hold for every method
     that has the hyperparameter, ``own`` ranges for one label. ``enqueue``: configurations that are
-    tried first, and count (`sweep.spec.enqueued`).
+    tried first, and count (`sweep.spec.enqueued`). ``timeout``: seconds after which no further
+    generation begins, but for searches that have fewer trials than others.
     """
 
     trials: Annotated[int, Field(ge=1)] = 24
@@ -91,3 +93,4 @@ class Search(Strict):
     shared: SpaceSpec = Field(default_factory=dict)
     own: dict[str, SpaceSpec] = Field(default_factory=dict)
     enqueue: Enqueued | None = None
+    timeout: Duration | None = None

@@ -12,6 +12,7 @@ import pandas as pd
 
 from sweep.compare.records import TEACHER, SweepRecord, completed
 from sweep.plan.plan import Cell, Plan
+from sweep.plan.search_end import SearchEnd, trials_wanted
 from sweep.referee.states import ENDED
 from sweep.status.shortfall import shortfall
 
@@ -83,10 +84,11 @@ class SweepProgress:
 def progress_of(plan: Plan, record: SweepRecord, state: str, now: float) -> SweepProgress:
     """How far a sweep is at ``now``, in seconds since 1970, given its runs."""
     trials, budget = record.trials, plan.budget()
+    end = record.search_ends.get(record.name)
     planned = {
         "teachers": budget.teachers,
-        "search": budget.search_trials,
-        "shortlist": _shortlist_planned(plan, trials[trials["stage"] == "search"]),
+        "search": sum(trials_wanted(plan, search.cell, end) for search in plan.searches),
+        "shortlist": _shortlist_planned(plan, trials[trials["stage"] == "search"], end),
         "confirm": budget.confirm_runs,
     }
     rows = {
@@ -116,14 +118,14 @@ def progress_of(plan: Plan, record: SweepRecord, state: str, now: float) -> Swee
     )
 
 
-def _shortlist_planned(plan: Plan, search: pd.DataFrame) -> int:
+def _shortlist_planned(plan: Plan, search: pd.DataFrame, end: SearchEnd | None) -> int:
     """Runs of all shortlists: of as many configurations as there are, where that is known."""
     ended = search[search["state"].isin(ENDED)].groupby(["cell", "seed"]).size()
     complete = search[search["state"] == "complete"].groupby(["cell", "seed"])["params"].nunique()
     planned = 0
     for one in plan.searches:
         place, (configurations, streams) = (one.cell.id, one.seed), plan.shortlist_of(one.cell)
-        if ended.get(place, 0) >= plan.trials_of(one.cell):
+        if ended.get(place, 0) >= trials_wanted(plan, one.cell, end):
             configurations = min(configurations, complete.get(place, 0))
         planned += configurations * streams
     return int(planned)
@@ -134,13 +136,13 @@ def _cell(
 ) -> CellProgress:
     search, confirm = (rows[stage] for stage in ("search", "confirm"))
     search, confirm = search[search["cell"] == cell.id], confirm[confirm["cell"] == cell.id]
-    states = search["state"].value_counts()
+    states, end = search["state"].value_counts(), record.search_ends.get(record.name)
     column = record.validation_column
     values = completed(search, column)[column].astype(float)
     best = values.max() if record.objective.direction == "maximize" else values.min()
     return CellProgress(
         cell=cell.id,
-        planned=plan.trials_of(cell) * len(plan.searches_of(cell)),
+        planned=trials_wanted(plan, cell, end) * len(plan.searches_of(cell)),
         asked=len(search),
         running=int(states.get("running", 0)),
         complete=int(states.get("complete", 0)),

@@ -12,6 +12,7 @@ import numpy as np
 
 from sweep.adapters.optuna.studies import OptunaStudies
 from sweep.plan.plan import Plan
+from sweep.plan.search_end import SearchEnd
 from sweep.plan.tasks import CohortTask, LaneOutcome
 from sweep.referee.referee import Referee
 from sweep.referee.states import ENDED, State
@@ -40,6 +41,7 @@ class MemoryTracker:
 
     def __init__(self) -> None:
         self.runs: dict[str, Run] = {}
+        self.search_end: SearchEnd | None = None
 
     def open(self, task: CohortTask) -> None:
         for lane in task.lanes:
@@ -54,6 +56,9 @@ class MemoryTracker:
         self.open(task)
         for lane in task.lanes:
             self.close(lane.key, trials[lane.key].state, {})
+
+    def end_searches(self, end: SearchEnd) -> None:
+        self.search_end = end
 
     def log(self, epoch: int, rows: Mapping[str, Metrics]) -> None:
         for key, row in rows.items():

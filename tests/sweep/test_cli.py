@@ -309,3 +309,17 @@ def test_a_list_that_is_piped_has_a_line_for_each_with_its_source(
 @pytest.mark.parametrize("preset", presets())
 def test_every_preset_is_found_by_name(run: Run, preset: str) -> None:
     assert run("check", preset) == (0, [f"{preset}: nothing wrong"], [])
+
+
+@pytest.mark.parametrize("words", ["2 hours", "0", "-5m", ""])
+def test_a_time_to_stop_after_that_is_none_is_refused(run: Run, words: str) -> None:
+    code, out, (line,) = run("launch", "digits", f"--stop-after={words}")
+    assert (code, out) == (2, [])
+    assert line.startswith(f"almkd: --stop-after: {words!r} is no ")
+    assert not Path("runs").exists()
+
+
+def test_a_sweep_to_take_over_from_belongs_to_a_fork(run: Run) -> None:
+    code, out, (line,) = run("launch", "digits", "--from", "other")
+    assert (code, out) == (2, [])
+    assert line == "almkd: --from: is of --fork; name the new sweep with --fork NAME"

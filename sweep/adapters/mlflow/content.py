@@ -62,6 +62,15 @@ def in_keys(spec: SweepSpec, tags: Mapping[str, str]) -> Fingerprints:
     return {name: one["fingerprint"] for name, one in kept.items() if one["in_keys"]}
 
 
+def is_same(plan: Plan, tags: Mapping[str, str], known: Collection[str]) -> bool:
+    """Whether ``plan`` reads, of what is ``known`` to a sweep with these tags, what that read."""
+    for name in named_by(plan.spec):
+        kept = json.loads(tags[_tag(name)])["fingerprint"] if _tag(name) in tags else None
+        if name in known and plan.fingerprints.get(name) != kept:
+            return False
+    return True
+
+
 def kept_by(tags: Mapping[str, str]) -> dict[str, str]:
     """The fingerprints that a sweep with these tags keeps, by what they are of, in words."""
     kept = [json.loads(text) for name, text in tags.items() if name.startswith(TAG)]

@@ -4,12 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sweep.plan.content import Fingerprints
+from sweep.plan.search_end import SearchEnd
 from sweep.referee.states import State
 
 # The metric that tells how far a run's curves go.
 EPOCHS = "epochs_trained"
 # Logged once, when a run ends, beside what the names of curves begin with.
 EXAMPLES, STEPS = "train_examples", "steps_per_epoch"
+
+# A tag of the parent run: where a limit of time ended the searches.
+SEARCH_END = "search_end"
 
 STATUS: Mapping[State, str] = {
     "running": "RUNNING",
@@ -35,7 +39,8 @@ class KnownRun:
 class SweepRuns:
     """A sweep in the store: its experiment, its parent run, the child runs it has, by key.
 
-    ``fingerprints``: those in the keys of its teachers (`sweep.plan.content`).
+    ``fingerprints``: those in the keys of its teachers (`sweep.plan.content`); ``search_end``:
+    where its searches were ended, if this launch keeps to that.
     """
 
     uri: str
@@ -43,3 +48,4 @@ class SweepRuns:
     parent_id: str
     children: Mapping[str, KnownRun] = field(default_factory=dict)
     fingerprints: Fingerprints = field(default_factory=dict)
+    search_end: SearchEnd | None = None

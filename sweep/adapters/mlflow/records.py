@@ -24,14 +24,20 @@ from sweep.plan.choice import Candidate, best_first, best_mean
 from sweep.plan.clean_labels import CLEAN_LABELS, clean_labels
 from sweep.plan.plan import CellSearch, Plan
 from sweep.plan.run_settings import names_of_settings
+from sweep.plan.search_end import SearchEnd
 from sweep.plan.tasks import NO_TRIAL, teacher_run
 from sweep.referee.states import ENDED
 from sweep.spec.axes import Axis
 from trainers.entries import Metric
 
 
-def to_record(plan: Plan, runs: Iterable[StoredRun]) -> SweepRecord:
-    """A sweep as planned and as its child runs say it went; those that do not count are told of."""
+def to_record(
+    plan: Plan, runs: Iterable[StoredRun], search_end: SearchEnd | None = None
+) -> SweepRecord:
+    """A sweep as planned and as its child runs say it went; those that do not count are told of.
+
+    ``search_end``: where a limit of time ended its searches.
+    """
     spec, objective, tested = plan.spec, plan.spec.objective_metric, plan.spec.tested_metric
     metrics = spec.task_entry.metrics
     rows, logged, reached = [], set[str](), {}
@@ -75,6 +81,7 @@ def to_record(plan: Plan, runs: Iterable[StoredRun]) -> SweepRecord:
         teachers=heard_teachers(plan, reached),
         declared=None if spec.questions is None else plan.declared,
         notices=tuple(found.notices(spec.name)),
+        search_ends={spec.name: search_end} if search_end else {},
     )
 
 
@@ -160,7 +167,7 @@ def _row(
         "cohort": tags.get("cohort"),
         "params": json.dumps(params, sort_keys=True),
         "won_as": _won_as(tags),
-        "search": _search_of(tags),
+        "search": search_of(tags),
         "run_id": run.run_id,
         **{f"test_{name}": metrics.get(f"test_{name}", math.nan) for name in known},
     }
@@ -236,7 +243,7 @@ def _won_as(tags: dict[str, str]) -> int:
     return int(parts[0]) if tags["stage"] == "confirm" and len(parts) > 1 else NO_TRIAL
 
 
-def _search_of(tags: dict[str, str]) -> str:
+def search_of(tags: Mapping[str, str]) -> str:
     """The name of the search that a run belongs to; empty for teachers."""
     stage = {"search": "/trial/"}.get(tags["stage"], f"/{tags['stage']}/")
     return tags["key"].rpartition(stage)[0] if "cell" in tags else ""

@@ -26,6 +26,7 @@ class Requests:
     def __init__(self, runs: SweepRuns) -> None:
         self._client = MlflowClient(tracking_uri=runs.uri)
         self._experiment = runs.experiment_id
+        self._parent = runs.parent_id
         self._ids = {key: run.run_id for key, run in runs.children.items()}
         self._epochs = {key: run.epochs for key, run in runs.children.items()}
         self._held: dict[str, list[Metric]] = defaultdict(list)
@@ -49,6 +50,9 @@ class Requests:
                 self._hold(record)
             case "attach":
                 self._attach(record)
+            case "note":
+                for name, value in record["tags"].items():
+                    self._client.set_tag(self._parent, name, value)
             case _:
                 self._close(record)
 

@@ -84,6 +84,7 @@ class Rows:
         self._store: SqlAlchemyStore = _get_store(runs.uri)  # type: ignore[no-untyped-call]
         experiment = self._store.get_experiment(runs.experiment_id)
         self._experiment = int(runs.experiment_id)
+        self._parent = runs.parent_id
         self._files = str(experiment.artifact_location)
         self._ids = {key: run.run_id for key, run in runs.children.items()}
         self._epochs = {key: run.epochs for key, run in runs.children.items()}
@@ -109,10 +110,13 @@ class Rows:
         """Nothing: nothing is held back."""
 
     def _add(self, batch: _Batch, record: Record) -> None:
-        key = record["key"]
+        if record["do"] == "note":
+            batch.tag(self._parent, record["tags"])
+            return
         if record["do"] == "open":
             self._open(batch, record)
             return
+        key = record["key"]
         run_id = self._ids[key]
         trained = ChainMap(batch.epochs, self._epochs).get(key, 0)
         match record["do"]:

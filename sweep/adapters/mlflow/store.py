@@ -29,24 +29,27 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 from sweep.adapters.mlflow.artifacts import Artifacts
 from sweep.adapters.mlflow.claim import LAUNCHED_FROM, Claim, Holder, holder_of
 from sweep.adapters.mlflow.contact import check_answers
-from sweep.adapters.mlflow.content import Content, as_begun, in_keys, kept_by, taken_up
+from sweep.adapters.mlflow.content import Content, as_begun, in_keys, is_same, kept_by, taken_up
 from sweep.adapters.mlflow.counting import counted
 from sweep.adapters.mlflow.database import silence
 from sweep.adapters.mlflow.histories import MlflowHistories
 from sweep.adapters.mlflow.kept_texts import DamagedFile, KeptTexts, is_kept
-from sweep.adapters.mlflow.known import EPOCHS, STATUS, KnownRun, SweepRuns
+from sweep.adapters.mlflow.known import EPOCHS, SEARCH_END, STATUS, KnownRun, SweepRuns
 from sweep.adapters.mlflow.places import move_here
-from sweep.adapters.mlflow.records import to_record
+from sweep.adapters.mlflow.records import search_of, to_record
 from sweep.adapters.mlflow.requests import METRICS_PER_REQUEST
 from sweep.adapters.mlflow.runs import StoredRun, children
 from sweep.adapters.mlflow.source import source_tags
 from sweep.adapters.mlflow.sweeps import Sweeps, name_of, state_of
+from sweep.adapters.mlflow.takeover import TAKEN_OVER, copy_runs
 from sweep.compare.origin import Origin
 from sweep.compare.records import SweepRecord
 from sweep.errors import BadInput, SweepFailed, unknown
 from sweep.plan.change import asks_otherwise, grows, refuse_change
 from sweep.plan.content import named_by
 from sweep.plan.plan import Plan, spec_hash
+from sweep.plan.search_end import SearchEnd, from_text
+from sweep.plan.takeover import is_taken
 from sweep.referee.states import ENDED, State
 from sweep.spec.code_needed import rows_of_own
 from sweep.spec.reader import check_spec
@@ -62,6 +65,8 @@ TRAINING = {"mlflow.experimentKind": "custom_model_development"}
 SPEC_FILE = "spec.yaml"
 # A tag of the parent run: the day on which other questions were declared about results.
 QUESTIONS_CHANGED = "questions_changed"
+# The same: when comparisons were added to results, and how many there were before.
+EXTENDED, COMPARISONS_BEFORE = "extended", "comparisons_before"
 CONFIRMED = ("confirm", "complete")  # stage and state of a run that is a result
 # The rows of the user's own code, by path: with them the spec is read without running that code.
 OWN_ROWS_FILE = "own_rows.json"
@@ -136,6 +141,10 @@ class MlflowStore:
             self._client.set_tag(parent.info.run_id, name, value)
         if before != spec:
             self._log_spec(parent.info.run_id, plan)
+        end = _search_end(parent)
+        if end and _goes_on(end, parent, spec):
+            self._client.delete_tag(parent.info.run_id, SEARCH_END)
+            end = None
         self._client.update_run(parent.info.run_id, status="RUNNING")
         self._client.set_tag(parent.info.run_id, "state", "running")
         found = counted(plan, self._runs_of(parent))
@@ -144,8 +153,41 @@ class MlflowStore:
             self._client.set_tag(run.run_id, DUPLICATE, counts.run_id)
         if before is not None and asks_otherwise(before, spec):
             self._note_questions(parent.info.run_id, found.runs)
+        if before is not None:
+            self._note_extension(parent.info.run_id, Plan(before), plan, found.runs)
         known = {run.tags["key"]: _known(run, spec.objective.metric) for run in found.runs}
-        return SweepRuns(self.uri, experiment_id, parent.info.run_id, known, content.in_keys)
+        return SweepRuns(self.uri, experiment_id, parent.info.run_id, known, content.in_keys, end)
+
+    def has(self, name: str) -> bool:
+        """Whether there is a sweep of that name."""
+        return self._sweeps.find(name) is not None
+
+    def plan_to_take_from(self, name: str, plan: Plan) -> Plan | None:
+        """The plan of a sweep whose runs ``plan`` may take over; None where there is no such sweep,
+        or it read other content."""
+        if not self.has(name):
+            return None
+        parent, spec = self._find(name), self.spec(name)
+        if not is_same(plan, parent.data.tags, named_by(spec)):
+            return None
+        own = taken_up(Plan(spec), parent.data.tags, named_by(spec)).in_keys
+        return Plan(spec, own)
+
+    def take_over(self, source: str, plan: Plan, trials: Mapping[str, int]) -> int:
+        """Copy ended runs of another sweep into that of ``plan``, which is there; how many.
+
+        ``trials``: by search that is taken over, how many of its first trials are.
+        """
+        theirs, mine = self._find(source), self._find(plan.spec.name)
+        runs = [
+            run
+            for run in self._runs_of(theirs)
+            if run.tags["state"] in ENDED
+            and (search := search_of(run.tags)) in trials
+            and is_taken(run.tags, trials[search], plan)
+        ]
+        with self._writing():
+            return copy_runs(self._client, runs, mine.info.run_id, mine.info.experiment_id)
 
     def _experiment(self, name: str) -> str:
         """The experiment of a new sweep, made unless there is one of that name."""
@@ -173,7 +215,10 @@ class MlflowStore:
         if before is None:
             return None
         refuse_change(before, plan.spec)
+        end = _search_end(parent)
         if state_of(parent) != "complete" or grows(before, plan.spec):
+            return None
+        if end and _goes_on(end, parent, plan.spec):
             return None
         launched = Plan(before)
         return shortfall(launched, to_record(launched, self._runs_of(parent)).trials)
@@ -197,10 +242,17 @@ class MlflowStore:
 
     def _note_questions(self, run_id: str, runs: Iterable[StoredRun]) -> None:
         """Keep that other questions were declared, where results were there to be seen by then."""
-        confirmed = (r for r in runs if (r.tags["stage"], r.tags["state"]) == CONFIRMED)
-        if any(confirmed):
-            today = pd.Timestamp.now("UTC").strftime("%Y-%m-%d")
-            self._client.set_tag(run_id, QUESTIONS_CHANGED, today)
+        if _has_results(runs):
+            self._client.set_tag(run_id, QUESTIONS_CHANGED, _today())
+
+    def _note_extension(
+        self, run_id: str, before: Plan, now: Plan, runs: Iterable[StoredRun]
+    ) -> None:
+        """Keep that rows or conditions, and with them comparisons, were added to results."""
+        added = len(now.cells) > len(before.cells) and now.declared > before.declared
+        if added and _has_results(runs):
+            self._client.set_tag(run_id, COMPARISONS_BEFORE, str(before.comparisons))
+            self._client.set_tag(run_id, EXTENDED, _today())
 
     def close_sweep(self, name: str, state: State) -> None:
         """Set the parent run's end and true status."""
@@ -285,7 +337,9 @@ class MlflowStore:
         parent = self._find(name)
         spec = self.spec(name)
         plan = Plan(spec, in_keys(spec, parent.data.tags))
-        record = to_record(plan, self._runs_of(parent))
+        end = _search_end(parent)
+        holds = end if end and end.holds_for(plan.spec) else None
+        record = to_record(plan, self._runs_of(parent), holds)
         if state_of(parent) != "complete":
             return record
         lacks = shortfall(plan, record.trials).missing_in_words(name)
@@ -370,6 +424,9 @@ class MlflowStore:
             parent_id=run_id,
             is_served=self.uri.startswith("http"),
             questions_changed=parent.data.tags.get(QUESTIONS_CHANGED, ""),
+            taken_over=_taken_over(parent),
+            extended=parent.data.tags.get(EXTENDED, ""),
+            comparisons_before=int(parent.data.tags.get(COMPARISONS_BEFORE, 0)),
         )
 
     @contextmanager
@@ -486,6 +543,36 @@ def environment() -> dict[str, Any]:
         "machine": platform.machine(),
         **{name: version(name) for name in LIBRARIES},
     }
+
+
+def _taken_over(parent: Run) -> str:
+    """From which sweep how many runs were taken over, in words."""
+    kept = json.loads(parent.data.tags.get(TAKEN_OVER, "{}"))
+    return f"{kept['runs']} runs were taken over from {kept['sweep']}" if kept else ""
+
+
+def _has_results(runs: Iterable[StoredRun]) -> bool:
+    return any((run.tags["stage"], run.tags["state"]) == CONFIRMED for run in runs)
+
+
+def _today() -> str:
+    return pd.Timestamp.now("UTC").strftime("%Y-%m-%d")
+
+
+def _search_end(parent: Run) -> SearchEnd | None:
+    """Where a limit of time ended a sweep's searches."""
+    text = parent.data.tags.get(SEARCH_END)
+    return from_text(text) if text else None
+
+
+def _goes_on(end: SearchEnd, parent: Run, spec: SweepSpec) -> bool:
+    """Whether a launch takes searches up again that were ended.
+
+    So it does where the spec sets another limit, and after one that an option set, once what
+    follows the searches is done.
+    """
+    over = parent.data.tags.get("state") == "complete"
+    return not end.holds_for(spec) or (end.is_of_option and over)
 
 
 def _dashboard(uri: str) -> str:

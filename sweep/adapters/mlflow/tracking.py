@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from sweep.adapters.mlflow.known import EPOCHS, STATUS, SweepRuns
+from sweep.adapters.mlflow.known import EPOCHS, SEARCH_END, STATUS, SweepRuns
 from sweep.adapters.mlflow.recovery import Recovered
 from sweep.adapters.mlflow.run_files import write_run_files
 from sweep.adapters.mlflow.source import source_tags
@@ -15,6 +15,7 @@ from sweep.adapters.mlflow.spool import Record, Spool
 from sweep.adapters.mlflow.writer import Writer
 from sweep.plan.plan import Plan, spec_hash
 from sweep.plan.run_settings import run_settings
+from sweep.plan.search_end import SearchEnd, from_text
 from sweep.plan.student_description import describe_student
 from sweep.plan.tasks import CohortTask, LaneOutcome, LaneTask
 from sweep.referee.states import ENDED, State
@@ -44,6 +45,7 @@ class MlflowTracker:
             for key, run in runs.children.items()
             if run.state in ENDED
         }
+        self.search_end = runs.search_end
         best = f"best_validation_{plan.spec.objective.metric}"
         for record in kept.left_over:
             if record["do"] == "attach":
@@ -51,9 +53,12 @@ class MlflowTracker:
                 record["files"] = [str(self._outbox.joinpath(*Path(file).parts[-2:]))
                                    for file in record["files"]]  # fmt: skip
             self._writer.take(record)
+            if record["do"] == "note":
+                end = from_text(record["tags"][SEARCH_END])
+                self.search_end = end if end.holds_for(plan.spec) else None
             if record["do"] == "close" and record["tags"]["state"] in ENDED:
-                end = EndedRun(record["tags"]["state"], record["row"].get(best))
-                self._ended[record["key"]] = end
+                over = EndedRun(record["tags"]["state"], record["row"].get(best))
+                self._ended[record["key"]] = over
         for key, run in runs.children.items():
             if run.state == "running" and key not in self._ended:
                 # Left by a process that was killed; running again once it is handed out.
@@ -80,6 +85,10 @@ class MlflowTracker:
             recovered = Recovered(self._plan, lane.key, trials[lane.key])
             self._writer.keep(recovered.records(self._opening(task, lane)))
             self._ended[lane.key] = recovered.end
+
+    def end_searches(self, end: SearchEnd) -> None:
+        """Searches that end before their trials are over."""
+        self._writer.keep([{"do": "note", "tags": {SEARCH_END: end.as_text()}}])
 
     def log(self, epoch: int, rows: Mapping[str, Metrics]) -> None:
         """Metrics of an epoch, by key; those that an earlier try of a run wrote are left out."""

@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import optuna
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from sweep.adapters.optuna.database import StudyDatabase
@@ -265,6 +267,53 @@ def _as_running(trial: FrozenTrial) -> FrozenTrial:
         distributions=trial.distributions,
         system_attrs=notes,
     )
+
+
+def ended_trials(plan: Plan, store: str) -> dict[str, int]:
+    """How many of the first trials of each search have ended, as a store has them now."""
+    return {
+        search: next((t.number for t in trials if not t.state.is_finished()), len(trials))
+        for search, trials in _stored_trials(plan, store).items()
+    }
+
+
+def copy_trials(
+    source: tuple[Plan, str], into: tuple[Plan, str], counts: Mapping[str, int]
+) -> None:
+    """Copy the first trials of searches, by their names, into the studies of another sweep, which
+    has none of them."""
+    old, new = source, into
+    trials = _stored_trials(*old)
+    storage = StudyDatabase(new[1]) if "://" in new[1] else StudyJournal(Path(new[1]))
+    try:
+        with storage.together():
+            for search in new[0].searches:
+                if count := counts.get(search.id, 0):
+                    study = optuna.create_study(
+                        storage=storage,
+                        study_name=_name(new[0], search),
+                        direction=new[0].spec.objective_metric.direction,
+                        load_if_exists=True,
+                    )
+                    study.add_trials(trials[search.id][:count])
+    finally:
+        storage.close()
+
+
+def _stored_trials(plan: Plan, store: str) -> dict[str, list[FrozenTrial]]:
+    """The trials of each search, by number, read without owning the store."""
+    if "://" in store:
+        storage: BaseStorage = StudyDatabase(store)
+    elif Path(store).exists():
+        storage = JournalStorage(JournalFileBackend(store))
+    else:
+        return {}
+    names = {_name(plan, search): search.id for search in plan.searches}
+    return {
+        names[study.study_name]: storage.get_all_trials(study._study_id)
+        for study in storage.get_all_studies()
+        if study.study_name in names
+    }
 
 
 def delete_studies(plan: Plan, url: str) -> None:

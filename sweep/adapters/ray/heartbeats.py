@@ -1,5 +1,6 @@
 """Who trains what, when it was last heard of, and who should have come back and has not."""
 
+import math
 from collections.abc import Callable, Collection
 
 from sweep.adapters.ray.dispatch import Worker
@@ -13,11 +14,13 @@ class Heartbeats:
         self._clock = clock
         self._workers: dict[str, Worker] = {}
         self._heard: dict[str, float] = {}
+        self._due: dict[str, float] = {}
         self._idle: dict[int, Worker] = {}
         self._nobody_since = clock()
 
-    def begin(self, cohort: str, worker: Worker) -> None:
-        """A process has fetched a cohort."""
+    def begin(self, cohort: str, worker: Worker, limit_s: float = math.inf) -> None:
+        """A process has fetched a cohort, which may train for ``limit_s``."""
+        self._due[cohort] = self._clock() + limit_s
         self._idle.pop(worker.pid, None)
         self._workers[cohort] = worker
         self.beat(cohort)
@@ -29,6 +32,7 @@ class Heartbeats:
     def end(self, cohort: str) -> Worker | None:
         """A process has done with a cohort, or is gone; which one, if it is known."""
         self._heard.pop(cohort, None)
+        self._due.pop(cohort, None)
         worker = self._workers.pop(cohort, None)
         if worker:
             self._idle[worker.pid] = worker
@@ -39,6 +43,11 @@ class Heartbeats:
         """Cohorts that were not heard of for too long."""
         now = self._clock()
         return [cohort for cohort, at in self._heard.items() if now - at > self._silence_s]
+
+    def overdue(self) -> list[str]:
+        """Cohorts that have trained for longer than they may."""
+        now = self._clock()
+        return [cohort for cohort, due in self._due.items() if now > due]
 
     def stuck(self, flying: Collection[str]) -> list[Worker]:
         """Processes to end because, for too long, a cohort waits and none of them fetches it.

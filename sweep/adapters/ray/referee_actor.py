@@ -32,6 +32,7 @@ from sweep.plan.plan import Plan
 from sweep.plan.tasks import CohortTask, LaneOutcome, teacher_run
 from sweep.referee.referee import Progress, Referee
 from sweep.referee.reports import Reported
+from sweep.referee.time_limit import Deadline, TimeLimit
 from sweep.referee.time_spent import Work
 from sweep.spec.spec import SweepSpec
 from trainers.loading import content_key
@@ -68,8 +69,17 @@ class RefereeActor:
     Workers are then told to stop, and whoever asks for the next cohort is told why.
     """
 
-    def __init__(self, spec: SweepSpec, stores: Stores, inputs: Mapping[str, Any]) -> None:
-        """``inputs``: references to what was read, as `train_everything` has it."""
+    def __init__(
+        self,
+        spec: SweepSpec,
+        stores: Stores,
+        inputs: Mapping[str, Any],
+        deadline: Deadline | None = None,
+    ) -> None:
+        """``inputs``: references to what was read, as `train_everything` has it.
+
+        ``deadline``: after which no more is searched, on this machine's clock.
+        """
         with loading():
             from sweep.adapters.mlflow.tracking import MlflowTracker
             from sweep.adapters.optuna.studies import OptunaStudies
@@ -88,9 +98,10 @@ class RefereeActor:
         self._checkpoints = CheckpointStore(stores.checkpoints)
         self._notices += self._checkpoints.notices
         studies = OptunaStudies(plan, stores.optuna)
-        self._referee = Referee(
-            plan, studies, self._tracker, kept, ended, self._checkpoints.cohorts
-        )
+        limit = TimeLimit(spec.search.timeout, deadline, self._tracker.search_end)
+        begun = self._checkpoints.cohorts
+        self._referee = Referee(plan, studies, self._tracker, kept, ended, begun, limit)
+        self._trial_timeout_s = spec.resources.trial_timeout_s or math.inf
         if lost := self._referee.recovered:
             self._notices.append(
                 f"{spec.name}: of {lost} search runs the studies alone know how they ended; they "
@@ -119,7 +130,8 @@ class RefereeActor:
     def fetch(self, cohort: str, worker: Worker) -> Dispatch:
         """The task of that id with what it trains on, for the ``worker`` that will train it."""
         task = self._tasks[cohort]
-        self._heartbeats.begin(cohort, worker)
+        limit_s = self._trial_timeout_s if task.stage == "search" else math.inf
+        self._heartbeats.begin(cohort, worker, limit_s)
         if math.isnan(self._first_cohort):
             self._first_cohort = time.time()
         outputs = {key: self._outputs[key] for key in task.teachers}
@@ -143,7 +155,12 @@ class RefereeActor:
         def report_all() -> list[bool]:
             return [self._referee.report(cohort, *reported) for reported in reports][-1]
 
-        return self._guard(report_all, [False] * len(reports[-1][1]))
+        none = [False] * len(reports[-1][1])
+        answer = self._guard(report_all, none)
+        if cohort in self._heartbeats.overdue():
+            self._give_up(cohort)
+            return none
+        return answer
 
     def save(self, cohort: str, lanes: Sequence[str], epoch: int, state: bytes) -> None:
         """Keep the state of a cohort after an epoch, with the lanes that are left."""
@@ -186,7 +203,7 @@ class RefereeActor:
         return self._notices
 
     def progress(self) -> Progress:
-        """How far the sweep is; also the moment at which silent cohorts are noticed and ended."""
+        """How far the sweep is; also the moment at which silent and late cohorts are ended."""
         self._end_silent()
         return self._referee.progress()
 
@@ -248,8 +265,17 @@ class RefereeActor:
                 self._fatal = f"{type(error).__name__}: {error}; the same command goes on from here"
         return otherwise
 
+    def _give_up(self, cohort: str) -> Worker | None:
+        """A cohort took too long; the process that trains it, if it is known."""
+        worker = self._heartbeats.end(cohort)
+        self._leave(cohort, partial(self._referee.overdue, cohort, self._trial_timeout_s))
+        return worker
+
     def _end_silent(self) -> None:
-        """End processes that hang, in a cohort or between two."""
+        """End processes that hang, in a cohort or between two, or do not report in time."""
+        for cohort in self._heartbeats.overdue():
+            if worker := self._give_up(cohort):
+                _end(worker)
         for cohort in self._heartbeats.silent():
             worker = self._heartbeats.end(cohort)
             self._leave(cohort, partial(self._referee.silent, cohort, self._silence_s))

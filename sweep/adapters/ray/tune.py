@@ -30,6 +30,7 @@ from sweep.adapters.ray.session import needs
 from sweep.adapters.ray.worker import CohortTrainable
 from sweep.errors import SweepFailed
 from sweep.referee.referee import Progress
+from sweep.referee.time_limit import Deadline
 from sweep.referee.time_spent import Work
 from sweep.spec.spec import SweepSpec
 from trainers.data.dataset import Dataset
@@ -105,19 +106,21 @@ def _lacking(spec: SweepSpec) -> list[str]:
     ]
 
 
-def train_everything(
+def train_everything(  # noqa: PLR0913, PLR0917 - what trains, where, and for how long
     spec: SweepSpec,
     stores: Stores,
     inputs: "Mapping[str, Dataset | GivenTeacher]",
     watch: Callable[[Callable[[], Progress], threading.Event], None],
     say: Callable[[str], None],
     meanwhile: Callable[[], None],
+    deadline: Deadline | None = None,
 ) -> tuple[Progress, Work]:
     """Run every stage but compare, in a Ray session; ``watch`` shows the progress in a thread.
 
     ``inputs``: data sets by `trainers.loading.content_key`, and teachers that are given by
-    `TeacherJob.given`. ``say`` tells the user a line; ``meanwhile`` is
-    done while the referee's process starts. How far it came, and where the time went.
+    `TeacherJob.given`. ``say`` tells the user a line; ``meanwhile`` is done while the referee's
+    process starts. ``deadline``: after which no more is searched. How far it came, and where the
+    time went.
 
     Whatever ends it, what is in flight has then been written down as interrupted if that was still
     possible. Raises KeyboardInterrupt; SweepFailed where a store failed; RefereeLost where the
@@ -127,7 +130,7 @@ def train_everything(
     # Where this process is, for it writes the same files.
     actor = ray.remote(RefereeActor).options(num_cpus=0, max_restarts=0, scheduling_strategy=here)
     held = {name: ray.put(one) for name, one in inputs.items()}
-    referee: Any = actor.remote(spec, stores, held)
+    referee: Any = actor.remote(spec, stores, held, deadline)
     ended = threading.Event()
     screen = threading.Thread(target=_watch, args=(watch, referee, ended), daemon=True)
     try:

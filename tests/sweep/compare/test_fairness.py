@@ -4,8 +4,11 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from sweep.compare.fairness import failures_table, fairness_table
+from sweep.compare.answer import answer
+from sweep.compare.comparison import comparison_table
+from sweep.compare.fairness import ended_early, failures_table, fairness_table
 from sweep.compare.records import SweepRecord
+from sweep.plan.search_end import SearchEnd
 
 Make = Callable[..., SweepRecord]
 
@@ -66,3 +69,29 @@ def test_failures_are_those_without_a_value(make_record: Make) -> None:
 def test_nothing_failed(make_record: Make) -> None:
     record = make_record(drop=lambda t: t[t["state"] != "failed"])
     assert failures_table(record).empty
+
+
+def test_trials_that_there_was_no_time_for_are_told(make_record: Make) -> None:
+    end = SearchEnd(4, 6, "search.timeout", 60.0)
+    planned = {"fixed_kd": 6, "alm_kd": 6}
+    record = make_record(planned_trials=planned, search_ends={"digits-noise": end})
+    table = fairness_table(record)
+    assert set(table["left_out"]) == {2}
+    assert set(table["asked"]) == {4}
+    (told,) = ended_early(record)
+    assert told == (
+        "The searches were ended by search.timeout (60 s): each has 4 of 6 planned trials, 2 were "
+        "left out."
+    )
+    assert told in answer(comparison_table(record, 0), record)
+
+
+def test_without_a_limit_nothing_is_told_of_one(record: SweepRecord) -> None:
+    assert ended_early(record) == []
+    assert "left_out" not in fairness_table(record)
+
+
+def test_in_a_table_of_several_sweeps_it_is_told_of_whom(make_record: Make) -> None:
+    end = SearchEnd(4, 6, "--stop-after", 60.0)
+    record = make_record(name="digits-noise and other", search_ends={"digits-noise": end})
+    assert ended_early(record)[0].startswith("digits-noise: The searches were ended by --stop")

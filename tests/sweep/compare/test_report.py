@@ -109,6 +109,15 @@ def test_questions_that_were_changed_about_results_are_told(findings: Findings, 
     assert "The declared questions were changed on 2026-01-05, when results were there" in told
 
 
+def test_a_family_that_grew_about_results_is_told(findings: Findings, page: str) -> None:
+    origin = replace(findings.origin, extended="2026-01-05", comparisons_before=2)
+    extended = report(replace(findings, origin=origin), [])
+    assert "was extended" not in page
+    told = " ".join(extended.split())
+    assert "was extended on 2026-01-05, when results of 2 comparisons were there" in told
+    assert "Holm's family is computed anew, over the 3 of this table" in told
+
+
 def test_it_needs_nothing_from_elsewhere(page: str) -> None:
     for tag, attrs in Elements(page).tags:
         assert tag not in ("script", "link", "iframe", "object", "embed")

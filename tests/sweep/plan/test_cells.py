@@ -202,14 +202,28 @@ def test_more_conditions_and_rows_extend_a_sweep(changes: dict[str, Any]) -> Non
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"conditions.noise_rate": [0.6]}, "symmetric-0.4-noisy-clean-0.05/alm_kd"),
-        ({"conditions.vary": {"clean": {"field": "data.clean", "values": [0.05]}}}, "clean-0.1"),
+        ({"conditions.noise_rate": [0.6]}, r"differ: conditions.noise_rate: 0.4 before, not now\."),
+        ({"conditions.noise_rate": [0.6]}, "change: symmetric-0.4-noisy-clean-0.05/alm_kd, "),
+        (
+            {"conditions.vary": {"clean": {"field": "data.clean", "values": [0.05]}}},
+            r"differ: conditions.vary.clean.values: 0.1 before, not now\.",
+        ),
         ({"conditions.vary.clean.values": [0.05, 0.09]}, "clean-0.1/alm_kd"),
-        ({"methods": ROWS[:2]}, "labels_only"),
-        ({"methods.0.clean": "split"}, "has otherwise: alm_kd"),
-        ({"methods.0.pin": {"warmup_epochs": 2}}, "has otherwise: alm_kd"),
-        ({"methods.2.baseline": True}, "labels_only"),
-        ({"search.shared": {"lr": {"low": 0.1, "high": 0.2}}}, "alm_kd"),
+        ({"methods": ROWS[:2]}, r"differ: methods.labels_only: there before, not now\."),
+        ({"methods.0.clean": "split"}, r"differ: methods.alm_kd.clean: .* 'split' now\."),
+        (
+            {"methods.0.pin": {"warmup_epochs": 2}},
+            r"; methods.alm_kd.pin.warmup_epochs: 1 before, 2 now\.",
+        ),
+        ({"methods.2.baseline": True}, r"methods.labels_only.baseline: False before, True now\."),
+        (
+            {"search.shared": {"lr": {"low": 0.1, "high": 0.2}}},
+            r"differ: search.shared.lr: nothing before, \{.*'high': 0.2.*\} now\.",
+        ),
+        (
+            {"teacher.model.hidden": [25], "student.model.hidden": [9]},
+            r"student.model.hidden: \[8\] before, \[9\] now; teacher.*hidden: \[24\] before",
+        ),
         ({"student.training.epochs": 9}, "student.training.epochs: 4 before, 9 now"),
         ({"search.trials": 3}, "search.trials: 6 before, 3 now"),
     ],

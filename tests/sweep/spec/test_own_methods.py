@@ -143,8 +143,8 @@ def test_it_travels_to_a_cluster_with_the_spec(
     monkeypatch.chdir(here)
     monkeypatch.syspath_prepend(here)
     spec = check_spec(_data({"path": "my_kd:Mine"}), "small", allow_code=True)
-    command = written_into(there, spec, profile=False)
-    assert "--allow-code" in command
+    command = written_into(there, spec, ["--stop-after", "2h"])
+    assert command[-3:] == ["--allow-code", "--stop-after", "2h"]
     assert {path.name for path in there.iterdir()} == {"small.yaml", "my_kd.py"}
     assert read_spec(str(there / "small.yaml"), allow_code=True) == spec
 

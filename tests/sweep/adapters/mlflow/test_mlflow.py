@@ -44,9 +44,9 @@ def store(places: Places) -> MlflowStore:
 
 
 @contextmanager
-def _tracking(store: MlflowStore, places: Places) -> Iterator[MlflowTracker]:
+def _tracking(store: MlflowStore, places: Places, plan: Plan = PLAN) -> Iterator[MlflowTracker]:
     """A tracker as one launch has it, flushed at its end."""
-    tracker = MlflowTracker(PLAN, store.open_sweep(PLAN), places.runs_dir / "spool")
+    tracker = MlflowTracker(plan, store.open_sweep(plan), places.runs_dir / "spool")
     yield tracker
     tracker.flush()
 
@@ -471,3 +471,22 @@ def test_examples_without_classes_leave_what_their_task_knows(tmp_path: Path) ->
     assert set(summary) == {"realised_noise_rate", "weight_histogram"}
     assert summary["realised_noise_rate"] == pytest.approx(2 / 3)
     assert sum(summary["weight_histogram"]["corrupted"]["lambda_label"]) == 2
+
+
+def test_rows_that_are_added_to_results_are_kept_in_mind(
+    store: MlflowStore, places: Places
+) -> None:
+    more = [*PLAN.spec.model_dump(mode="json")["methods"], {"method": "superloss"}]
+    seeds = Plan(small_spec({"conditions.noise_rate": [0.4], "confirm.seeds": 4}))
+    with _tracking(store, places) as tracker:
+        _complete(tracker, TASK, 90.0)
+    store.open_sweep(seeds)
+    assert store.origin("small").extended == ""
+    with _tracking(store, places, seeds) as tracker:
+        search = PLAN.searches_of(CELL)[0]
+        _complete(tracker, confirm_cohort(PLAN, search, 0, VALUES, (1,)), 90.0)
+    larger = Plan(small_spec({"conditions.noise_rate": [0.4], "confirm.seeds": 4, "methods": more}))
+    store.open_sweep(larger)
+    origin = store.origin("small")
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d", origin.extended)
+    assert (origin.comparisons_before, larger.comparisons) == (2, 3)

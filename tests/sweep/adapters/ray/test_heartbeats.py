@@ -69,3 +69,17 @@ def test_nobody_is_stuck_where_nothing_waits_or_who_came_back(
     heartbeats.begin("three", A)
     clock.now += 5
     assert heartbeats.stuck(["three"]) == []
+
+
+def test_a_cohort_is_overdue_once_it_trained_for_longer_than_it_may(
+    heartbeats: Heartbeats, clock: Clock
+) -> None:
+    heartbeats.begin("one", A, limit_s=20.0)
+    heartbeats.begin("two", B)
+    clock.now += 20
+    heartbeats.beat("one")
+    assert heartbeats.overdue() == []
+    clock.now += 1
+    assert heartbeats.overdue() == ["one"]
+    assert heartbeats.end("one") == A
+    assert heartbeats.overdue() == []
