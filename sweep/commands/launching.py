@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -25,9 +26,10 @@ from sweep.commands.options import (
     places,
     read,
 )
-from sweep.commands.printing import new_console, show
 from sweep.commands.snapshot import jobs_of
+from sweep.commands.then import then
 from sweep.errors import BadInput, SweepFailed, unknown
+from sweep.showing import new_console
 
 if TYPE_CHECKING:
     from sweep.adapters.ray.jobs import Jobs
@@ -72,33 +74,50 @@ def launch(  # noqa: PLR0913, PLR0917 - an option each
             help="See whether it runs: each cell once, one epoch, one seed; keeps nothing.",
         ),
     ] = False,
+    after: Annotated[
+        str | None,
+        typer.Option(
+            "--then",
+            metavar="CMD",
+            help="A command for sh that runs when the launch is over, however it ended; on the "
+            "cluster's head where that runs the sweep. Its environment has ALMKD_SWEEP, "
+            "ALMKD_STATE (complete, failed, interrupted) and, if complete, ALMKD_TABLE and "
+            "ALMKD_REPORT, the paths of comparison.csv and report.html. That it fails is told; "
+            "the exit code is that of the launch.",
+        ),
+    ] = None,
 ) -> None:
     """Run a sweep, or go on with it where it stopped, and show the comparison.
 
     Example: almkd launch digits --set name=more-seeds --set confirm.seeds=20
+
+    In single quotes your shell leaves --then as it is, and the variables are read at the end:
+
+    almkd launch digits --then 'cp "$ALMKD_TABLE" "/data/$ALMKD_SWEEP.csv"'
     """
-    from sweep.run import launch as run
+    from sweep.api import run
     from sweep.spec.code_needed import check_code_is_allowed
 
     changes = [*(overrides or ()), *([f"name={fork}"] if fork else ())]
     wanted = read(spec, changes, allow_code)
     check_code_is_allowed(wanted, allow_code)
     if smoke:
-        _smoke(wanted, address)
+        _smoke(wanted, address, after)
         return
+    there = [*(["--profile"] if profile else []), *(["--then", after] if after else [])]
     if address and is_http(address):
         _refuse_places_of_here(context)
-        _submit(wanted, address, wait, profile)
+        _submit(wanted, address, wait, there)
         return
     if address and is_client(address):
         _refuse_places_of_here(context)
-        sys.exit(_attend(wanted, address, profile))
+        sys.exit(_attend(wanted, address, there))
     if is_in_a_job():
         _move_to(runs_dir)
     signal.signal(signal.SIGTERM, _raise_interrupt)
-    console = new_console()
-    shown = run(wanted, places(runs_dir, tracking_uri), console, address, profile)
-    show(console, shown, runs_dir)
+    kept = places(runs_dir, tracking_uri)
+    with then(after, wanted.name, kept.results(wanted.name)):
+        run(wanted, kept, new_console(), address, profile)
 
 
 def plan(
@@ -171,13 +190,17 @@ def _check_data(spec: "SweepSpec", allow_code: bool, as_json: bool) -> None:
         typer.echo(line)
 
 
-def _smoke(spec: "SweepSpec", address: str | None) -> None:
+def _smoke(spec: "SweepSpec", address: str | None, after: str | None) -> None:
     """Run every cell once and say so; SweepFailed, naming each cell that did not run and why."""
     from sweep.plan.plan import Plan
     from sweep.smoke import smoke
 
     if address:
         raise BadInput(f"--smoke: runs on this machine alone; leave out --address {address}")
+    if after:
+        raise BadInput(
+            "--then: --smoke keeps nothing that a command could use; leave one of them out"
+        )
     checked(spec)
     signal.signal(signal.SIGTERM, _raise_interrupt)
     cells = len(Plan(spec).cells)
@@ -188,11 +211,14 @@ def _smoke(spec: "SweepSpec", address: str | None) -> None:
     typer.echo(f"{spec.name}: all {cells} cells run; nothing was kept")
 
 
-def _submit(spec: "SweepSpec", address: str, wait: bool, profile: bool) -> None:
-    """Hand a sweep to a cluster, as a job of its own; SystemExit with its code if waited for."""
+def _submit(spec: "SweepSpec", address: str, wait: bool, options: Sequence[str]) -> None:
+    """Hand a sweep to a cluster, as a job of its own; SystemExit with its code if waited for.
+
+    ``options``: of the launch there.
+    """
     checked(spec)
     jobs = jobs_of(address)
-    job = jobs.submit(spec, profile)
+    job = jobs.submit(spec, options)
     typer.echo(f"{spec.name}: submitted to {address} as job {job}")
     if wait:
         sys.exit(_follow(jobs, job))
@@ -212,14 +238,14 @@ def _follow(jobs: "Jobs", job: str) -> int:
         return INTERRUPTED
 
 
-def _attend(spec: "SweepSpec", address: str, profile: bool) -> int:
+def _attend(spec: "SweepSpec", address: str, options: Sequence[str]) -> int:
     """Run a sweep through Ray Client, and print what it prints; its exit code."""
     with needs_cluster_packages(address):
         from sweep.adapters.ray.client import attend
 
     checked(spec)
     signal.signal(signal.SIGTERM, _raise_interrupt)
-    return attend(address, spec, profile, _print_as_it_came)
+    return attend(address, spec, options, _print_as_it_came)
 
 
 def _print_as_it_came(printed: tuple[bytes, bytes]) -> None:

@@ -1,7 +1,6 @@
 """Arguments and options that several commands have, and what is made of them."""
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,16 +61,10 @@ def places(runs_dir: Path, tracking_uri: str | None) -> "Places":
 
 
 def read(spec: str, overrides: list[str] | None, allow_code: bool = False) -> "SweepSpec":
-    """The spec that a user named, with what was changed in it.
+    """The spec that a user named: `sweep.api.read`."""
+    from sweep import api
 
-    ``allow_code``: code of the user's own, looked for in the current directory, may tell what it
-    is.
-    """
-    from sweep.spec.reader import read_spec
-
-    if allow_code:
-        _let_everyone_import_from_here()
-    return read_spec(spec, overrides or (), allow_code)
+    return api.read(spec, overrides or (), allow_code)
 
 
 def checked(spec: "SweepSpec") -> "SweepSpec":
@@ -82,13 +75,6 @@ def checked(spec: "SweepSpec") -> "SweepSpec":
     check_rules(spec)
     Plan(spec)
     return spec
-
-
-def _let_everyone_import_from_here() -> None:
-    """Have this process, and those that it starts, find modules in the current directory."""
-    here, before = os.getcwd(), os.environ.get("PYTHONPATH")
-    sys.path.insert(0, here)
-    os.environ["PYTHONPATH"] = os.pathsep.join([here, *([before] if before else [])])
 
 
 def is_http(address: str) -> bool:

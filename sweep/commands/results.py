@@ -14,9 +14,9 @@ from sweep.commands.options import (
     TrackingOption,
     places,
 )
-from sweep.commands.printing import new_console, show
 from sweep.errors import BadInput
 from sweep.secrets import masked
+from sweep.showing import new_console, show
 
 
 def compare(

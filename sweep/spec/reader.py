@@ -1,9 +1,11 @@
 """From YAML text to a checked spec, or to one message that names file, field, value and remedy."""
 
 import copy
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,11 @@ PRESETS = Path(__file__).resolve().parents[2] / "search_spaces" / "presets"
 # What a spec may hold: far above any that people write, far below what harms a machine.
 MOST_BYTES = 1_000_000
 MOST_VALUES = 20_000
+
+# A spec as a user gives it: a file or a preset's name, YAML text, or what such text stands for.
+Given = str | os.PathLike[str] | Mapping[str, Any]
+# What YAML ends a lone value with.
+END = "\n...\n"
 
 
 class _Loader(yaml.SafeLoader):
@@ -69,12 +76,19 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
 
 
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes what `_Loader` reads as the same data."""
+
+
 # YAML 1.1 reads 1e-4 as text for want of a dot; people who write it mean the number.
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:\d[\d_]*)(?:\.\d*)?[eE][-+]?\d+$"),
-    list("-+0123456789"),
-)
+for _class in (_Loader, _Dumper):
+    _class.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"^[-+]?(?:\d[\d_]*)(?:\.\d*)?[eE][-+]?\d+$"),
+        list("-+0123456789"),
+    )
 
 
 def presets() -> dict[str, Path]:
@@ -94,24 +108,61 @@ def find_spec(spec: str) -> Path:
     raise BadInput(f"{unknown('preset', spec, presets())}; a YAML file must end in .yaml or exist")
 
 
-def read_spec(spec: str, overrides: Sequence[str] = (), allow_code: bool = False) -> SweepSpec:
-    """The spec in a file or preset, after ``path=value`` overrides; BadInput if it cannot be.
+def read_spec(
+    spec: Given, overrides: Sequence[str] | Mapping[str, Any] = (), allow_code: bool = False
+) -> SweepSpec:
+    """A spec, after overrides, each ``path=value`` or an item; BadInput if it cannot be.
 
-    ``allow_code``: as `check_spec` has it.
+    ``spec``: a file, a preset's name, text of more than one line, or a mapping. ``allow_code``: as
+    `check_spec` has it.
     """
-    path = find_spec(spec)
+    source, text = _text_of(spec)
+    data = _parse(text, source)
+    if not isinstance(data, dict):
+        raise BadInput(f"{source}: a spec is a mapping of fields, this is {kind(data)}")
+    for override in _as_words(overrides):
+        _apply(data, override)
+    return check_spec(data, source + (" with --set" if overrides else ""), allow_code)
+
+
+def _text_of(spec: Given) -> tuple[str, str]:
+    """What messages call a spec, and its YAML."""
+    if isinstance(spec, Mapping):
+        return "spec", _as_yaml(dict(spec), "spec")
+    name = os.fspath(spec)
+    if "\n" in name:
+        if len(name) > MOST_BYTES:
+            raise BadInput(f"spec: is longer than {MOST_BYTES:,} characters, which no spec is")
+        return "spec", name
+    path = find_spec(name)
     try:
         if path.stat().st_size > MOST_BYTES:
             raise BadInput(f"{path}: is larger than {MOST_BYTES:,} bytes, which no spec is")
-        data = _parse(path.read_text(encoding="utf-8"), str(path))
+        return str(path), path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: cannot be read as UTF-8 text: {error}") from None
-    if not isinstance(data, dict):
-        raise BadInput(f"{path}: a spec is a mapping of fields, this is {kind(data)}")
-    for override in overrides:
-        _apply(data, override)
-    source = f"{path}" + (" with --set" if overrides else "")
-    return check_spec(data, source, allow_code)
+
+
+def _as_words(overrides: Sequence[str] | Mapping[str, Any]) -> list[str]:
+    """Overrides as ``path=value``."""
+    if not isinstance(overrides, Mapping):
+        return list(overrides)
+    return [
+        f"{path}={_as_yaml(value, f'--set {path}').removesuffix(END)}"
+        for path, value in overrides.items()
+    ]
+
+
+def _as_yaml(value: object, what: str) -> str:
+    """Plain data as YAML of the kind that is read here; BadInput, naming ``what``, for other."""
+    try:
+        return yaml.dump(value, Dumper=_Dumper, default_flow_style=True, sort_keys=False, width=inf)
+    except (yaml.representer.RepresenterError, RecursionError) as error:
+        given = error.args[-1]
+        raise BadInput(
+            f"{what}: holds {given!r} ({type(given).__name__}); give numbers, texts, true or "
+            "false, lists and mappings alone"
+        ) from None
 
 
 def check_spec(data: object, source: str, allow_code: bool = False) -> SweepSpec:

@@ -10,7 +10,7 @@ import signal
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -49,8 +49,11 @@ USUAL = (0, 1, 2, INTERRUPTED)
 GOES_ON = "the same command goes on from here"
 
 
-def attend(address: str, spec: SweepSpec, profile: bool, show: Callable[[Printed], None]) -> int:
-    """Run a sweep on a cluster's head, and ``show`` what it prints; its exit code.
+def attend(
+    address: str, spec: SweepSpec, options: Sequence[str], show: Callable[[Printed], None]
+) -> int:
+    """Launch a sweep on a cluster's head, with ``options``, and ``show`` what it prints; its exit
+    code.
 
     SIGINT and SIGTERM end the sweep, and are waited for; the second one raises KeyboardInterrupt.
     BadInput where no Ray Client answers at ``address``, or none for us; SweepFailed where the
@@ -58,7 +61,7 @@ def attend(address: str, spec: SweepSpec, profile: bool, show: Callable[[Printed
     """
     _check_answers(address)
     with tempfile.TemporaryDirectory(prefix="almkd-") as place:
-        words = written_into(Path(place), spec, profile)
+        words = written_into(Path(place), spec, options)
         with _connected(address, place), _until_lost(address), _stop_wanted() as wanted:
             launch = _started(address, words)
             try:

@@ -11,7 +11,7 @@ import shlex
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -104,8 +104,8 @@ class Jobs:
             )
         self._check_version()
 
-    def submit(self, spec: SweepSpec, profile: bool = False) -> str:
-        """Have the cluster launch a sweep; the id of the job.
+    def submit(self, spec: SweepSpec, options: Sequence[str] = ()) -> str:
+        """Have the cluster launch a sweep, with ``options``; the id of the job.
 
         BadInput if a job of the same sweep is pending or running. Two that are submitted at the
         same moment are told apart on the head, by the lock of the sweep's directory.
@@ -120,7 +120,7 @@ class Jobs:
         now = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
         job = f"{spec.name}-{now}-{os.urandom(2).hex()}"
         with tempfile.TemporaryDirectory(prefix="almkd-") as place:
-            words = written_into(Path(place), spec, profile)
+            words = written_into(Path(place), spec, options)
             with self._asking():
                 self._client.submit_patiently(
                     entrypoint=shlex.join(words),
@@ -251,7 +251,7 @@ class _Client(JobSubmissionClient):
         return super()._do_request(method, endpoint, timeout=ANSWERS_WITHIN, **more)
 
 
-def written_into(place: Path, spec: SweepSpec, profile: bool) -> list[str]:
+def written_into(place: Path, spec: SweepSpec, options: Sequence[str]) -> list[str]:
     """A job's files, in a directory of its own; the command that launches from there."""
     file = f"{spec.name}.yaml"
     text = yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False)
@@ -259,8 +259,8 @@ def written_into(place: Path, spec: SweepSpec, profile: bool) -> list[str]:
     own = needs_code(spec)
     if own:
         carry_own_code(Path.cwd(), place)
-    options = [*(["--allow-code"] if own else []), *(["--profile"] if profile else [])]
-    return ["almkd", "launch", file, "--address", "auto", *options]
+    allowed = ["--allow-code"] if own else []
+    return ["almkd", "launch", file, "--address", "auto", *allowed, *options]
 
 
 def _check_answers(address: str) -> None:
