@@ -3,13 +3,23 @@
 import atexit
 import errno
 import gc
+import os
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 import typer
 
-from sweep.commands import catalogue, disk, launching, monitoring, results, students, training
+from sweep.commands import (
+    catalogue,
+    completion,
+    disk,
+    launching,
+    monitoring,
+    results,
+    students,
+    training,
+)
 from sweep.commands.launching import INTERRUPTED
 from sweep.errors import BadInput, SweepFailed
 from sweep.garbage_collection import collect_seldom
@@ -52,8 +62,9 @@ def main() -> NoReturn:
         refuse_in_arguments(sys.argv[1:])
         take_up_files()
         _refuse_problems()
-        _name_left_out()
-        code = _app()(args=sys.argv[1:] or ["--help"], standalone_mode=False)
+        if completion.ASKED not in os.environ:
+            _name_left_out()
+        code = _app()(args=sys.argv[1:] or ["--help"], prog_name="almkd", standalone_mode=False)
     except BadInput as error:
         _fail(str(error), 2)
     except SweepFailed as error:
@@ -78,7 +89,6 @@ def _app() -> typer.Typer:
         help="Does ALM-KD beat the best fixed mix of label and teacher on your data? "
         "Sweeps that tell.",
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )

@@ -55,6 +55,11 @@ def locked(directory: Path, name: str) -> Iterator[None]:
         yield
 
 
+def has_been_launched(directory: Path) -> bool:
+    """Whether ``directory`` is that of a sweep, on which some launch has laid its lock."""
+    return _lock(directory).is_file()
+
+
 def is_locked(directory: Path) -> bool:
     """Whether a process runs the sweep that is kept in ``directory``."""
     try:

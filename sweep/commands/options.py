@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sweep.commands import completion
 from sweep.errors import BadInput
 from sweep.secrets import optuna_url
 
@@ -16,9 +17,17 @@ if TYPE_CHECKING:
     from sweep.spec.spec import SweepSpec
 
 SpecArgument = Annotated[
-    str, typer.Argument(metavar="SPEC", help="A YAML file, or the name of a preset such as digits.")
+    str,
+    typer.Argument(
+        metavar="SPEC",
+        help="A YAML file, or the name of a preset such as digits.",
+        autocompletion=completion.specs,
+    ),
 ]
-SweepArgument = Annotated[str, typer.Argument(metavar="SWEEP", help="The name of a sweep.")]
+SweepArgument = Annotated[
+    str,
+    typer.Argument(metavar="SWEEP", help="The name of a sweep.", autocompletion=completion.sweeps),
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -15,11 +15,9 @@ from pydantic import ValidationError
 from sweep.errors import BadInput, unknown
 from sweep.spec.messages import kind, problems
 from sweep.spec.own_code import not_allowed
+from sweep.spec.presets import presets
 from sweep.spec.spec import SweepSpec
 from trainers.own import CodeNotAllowed, without_code
-
-PRESETS = Path(__file__).resolve().parents[2] / "search_spaces" / "presets"
-
 
 # What a spec may hold: far above any that people write, far below what harms a machine.
 MOST_BYTES = 1_000_000
@@ -89,11 +87,6 @@ for _class in (_Loader, _Dumper):
         re.compile(r"^[-+]?(?:\d[\d_]*)(?:\.\d*)?[eE][-+]?\d+$"),
         list("-+0123456789"),
     )
-
-
-def presets() -> dict[str, Path]:
-    """The sweeps that come with almkd, by name."""
-    return {path.stem: path for path in sorted(PRESETS.glob("*.yaml"))}
 
 
 def find_spec(spec: str) -> Path:
