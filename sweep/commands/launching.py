@@ -93,7 +93,7 @@ def launch(  # noqa: PLR0913, PLR0917 - an option each
 
     In single quotes your shell leaves --then as it is, and the variables are read at the end:
 
-    almkd launch digits --then 'cp "$ALMKD_TABLE" "/data/$ALMKD_SWEEP.csv"'
+    almkd launch digits --then './mail.sh "$ALMKD_STATE" "$ALMKD_REPORT"'
     """
     from sweep.api import run
     from sweep.spec.code_needed import check_code_is_allowed
