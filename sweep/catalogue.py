@@ -9,7 +9,8 @@ from search_spaces.defaults import BY_TASK, GIVEN, OWN, SHARED
 from search_spaces.durations import TAKES
 from sweep.errors import BadInput
 from sweep.plan.plan import Plan
-from sweep.spec.reader import presets, read_spec
+from sweep.spec.presets import presets
+from sweep.spec.reader import read_spec
 from sweep.spec.spaces import Searched, row_space
 from trainers.entries import ALMKD, MethodEntry, NetworkEntry, TaskEntry
 from trainers.entries import Row as Declared

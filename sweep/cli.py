@@ -3,6 +3,7 @@
 import atexit
 import errno
 import gc
+import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,6 +13,7 @@ import typer
 
 from sweep.commands import (
     catalogue,
+    completion,
     disk,
     first_steps,
     launching,
@@ -64,8 +66,9 @@ def main() -> NoReturn:
         refuse_in_arguments(sys.argv[1:])
         take_up_files()
         _refuse_problems()
-        _name_left_out()
-        code = _app()(args=sys.argv[1:] or ["--help"], standalone_mode=False)
+        if completion.ASKED not in os.environ:
+            _name_left_out()
+        code = _app()(args=sys.argv[1:] or ["--help"], prog_name="almkd", standalone_mode=False)
     except BadInput as error:
         _fail(str(error), 2)
     except SweepFailed as error:
@@ -88,7 +91,6 @@ def _app() -> typer.Typer:
         help="Does ALM-KD beat the best fixed mix of label and teacher on your data? "
         "Sweeps that tell.",
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import pandas as pd
+
 from sweep.adapters.mlflow.run_files import FetchedPredictions
 from sweep.adapters.mlflow.store import MlflowStore
 from sweep.compare.conditions import parse_where
-from sweep.compare.export import TABLES, Source, write_long, write_wide
+from sweep.compare.export import TABLES, Source, table_pages, write_long, write_wide
 from sweep.compare.paper import Spread
 from sweep.compare.predictions import predictions_columns
 from sweep.compare.records import SweepRecord
@@ -70,6 +72,16 @@ def export(excerpt: Excerpt, places: Places, out: Path | None, tell: Callable[[s
             return write_long(sources, excerpt.table, excerpt.form, stream, where)
 
         return written(write, out)
+
+
+def frame(name: str, store: MlflowStore, table: str) -> pd.DataFrame:
+    """A table of one sweep as a data frame; BadInput where the sweep has none."""
+    with tempfile.TemporaryDirectory(prefix="almkd-") as scratch:
+        kept = FetchedPredictions(store.artifacts(), Path(scratch))
+        source = Source(store.record(name), store.spec(name).seed, store.histories(), kept)
+        if table == "predictions":
+            _check_predictions([source])
+        return pd.concat(table_pages([source], table), ignore_index=True)
 
 
 def _sources(

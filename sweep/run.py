@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from sweep.adapters.mlflow.store import MlflowStore
     from sweep.compare.figures.saver import FigureSaver
+    from sweep.compare.findings import Findings
     from sweep.compare.joining import Joined
     from sweep.compare.records import SweepRecord
     from sweep.referee.referee import Progress
@@ -114,7 +115,7 @@ class Places:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Shown:
     """What a sweep showed: its record, its comparison table, the directory of its files."""
 
     record: "SweepRecord"
@@ -150,7 +151,7 @@ def launch(  # noqa: PLR0913, PLR0917 - what, where, and how
     profile: bool = False,
     stop_after: float | None = None,
     source: str | None = None,
-) -> Comparison:
+) -> Shown:
     """Run or resume a sweep and compare; every stage that is done already is left alone.
 
     ``profile``: say and write down where the time went. ``stop_after``: seconds from now after
@@ -302,40 +303,46 @@ def refuse_unsound_code(plan: Plan) -> None:
     check_own_code(plan, load_data(plan))
 
 
-def look(name: str, places: Places, store: "MlflowStore") -> Comparison:
+def look(name: str, places: Places, store: "MlflowStore") -> Shown:
     """What a sweep showed, read from its runs; nothing is written."""
     from sweep.compare.comparison import comparison_table
 
     record = store.record(name)
     table = comparison_table(record, store.spec(name).seed)
-    return Comparison(record, table, places.results(name))
+    return Shown(record, table, places.results(name))
 
 
-def compare(name: str, places: Places, store: "MlflowStore", saver: "FigureSaver") -> Comparison:
+def compare(name: str, places: Places, store: "MlflowStore", saver: "FigureSaver") -> Shown:
     """Statistics, tables, figures and report of a sweep, from its runs; logged beside them."""
     directory = places.results(name)
     with frozen():
         # Loaded by now in a launch; else while the second process of the saver does the same.
-        from sweep.compare.comparison import comparison_table
-        from sweep.compare.curves import read_curves
-        from sweep.compare.findings import Findings
         from sweep.compare.headline import headline
         from sweep.compare.outputs import write_outputs
 
-        record, origin = store.record(name), store.origin(name)
-        seed = origin.spec.seed
-        table = comparison_table(record, seed)
-        curves = read_curves(record, store.histories())
-        findings = Findings(record, origin, table, curves, partial(_importances, record, seed))
-        write_outputs(findings, directory, saver)
-    note = "\n\n".join([*findings.answer, READ_ON])
-    store.log_outputs(name, directory, note, headline(record))
-    return Comparison(record, table, directory)
+        found = find(name, store)
+        write_outputs(found, directory, saver)
+    note = "\n\n".join([*found.answer, READ_ON])
+    store.log_outputs(name, directory, note, headline(found.record))
+    return Shown(found.record, found.table, directory)
+
+
+def find(name: str, store: "MlflowStore") -> "Findings":
+    """All that a comparison finds in the runs of a sweep; nothing is written."""
+    from sweep.compare.comparison import comparison_table
+    from sweep.compare.curves import read_curves
+    from sweep.compare.findings import Findings
+
+    record, origin = store.record(name), store.origin(name)
+    seed = origin.spec.seed
+    table = comparison_table(record, seed)
+    curves = read_curves(record, store.histories())
+    return Findings(record, origin, table, curves, partial(_importances, record, seed))
 
 
 def compare_several(
     names: Sequence[str], directory: Path, store: "MlflowStore", saver: "FigureSaver"
-) -> Comparison:
+) -> Shown:
     """One table over several sweeps, with its figures and report; their own are left alone.
 
     BadInput, with the reason, where they cannot stand in one table.
@@ -354,7 +361,7 @@ def compare_several(
         curves = read_curves(record, store.histories())
         findings = Findings(record, origin, table, curves, partial(_importances, record, seed))
         write_outputs(findings, directory, saver)
-    return Comparison(record, table, directory)
+    return Shown(record, table, directory)
 
 
 def joined_record(names: Sequence[str], store: "MlflowStore") -> "Joined":

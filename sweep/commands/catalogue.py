@@ -6,16 +6,39 @@ from typing import Annotated
 
 import typer
 
+from sweep.commands import completion
 from sweep.commands.printing import print_table
 from sweep.errors import BadInput, unknown
 
-FormatOption = Annotated[str, typer.Option("--format", help="text, markdown or json.")]
-TaskOption = Annotated[str | None, typer.Option("--task", metavar="TASK", help="Of one task only.")]
+FormatOption = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        help="text, markdown or json.",
+        autocompletion=completion.one_of("text", "markdown", "json"),
+    ),
+]
+TaskOption = Annotated[
+    str | None,
+    typer.Option(
+        "--task", metavar="TASK", help="Of one task only.", autocompletion=completion.tasks
+    ),
+]
 TaskName = Annotated[
-    str | None, typer.Argument(metavar="[TASK]", help="Its metrics and noise kinds instead.")
+    str | None,
+    typer.Argument(
+        metavar="[TASK]",
+        help="Its metrics and noise kinds instead.",
+        autocompletion=completion.tasks,
+    ),
 ]
 Name = Annotated[
-    str | None, typer.Argument(metavar="[NAME]", help="Every field of this one instead.")
+    str | None,
+    typer.Argument(
+        metavar="[NAME]",
+        help="Every field of this one instead.",
+        autocompletion=completion.rows,
+    ),
 ]
 Row = Mapping[str, str]
 

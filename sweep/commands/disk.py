@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from sweep.commands import completion
 from sweep.commands.options import (
     DEFAULT_RUNS,
     RunsOption,
@@ -79,7 +80,11 @@ def rm(
 def gc(  # noqa: PLR0913, PLR0917 - an option each
     sweeps: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[SWEEP...]", help="Of these alone; by default of all."),
+        typer.Argument(
+            metavar="[SWEEP...]",
+            help="Of these alone; by default of all.",
+            autocompletion=completion.sweeps,
+        ),
     ] = None,
     teachers: Annotated[
         bool, typer.Option("--teachers", help="Teachers that no sweep of the store names.")

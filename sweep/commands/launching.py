@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -26,9 +27,10 @@ from sweep.commands.options import (
     places,
     read,
 )
-from sweep.commands.printing import new_console, show
 from sweep.commands.snapshot import jobs_of
+from sweep.commands.then import then
 from sweep.errors import BadInput, SweepFailed, unknown
+from sweep.showing import new_console
 
 if TYPE_CHECKING:
     from sweep.adapters.ray.jobs import Jobs
@@ -92,12 +94,28 @@ def launch(  # noqa: PLR0913, PLR0917 - an option each
             help="See whether it runs: each cell once, one epoch, one seed; keeps nothing.",
         ),
     ] = False,
+    after: Annotated[
+        str | None,
+        typer.Option(
+            "--then",
+            metavar="CMD",
+            help="A command for sh that runs when the launch is over, however it ended; on the "
+            "cluster's head where that runs the sweep. Its environment has ALMKD_SWEEP, "
+            "ALMKD_STATE (complete, failed, interrupted) and, if complete, ALMKD_TABLE and "
+            "ALMKD_REPORT, the paths of comparison.csv and report.html. That it fails is told; "
+            "the exit code is that of the launch.",
+        ),
+    ] = None,
 ) -> None:
     """Run a sweep, or go on with it where it stopped, and show the comparison.
 
     Example: almkd launch digits --set name=more-seeds --set confirm.seeds=20
+
+    In single quotes your shell leaves --then as it is, and the variables are read at the end:
+
+    almkd launch digits --then './mail.sh "$ALMKD_STATE" "$ALMKD_REPORT"'
     """
-    from sweep.run import launch as run
+    from sweep.api import run
     from sweep.spec.code_needed import check_code_is_allowed
 
     on_head = bool(address and not smoke and (is_http(address) or is_client(address)))
@@ -111,23 +129,28 @@ def launch(  # noqa: PLR0913, PLR0917 - an option each
     check_code_is_allowed(wanted, allow_code)
     seconds = _seconds_in(stop_after)
     if smoke:
-        _smoke(wanted, address)
+        _smoke(wanted, address, after)
         return
-    options = ["--fork", fork, "--from", source] if fork and source else []
+    there = [
+        *(["--fork", fork, "--from", source] if fork and source else []),
+        *(["--profile"] if profile else []),
+        *(["--stop-after", stop_after] if stop_after is not None else []),
+        *(["--then", after] if after else []),
+    ]
     if address and is_http(address):
         _refuse_places_of_here(context)
-        _submit(wanted, address, wait, [*options, *_options(profile, stop_after)])
+        _submit(wanted, address, wait, there)
         return
     if address and is_client(address):
         _refuse_places_of_here(context)
-        sys.exit(_attend(wanted, address, [*options, *_options(profile, stop_after)]))
+        sys.exit(_attend(wanted, address, there))
     if is_in_a_job():
         find_in(Path.cwd())
         _move_to(runs_dir)
     _end_on_signals()
-    console = new_console()
-    shown = run(wanted, places(runs_dir, tracking_uri), console, address, profile, seconds, source)
-    show(console, shown, runs_dir)
+    kept = places(runs_dir, tracking_uri)
+    with then(after, wanted.name, kept.results(wanted.name)):
+        run(wanted, kept, new_console(), address, profile, seconds, source)
 
 
 def plan(
@@ -200,13 +223,17 @@ def _check_data(spec: "SweepSpec", allow_code: bool, as_json: bool) -> None:
         typer.echo(line)
 
 
-def _smoke(spec: "SweepSpec", address: str | None) -> None:
+def _smoke(spec: "SweepSpec", address: str | None, after: str | None) -> None:
     """Run every cell once and say so; SweepFailed, naming each cell that did not run and why."""
     from sweep.plan.plan import Plan
     from sweep.smoke import smoke
 
     if address:
         raise BadInput(f"--smoke: runs on this machine alone; leave out --address {address}")
+    if after:
+        raise BadInput(
+            "--then: --smoke keeps nothing that a command could use; leave one of them out"
+        )
     checked(spec)
     _end_on_signals()
     cells = len(Plan(spec).cells)
@@ -227,14 +254,11 @@ def _seconds_in(stop_after: str | None) -> float | None:
         raise BadInput(f"--stop-after: {error}") from None
 
 
-def _options(profile: bool, stop_after: str | None) -> list[str]:
-    """What a launch elsewhere is told beside the spec."""
-    stop = ["--stop-after", stop_after] if stop_after is not None else []
-    return [*(["--profile"] if profile else []), *stop]
+def _submit(spec: "SweepSpec", address: str, wait: bool, options: Sequence[str]) -> None:
+    """Hand a sweep to a cluster, as a job of its own; SystemExit with its code if waited for.
 
-
-def _submit(spec: "SweepSpec", address: str, wait: bool, options: list[str]) -> None:
-    """Hand a sweep to a cluster, as a job of its own; SystemExit with its code if waited for."""
+    ``options``: of the launch there.
+    """
     checked(spec)
     jobs = jobs_of(address)
     job = jobs.submit(spec, options)
@@ -257,7 +281,7 @@ def _follow(jobs: "Jobs", job: str) -> int:
         return INTERRUPTED
 
 
-def _attend(spec: "SweepSpec", address: str, options: list[str]) -> int:
+def _attend(spec: "SweepSpec", address: str, options: Sequence[str]) -> int:
     """Run a sweep through Ray Client, and print what it prints; its exit code."""
     with needs_cluster_packages(address):
         from sweep.adapters.ray.client import attend

@@ -23,10 +23,11 @@ from sweep.commands.options import (
     TrackingOption,
     places,
 )
-from sweep.commands.printing import new_console, print_table
+from sweep.commands.printing import print_table
 from sweep.commands.snapshot import Seen, View, jobs_of
 from sweep.errors import BadInput, SweepFailed, unknown
 from sweep.secrets import masked
+from sweep.showing import new_console
 
 # Seconds between two looks on a screen, and two lines in a log; a look that takes long is taken
 # less often.

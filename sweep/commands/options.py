@@ -1,7 +1,6 @@
 """Arguments and options that several commands have, and what is made of them."""
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sweep.commands import completion
 from sweep.errors import BadInput
 from sweep.secrets import optuna_url
 
@@ -17,9 +17,17 @@ if TYPE_CHECKING:
     from sweep.spec.spec import SweepSpec
 
 SpecArgument = Annotated[
-    str, typer.Argument(metavar="SPEC", help="A YAML file, or the name of a preset such as digits.")
+    str,
+    typer.Argument(
+        metavar="SPEC",
+        help="A YAML file, or the name of a preset such as digits.",
+        autocompletion=completion.specs,
+    ),
 ]
-SweepArgument = Annotated[str, typer.Argument(metavar="SWEEP", help="The name of a sweep.")]
+SweepArgument = Annotated[
+    str,
+    typer.Argument(metavar="SWEEP", help="The name of a sweep.", autocompletion=completion.sweeps),
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -67,16 +75,10 @@ def read(
     allow_code: bool = False,
     files_elsewhere: bool = False,
 ) -> "SweepSpec":
-    """The spec that a user named, with what was changed in it.
+    """The spec that a user named: `sweep.api.read`."""
+    from sweep import api
 
-    ``allow_code``: code of the user's own, looked for in the current directory, may tell what it
-    is. ``files_elsewhere``: another machine reads the files that it names.
-    """
-    from sweep.spec.reader import read_spec
-
-    if allow_code:
-        let_everyone_import_from_here()
-    return read_spec(spec, overrides or (), allow_code, files_elsewhere)
+    return api.read(spec, overrides or (), allow_code, files_elsewhere)
 
 
 def checked(spec: "SweepSpec") -> "SweepSpec":
@@ -87,13 +89,6 @@ def checked(spec: "SweepSpec") -> "SweepSpec":
     check_rules(spec)
     Plan(spec)
     return spec
-
-
-def let_everyone_import_from_here() -> None:
-    """Have this process, and those that it starts, find modules in the current directory."""
-    here, before = os.getcwd(), os.environ.get("PYTHONPATH")
-    sys.path.insert(0, here)
-    os.environ["PYTHONPATH"] = os.pathsep.join([here, *([before] if before else [])])
 
 
 def is_http(address: str) -> bool:

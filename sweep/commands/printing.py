@@ -1,26 +1,11 @@
-"""How commands print: tables, and what a sweep showed."""
+"""How commands print tables."""
 
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-import typer
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
-
-if TYPE_CHECKING:
-    from sweep.run import Comparison
-
-# Rich takes 80 columns where the output is no terminal; the table needs these.
-WIDTH_WITHOUT_TERMINAL = 120
-
-
-def new_console() -> Console:
-    """Standard output, wide enough for tables."""
-    console = Console()
-    return console if console.is_terminal else Console(width=WIDTH_WITHOUT_TERMINAL)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
@@ -33,16 +18,3 @@ def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> No
         unbounded = Console(width=sys.maxsize)
         console = Console(width=Measurement.get(unbounded, unbounded.options, table).maximum)
     console.print(table)
-
-
-def show(console: Console, shown: "Comparison", runs_dir: Path) -> None:
-    """The comparison, its answer in words, and where the rest is."""
-    from sweep.compare.answer import answer
-    from sweep.compare.tables import to_rich
-
-    console.print(to_rich(shown.table, shown.record))
-    for line in answer(shown.table, shown.record):
-        console.print(line, highlight=False)
-    typer.echo("")
-    typer.echo(f"wrote {shown.report} and {shown.others} files beside it")
-    typer.echo(f"almkd ui --runs-dir {runs_dir} shows every run")

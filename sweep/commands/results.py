@@ -11,20 +11,26 @@ from typing import Annotated, Literal
 
 import typer
 
+from sweep.commands import completion
 from sweep.commands.options import (
     DEFAULT_RUNS,
     RunsOption,
     TrackingOption,
     places,
 )
-from sweep.commands.printing import new_console, show
 from sweep.errors import BadInput
 from sweep.secrets import masked
+from sweep.showing import new_console, show
 
 
 def compare(
     sweeps: Annotated[
-        list[str], typer.Argument(metavar="SWEEP...", help="A sweep, or several in one table.")
+        list[str],
+        typer.Argument(
+            metavar="SWEEP...",
+            help="A sweep, or several in one table.",
+            autocompletion=completion.sweeps,
+        ),
     ],
     out: Annotated[
         Path | None,
@@ -59,17 +65,35 @@ def compare(
 def export(  # noqa: PLR0913, PLR0917 - an option each
     sweeps: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[SWEEP...]", help="A sweep, or several in one comparison."),
+        typer.Argument(
+            metavar="[SWEEP...]",
+            help="A sweep, or several in one comparison.",
+            autocompletion=completion.sweeps,
+        ),
     ] = None,
     more: Annotated[
         list[str] | None,
-        typer.Option("--sweep", metavar="SWEEP", help="Another sweep, below it; may be repeated."),
+        typer.Option(
+            "--sweep",
+            metavar="SWEEP",
+            help="Another sweep, below it; may be repeated.",
+            autocompletion=completion.sweeps,
+        ),
     ] = None,
     table: Annotated[
-        str, typer.Option(help="comparison, trials, curves or predictions.")
+        str,
+        typer.Option(
+            help="comparison, trials, curves or predictions.",
+            autocompletion=completion.one_of("comparison", "trials", "curves", "predictions"),
+        ),
     ] = "comparison",
     form: Annotated[
-        str, typer.Option("--format", help="csv, parquet, json, markdown, latex or html.")
+        str,
+        typer.Option(
+            "--format",
+            help="csv, parquet, json, markdown, latex or html.",
+            autocompletion=completion.one_of("csv", "parquet", "json", "markdown", "latex", "html"),
+        ),
     ] = "csv",
     out: Annotated[Path | None, typer.Option(help="A file; by default standard output.")] = None,
     wide: Annotated[

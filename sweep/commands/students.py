@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
+from sweep.commands import completion
 from sweep.commands.options import (
     DEFAULT_RUNS,
     CodeOption,
     RunsOption,
     SweepArgument,
     TrackingOption,
-    let_everyone_import_from_here,
     places,
 )
 from sweep.errors import BadInput, unknown
@@ -22,7 +22,12 @@ def students(  # noqa: PLR0913, PLR0917 - an option each
     out: Annotated[Path, typer.Option(help="A directory; each student gets its own below it.")],
     methods: Annotated[
         list[str] | None,
-        typer.Option("--method", metavar="LABEL", help="Of that row alone; may be repeated."),
+        typer.Option(
+            "--method",
+            metavar="LABEL",
+            help="Of that row alone; may be repeated.",
+            autocompletion=completion.methods,
+        ),
     ] = None,
     where: Annotated[
         list[str] | None,
@@ -45,6 +50,7 @@ def students(  # noqa: PLR0913, PLR0917 - an option each
         typer.Option(
             "--format",
             help="state-dict; or beside it torch-export or onnx, which run without almkd.",
+            autocompletion=completion.one_of("state-dict", "torch-export", "onnx"),
         ),
     ] = "state-dict",
     register: Annotated[
@@ -130,6 +136,7 @@ def predict(  # noqa: PLR0913, PLR0917 - an option each
 
     Example: almkd predict students/symmetric-0.4-noisy/alm_kd/seed-7 --data new.csv
     """
+    from sweep.api import let_everyone_import_from_here
     from sweep.predicting import Prediction
     from sweep.predicting import predict as run
 

@@ -1,9 +1,11 @@
 """From YAML text to a checked spec, or to one message that names file, field, value and remedy."""
 
 import copy
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +16,21 @@ from sweep.errors import BadInput, unknown
 from sweep.spec.messages import kind, problems
 from sweep.spec.own_code import not_allowed
 from sweep.spec.paths import beside_spec
+from sweep.spec.presets import presets
 from sweep.spec.spec import SweepSpec
 from trainers.own import CodeNotAllowed, without_code
 
-PRESETS = Path(__file__).resolve().parents[2] / "search_spaces" / "presets"
-
-
 # What a runs directory holds beside its sweeps; the database has files beside it.
 TAKEN, DATABASE = ("teachers", "artifacts"), "mlflow.db"
+
 # What a spec may hold: far above any that people write, far below what harms a machine.
 MOST_BYTES = 1_000_000
 MOST_VALUES = 20_000
+
+# A spec as a user gives it: a file or a preset's name, YAML text, or what such text stands for.
+Given = str | os.PathLike[str] | Mapping[str, Any]
+# What YAML ends a lone value with.
+END = "\n...\n"
 
 
 class _Loader(yaml.SafeLoader):
@@ -72,17 +78,19 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
 
 
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes what `_Loader` reads as the same data."""
+
+
 # YAML 1.1 reads 1e-4 as text for want of a dot; people who write it mean the number.
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:\d[\d_]*)(?:\.\d*)?[eE][-+]?\d+$"),
-    list("-+0123456789"),
-)
-
-
-def presets() -> dict[str, Path]:
-    """The sweeps that come with almkd, by name."""
-    return {path.stem: path for path in sorted(PRESETS.glob("*.yaml"))}
+for _class in (_Loader, _Dumper):
+    _class.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"^[-+]?(?:\d[\d_]*)(?:\.\d*)?[eE][-+]?\d+$"),
+        list("-+0123456789"),
+    )
 
 
 def find_spec(spec: str) -> Path:
@@ -98,38 +106,53 @@ def find_spec(spec: str) -> Path:
 
 
 def read_spec(
-    spec: str,
-    overrides: Sequence[str] = (),
+    spec: Given,
+    overrides: Sequence[str] | Mapping[str, Any] = (),
     allow_code: bool = False,
     files_elsewhere: bool = False,
 ) -> SweepSpec:
-    """The spec in a file or preset, after ``path=value`` overrides; BadInput if it cannot be.
+    """A spec, after overrides, each ``path=value`` or an item; BadInput if it cannot be.
 
-    Relative paths in the file are relative to it, those of a preset and of overrides to the current
-    directory. ``files_elsewhere``: another machine reads the files that it names, so paths stay as
-    they are. ``allow_code``: as `check_spec` has it.
+    ``spec``: a file, a preset's name, text of more than one line, or a mapping. Relative paths in a
+    file are relative to it, all others to the current directory. ``files_elsewhere``: another
+    machine reads the files that it names, so paths stay as they are. ``allow_code``: as
+    `check_spec` has it.
     """
-    path = find_spec(spec)
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise BadInput(f"{path}: is larger than {MOST_BYTES:,} bytes, which no spec is")
-        data = _parse(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: cannot be read as UTF-8 text: {error}") from None
+    source, text, directory = _text_of(spec)
+    data, changes = _parse(text, source), _as_words(overrides)
     if not isinstance(data, dict):
-        raise BadInput(f"{path}: a spec is a mapping of fields, this is {kind(data)}")
-    for override in overrides:
+        raise BadInput(f"{source}: a spec is a mapping of fields, this is {kind(data)}")
+    for override in changes:
         _apply(data, override)
-    if not files_elsewhere and path.parent != PRESETS:
-        changed = [tuple(override.partition("=")[0].split(".")) for override in overrides]
+    if directory is not None and not files_elsewhere:
+        changed = [tuple(override.partition("=")[0].split(".")) for override in changes]
         with _code(allow_code):
-            data = beside_spec(data, path.parent, changed)
-    source = f"{path}" + (" with --set" if overrides else "")
+            data = beside_spec(data, directory, changed)
+    source += " with --set" if changes else ""
     checked = check_spec(data, source, allow_code)
     # Not of specs in stores: sweeps of before may have such a name.
     if problem := taken(checked.name):
         raise BadInput(f"{source}: name: {problem}")
     return checked
+
+
+def _text_of(spec: Given) -> tuple[str, str, Path | None]:
+    """What messages call a spec, its YAML, and the directory of a file of the user's own."""
+    if isinstance(spec, Mapping):
+        return "spec", _as_yaml(dict(spec), "spec"), None
+    name = os.fspath(spec)
+    if "\n" in name:
+        if len(name) > MOST_BYTES:
+            raise BadInput(f"spec: is longer than {MOST_BYTES:,} characters, which no spec is")
+        return "spec", name, None
+    path = find_spec(name)
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise BadInput(f"{path}: is larger than {MOST_BYTES:,} bytes, which no spec is")
+        own = path.parent if path not in presets().values() else None
+        return str(path), path.read_text(encoding="utf-8"), own
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: cannot be read as UTF-8 text: {error}") from None
 
 
 def taken(name: str) -> str:
@@ -141,6 +164,28 @@ def taken(name: str) -> str:
     return (
         f"{name!r} is what almkd itself calls a file or directory among the sweeps; choose another"
     )
+
+
+def _as_words(overrides: Sequence[str] | Mapping[str, Any]) -> list[str]:
+    """Overrides as ``path=value``."""
+    if not isinstance(overrides, Mapping):
+        return list(overrides)
+    return [
+        f"{path}={_as_yaml(value, f'--set {path}').removesuffix(END)}"
+        for path, value in overrides.items()
+    ]
+
+
+def _as_yaml(value: object, what: str) -> str:
+    """Plain data as YAML of the kind that is read here; BadInput, naming ``what``, for other."""
+    try:
+        return yaml.dump(value, Dumper=_Dumper, default_flow_style=True, sort_keys=False, width=inf)
+    except (yaml.representer.RepresenterError, RecursionError) as error:
+        given = error.args[-1]
+        raise BadInput(
+            f"{what}: holds {given!r} ({type(given).__name__}); give numbers, texts, true or "
+            "false, lists and mappings alone"
+        ) from None
 
 
 def check_spec(data: object, source: str, allow_code: bool = False) -> SweepSpec:

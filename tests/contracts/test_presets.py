@@ -12,7 +12,8 @@ from sweep.commands.plan_text import describe
 from sweep.compare.outlook import seed_notes
 from sweep.plan.plan import Plan
 from sweep.referee.referee import Referee
-from sweep.spec.reader import check_spec, presets, read_spec
+from sweep.spec.presets import presets
+from sweep.spec.reader import check_spec, read_spec
 from sweep.spec.spec import SweepSpec
 from tests.sweep.specs import put
 from tests.sweep.stage import MemoryTracker, studies, train_in_process

@@ -17,7 +17,7 @@ from sweep.compare.records import SweepRecord
 from sweep.plan.content import fingerprints
 from sweep.plan.plan import Plan
 from sweep.referee.reports import Reports
-from sweep.run import Comparison, Places, launch, load_given, open_store
+from sweep.run import Places, Shown, launch, load_given, open_store
 from sweep.spec.spec import SweepSpec
 from sweep.training import Checkpoints, take_given, train
 from tests.sweep.specs import SMALL, small_spec
@@ -33,7 +33,7 @@ def end_to_end_spec() -> SweepSpec:
     return small_spec({"name": "tiny", "methods": [*SMALL["methods"], half]})
 
 
-def launched(spec: SweepSpec, places: Places, lines: Path | None = None) -> Comparison:
+def launched(spec: SweepSpec, places: Places, lines: Path | None = None) -> Shown:
     """The sweep on Ray, its progress written to ``lines``."""
     if lines is None:
         return launch(spec, places, Console(quiet=True))

@@ -16,7 +16,7 @@ import pytest
 
 from sweep.compare.answer import answer
 from sweep.compare.figures.saver import FigureSaver
-from sweep.run import Comparison, Places, compare, open_store
+from sweep.run import Places, Shown, compare, open_store
 from tests.end_to_end.stage import launched_in_process
 from tests.sweep.compare.browser import Visit, browser, visit
 from tests.sweep.specs import small_spec
@@ -36,7 +36,7 @@ CHANGES = {
 class Served:
     """A finished sweep and the address of the dashboard over it."""
 
-    shown: Comparison
+    shown: Shown
     address: str
     experiment: str
     parent: str

@@ -23,7 +23,7 @@ from sweep.commands.snapshot import IMPATIENT
 from sweep.compare.comparison import comparison_columns, comparison_table, trials_table
 from sweep.compare.records import trial_columns
 from sweep.plan.plan import Plan
-from sweep.run import Comparison, Places, open_store
+from sweep.run import Places, Shown, open_store
 from sweep.spec.spec import SweepSpec
 from tests.end_to_end.stage import end_to_end_spec, launched, launched_in_process, runs_of
 
@@ -41,7 +41,7 @@ class Finished:
 
     spec: SweepSpec
     places: Places
-    shown: Comparison
+    shown: Shown
     runs: list[Any]
     screen: str
 

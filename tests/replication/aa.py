@@ -28,7 +28,7 @@ from scipy import stats  # type: ignore[import-untyped]
 
 from sweep.compare.comparison import paired_scores
 from sweep.compare.statistics import LEVEL, sample_std, sign_flip_p
-from sweep.run import Comparison, Places, look, open_store
+from sweep.run import Places, Shown, look, open_store
 from sweep.spec.reader import check_spec
 from sweep.spec.spec import SweepSpec
 from tests.faults.launcher import COMMAND
@@ -92,7 +92,7 @@ def spec_of(mode: str, block: int, copies: int, seeds: int) -> SweepSpec:
     return check_spec(data, name)
 
 
-def launched(spec: SweepSpec, places: Places) -> Comparison:
+def launched(spec: SweepSpec, places: Places) -> Shown:
     """Launch a sweep in a process of its own, or find it done; what it showed."""
     with tempfile.TemporaryDirectory(prefix="almkd-aa-") as folder:
         path = Path(folder) / f"{spec.name}.yaml"
@@ -104,7 +104,7 @@ def launched(spec: SweepSpec, places: Places) -> Comparison:
     return look(spec.name, places, open_store(places))
 
 
-def seen(shown: Comparison) -> Block:
+def seen(shown: Shown) -> Block:
     """What a sweep showed."""
     record = shown.record
     (condition,) = record.conditions

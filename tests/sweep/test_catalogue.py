@@ -9,7 +9,8 @@ import pytest
 from search_spaces.defaults import BY_TASK, GIVEN, OWN, SHARED
 from search_spaces.durations import TAKES
 from sweep import catalogue, cli
-from sweep.spec.reader import presets, read_spec
+from sweep.spec.presets import presets
+from sweep.spec.reader import read_spec
 from trainers.entries import TaskEntry
 from trainers.fields import Field
 from trainers.loading import options_of

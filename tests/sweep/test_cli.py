@@ -14,7 +14,7 @@ from sweep import cli
 from sweep.commands import launching
 from sweep.commands.snapshot import IMPATIENT
 from sweep.errors import BadInput, SweepFailed
-from sweep.spec.reader import presets
+from sweep.spec.presets import presets
 from tests.sweep.specs import SMALL, small_data
 from trainers.classification.data.datasets import DATASETS
 from trainers.classification.entry import CLASSIFICATION

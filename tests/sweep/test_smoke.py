@@ -16,7 +16,8 @@ from sweep.adapters.ray.referee_actor import ALL_DONE
 from sweep.plan.plan import Plan
 from sweep.run import Places, open_store
 from sweep.smoke import Failure, failures, smallest_of, smoke
-from sweep.spec.reader import check_spec, presets, read_spec
+from sweep.spec.presets import presets
+from sweep.spec.reader import check_spec, read_spec
 from sweep.spec.spec import SweepSpec
 from tests.end_to_end.stage import actor_in_process, train_in_process
 from tests.sweep.specs import small_data, small_spec

@@ -52,7 +52,8 @@ GOES_ON = "the same command goes on from here"
 def attend(
     address: str, spec: SweepSpec, options: Sequence[str], show: Callable[[Printed], None]
 ) -> int:
-    """Run a sweep on a cluster's head, and ``show`` what it prints; its exit code.
+    """Launch a sweep on a cluster's head, with ``options``, and ``show`` what it prints; its exit
+    code.
 
     SIGINT, SIGTERM and SIGHUP end the sweep, and are waited for; the second one raises
     KeyboardInterrupt.

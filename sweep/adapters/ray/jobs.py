@@ -107,7 +107,7 @@ class Jobs:
         self._check_version()
 
     def submit(self, spec: SweepSpec, options: Sequence[str] = ()) -> str:
-        """Have the cluster launch a sweep, with further ``options``; the id of the job.
+        """Have the cluster launch a sweep, with ``options``; the id of the job.
 
         BadInput if a job of the same sweep is pending or running. Two that are submitted at the
         same moment are told apart on the head, by the lock of the sweep's directory.
@@ -263,8 +263,8 @@ def written_into(place: Path, spec: SweepSpec, options: Sequence[str]) -> list[s
     own = needs_code(spec)
     if own:
         carry_own_code(Path.cwd(), place)
-    code = ["--allow-code"] if own else []
-    return ["almkd", "launch", file, "--address", "auto", *code, *options]
+    allowed = ["--allow-code"] if own else []
+    return ["almkd", "launch", file, "--address", "auto", *allowed, *options]
 
 
 def _check_answers(address: str) -> None:

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from sweep.adapters.optuna.rules import check_rules
 from sweep.errors import BadInput
 from sweep.plan.plan import Plan
-from sweep.spec.reader import PRESETS, check_spec, read_spec
+from sweep.spec.presets import PRESETS
+from sweep.spec.reader import check_spec, read_spec
 from tests.sweep.specs import small_data, small_spec
 
 WORDS = [

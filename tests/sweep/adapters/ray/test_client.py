@@ -26,7 +26,7 @@ def _attend_where(monkeypatch: pytest.MonkeyPatch, init: Callable[..., None]) ->
     """Launch where a Ray Client answers, with a stand-in for Ray's own connecting."""
     monkeypatch.setattr(client, "_check_answers", lambda address: None)
     monkeypatch.setattr(client.ray, "init", init)
-    attend(ADDRESS, small_spec(), options=[], show=lambda printed: None)
+    attend(ADDRESS, small_spec(), options=(), show=lambda printed: None)
 
 
 @pytest.mark.parametrize(
