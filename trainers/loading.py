@@ -72,10 +72,10 @@ def check_splits(dataset: Dataset, spec: DataSpec) -> None:
             f"{spec.dataset}: holds no official test part; give data.splits.test a share instead"
         )
     drawn = len(dataset) - (dataset.official_test if fractions.test is None else 0)
-    if fractions.test and not share_of(fractions.test, drawn):
+    if fractions.folds and fractions.folds > drawn:
         raise DataError(
-            f"{spec.dataset}: {fractions.test:g} of {drawn} examples is none to test; raise "
-            "data.splits.test, or lower confirm.folds"
+            f"confirm.folds: {drawn} examples cannot be dealt into {fractions.folds} folds; lower "
+            "it"
         )
     if fractions.clean is None:
         return

@@ -177,6 +177,7 @@ class SplitFractions:
     shares are those of the other examples. ``clean``: how much of the meta split there is, as a
     share like the others, its first examples; None for all of it. The other splits stay the same.
     ``given``: by what examples are split instead, under every seed; the shares are then 0.
+    ``folds``: how many test splits of a cross-validation there are, beside those that are drawn.
     """
 
     train: float
@@ -185,6 +186,7 @@ class SplitFractions:
     test: float | None
     clean: float | None = None
     given: SplitSource | None = None
+    folds: int | None = None
 
     def drawn(self) -> Mapping[str, float]:
         """The splits that are drawn, with their shares."""

@@ -223,8 +223,8 @@ def _data_content(data: DataSpec) -> dict[str, Any]:
         **{name: value for name, value in data.options.items() if name in changed},
     }
     options = {name: value for name, value in data.options.items() if name not in changed}
-    # No teacher reads the meta split.
-    without = ("clean",) if data.fractions.given else ("clean", "given")
+    # No teacher reads the meta split; which fold it never sees is said beside.
+    without = ("clean", "folds", *(() if data.fractions.given else ("given",)))
     fractions = {k: share for k, share in asdict(data.fractions).items() if k not in without}
     return {
         "dataset": data.dataset,

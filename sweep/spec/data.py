@@ -90,7 +90,7 @@ class Splits(Strict):
             return SplitFractions(self.train, self.meta, self.validation, self.test, clean)
         of_each = (1 - 1 / folds) / (1 - self.test)
         train, meta, validation = (s * of_each for s in (self.train, self.meta, self.validation))
-        return SplitFractions(train, meta, validation, 1 / folds, clean)
+        return SplitFractions(train, meta, validation, 1 / folds, clean, folds=folds)
 
 
 NAMES = tuple(dict.fromkeys(name for task in TASKS.values() for name in task.datasets))

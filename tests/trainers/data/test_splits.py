@@ -9,6 +9,7 @@ import torch
 from tests.trainers.specimens import spec_of
 from trainers.classification.data.dataset import Dataset
 from trainers.classification.data.lanes import LaneData
+from trainers.data.errors import DataError
 from trainers.data.splits import FOLDS, rows_of_fold, split_rows
 from trainers.lanes.seeds import numpy_generator
 from trainers.loading import load_dataset
@@ -61,3 +62,9 @@ def test_lanes_of_all_folds_stand_side_by_side() -> None:
     assert data.size("test") == 1797 // 4
     assert all(len(rows) == data.size("train") for rows in trained)
     assert len(trained[0] & trained[1]) < len(trained[0])
+
+
+def test_more_folds_than_examples_are_refused() -> None:
+    fractions = SplitFractions(0.4, 0.1, 0.2, 1 / 2000, folds=2000)
+    with pytest.raises(DataError, match=r"confirm.folds: 1797 examples .* into 2000 folds; lower"):
+        load_dataset(spec_of("digits", fractions=fractions))
