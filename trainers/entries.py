@@ -14,6 +14,7 @@ from trainers.fields import Field, FieldError, Limit, Value, checked, resolved
 if TYPE_CHECKING:
     from trainers.data.dataset import Dataset
     from trainers.data.inspection import Inspection, SplitRows
+    from trainers.data.sources import Published
     from trainers.method import Method
     from trainers.settings import DataSpec, Labels, ModelSpec
     from trainers.task import Task
@@ -162,6 +163,7 @@ class DatasetEntry:
     is not an option. ``shape``: that of one input; ``counts``: its examples, and the numbers that a
     teacher gives for one of them; each None where only a file of the user's tells. ``may_change``:
     whether another day it may hold something else under the same options, as files can.
+    ``published``: where it can be fetched.
     ``noise_defaults``: what options of the noise are by default here. ``origin``: who it is of.
     """
 
@@ -174,6 +176,7 @@ class DatasetEntry:
     treatment: tuple[Field, ...] = ()
     official_test: bool = False
     missing: Callable[..., str | None] = lambda **options: None
+    published: "Published | None" = None
     shape: Callable[..., Shape | None] = lambda **options: None
     counts: Callable[..., tuple[int, int] | None] = lambda **options: None
     may_change: Callable[..., bool] = lambda **options: True
