@@ -31,6 +31,7 @@ from trainers.registry import LEFT_OUT, PROBLEMS
 # In the order of the help.
 COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("new", first_steps.new),
+    ("fetch", first_steps.fetch),
     ("launch", launching.launch),
     ("plan", launching.plan),
     ("check", launching.check),

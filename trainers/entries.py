@@ -14,6 +14,7 @@ from trainers.fields import Field, FieldError, Limit, Value, checked, resolved
 if TYPE_CHECKING:
     from trainers.data.dataset import Dataset
     from trainers.data.inspection import Inspection, SplitRows
+    from trainers.data.sources import Published
     from trainers.method import Method
     from trainers.settings import DataSpec, Labels, ModelSpec
     from trainers.task import Task
@@ -164,7 +165,7 @@ class DatasetEntry:
     whether another day it may hold something else under the same options, as files can.
     ``noise_defaults``: what options of the noise are by default here. ``split_column``: whether a
     column of it can name the split of every example; ``load`` then takes its name as ``split``.
-    ``origin``: who it is of.
+    ``origin``: who it is of. ``published``: where it can be fetched.
     """
 
     what: ClassVar[str] = "options"
@@ -176,6 +177,7 @@ class DatasetEntry:
     treatment: tuple[Field, ...] = ()
     official_test: bool = False
     missing: Callable[..., str | None] = lambda **options: None
+    published: "Published | None" = None
     shape: Callable[..., Shape | None] = lambda **options: None
     counts: Callable[..., tuple[int, int] | None] = lambda **options: None
     may_change: Callable[..., bool] = lambda **options: True

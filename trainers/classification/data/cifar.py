@@ -22,9 +22,12 @@ from trainers.classification.data.dataset import Dataset, Images, of_images
 from trainers.data.dataset import DatasetInfo
 from trainers.data.errors import DataError
 from trainers.data.files import check_md5, holding, not_found, places
+from trainers.data.sources import Addresses, Published
 from trainers.data.standard import Standard
 
 CHANNELS, SIDE = 3, 32
+# Below the data sets of a machine.
+FOLDER = "cifar"
 # What numpy rebuilds an array with; asked of an array, as its home differs between versions.
 _REBUILD = np.empty(0).__reduce__()[0]
 _ALLOWED: Mapping[tuple[str, str], Any] = {
@@ -37,12 +40,13 @@ _ALLOWED: Mapping[tuple[str, str], Any] = {
 
 @dataclass(frozen=True)
 class Archive:
-    """A published archive: its files of examples, the key of their labels, its MD5.
+    """The published archive of a data set: its files of examples, the key of their labels, its MD5.
 
     ``standard`` is of the training images; ``class_names`` are empty where they stand in a file
     that is not read.
     """
 
+    dataset: str
     file: str
     md5: str
     train: tuple[str, ...]
@@ -57,6 +61,7 @@ NAMES_10 = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
 )  # fmt: skip
 CIFAR10 = Archive(
+    dataset="cifar10",
     file="cifar-10-python.tar.gz",
     md5="c58f30108f718f92721af3b95e74349a",
     train=tuple(f"cifar-10-batches-py/data_batch_{i}" for i in range(1, 6)),
@@ -67,6 +72,7 @@ CIFAR10 = Archive(
     class_names=NAMES_10,
 )
 CIFAR100 = Archive(
+    dataset="cifar100",
     file="cifar-100-python.tar.gz",
     md5="eb9058c3a382ffc7106e4002c42a8d85",
     train=("cifar-100-python/train",),
@@ -79,7 +85,7 @@ CIFAR100 = Archive(
 
 def load_cifar(archive: Archive, folder: str | None = None) -> Dataset:
     """Colour images (N, 3, 32, 32), standardised; the official test part last."""
-    found = holding([archive.file], places(folder, "cifar"))
+    found = holding([archive.file], places(folder, FOLDER))
     if found is None:
         raise DataError(missing_cifar(archive, folder) or "")
     path = found / archive.file
@@ -93,11 +99,21 @@ def load_cifar(archive: Archive, folder: str | None = None) -> Dataset:
 
 def missing_cifar(archive: Archive, folder: str | None = None) -> str | None:
     """What to fetch and where to put it, or None if the archive is there."""
-    folders = places(folder, "cifar")
+    folders = places(folder, FOLDER)
     if holding([archive.file], folders):
         return None
-    remedy = f"fetch https://www.cs.toronto.edu/~kriz/{archive.file}, leave it packed"
-    return not_found([archive.file], folders, remedy)
+    return not_found([archive.file], folders, archive.dataset)
+
+
+def published(archive: Archive) -> Published:
+    """Where it comes from; it stays packed."""
+    address = f"https://www.cs.toronto.edu/~kriz/{archive.file}"
+    return Published(
+        folder=FOLDER,
+        licence="none is named; whoever uses it is asked to cite Krizhevsky 2009",
+        terms="https://www.cs.toronto.edu/~kriz/cifar.html",
+        sources=(Addresses({archive.file: address}, {archive.file: archive.md5}),),
+    )
 
 
 class PlainUnpickler(pickle.Unpickler):

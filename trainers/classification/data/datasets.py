@@ -9,9 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from trainers.classification.data.cifar import CIFAR10, CIFAR100, load_cifar, missing_cifar
+from trainers.classification.data.cifar import (
+    CIFAR10,
+    CIFAR100,
+    load_cifar,
+    missing_cifar,
+    published,
+)
 from trainers.classification.data.dataset import Dataset
-from trainers.classification.data.fashion_mnist import fashion_mnist, missing_fashion_mnist
+from trainers.classification.data.fashion_mnist import (
+    PUBLISHED,
+    fashion_mnist,
+    missing_fashion_mnist,
+)
 from trainers.classification.data.image_folder import image_folder, missing_image_folder
 from trainers.classification.data.npz import npz
 from trainers.classification.data.synthetic import blobs, gaussian_mixture, spiral
@@ -167,6 +177,7 @@ DATASETS: Mapping[str, DatasetEntry] = {
         treatment=(AUGMENT,),
         official_test=True,
         missing=missing_fashion_mnist,
+        published=PUBLISHED,
         shape=_always(1, 28, 28),
         counts=_counted(70_000, 10),
     ),
@@ -179,6 +190,7 @@ DATASETS: Mapping[str, DatasetEntry] = {
         treatment=(AUGMENT,),
         official_test=True,
         missing=partial(missing_cifar, CIFAR10),
+        published=published(CIFAR10),
         shape=_always(3, 32, 32),
         counts=_counted(60_000, 10),
         # Its archive has to have the published MD5.
@@ -196,6 +208,7 @@ DATASETS: Mapping[str, DatasetEntry] = {
         treatment=(AUGMENT,),
         official_test=True,
         missing=partial(missing_cifar, CIFAR100),
+        published=published(CIFAR100),
         shape=_always(3, 32, 32),
         counts=_counted(60_000, 100),
         may_change=_never,

@@ -14,11 +14,32 @@ from trainers.data.dataset import DatasetInfo
 from trainers.data.errors import DataError
 from trainers.data.files import holding, not_found, places
 from trainers.data.idx import read_idx
+from trainers.data.sources import Addresses, DebianPackage, Published
 from trainers.data.standard import Standard
 
+FOLDER = "fashion-mnist"
 DEBIAN = "/usr/share/datasets/fashion-mnist"
 TRAIN = ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz")
 TEST = ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz")
+# As its README names them.
+MD5 = {
+    "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+    "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
+    "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
+    "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
+}
+HOME = "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion"
+PUBLISHED = Published(
+    folder=FOLDER,
+    licence="MIT, Zalando SE",
+    terms="https://github.com/zalandoresearch/fashion-mnist",
+    sources=(
+        DebianPackage(
+            "dataset-fashion-mnist", {name: f"{DEBIAN}/{name}" for name in (*TRAIN, *TEST)}
+        ),
+        Addresses({name: f"{HOME}/{name}" for name in (*TRAIN, *TEST)}, MD5),
+    ),
+)
 CLASS_NAMES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
     "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
@@ -33,7 +54,7 @@ STANDARD = Standard(mean=(0.2860,), std=(0.3530,))
 
 def fashion_mnist(folder: str | None = None) -> Dataset:
     """Grey images (N, 1, 28, 28), standardised; the official test part last."""
-    found = holding([*TRAIN, *TEST], places(folder, "fashion-mnist", DEBIAN))
+    found = holding([*TRAIN, *TEST], places(folder, FOLDER, DEBIAN))
     if found is None:
         raise DataError(missing_fashion_mnist(folder) or "")
     train = _part(found, *TRAIN)
@@ -50,14 +71,10 @@ def fashion_mnist(folder: str | None = None) -> Dataset:
 
 def missing_fashion_mnist(folder: str | None = None) -> str | None:
     """What to fetch and where to put it, or None if all files are there."""
-    folders = places(folder, "fashion-mnist", DEBIAN)
+    folders = places(folder, FOLDER, DEBIAN)
     if holding([*TRAIN, *TEST], folders):
         return None
-    remedy = (
-        "install Debian's package dataset-fashion-mnist; or fetch the files from "
-        "https://github.com/zalandoresearch/fashion-mnist"
-    )
-    return not_found([*TRAIN, *TEST], folders, remedy)
+    return not_found([*TRAIN, *TEST], folders, "fashion_mnist")
 
 
 def _part(folder: Path, images: str, labels: str) -> Images:

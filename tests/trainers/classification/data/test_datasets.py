@@ -77,12 +77,13 @@ def test_missing_files_are_named_with_what_to_do(
     for name in ("cifar10", "cifar100"):
         said = missing(spec_of(name))
         assert said is not None
-        for word in (name, "-python.tar.gz", str(tmp_path / "nowhere"), "https://", "data.folder"):
+        nowhere = str(tmp_path / "nowhere")
+        for word in (name, "-python.tar.gz", nowhere, f"almkd fetch {name}", "data.folder"):
             assert word in said
     absent = str(tmp_path / "absent")
     said = missing(spec_of("fashion_mnist", {"folder": absent}))
     assert said is not None
-    assert all(w in said for w in ("dataset-fashion-mnist", absent, "ALMKD_DATA"))
+    assert all(w in said for w in ("almkd fetch fashion_mnist", absent, "ALMKD_DATA"))
     assert "class>/<image>" in str(missing(spec_of("image_folder", {"folder": absent})))
     assert f"no file {absent}" in str(missing(spec_of("npz", {"path": absent})))
     noise = NoiseSpec(options={"noise_file": absent})
