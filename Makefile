@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 HOLD ?= torch==2.13.0 ray==2.60.0 optuna==5.0.0 mlflow==3.17.2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv sweep check test rehearse chaos aa bench docs audit constraints
+.PHONY: help venv sweep check test rehearse chaos aa bench dist release docs audit constraints
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -52,6 +52,13 @@ bench: $(INSTALLED) ## Measure speed and memory on this machine's CPU, in under 
 	$(BIN)/python bench/lanes.py --most 64 --seconds 0.5
 	$(BIN)/python bench/convolutions.py
 	$(BIN)/python bench/page.py
+
+dist: $(INSTALLED) ## Build source distribution and wheel into dist/
+	rm -rf dist
+	$(BIN)/python -m build
+
+release: dist ## Install that wheel into an empty environment, and run a preset there (minutes)
+	$(BIN)/python -m tests.release
 
 docs: $(INSTALLED) ## Write the tables of docs/ from the rows that declare what they list
 	$(BIN)/python docs/write_tables.py

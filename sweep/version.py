@@ -8,7 +8,7 @@ from pathlib import Path
 
 @cache
 def code_version() -> str:
-    """E.g. ``0.1.0+g1a2b3c4``, with ``.dirty`` where the checkout has changes."""
+    """E.g. ``0.2.0+g1a2b3c4``, with ``.dirty`` where the checkout has changes."""
     try:
         release = version("almkd")
     except PackageNotFoundError:
