@@ -13,11 +13,11 @@ import pytest
 import torch
 import yaml
 from safetensors.numpy import load_file
-from sweep.confirm_runs import Wanted, select
 
 from sweep import cli
 from sweep.adapters.ray import referee_actor, session, tune
 from sweep.adapters.ray.referee_actor import ALL_DONE, RefereeActor, Stores
+from sweep.compare.confirm_runs import Wanted, select
 from sweep.compare.records import SweepRecord
 from sweep.plan.plan import Plan
 from sweep.referee.referee import Progress
