@@ -441,7 +441,7 @@ def _train(
     loading = aside.submit(_read, plan)
     say = partial(console.print, soft_wrap=True, highlight=False)
     say(f"{spec.name}: starting Ray and opening the store")
-    with ray_session(session.address, spec, aside, say):
+    with ray_session(session.address, spec, say):
         (inputs, plan), store = loading.result(), opening.result()
         for remark in remarks(_datasets(inputs)):
             console.print(remark, soft_wrap=True, highlight=False, markup=False)

@@ -50,7 +50,9 @@ class Artifacts:
     def _of(self, run_id: str) -> Any:
         uri = self._client.get_run(run_id).info.artifact_uri
         here = local_files(uri, self._root) if self._root else None
-        return get_artifact_repository(here.as_uri() if here else uri, tracking_uri=self._uri)
+        return get_artifact_repository(
+            here.resolve().as_uri() if here else uri, tracking_uri=self._uri
+        )
 
 
 def _has(repository: Any, name: str) -> bool:

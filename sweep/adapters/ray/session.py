@@ -3,6 +3,7 @@
 Apart from `sweep.adapters.ray.tune`, so that Ray's processes start before Tune is loaded.
 """
 
+import gc
 import logging
 import os
 import resource
@@ -10,7 +11,6 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
 from contextlib import contextmanager
 
 # Read by Ray when it is imported.
@@ -46,14 +46,13 @@ def check_address(address: str) -> None:
 
 
 @contextmanager
-def ray_session(
-    address: str | None, spec: SweepSpec, aside: Executor, say: Callable[[str], None]
-) -> Iterator[None]:
+def ray_session(address: str | None, spec: SweepSpec, say: Callable[[str], None]) -> Iterator[None]:
     """Ray, started here or joined at ``address``, and left again.
 
-    Where all went well it is left by a thread of ``aside``, which takes it more than a second.
-    ``say`` is told what this machine lacks; BadInput where Ray cannot be started here, or this
-    machine has not what a cohort takes.
+    Handles of Ray's that garbage still holds go first, and nothing else happens meanwhile: where
+    one of them is let go while Ray leaves, or after that, Ray ends the process. ``say`` is told
+    what this machine lacks; BadInput where Ray cannot be started here, or this machine has not
+    what a cohort takes.
     """
     on_terminate = signal.getsignal(signal.SIGTERM)
     with _hangup_held_back():
@@ -65,10 +64,9 @@ def ray_session(
         if address is None:
             _check_machine(spec)
         yield
-    except BaseException:
+    finally:
+        gc.collect()
         ray.shutdown()
-        raise
-    aside.submit(ray.shutdown)
 
 
 def needs(spec: SweepSpec) -> dict[str, float]:
