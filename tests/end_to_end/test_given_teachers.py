@@ -291,7 +291,7 @@ def test_where_teachers_fail_the_last_line_says_which_and_why(
 
 
 def _train_everything(
-    spec: SweepSpec, stores: Stores, inputs: Any, watch: object, say: object, meanwhile: object
+    spec: SweepSpec, stores: Stores, inputs: Any, *_: object
 ) -> tuple[Progress, None]:
     """As on Ray, in this process."""
     actor = RefereeActor(spec, stores, inputs)
