@@ -21,13 +21,14 @@ TRACED = 2
 
 
 def to_torch_export(student: StudentModule, path: Path) -> None:
-    """Write what `torch.export.load` reads; its ``module()`` takes (B, ...) of float32."""
+    """Write what `torch.export.load` reads; its ``module()`` takes (B, ...) of the
+    student's ``input_dtype``."""
     example, sizes = _example(student)
     torch.export.save(torch.export.export(student, example, dynamic_shapes=sizes), path)
 
 
 def to_onnx(student: StudentModule, path: Path) -> None:
-    """Write an ONNX file: ``inputs`` (B, ...) of float32 to ``logits``.
+    """Write an ONNX file: ``inputs`` (B, ...) of the student's ``input_dtype`` to ``logits``.
 
     StudentError where the packages for it are not installed.
     """
@@ -62,7 +63,7 @@ EXPORTS: Mapping[str, tuple[str, Callable[[StudentModule, Path], None]]] = {
 
 def _example(student: StudentModule) -> tuple[tuple[Tensor], tuple[dict[int, object]]]:
     """A batch to trace with, and which of its sizes may differ."""
-    batch = torch.zeros(TRACED, *student.shape)
+    batch = torch.zeros(TRACED, *student.shape, dtype=student.input_dtype)
     return (batch,), ({0: torch.export.Dim("examples")},)
 
 

@@ -270,12 +270,14 @@ class StudentModule(nn.Module, ABC):
     """A student without lanes that takes raw inputs, preprocessing included.
 
     ``network``: what was trained, whose parameters and buffers are all that is kept of it.
-    ``shape``: of one raw input; ``columns``: what its numbers are called, where it is a row of a
-    table whose columns have names.
+    ``shape``: of one raw input; ``input_dtype``: of its numbers in what is exported (here any
+    other may do as well); ``columns``: what they are called, where an input is a row of a table
+    whose columns have names.
     """
 
     network: nn.Module
     shape: tuple[int, ...]
+    input_dtype: torch.dtype = torch.float32
     columns: tuple[str, ...] | None = None
 
     @abstractmethod

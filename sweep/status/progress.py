@@ -100,7 +100,7 @@ def progress_of(plan: Plan, record: SweepRecord, state: str, now: float) -> Swee
         for stage in planned
         if stage != "shortlist" or budget.shortlist_runs
     }
-    lacks = shortfall(plan, trials) if state == "complete" else None
+    lacks = shortfall(plan, trials, end) if state == "complete" else None
     busy = _busy_seconds(trials, now)
     epochs = int(trials["epochs_trained"].sum())
     moments = pd.concat([trials["started"], trials["started"] + trials["wall_s"]]).dropna()

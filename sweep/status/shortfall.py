@@ -12,6 +12,7 @@ import pandas as pd
 
 from sweep.compare.records import TEACHER
 from sweep.plan.plan import CellSearch, Plan
+from sweep.plan.search_end import SearchEnd, trials_wanted
 from sweep.referee.states import ENDED
 
 RESTORE = "restore them there, or launch the sweep again to have them made again"
@@ -47,8 +48,11 @@ def _counted(runs: Mapping[str, int]) -> str:
     return ", ".join(f"{n} {stage} run{'s' if n > 1 else ''}" for stage, n in runs.items())
 
 
-def shortfall(plan: Plan, trials: pd.DataFrame) -> Shortfall:
-    """What a sweep lacks that is over, by its runs as in `sweep.compare.records`."""
+def shortfall(plan: Plan, trials: pd.DataFrame, search_end: SearchEnd | None = None) -> Shortfall:
+    """What a sweep lacks that is over, by its runs as in `sweep.compare.records`.
+
+    ``search_end``: where a limit of time ended its searches; what that left out is not lacking.
+    """
     ended = trials[trials["state"].isin(ENDED)]
     teachers = ended[ended["stage"] == TEACHER]
     failed = _labels_of(teachers[teachers["state"] == "failed"])
@@ -61,7 +65,8 @@ def shortfall(plan: Plan, trials: pd.DataFrame) -> Shortfall:
             stage: by_cell.get((stage, search.cell.id), ended.iloc[:0])
             for stage in ("search", "shortlist", "confirm")
         }
-        found.add(plan, search, rows, failed)
+        asked = trials_wanted(plan, search.cell, search_end)
+        found.add(plan, search, asked, rows, failed)
     # Without the stages that lack nothing.
     return Shortfall(dict(+found.missing), dict(+found.left_out))
 
@@ -77,11 +82,12 @@ class _Found:
         self,
         plan: Plan,
         search: CellSearch,
+        asked: int,
         rows: Mapping[str, pd.DataFrame],
         failed: Collection[_Labels],
     ) -> None:
-        """What one search lacks, by the ended runs of its cell."""
-        cell, asked = search.cell, plan.trials_of(search.cell)
+        """What one search of ``asked`` trials lacks, by the ended runs of its cell."""
+        cell = search.cell
         tried, again = (rows[s][rows[s]["seed"] == search.seed] for s in ("search", "shortlist"))
         if asked > len(tried):
             no_teacher = _lacks_teacher(plan, search, search.seed, failed)

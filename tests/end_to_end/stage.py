@@ -50,6 +50,7 @@ def launched_in_process(
     while (cohort := actor.next_cohort()) != ALL_DONE:
         train_in_process(actor, cohort)
     actor.close(interrupted=False)
+    actor._referee._studies.close()
     store.close_sweep(spec.name, "complete")
     return store.record(spec.name)
 

@@ -1,10 +1,12 @@
 """A fork takes over what is the very same, and its table is that of a sweep trained anew."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
 import pytest
+from mlflow import MlflowClient
 
 from sweep.adapters.mlflow.store import MlflowStore
 from sweep.adapters.ray.referee_actor import ALL_DONE
@@ -105,7 +107,6 @@ def test_copies_have_all_that_the_runs_have_and_say_whose_they_are(
 ) -> None:
     store = open_store(places)
     assert _take(_forked("forked", {}), places, store) == len(base)
-    files = store.artifacts()
     old, new = ({r["key"]: r for r in _rows(store, name)} for name in ("small", "forked"))
     assert set(new) == set(base)
     for key, copy in new.items():
@@ -117,7 +118,9 @@ def test_copies_have_all_that_the_runs_have_and_say_whose_they_are(
         assert copy["tags"]["taken_over_run"] == run["id"]
         assert copy["tags"]["sweep"] == "forked"
         assert copy["tags"]["state"] == run["tags"]["state"]
-        assert sorted(files.files(copy["id"])) == sorted(files.files(run["id"]))
+        files = _files(store, copy["id"])
+        assert files == _files(store, run["id"])
+        assert bool(files) == (run["tags"]["stage"] == "confirm")
     curves = [
         store.histories().read([rows[base[0]]["id"]], ["validation_accuracy", "train_loss"])
         for rows in (old, new)
@@ -136,6 +139,17 @@ def test_nothing_is_taken_of_other_content_or_of_a_sweep_that_is_not_there(
     assert store.plan_to_take_from("small", plan) is not None
     monkeypatch.setattr("sweep.adapters.mlflow.store.is_same", lambda *_: False)
     assert store.plan_to_take_from("small", plan) is None
+
+
+def _files(store: MlflowStore, run_id: str) -> dict[str, bytes]:
+    """The files of a run by their paths."""
+    client = MlflowClient(tracking_uri=store.uri)
+    if not client.list_artifacts(run_id):
+        return {}
+    with TemporaryDirectory() as place:
+        root = Path(client.download_artifacts(run_id, "", place))
+        found = [path for path in root.rglob("*") if path.is_file()]
+        return {str(path.relative_to(root)): path.read_bytes() for path in found}
 
 
 def _rows(store: MlflowStore, name: str) -> list[dict[str, Any]]:

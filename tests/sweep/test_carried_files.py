@@ -41,7 +41,7 @@ def test_a_job_finds_what_was_sent_along(
         {"logits": "on-the-head.npy"},
     ]
     rows = [{"method": "aver"}, {"method": "labels_only", "baseline": True}]
-    written_into(elsewhere, small_spec({"methods": rows, "teacher": given}), profile=False)
+    written_into(elsewhere, small_spec({"methods": rows, "teacher": given}), ())
     find_in(elsewhere)
     monkeypatch.chdir(there)
     assert place_of("t.npy").read_bytes() == b"logits"

@@ -3,15 +3,15 @@ and `mlflow.pyfunc.load_model` to predict with it.
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import mlflow.pyfunc
-import numpy as np
 import pandas as pd
+import torch
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput
 from mlflow.exceptions import MlflowException
@@ -22,7 +22,7 @@ from mlflow.types.schema import ColSpec, Schema, TensorSpec
 from sweep.adapters.mlflow import predictor
 from sweep.errors import BadInput
 from sweep.version import code_version
-from trainers.student_files import describe
+from trainers.student_files import describe, load_student
 
 CELL = "cell"
 # All characters that a name of a model may not have.
@@ -66,7 +66,7 @@ class Models:
         )
         with TemporaryDirectory(prefix="almkd-") as scratch, _quiet():
             place = Path(scratch) / "model"
-            _save(directory, told, place)
+            _save(directory, place)
             self._client.log_model_artifacts(model.model_id, str(place))
         self._client.finalize_logged_model(model.model_id, "READY")
         self._client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
@@ -90,17 +90,16 @@ class Models:
         return str(version.version)
 
 
-def _save(directory: Path, told: Mapping[str, Any], place: Path) -> None:
+def _save(directory: Path, place: Path) -> None:
     """Write a student's files as a model on disk."""
-    columns, shape = told.get("columns"), told["shape"]
-    example: Any
-    if columns:
-        example = pd.DataFrame(np.zeros((1, len(columns))), columns=columns)
-        takes = Schema([ColSpec("double", name) for name in columns])
+    student = load_student(directory, allow_code=True)
+    example: Any = torch.zeros(1, *student.shape, dtype=student.input_dtype).numpy()
+    if student.columns:
+        takes = Schema([ColSpec("double", name) for name in student.columns])
+        example = pd.DataFrame(example.astype(float), columns=student.columns)
     else:
-        example = np.zeros((1, *shape), np.float32)
-        takes = Schema([TensorSpec(np.dtype(np.float32), (-1, *shape))])
-    gives = infer_signature(model_output=predictor._load_pyfunc(str(directory)).predict(example))
+        takes = Schema([TensorSpec(example.dtype, (-1, *student.shape))])
+    gives = infer_signature(model_output=predictor.Predictor(student).predict(example))
     mlflow.pyfunc.save_model(
         place,
         loader_module=predictor.__name__,

@@ -24,11 +24,12 @@ class Predictor:
         if isinstance(model_input, pd.DataFrame):
             columns = self._student.columns
             rows = model_input[list(columns)] if columns else model_input
-            inputs = torch.from_numpy(rows.to_numpy(dtype="float32", copy=True))
+            inputs = torch.from_numpy(rows.to_numpy(dtype="float64", copy=True))
         else:
             inputs = torch.as_tensor(model_input)
         with torch.no_grad():
-            outputs = self._student(inputs.reshape(-1, *self._student.shape))
+            raw = inputs.reshape(-1, *self._student.shape).to(self._student.input_dtype)
+            outputs = self._student(raw)
         return pd.DataFrame(self._student.table(outputs))
 
 

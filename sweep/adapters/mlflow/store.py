@@ -221,7 +221,7 @@ class MlflowStore:
         if end and _goes_on(end, parent, plan.spec):
             return None
         launched = Plan(before)
-        return shortfall(launched, to_record(launched, self._runs_of(parent)).trials)
+        return shortfall(launched, to_record(launched, self._runs_of(parent)).trials, end)
 
     def _refuse_lost(self, name: str) -> None:
         """BadInput where the store has known a sweep whose own run is not there any more."""
@@ -342,7 +342,7 @@ class MlflowStore:
         record = to_record(plan, self._runs_of(parent), holds)
         if state_of(parent) != "complete":
             return record
-        lacks = shortfall(plan, record.trials).missing_in_words(name)
+        lacks = shortfall(plan, record.trials, holds).missing_in_words(name)
         return replace(record, notices=(*record.notices, *lacks))
 
     def _runs_of(self, parent: Run) -> Iterator[StoredRun]:

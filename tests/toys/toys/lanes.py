@@ -113,6 +113,7 @@ class Bare(StudentModule):
     def __init__(self, network: LaneNetwork, facts: Mapping[str, Any]) -> None:
         super().__init__()
         self.network, self.shape = network.single(), tuple(facts["shape"])
+        self.input_dtype = getattr(torch, facts["dtype"])
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.network(x)

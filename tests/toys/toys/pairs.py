@@ -113,7 +113,7 @@ class PairTask(Task):
         return [{"logits": lane.numpy()} for lane in z]
 
     def facts(self, dataset: Dataset) -> dict[str, Any]:
-        return {"shape": list(dataset.shape)}
+        return {"shape": list(dataset.shape), "dtype": "int64"}
 
     def student(self, model: ModelSpec, facts: Mapping[str, Any]) -> Bare:
         return Bare(Embeddings(model, [torch.Generator()]), facts)

@@ -180,7 +180,7 @@ class SequenceTask(Task):
         return [{"logits": lane[own].numpy(), "offsets": offsets.numpy()} for lane in z]
 
     def facts(self, dataset: Dataset) -> dict[str, Any]:
-        return {"shape": list(dataset.shape)}
+        return {"shape": list(dataset.shape), "dtype": "int64"}
 
     def student(self, model: ModelSpec, facts: Mapping[str, Any]) -> Bare:
         return Bare(Tagger(model, [torch.Generator()]), facts)

@@ -81,9 +81,9 @@ def test_a_complete_sweep_is_complete_as_long_as_its_limit_is_that(
 ) -> None:
     _ended(store, _plan("1m"), places, BY_FIELD)
     store.close_sweep("small", "complete")
-    assert store.is_complete(_plan("1m"))
+    assert store.closed(_plan("1m")) is not None
     for changed in (_plan("2m"), _plan(None), _plan("1m", trials=9)):
-        assert not store.is_complete(changed)
+        assert store.closed(changed) is None
     assert store.open_sweep(_plan("2m")).search_end is None
     assert store.record("small").search_ends == {}
 
@@ -91,11 +91,11 @@ def test_a_complete_sweep_is_complete_as_long_as_its_limit_is_that(
 def test_after_an_option_the_next_launch_searches_on(store: MlflowStore, places: Places) -> None:
     _ended(store, _plan(None), places, BY_OPTION)
     store.close_sweep("small", "complete")
-    assert not store.is_complete(_plan(None))
+    assert store.closed(_plan(None)) is None
     assert store.open_sweep(_plan(None)).search_end is None
 
 
 def test_another_timeout_alone_is_no_other_sweep(store: MlflowStore, tmp_path: Path) -> None:
     store.open_sweep(_plan(None))
     store.close_sweep("small", "complete")
-    assert store.is_complete(_plan("2m"))
+    assert store.closed(_plan("2m")) is not None
