@@ -24,6 +24,7 @@ from sweep.errors import BadInput, SweepFailed
 from sweep.garbage_collection import frozen
 from sweep.lock import locked
 from sweep.plan.content import fingerprints
+from sweep.plan.data_inputs import data_inputs
 from sweep.plan.plan import Cell, Plan
 from sweep.plan.search_end import how_to_go_on
 from sweep.spec.code_needed import rows_of_own
@@ -579,9 +580,10 @@ def _attempts(
     spool = places.sweep(name) / "mlflow.spool"
     optuna = places.studies(name)
     say = partial(console.print, soft_wrap=True, highlight=False)
+    data = data_inputs(plan.spec, _datasets(inputs), plan.fingerprints)
     losses = 0
     while True:
-        runs = store.open_sweep(plan)
+        runs = store.open_sweep(plan, data)
         stores = Stores(
             runs, spool, optuna, places.teachers, places.checkpoints(name), mlflow_credentials()
         )

@@ -15,6 +15,7 @@ from sweep.adapters.ray.dispatch import Worker
 from sweep.adapters.ray.referee_actor import ALL_DONE, RefereeActor, Stores
 from sweep.compare.records import SweepRecord
 from sweep.plan.content import fingerprints
+from sweep.plan.data_inputs import data_inputs
 from sweep.plan.plan import Plan
 from sweep.referee.reports import Reports
 from sweep.run import Places, Shown, launch, load_given, open_store
@@ -63,8 +64,9 @@ def actor_in_process(
     places.sweep(spec.name).mkdir(parents=True, exist_ok=True)
     settings = [cell.spec.data_settings() for cell in Plan(spec).cells]
     datasets = {content_key(s): load_dataset(s) for s in settings}
+    found = fingerprints(spec, datasets)
     stores = Stores(
-        store.open_sweep(Plan(spec, fingerprints(spec, datasets))),
+        store.open_sweep(Plan(spec, found), data_inputs(spec, datasets, found)),
         places.sweep(spec.name) / "mlflow.spool",
         str(places.journal(spec.name)),
         places.runs_dir / "teachers",

@@ -118,6 +118,7 @@ def test_copies_have_all_that_the_runs_have_and_say_whose_they_are(
         assert copy["tags"]["taken_over_run"] == run["id"]
         assert copy["tags"]["sweep"] == "forked"
         assert copy["tags"]["state"] == run["tags"]["state"]
+        assert _inputs(store, copy["id"]) == _inputs(store, run["id"])
         files = _files(store, copy["id"])
         assert files == _files(store, run["id"])
         assert bool(files) == (run["tags"]["stage"] == "confirm")
@@ -150,6 +151,13 @@ def _files(store: MlflowStore, run_id: str) -> dict[str, bytes]:
         root = Path(client.download_artifacts(run_id, "", place))
         found = [path for path in root.rglob("*") if path.is_file()]
         return {str(path.relative_to(root)): path.read_bytes() for path in found}
+
+
+def _inputs(store: MlflowStore, run_id: str) -> list[Any]:
+    """What a run read."""
+    found = MlflowClient(tracking_uri=store.uri).get_run(run_id).inputs.dataset_inputs
+    assert len(found) == 1
+    return [one.to_dictionary() for one in found]
 
 
 def _rows(store: MlflowStore, name: str) -> list[dict[str, Any]]:

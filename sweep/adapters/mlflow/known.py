@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sweep.plan.content import Fingerprints
+from sweep.plan.data_inputs import DataInput
 from sweep.plan.search_end import SearchEnd
 from sweep.referee.states import State
 
@@ -40,7 +41,8 @@ class SweepRuns:
     """A sweep in the store: its experiment, its parent run, the child runs it has, by key.
 
     ``fingerprints``: those in the keys of its teachers (`sweep.plan.content`); ``search_end``:
-    where its searches were ended, if this launch keeps to that.
+    where its searches were ended, if this launch keeps to that; ``data``: what it reads, by
+    content key.
     """
 
     uri: str
@@ -49,3 +51,4 @@ class SweepRuns:
     children: Mapping[str, KnownRun] = field(default_factory=dict)
     fingerprints: Fingerprints = field(default_factory=dict)
     search_end: SearchEnd | None = None
+    data: Mapping[str, DataInput] = field(default_factory=dict)

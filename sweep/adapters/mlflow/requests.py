@@ -9,6 +9,7 @@ from functools import partial
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 
+from sweep.adapters.mlflow.data import as_input
 from sweep.adapters.mlflow.known import SweepRuns
 from sweep.adapters.mlflow.run_files import hand_over, places
 from sweep.adapters.mlflow.spool import Record
@@ -68,6 +69,8 @@ class Requests:
                 self._experiment, start_time=record["at"], run_name=key, tags=record["tags"]
             )
             self._ids[key] = run.info.run_id
+        if (data := record.get("data")) and not there:
+            self._client.log_inputs(self._ids[key], [as_input(data)])
         params = [
             Param(name, value) for name, value in record["params"].items() if name not in there
         ]

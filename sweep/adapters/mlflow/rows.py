@@ -16,6 +16,9 @@ from typing import Any
 from mlflow.entities import LifecycleStage, SourceType
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.tracking.dbmodels.models import (
+    SqlDataset,
+    SqlInput,
+    SqlInputTag,
     SqlLatestMetric,
     SqlMetric,
     SqlParam,
@@ -26,10 +29,11 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking._tracking_service.utils import _get_store
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 from mlflow.utils.uri import append_to_uri_path
-from sqlalchemy import bindparam, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 
+from sweep.adapters.mlflow.data import CONTEXT, Fields
 from sweep.adapters.mlflow.known import SweepRuns
 from sweep.adapters.mlflow.run_files import hand_over, places
 from sweep.adapters.mlflow.spool import Record
@@ -52,6 +56,8 @@ class _Batch:
     metrics: list[Row] = field(default_factory=list)
     epochs: dict[str, int] = field(default_factory=dict)
     files: list[tuple[str, Path, Path]] = field(default_factory=list)
+    datasets: dict[tuple[str, str], Row] = field(default_factory=dict)
+    inputs: list[Row] = field(default_factory=list)
 
     def move(self, run_id: str, change: Row) -> None:
         """Change a run's status, and its end where it has one."""
@@ -67,6 +73,15 @@ class _Batch:
         self.metrics += [
             {"run_uuid": run_id, "key": key, "timestamp": at, "step": step, **_kept(float(value))}
             for key, value in row.items()
+        ]
+
+    @property
+    def input_tags(self) -> list[Row]:
+        """What every input is there for."""
+        return [
+            {"input_uuid": row["input_uuid"], "name": name, "value": value}
+            for row in self.inputs
+            for name, value in CONTEXT.items()
         ]
 
     @property
@@ -90,6 +105,8 @@ class Rows:
         self._epochs = {key: run.epochs for key, run in runs.children.items()}
         # Runs that have an id, and no row until a transaction succeeds.
         self._unborn: set[str] = set()
+        # Ids of data sets, by name and digest.
+        self._datasets = self._known_datasets()
 
     def take(self, records: deque[Record]) -> None:
         """Carry all records out; ``records`` is empty once they are.
@@ -102,6 +119,7 @@ class Rows:
         self._write(batch)
         self._unborn -= batch.born.keys()
         self._epochs |= batch.epochs
+        self._datasets |= {of: row["dataset_uuid"] for of, row in batch.datasets.items()}
         for run_id, path, root in batch.files:
             hand_over(path, root, get_artifact_repository(self._place(run_id)).log_artifact)
         records.clear()
@@ -141,10 +159,43 @@ class Rows:
             self._unborn.add(run_id)
             batch.born[run_id] = self._born(run_id, record)
             batch.tag(run_id, {**record["tags"], MLFLOW_RUN_NAME: key})
+            if data := record.get("data"):
+                batch.inputs.append(self._input(batch, run_id, data))
         batch.params += [
             {"run_uuid": self._ids[key], "key": name, "value": value}
             for name, value in record["params"].items()
         ]
+
+    def _known_datasets(self) -> dict[tuple[str, str], str]:
+        here = select(SqlDataset).where(SqlDataset.experiment_id == self._experiment)
+        with self._store.ManagedSessionMaker(read_only=True) as session:
+            return {(d.name, d.digest): d.dataset_uuid for d in session.scalars(here)}
+
+    def _input(self, batch: _Batch, run_id: str, data: Fields) -> Row:
+        """That a run reads a data set, which is added where it is new."""
+        of = data["name"], data["digest"]
+        dataset_id = self._datasets.get(of)
+        if dataset_id is None:
+            row = batch.datasets.setdefault(
+                of,
+                {
+                    "dataset_uuid": uuid.uuid4().hex,
+                    "experiment_id": self._experiment,
+                    "name": data["name"],
+                    "digest": data["digest"],
+                    "dataset_source_type": data["source_type"],
+                    "dataset_source": data["source"],
+                    "dataset_profile": data["profile"],
+                },
+            )
+            dataset_id = row["dataset_uuid"]
+        return {
+            "input_uuid": uuid.uuid4().hex,
+            "source_type": "DATASET",
+            "source_id": dataset_id,
+            "destination_type": "RUN",
+            "destination_id": run_id,
+        }
 
     def _born(self, run_id: str, record: Record) -> Row:
         """A run as MLflow's client makes it."""
@@ -173,6 +224,9 @@ class Rows:
             *(_move(run_id, change) for run_id, change in batch.moved.items()),
             (_upsert(SqlTag, "value"), list(batch.tags.values())),
             (insert(SqlParam).on_conflict_do_nothing(), batch.params),
+            (insert(SqlDataset), list(batch.datasets.values())),
+            (insert(SqlInput), batch.inputs),
+            (insert(SqlInputTag), batch.input_tags),
         ]
         metrics = [
             (insert(SqlMetric).on_conflict_do_nothing(), batch.metrics),

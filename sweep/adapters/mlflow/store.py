@@ -31,6 +31,7 @@ from sweep.adapters.mlflow.claim import LAUNCHED_FROM, Claim, Holder, holder_of
 from sweep.adapters.mlflow.contact import check_answers
 from sweep.adapters.mlflow.content import Content, as_begun, in_keys, is_same, kept_by, taken_up
 from sweep.adapters.mlflow.counting import counted
+from sweep.adapters.mlflow.data import as_input, fields_of
 from sweep.adapters.mlflow.database import silence
 from sweep.adapters.mlflow.histories import MlflowHistories
 from sweep.adapters.mlflow.kept_texts import DamagedFile, KeptTexts, is_kept
@@ -47,6 +48,7 @@ from sweep.compare.records import SweepRecord
 from sweep.errors import BadInput, SweepFailed, unknown
 from sweep.plan.change import asks_otherwise, grows, refuse_change
 from sweep.plan.content import named_by
+from sweep.plan.data_inputs import DataInput
 from sweep.plan.plan import Plan, spec_hash
 from sweep.plan.search_end import SearchEnd, from_text
 from sweep.plan.takeover import is_taken
@@ -117,10 +119,17 @@ class MlflowStore:
         if self._artifacts:
             move_here(self.uri, self._artifacts)
 
-    def open_sweep(self, plan: Plan) -> SweepRuns:
-        """The sweep of that name, made if it is new; BadInput if it was another spec."""
+    def open_sweep(self, plan: Plan, data: Mapping[str, DataInput] | None = None) -> SweepRuns:
+        """The sweep of that name, made if it is new; BadInput if it was another spec.
+
+        ``data``: what it reads, by content key, which its runs then have for inputs.
+        """
         with self._writing():
-            return self._open_sweep(plan)
+            runs = self._open_sweep(plan)
+            if data:
+                inputs = [as_input(fields_of(found)) for found in data.values()]
+                self._client.log_inputs(runs.parent_id, inputs)
+            return replace(runs, data=data or {})
 
     def _open_sweep(self, plan: Plan) -> SweepRuns:
         spec = plan.spec

@@ -51,7 +51,7 @@ def copy_runs(
 
 
 def _copy_content(client: MlflowClient, run: StoredRun, run_id: str) -> None:
-    """Parameters, every value of every metric, and files."""
+    """Parameters, every value of every metric, inputs and files."""
     params = [Param(name, value) for name, value in run.params.items()]
     client.log_batch(run_id, params=params)
     values = [
@@ -61,6 +61,9 @@ def _copy_content(client: MlflowClient, run: StoredRun, run_id: str) -> None:
     ]
     for start in range(0, len(values), METRICS_PER_REQUEST):
         client.log_batch(run_id, metrics=values[start : start + METRICS_PER_REQUEST])
+    read = client.get_run(run.run_id).inputs
+    if read and read.dataset_inputs:
+        client.log_inputs(run_id, read.dataset_inputs)
     if client.list_artifacts(run.run_id):
         with tempfile.TemporaryDirectory() as place:
             client.log_artifacts(run_id, client.download_artifacts(run.run_id, "", place))

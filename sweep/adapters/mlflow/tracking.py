@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from sweep.adapters.mlflow.data import fields_of
 from sweep.adapters.mlflow.known import EPOCHS, SEARCH_END, STATUS, SweepRuns
 from sweep.adapters.mlflow.recovery import Recovered
 from sweep.adapters.mlflow.run_files import write_run_files
@@ -21,6 +22,7 @@ from sweep.plan.tasks import CohortTask, LaneOutcome, LaneTask
 from sweep.referee.states import ENDED, State
 from sweep.referee.stores import EndedRun, Metrics, PastTrial
 from sweep.version import code_version
+from trainers.loading import content_key
 
 
 class MlflowTracker:
@@ -36,6 +38,7 @@ class MlflowTracker:
             MLFLOW_PARENT_RUN_ID: runs.parent_id,
             **source_tags(plan.spec.name),
         }
+        self._data = {key: fields_of(data) for key, data in runs.data.items()}
         # Files on their way to the store, until it has them.
         self._outbox = spool.with_name("outbox")
         kept = Spool(spool)
@@ -138,9 +141,11 @@ class MlflowTracker:
 
     def _opening(self, task: CohortTask, lane: LaneTask) -> Record:
         values = {**run_settings(self._plan, task, lane), **lane.lane.hyperparameters}
+        data = self._data.get(content_key(task.data))
         return {
             "do": "open",
             "key": lane.key,
+            **({"data": data} if data else {}),
             "tags": {**self._common, **self._tags(task, lane)},
             "params": {name: str(value) for name, value in values.items()},
             "at": _now(),

@@ -13,11 +13,13 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from sweep.adapters.mlflow.data import fields_of
 from sweep.adapters.mlflow.known import KnownRun, SweepRuns
 from sweep.adapters.mlflow.requests import Requests
 from sweep.adapters.mlflow.rows import Rows
 from sweep.adapters.mlflow.spool import Record
 from sweep.adapters.mlflow.store import local_uri
+from sweep.plan.data_inputs import DataInput
 
 VALUES = (0.1 + 0.2, -1e-300, math.nan, math.inf, -math.inf, 0.0)
 TABLES = {
@@ -28,12 +30,18 @@ TABLES = {
     "params": "run_uuid, key, value",
     "metrics": "run_uuid, key, value, timestamp, step, is_nan",
     "latest_metrics": "run_uuid, key, value, timestamp, step, is_nan",
+    "datasets": "experiment_id, name, digest, dataset_source_type, dataset_source, dataset_schema, "
+    "dataset_profile",
+    "inputs": "source_type, destination_type, destination_id, step",
+    "input_tags": "name, value",
 }
+DATA = fields_of(DataInput("digits", 32 * "a", {"examples": 200}, None, 200))
 
 
 def _opening(key: str, at: int) -> Record:
     tags = {"key": key, "state": "running", "mlflow.parentRunId": "0" * 32}
-    return {"do": "open", "key": key, "tags": tags, "params": {"lr": "0.1"}, "at": at}
+    params = {"lr": "0.1"}
+    return {"do": "open", "key": key, "tags": tags, "params": params, "data": DATA, "at": at}
 
 
 def _life(key: str, folder: Path) -> list[Record]:
