@@ -17,7 +17,7 @@ from trainers.own import CodeNotAllowed, OwnCodeError
 from trainers.registry import TASKS
 
 # Where a spec names files by fields of its own.
-OWN_FIELDS = ("data.splits.file",)
+OWN_FIELDS = ("data.splits.file", "teacher.weights", "teacher.logits")
 
 # Keys from the top of a spec to a value, places in lists among them.
 Place = tuple[str, ...]

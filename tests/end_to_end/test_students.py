@@ -23,6 +23,7 @@ from sweep.run import Places, open_store
 from sweep.spec.spec import SweepSpec
 from tests.end_to_end.stage import launched_in_process
 from tests.sweep.specs import small_spec
+from trainers.data.fingerprint import fingerprint
 from trainers.loading import load_dataset
 
 SEEDS = 3
@@ -164,6 +165,21 @@ def test_mlflow_predicts_with_the_best_student_of_a_cell(kept: Kept, tmp_path: P
     assert model.metadata.signature.inputs.input_types()
     assert model.input_example.shape == (1, 1, 8, 8)
     assert cell in kept.record.shown
+
+
+def test_a_model_tells_of_its_run_and_of_the_data_it_was_measured_on(kept: Kept) -> None:
+    client = mlflow.MlflowClient(tracking_uri=kept.store.uri)
+    models = Models(kept.store.uri).of(kept.store.experiment(kept.spec.name))
+    model_id, run_id = next(iter(models.values()))
+    model, run = client.get_logged_model(model_id), client.get_run(run_id)
+    assert run.data.params.items() <= model.params.items()
+    assert model.params["noise_rate"] == "0.4"
+    digest = fingerprint(load_dataset(kept.spec.data_settings()))
+    (read,) = run.inputs.dataset_inputs
+    assert (read.dataset.name, read.dataset.digest) == ("digits", digest)
+    tested = {name: v for name, v in run.data.metrics.items() if name.startswith("test_")}
+    assert {m.key: m.value for m in model.metrics} == tested
+    assert {(m.dataset_name, m.dataset_digest) for m in model.metrics} == {("digits", digest)}
 
 
 def test_models_are_logged_once(kept: Kept) -> None:

@@ -13,7 +13,7 @@ import mlflow.pyfunc
 import pandas as pd
 import torch
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModelOutput
+from mlflow.entities import LoggedModelOutput, Run
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature, infer_signature
 from mlflow.tracking._tracking_service.utils import _use_tracking_uri
@@ -53,14 +53,15 @@ class Models:
         """Make a model of a student's files, as that of its cell."""
         told = describe(directory)
         metrics = {name: value for name, value in told["metrics"].items() if name[:5] == "test_"}
-        trained = told["trained"]
+        trained, run = told["trained"], self._client.get_run(run_id)
         model = self._client.create_logged_model(
             experiment_id,
             name=cell.translate(FORBIDDEN),
             source_run_id=run_id,
             tags={CELL: cell, "code_version": code_version()},
             params={
-                name: str(trained[name]) for name in ("dataset", "label", "seed", "best_epoch")
+                **run.data.params,
+                **{name: str(trained[name]) for name in ("label", "best_epoch")},
             },
             model_type=told["task"],
         )
@@ -70,8 +71,16 @@ class Models:
             self._client.log_model_artifacts(model.model_id, str(place))
         self._client.finalize_logged_model(model.model_id, "READY")
         self._client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
+        data, digest = _data_of(run)
         for name, value in metrics.items():
-            self._client.log_metric(run_id, name, value, model_id=model.model_id)
+            self._client.log_metric(
+                run_id,
+                name,
+                value,
+                model_id=model.model_id,
+                dataset_name=data,
+                dataset_digest=digest,
+            )
 
     def delete(self, model_id: str) -> None:
         """Take a model away, as another student is the best of its cell now."""
@@ -88,6 +97,12 @@ class Models:
         with _use_tracking_uri(self._uri):
             version = self._client.create_model_version(name, f"models:/{model_id}", run_id)
         return str(version.version)
+
+
+def _data_of(run: Run) -> tuple[str | None, str | None]:
+    """Name and digest of the data set that a run's metrics are of, where they are kept."""
+    found = run.inputs.dataset_inputs if run.inputs else []
+    return (found[0].dataset.name, found[0].dataset.digest) if found else (None, None)
 
 
 def _save(directory: Path, place: Path) -> None:

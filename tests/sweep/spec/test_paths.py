@@ -120,6 +120,22 @@ def test_files_of_noise_axes_and_rows_are_relative_to_the_spec_too(project: Path
     assert axes["options"][0].patch == {"data.label": "kind"}
 
 
+def test_files_of_given_teachers_are_relative_to_the_spec_too(project: Path) -> None:
+    beside = project / "specs"
+    model = {"name": "mlp", "hidden": [24]}
+    teachers = [{"logits": "t.npy"}, {"model": model, "weights": "student"}]
+    rows = [{"method": "aver"}, {"method": "labels_only", "baseline": True}]
+    _write(beside, teacher=teachers, methods=rows)
+    found = [teacher.given for teacher in read_spec("specs/own.yaml").teacher]
+    assert found == [str(beside / "t.npy"), str(beside / "student")]
+    vary = {"teacher": {"field": "teacher.logits", "values": ["t.npy", "u.npy"]}}
+    _write(beside, teacher={"logits": "t.npy"}, conditions={"vary": vary})
+    (axis,) = (a for a in read_spec("specs/own.yaml").axes if a.name == "teacher")
+    assert [value.patch for value in axis.values] == [
+        {"teacher.logits": str(beside / name)} for name in ("t.npy", "u.npy")
+    ]
+
+
 def test_the_path_of_code_is_no_file(project: Path) -> None:
     student = {**small_data()["student"], "model": {"name": "module", "path": "my_nets:Net"}}
     _write(project / "specs", student=student)
