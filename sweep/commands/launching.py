@@ -4,7 +4,9 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 
 # As shells have it.
 INTERRUPTED = 130
+# When an interrupt that was lost is raised once more: a destructor is over by then. Seconds.
+HEARD_AGAIN_AFTER = 0.1
 
 
 def launch(  # noqa: PLR0913, PLR0917 - an option each
@@ -329,9 +333,24 @@ def _move_to(runs_dir: Path) -> None:
 def _end_on_signals() -> None:
     """End as by Ctrl-C where somebody ends this process, or its terminal closes; under ``nohup``
     that is not heard."""
+    sys.unraisablehook = partial(_hear_again, sys.unraisablehook)
     signal.signal(signal.SIGTERM, _raise_interrupt)
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         signal.signal(signal.SIGHUP, _raise_interrupt)
+
+
+def _hear_again(
+    tell: Callable[["sys.UnraisableHookArgs"], object], lost: "sys.UnraisableHookArgs"
+) -> None:
+    """An interrupt that meets a destructor or a callback of garbage collection goes no further: it
+    is raised once more, where it is heard."""
+    if issubclass(lost.exc_type, KeyboardInterrupt):
+        main = threading.main_thread().ident
+        again = threading.Timer(HEARD_AGAIN_AFTER, signal.pthread_kill, (main, signal.SIGTERM))
+        again.daemon = True
+        again.start()
+    else:
+        tell(lost)
 
 
 def _raise_interrupt(signum: int, frame: object) -> NoReturn:

@@ -244,7 +244,8 @@ def test_a_file_that_is_not_there_is_told_at_once(
     data = small_data({**CHANGES, "teacher": {"logits": "nowhere.npy"}})
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(data))
     told = _launch(tmp_path / "small.yaml", places, monkeypatch, capsys)
-    assert "there is no file nowhere.npy; put it there or correct teacher.logits" in told
+    missing = tmp_path / "nowhere.npy"
+    assert f"there is no file {missing}; put it there or correct teacher.logits" in told
 
 
 def _launch(

@@ -198,6 +198,7 @@ def test_command_itself_gives_exit_code_and_message_without_traceback(
 
 def test_a_hangup_is_heard_unless_it_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     """As under nohup."""
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     heard: list[int] = []
     for before, expected in ((signal.SIG_DFL, True), (signal.SIG_IGN, False)):
         heard.clear()
@@ -206,6 +207,27 @@ def test_a_hangup_is_heard_unless_it_is_ignored(monkeypatch: pytest.MonkeyPatch)
         launching._end_on_signals()
         assert (signal.SIGHUP in heard) == expected
         assert signal.SIGTERM in heard
+
+
+def test_an_interrupt_that_meets_a_destructor_is_heard_after_it() -> None:
+    code = """
+import signal, time
+from sweep.commands.launching import _end_on_signals
+
+class Held:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+_end_on_signals()
+held = Held()
+try:
+    del held
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("heard")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "heard\n", "")
 
 
 @pytest.mark.parametrize(

@@ -233,3 +233,12 @@ def test_ray_that_cannot_start_is_told_with_the_limits(monkeypatch: pytest.Monke
     monkeypatch.setattr(session.ray, "init", refuse)
     with pytest.raises(BadInput, match=r"cannot be started .* temporarily unavailable \(ulimit -u"):
         session._start(None, SPEC, print)
+
+
+def test_ending_while_ray_starts_is_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+    def terminated(**_: Any) -> None:
+        raise SystemExit(15)  # from the handler of SIGTERM that Ray has put in place
+
+    monkeypatch.setattr(session.ray, "init", terminated)
+    with pytest.raises(KeyboardInterrupt), session.ray_session(None, SPEC, print):
+        pytest.fail("it was not heard")

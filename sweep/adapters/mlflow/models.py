@@ -3,6 +3,7 @@ and `mlflow.pyfunc.load_model` to predict with it.
 """
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ import mlflow.pyfunc
 import pandas as pd
 import torch
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModelOutput, Run
+from mlflow.entities import LoggedModelOutput, Metric, Run
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature, infer_signature
 from mlflow.tracking._tracking_service.utils import _use_tracking_uri
@@ -72,15 +73,12 @@ class Models:
         self._client.finalize_logged_model(model.model_id, "READY")
         self._client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
         data, digest = _data_of(run)
-        for name, value in metrics.items():
-            self._client.log_metric(
-                run_id,
-                name,
-                value,
-                model_id=model.model_id,
-                dataset_name=data,
-                dataset_digest=digest,
-            )
+        at = int(time.time() * 1000)
+        measured = [
+            Metric(name, value, at, 0, model.model_id, data, digest)
+            for name, value in metrics.items()
+        ]
+        self._client.log_batch(run_id, measured)
 
     def delete(self, model_id: str) -> None:
         """Take a model away, as another student is the best of its cell now."""

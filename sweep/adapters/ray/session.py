@@ -55,8 +55,12 @@ def ray_session(address: str | None, spec: SweepSpec, say: Callable[[str], None]
     what a cohort takes.
     """
     on_terminate = signal.getsignal(signal.SIGTERM)
-    with _hangup_held_back():
-        _start(address, spec, say)
+    try:
+        with _hangup_held_back():
+            _start(address, spec, say)
+    except SystemExit:
+        # What Ray makes of SIGTERM while it starts.
+        raise KeyboardInterrupt from None
     if threading.current_thread() is threading.main_thread():
         # Ray has put one in place that ends the process at once.
         signal.signal(signal.SIGTERM, on_terminate)
