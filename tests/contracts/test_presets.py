@@ -48,6 +48,8 @@ def _shrunk(spec: SweepSpec) -> SweepSpec:
     for row in data["methods"]:
         if row["method"] == "fine_tuning":
             row["pin"] = {**row["pin"], "fine_tune_epochs": 1}
+    if data["search"]["shortlist"] != "none":
+        data["search"]["shortlist"] = {"configurations": 2, "seeds": 1}
     for path, value in BUDGETS.items():
         put(data, path, value)
     return check_spec(data, "shrunk")

@@ -43,6 +43,20 @@ PLANNED_TRIALS, PLANNED_SHORTLISTED, PLANNED_CONFIRMED, PLANNED_TEACHERS = 18, 8
 COMMAND = [sys.executable, "-c", "from sweep.cli import main; main()"]
 
 
+# The same sweep without Ray, one cohort after another: SPEC RUNS.
+UNDISTURBED = """
+import sys
+from pathlib import Path
+import pytest
+from sweep.run import Places
+from sweep.spec.reader import read_spec
+from tests.end_to_end.stage import launched_in_process
+with pytest.MonkeyPatch.context() as patch:
+    spec = read_spec(sys.argv[1], allow_code=True)
+    launched_in_process(spec, Places(Path(sys.argv[2])), patch)
+"""
+ROOT = Path(__file__).parents[2]
+
 # A store without sweeps to start from, if there is one: making its schema takes seconds.
 EMPTY_STORE: list[Path] = []
 
@@ -71,9 +85,7 @@ def start(
 ) -> subprocess.Popen[str]:
     """A launch in a session of its own, with some variables added to the environment."""
     command = [*COMMAND, "launch", str(spec), "--runs-dir", str(runs), *options]
-    if EMPTY_STORE and not (runs / "mlflow.db").exists():
-        runs.mkdir(parents=True, exist_ok=True)
-        shutil.copy(EMPTY_STORE[0], runs)
+    _give_a_store(runs)
     return subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -82,6 +94,25 @@ def start(
         env={**os.environ, **(environment or {})},
         start_new_session=True,
     )
+
+
+def train_undisturbed(spec: Path, runs: Path) -> None:
+    """What a sweep leaves in the stores where nothing happens to it, in a process of its own: with
+    the packages and the code that a launch would find."""
+    _give_a_store(runs)
+    paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    command = [sys.executable, "-c", UNDISTURBED, str(spec), str(runs)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": paths},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def _give_a_store(runs: Path) -> None:
+    if EMPTY_STORE and not (runs / "mlflow.db").exists():
+        runs.mkdir(parents=True, exist_ok=True)
+        shutil.copy(EMPTY_STORE[0], runs)
 
 
 def finish(process: subprocess.Popen[str]) -> str:

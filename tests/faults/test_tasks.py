@@ -20,6 +20,7 @@ from tests.faults.launcher import (
     same,
     start,
     table,
+    train_undisturbed,
     wait_for_trials,
     write_spec,
 )
@@ -84,11 +85,11 @@ def _printed(*words: str) -> str:
 @pytest.mark.parametrize("text", [SEQUENCES, PAIRS], ids=["sequences", "pairs"])
 def test_a_task_of_a_package_goes_on_where_it_was_killed(text: str, tmp_path: Path) -> None:
     spec = write_spec(tmp_path, text)
-    shown = run(spec, tmp_path / "whole")
+    train_undisturbed(spec, tmp_path / "whole")
     process = start(spec, tmp_path / "broken", "--set", "resources.checkpoint_every_s=0.1")
     wait_for_trials(process, tmp_path / "broken", UNDER_WAY)
     kill(process, "launcher")
-    run(spec, tmp_path / "broken", "--set", "resources.checkpoint_every_s=0.1")
+    shown = run(spec, tmp_path / "broken", "--set", "resources.checkpoint_every_s=0.1")
     whole, broken = table(tmp_path / "whole"), table(tmp_path / "broken")
     assert same(whole, broken)
     _assert_told(whole, shown)
