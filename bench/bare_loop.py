@@ -36,6 +36,7 @@ from machine import keep_median, options, say
 from numpy.typing import NDArray
 from processes import DIGITS, QUICK, launch
 
+from sweep.places import Places, open_store
 from sweep.plan.plan import Plan
 from sweep.plan.tasks import (
     NO_TRIAL,
@@ -45,7 +46,6 @@ from sweep.plan.tasks import (
     shortlist_cohort,
     teacher_cohort,
 )
-from sweep.run import Places, open_store
 from sweep.spec.reader import check_spec
 
 # What is kept of every teacher: arrays by name.

@@ -38,8 +38,8 @@ from sqlalchemy import create_engine, insert
 from sqlalchemy.orm import Session
 
 from sweep.adapters.mlflow.store import local_uri
+from sweep.places import Places, open_store
 from sweep.plan.plan import Plan
-from sweep.run import Places, open_store
 from sweep.spec.reader import read_spec
 from sweep.version import code_version
 

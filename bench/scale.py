@@ -31,10 +31,10 @@ from processes import DIGITS, launch
 
 from sweep.adapters.mlflow.tracking import MlflowTracker
 from sweep.adapters.optuna.studies import OptunaStudies
+from sweep.places import Places, open_store
 from sweep.plan.plan import Plan
 from sweep.plan.tasks import CohortTask, LaneOutcome
 from sweep.referee.referee import Referee
-from sweep.run import Places, open_store
 from sweep.spec.reader import read_spec
 
 NAME, EPOCHS, LANES, CELLS = "bench-scale", 3, 32, 12

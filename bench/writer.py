@@ -21,9 +21,9 @@ from machine import keep, options, say
 from processes import DIGITS
 
 from sweep.adapters.mlflow.tracking import MlflowTracker
+from sweep.places import Places, open_store
 from sweep.plan.plan import Plan
 from sweep.plan.tasks import CohortTask, search_cohort
-from sweep.run import Places, open_store
 from sweep.spec.reader import read_spec
 
 LANES = 8

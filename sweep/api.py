@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sweep.comparison import Comparison
-    from sweep.run import Places
+    from sweep.places import Places
     from sweep.spec.reader import Given
     from sweep.spec.spec import SweepSpec
 
@@ -72,7 +72,8 @@ def load(
     what it has shown so far. BadInput where there is no such sweep.
     """
     from sweep.comparison import Comparison
-    from sweep.run import look, open_store
+    from sweep.places import open_store
+    from sweep.results import look
 
     places = _places(runs_dir, tracking_uri)
     shown = look(name, places, open_store(places, must_exist=True))
@@ -119,7 +120,7 @@ def read(
 def _places(runs_dir: str | Path | None, tracking_uri: str | None) -> "Places":
     """Where sweeps are kept; BadInput for a password that anybody could read, and where an
     installed package brings what cannot be had."""
-    from sweep.run import Places
+    from sweep.places import Places
     from trainers.registry import PROBLEMS
 
     if PROBLEMS:

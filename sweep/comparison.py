@@ -10,7 +10,8 @@ import pandas as pd
 
 from sweep.errors import BadInput
 from sweep.exporting import frame
-from sweep.run import Places, Shown, find, open_store
+from sweep.places import Places, open_store
+from sweep.results import Shown, find
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

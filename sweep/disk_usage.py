@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sweep.adapters.mlflow.example_files import EXAMPLES_FILE
 from sweep.adapters.mlflow.run_files import PREDICTIONS_FILE, STUDENT
-from sweep.run import Places
+from sweep.places import Places
 
 # What several sweeps share stands under no sweep's name.
 SHARED = ""

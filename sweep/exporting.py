@@ -16,7 +16,8 @@ from sweep.compare.paper import Spread
 from sweep.compare.predictions import predictions_columns
 from sweep.compare.records import SweepRecord
 from sweep.errors import BadInput, unknown
-from sweep.run import Places, joined_record, open_store
+from sweep.places import Places, open_store
+from sweep.results import joined_record
 from sweep.table_files import check_target, written
 
 

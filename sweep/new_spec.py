@@ -16,9 +16,9 @@ import yaml
 from sweep.atomic_files import replaced
 from sweep.data_check import Checked, checked
 from sweep.errors import BadInput
+from sweep.inputs import load_data
 from sweep.own_data import TASK, OwnData, look_at
 from sweep.plan.plan import Plan
-from sweep.run import load_data
 from sweep.spec.reader import check_spec
 
 if TYPE_CHECKING:

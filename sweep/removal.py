@@ -13,8 +13,8 @@ from sweep.adapters.optuna.studies import delete_studies
 from sweep.compare.confirm_runs import Wanted, select, winners
 from sweep.errors import BadInput, SweepFailed
 from sweep.lock import is_locked, locked
+from sweep.places import Places
 from sweep.plan.plan import Plan
-from sweep.run import Places
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from sweep.compare.confirm_runs import ConfirmRun
 from sweep.errors import SweepFailed
 from sweep.foreground import Teachers, compute_as_workers_do, go_on
+from sweep.inputs import load_data, load_given, refuse_missing_data
+from sweep.places import Places
 from sweep.plan.content import fingerprints
 from sweep.plan.plan import Plan
 from sweep.plan.student_description import describe_student
 from sweep.plan.tasks import NO_TRIAL, confirm_cohort
-from sweep.run import Places, load_data, load_given, refuse_missing_data
 from sweep.spec.code_needed import check_code_is_allowed
 from sweep.training import train
 from trainers.data.dataset import Dataset

@@ -8,7 +8,7 @@ from there, or shows the table if nothing is left to do.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,122 +16,26 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from sweep.carried_files import place_of
 from sweep.data_check import remarks
 from sweep.errors import BadInput, SweepFailed
-from sweep.garbage_collection import frozen
+from sweep.inputs import datasets_among, read_inputs, refuse_missing_data, refuse_unsound_code
 from sweep.lock import locked
-from sweep.plan.content import fingerprints
+from sweep.places import Places, open_store
 from sweep.plan.data_inputs import data_inputs
-from sweep.plan.plan import Cell, Plan
+from sweep.plan.plan import Plan
 from sweep.plan.search_end import how_to_go_on
-from sweep.spec.code_needed import rows_of_own
+from sweep.results import Shown, compare, load_comparison, look, seen_so_far
 from sweep.spec.spec import SweepSpec
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from sweep.adapters.mlflow.store import MlflowStore
-    from sweep.compare.figures.saver import FigureSaver
-    from sweep.compare.findings import Findings
-    from sweep.compare.joining import Joined
-    from sweep.compare.records import SweepRecord
     from sweep.referee.referee import Progress
     from sweep.referee.time_limit import Deadline
     from sweep.referee.time_spent import Work
     from trainers.data.dataset import Dataset
     from trainers.task import GivenTeacher
-
-
-# The page to read first, among a sweep's results.
-REPORT = "report.html"
-# Ends the note of a sweep's run in the dashboard.
-READ_ON = "Table, figures and all else: `results/report.html` among the artifacts."
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where a sweep is kept: the runs directory, and a tracking store if not the one in there."""
-
-    runs_dir: Path
-    tracking_uri: str | None = None
-    optuna_url: str | None = None
-
-    def sweep(self, name: str) -> Path:
-        """The directory of a sweep's tables, figures and journal."""
-        return self.runs_dir / name
-
-    @property
-    def database(self) -> Path:
-        """The file of a store of this machine's own."""
-        return self.runs_dir / "mlflow.db"
-
-    @property
-    def has_store(self) -> bool:
-        """Whether there is a store of this machine's own."""
-        return self.database.exists()
-
-    @property
-    def artifacts(self) -> Path:
-        """The files of runs in a store of this machine's own."""
-        return self.runs_dir / "artifacts"
-
-    @property
-    def teachers(self) -> Path:
-        """Trained teachers, which all sweeps share."""
-        return self.runs_dir / "teachers"
-
-    def results(self, name: str) -> Path:
-        """The directory of a sweep's tables, figures and report."""
-        return self.sweep(name) / "results"
-
-    def checkpoints(self, name: str) -> Path:
-        """The directory of a sweep's cohorts that train."""
-        return self.sweep(name) / "checkpoints"
-
-    def profile(self, name: str) -> Path:
-        """The file that says where the time of a sweep's last launch went."""
-        return self.sweep(name) / "profile.json"
-
-    def check_writable(self, name: str) -> None:
-        """BadInput where a launch of that name could not write; makes its directories."""
-        from sweep.writable import check_writable
-
-        directories = [self.runs_dir, self.sweep(name)]
-        if not self.tracking_uri:
-            directories.append(self.runs_dir / "artifacts")
-        written = ("lock", "mlflow.spool", "optuna.journal")
-        files = [self.database, *(self.sweep(name) / file for file in written)]
-        check_writable(self.runs_dir, directories, files)
-
-    def studies(self, name: str) -> str:
-        """The URL or the journal of a sweep's studies."""
-        return self.optuna_url or str(self.journal(name))
-
-    def journal(self, name: str) -> Path:
-        """The file of a sweep's studies."""
-        return self.sweep(name) / "optuna.journal"
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What a sweep showed: its record, its comparison table, the directory of its files."""
-
-    record: "SweepRecord"
-    table: pd.DataFrame
-    directory: Path
-
-    @property
-    def report(self) -> Path:
-        """The page to read first."""
-        return self.directory / REPORT
-
-    @property
-    def others(self) -> int:
-        """How many files stand beside it, that of their checksums not counted."""
-        return len(list(self.directory.iterdir())) - 2
 
 
 @dataclass(frozen=True)
@@ -280,152 +184,6 @@ def _tell_time(
     console.print(f"wrote {path}", soft_wrap=True)
 
 
-def refuse_missing_data(plan: Plan) -> None:
-    """BadInput, saying what to fetch, where the files of a sweep's data are not there."""
-    from trainers.loading import missing
-
-    for cell in plan.cells:
-        if problem := missing(cell.spec.data_settings()):
-            raise BadInput(problem)
-        for teacher in cell.spec.teacher:
-            if teacher.given and not place_of(teacher.given).exists():
-                raise BadInput(
-                    f"there is no file {teacher.given}; put it there or correct "
-                    f"teacher.{teacher.given_as}"
-                )
-
-
-def refuse_unsound_code(plan: Plan) -> None:
-    """BadInput where code of the user's own does something wrong, told by a few steps of it."""
-    if not rows_of_own(plan.spec):
-        return
-    from sweep.self_check import check_own_code
-
-    check_own_code(plan, load_data(plan))
-
-
-def look(name: str, places: Places, store: "MlflowStore") -> Shown:
-    """What a sweep showed, read from its runs; nothing is written."""
-    from sweep.compare.comparison import comparison_table
-
-    record = store.record(name)
-    table = comparison_table(record, store.spec(name).seed)
-    return Shown(record, table, places.results(name))
-
-
-def compare(name: str, places: Places, store: "MlflowStore", saver: "FigureSaver") -> Shown:
-    """Statistics, tables, figures and report of a sweep, from its runs; logged beside them."""
-    directory = places.results(name)
-    with frozen():
-        # Loaded by now in a launch; else while the second process of the saver does the same.
-        from sweep.compare.headline import headline
-        from sweep.compare.outputs import write_outputs
-
-        found = find(name, store)
-        write_outputs(found, directory, saver)
-    note = "\n\n".join([*found.answer, READ_ON])
-    store.log_outputs(name, directory, note, headline(found.record))
-    return Shown(found.record, found.table, directory)
-
-
-def find(name: str, store: "MlflowStore") -> "Findings":
-    """All that a comparison finds in the runs of a sweep; nothing is written."""
-    from sweep.compare.comparison import comparison_table
-    from sweep.compare.curves import read_curves
-    from sweep.compare.findings import Findings
-
-    record, origin = store.record(name), store.origin(name)
-    seed = origin.spec.seed
-    table = comparison_table(record, seed)
-    curves = read_curves(record, store.histories())
-    return Findings(record, origin, table, curves, partial(_importances, record, seed))
-
-
-def compare_several(
-    names: Sequence[str], directory: Path, store: "MlflowStore", saver: "FigureSaver"
-) -> Shown:
-    """One table over several sweeps, with its figures and report; their own are left alone.
-
-    BadInput, with the reason, where they cannot stand in one table.
-    """
-    with frozen():
-        from sweep.compare.comparison import comparison_table
-        from sweep.compare.curves import read_curves
-        from sweep.compare.findings import Findings
-        from sweep.compare.origin import origin_of_several
-        from sweep.compare.outputs import write_outputs
-
-        whole = joined_record(names, store)
-        record, seed = whole.record, whole.spec.seed
-        origin = origin_of_several(whole.spec, [store.origin(name) for name in names])
-        table = comparison_table(record, seed)
-        curves = read_curves(record, store.histories())
-        findings = Findings(record, origin, table, curves, partial(_importances, record, seed))
-        write_outputs(findings, directory, saver)
-    return Shown(record, table, directory)
-
-
-def joined_record(names: Sequence[str], store: "MlflowStore") -> "Joined":
-    """Several sweeps of a store as one; BadInput where they cannot stand in one table."""
-    from sweep.compare.joining import join
-    from sweep.plan.agreement import refuse_other_content
-
-    specs, records = [store.spec(name) for name in names], [store.record(name) for name in names]
-    refuse_other_content({name: store.fingerprints(name) for name in names})
-    return join(specs, records)
-
-
-def _load_comparison() -> None:
-    """Load what `compare` needs, and takes a second to load."""
-    import sweep.adapters.optuna.importance
-    import sweep.compare.outputs  # noqa: F401
-
-
-def _importances(record: "SweepRecord", seed: int) -> pd.DataFrame:
-    """How much each hyperparameter mattered; asked for last, since loading it takes a while."""
-    from sweep.adapters.optuna.importance import importances
-
-    return importances(record, seed)
-
-
-def seen_so_far(name: str, store: "MlflowStore") -> "SweepRecord | None":
-    """What a sweep has shown, if the store has it."""
-    try:
-        return store.record(name)
-    except BadInput:
-        return None
-
-
-def open_store(
-    places: Places,
-    must_exist: bool = False,
-    patience_s: float = 0.0,
-    say: Callable[[str], None] | None = None,
-) -> "MlflowStore":
-    """The tracking store, made if it is a local one that does not exist yet.
-
-    ``patience_s``: how long a server is waited for, if longer than seconds; ``say`` is told.
-    ``must_exist``: for who reads; else a store that was moved is told where its files are now.
-    """
-    from sweep.adapters.mlflow.database import make_database
-    from sweep.adapters.mlflow.store import MlflowStore, local_uri
-
-    if places.tracking_uri:
-        return MlflowStore(
-            places.tracking_uri, runs_dir=places.runs_dir, patience_s=patience_s, say=say
-        )
-    if must_exist and not places.has_store:
-        raise BadInput(
-            f"{places.runs_dir}: holds no sweeps; launch one, or name the directory with "
-            "--runs-dir or the store with --tracking-uri"
-        )
-    make_database(places.database, places.artifacts)
-    store = MlflowStore(local_uri(places.database), places.artifacts, places.runs_dir)
-    if not must_exist:
-        store.move_here()
-    return store
-
-
 def _train(
     plan: Plan,
     places: Places,
@@ -439,12 +197,12 @@ def _train(
     from sweep.status.screen import summary
 
     spec = plan.spec
-    loading = aside.submit(_read, plan)
+    loading = aside.submit(read_inputs, plan)
     say = partial(console.print, soft_wrap=True, highlight=False)
     say(f"{spec.name}: starting Ray and opening the store")
     with ray_session(session.address, spec, say):
         (inputs, plan), store = loading.result(), opening.result()
-        for remark in remarks(_datasets(inputs)):
+        for remark in remarks(datasets_among(inputs)):
             console.print(remark, soft_wrap=True, highlight=False, markup=False)
         _refuse_without_studies(spec.name, places, store)
         try:
@@ -506,62 +264,6 @@ def _failed_teachers(progress: "Progress") -> str:
     return f"the teacher {first}{more}" if first else ""
 
 
-def _read(plan: Plan) -> "tuple[Mapping[str, Dataset | GivenTeacher], Plan]":
-    """The data sets and given teachers, and the plan that knows what was read; or BadInput."""
-    datasets = load_data(plan)
-    given = load_given(plan, datasets)
-    return {**datasets, **given}, Plan(plan.spec, fingerprints(plan.spec, datasets))
-
-
-def _datasets(inputs: "Mapping[str, Dataset | GivenTeacher]") -> "Mapping[str, Dataset]":
-    """The data sets among what was read."""
-    from trainers.data.dataset import Dataset
-
-    return {key: found for key, found in inputs.items() if isinstance(found, Dataset)}
-
-
-def load_given(plan: Plan, datasets: "Mapping[str, Dataset]") -> "Mapping[str, GivenTeacher]":
-    """The teachers that are given, by `TeacherJob.given`; or BadInput."""
-    if not any(job.given for job in plan.teachers):
-        return {}
-    from sweep.given_teachers import read_given
-
-    return read_given(plan, datasets)
-
-
-def load_data(plan: Plan) -> "Mapping[str, Dataset]":
-    """The data sets by content, if networks take them and every condition's noise can be had; or
-    BadInput."""
-    from trainers.data.errors import DataError
-    from trainers.loading import check_splits, content_key, load_dataset
-
-    datasets: dict[str, Dataset] = {}
-    for cell in plan.cells:
-        settings = cell.spec.data_settings()
-        key = content_key(settings)
-        try:
-            if key not in datasets:
-                datasets[key] = load_dataset(settings)
-            check_splits(datasets[key], settings)
-        except DataError as error:
-            raise BadInput(str(error)) from None
-        _check_cell(cell, datasets[key])
-    return datasets
-
-
-def _check_cell(cell: Cell, dataset: "Dataset") -> None:
-    """BadInput where a data set cannot have a cell's labels, or its networks do not take it."""
-    from trainers.loading import unusable
-
-    spec = cell.spec
-    if problem := unusable(dataset, spec.data_settings(), cell.condition.labels):
-        raise BadInput(problem)
-    for _, model in spec.models():
-        network = spec.task_entry.networks[model.name]
-        if problem := network.shape_problem(model.name, dataset.shape):
-            raise BadInput(problem)
-
-
 def _attempts(
     plan: Plan,
     places: Places,
@@ -580,7 +282,7 @@ def _attempts(
     spool = places.sweep(name) / "mlflow.spool"
     optuna = places.studies(name)
     say = partial(console.print, soft_wrap=True, highlight=False)
-    data = data_inputs(plan.spec, _datasets(inputs), plan.fingerprints)
+    data = data_inputs(plan.spec, datasets_among(inputs), plan.fingerprints)
     losses = 0
     while True:
         runs = store.open_sweep(plan, data)
@@ -590,7 +292,7 @@ def _attempts(
         try:
             with store.renewed(name, runs.parent_id):
                 return train_everything(
-                    plan.spec, stores, inputs, watcher(console), say, _load_comparison, deadline
+                    plan.spec, stores, inputs, watcher(console), say, load_comparison, deadline
                 )
         except RefereeLost as error:
             losses += 1

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from sweep.run import Shown
+    from sweep.results import Shown
 
 # Rich takes 80 columns where the output is no terminal; the table needs these.
 WIDTH_WITHOUT_TERMINAL = 120

@@ -10,8 +10,9 @@ import pandas as pd
 from rich.console import Console
 
 from sweep.errors import SweepFailed, last_line
+from sweep.places import Places, open_store
 from sweep.plan.plan import Plan
-from sweep.run import Places, launch, open_store
+from sweep.run import launch
 from sweep.spec.reader import check_spec
 from sweep.spec.spec import SweepSpec
 from sweep.spec.student import is_given

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from sweep.adapters.mlflow.run_files import STUDENT
 from sweep.compare.confirm_runs import ConfirmRun
 from sweep.errors import BadInput
+from sweep.places import Places
 from sweep.retraining import Again, Tell
-from sweep.run import Places
 
 if TYPE_CHECKING:
     from sweep.adapters.mlflow.artifacts import Artifacts

@@ -13,7 +13,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from sweep.run import Places, open_store
+from sweep.places import Places, open_store
 from tests.sweep.stage import close_studies
 
 # As where cohorts train: several threads divide a product by the shape of the whole stack, and a

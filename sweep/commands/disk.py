@@ -62,8 +62,8 @@ def rm(
 
     On an MLflow server it goes to the server's trash; mlflow gc frees it there.
     """
+    from sweep.places import open_store
     from sweep.removal import refuse_registered, refuse_while_running, remove
-    from sweep.run import open_store
 
     kept = places(runs_dir, tracking_uri)
     store = open_store(kept, must_exist=True)
@@ -105,7 +105,7 @@ def gc(  # noqa: PLR0913, PLR0917 - an option each
     """
     from sweep import removal
     from sweep.compare.notation import size_text
-    from sweep.run import open_store
+    from sweep.places import open_store
 
     if not (teachers or students or predictions):
         raise BadInput("names nothing to free; give --teachers, --students or --predictions")

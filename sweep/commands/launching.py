@@ -170,7 +170,8 @@ def plan(
     seen so far.
     """
     from sweep.commands.plan_text import describe
-    from sweep.run import open_store, seen_so_far
+    from sweep.places import open_store
+    from sweep.results import seen_so_far
 
     wanted, kept = checked(read(spec, overrides, allow_code)), places(runs_dir, tracking_uri)
     has_run = tracking_uri or (kept.sweep(wanted.name).exists() and kept.has_store)
@@ -212,8 +213,8 @@ def check(
 def _check_data(spec: "SweepSpec", allow_code: bool, as_json: bool) -> None:
     """Read the data of a sweep and print what was found; BadInput where it cannot be used."""
     from sweep import data_check
+    from sweep.inputs import load_data, refuse_missing_data
     from sweep.plan.plan import Plan
-    from sweep.run import load_data, refuse_missing_data
     from sweep.spec.code_needed import check_code_is_allowed
 
     check_code_is_allowed(spec, allow_code)

@@ -13,7 +13,7 @@ from sweep.errors import BadInput
 from sweep.secrets import optuna_url
 
 if TYPE_CHECKING:
-    from sweep.run import Places
+    from sweep.places import Places
     from sweep.spec.spec import SweepSpec
 
 SpecArgument = Annotated[
@@ -64,7 +64,7 @@ DEFAULT_RUNS = Path("runs")
 
 def places(runs_dir: Path, tracking_uri: str | None) -> "Places":
     """Where sweeps are kept, as options and environment say."""
-    from sweep.run import Places
+    from sweep.places import Places
 
     return Places(runs_dir, tracking_uri, optuna_url())
 

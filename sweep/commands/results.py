@@ -42,8 +42,9 @@ def compare(
     """Make statistics, tables, figures and report of a sweep again, from its runs; of several
     sweeps that agree in data, seeds and questions, one table of all."""
     from sweep.compare.figures.saver import FigureSaver
-    from sweep.run import compare as run
-    from sweep.run import compare_several, open_store
+    from sweep.places import open_store
+    from sweep.results import compare as run
+    from sweep.results import compare_several
 
     kept = places(runs_dir, tracking_uri)
     if out is not None and len(sweeps) == 1:
@@ -154,7 +155,7 @@ def ui(
     From elsewhere: ssh -L 5000:127.0.0.1:5000 THIS-MACHINE, then open http://127.0.0.1:5000 there.
     """
     from sweep.compare.origin import FOR_TRAINING
-    from sweep.run import open_store
+    from sweep.places import open_store
 
     _check_loopback(host)
     store = open_store(places(runs_dir, tracking_uri), must_exist=True)

@@ -108,7 +108,7 @@ class View:
     """Where to look: the store, if there is one, and the cluster, if one is named."""
 
     def __init__(self, runs_dir: Path, tracking_uri: str | None, address: str | None) -> None:
-        from sweep.run import open_store
+        from sweep.places import open_store
 
         for name, value in IMPATIENT.items():
             os.environ.setdefault(name, value)

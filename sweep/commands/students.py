@@ -72,7 +72,7 @@ def students(  # noqa: PLR0913, PLR0917 - an option each
     Example: almkd students digits --method alm_kd --where noise_rate=0.4 --best --out students
     """
     from sweep.compare.confirm_runs import Wanted, select
-    from sweep.run import open_store
+    from sweep.places import open_store
     from sweep.students import STATE_DICT, Students
     from trainers.student_exports import EXPORTS
 

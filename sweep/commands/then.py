@@ -38,7 +38,7 @@ def then(command: str | None, sweep: str, results: Path) -> Iterator[None]:
 
 def _run(command: str | None, sweep: str, state: State, results: Path) -> None:
     """Run it in a shell; that it failed is told, and changes nothing else."""
-    from sweep.run import REPORT
+    from sweep.results import REPORT
 
     if command is None:
         return

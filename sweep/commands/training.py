@@ -52,9 +52,9 @@ def train(  # noqa: PLR0913, PLR0917 - an option each
     """
     from sweep.data_check import remarks
     from sweep.foreground import Teachers, Training, compute_as_workers_do, find_cell
+    from sweep.inputs import load_data, load_given, refuse_missing_data
     from sweep.plan.content import fingerprints
     from sweep.plan.plan import Plan
-    from sweep.run import load_data, load_given, refuse_missing_data
     from sweep.spec.code_needed import check_code_is_allowed
     from trainers.loading import content_key
 

@@ -14,11 +14,14 @@ from sweep.adapters.ray import referee_actor
 from sweep.adapters.ray.dispatch import Worker
 from sweep.adapters.ray.referee_actor import ALL_DONE, RefereeActor, Stores
 from sweep.compare.records import SweepRecord
+from sweep.inputs import load_given
+from sweep.places import Places, open_store
 from sweep.plan.content import fingerprints
 from sweep.plan.data_inputs import data_inputs
 from sweep.plan.plan import Plan
 from sweep.referee.reports import Reports
-from sweep.run import Places, Shown, launch, load_given, open_store
+from sweep.results import Shown
+from sweep.run import launch
 from sweep.spec.spec import SweepSpec
 from sweep.training import Checkpoints, take_given, train
 from tests.sweep.specs import SMALL, small_spec

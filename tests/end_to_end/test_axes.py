@@ -8,8 +8,8 @@ import pytest
 
 from sweep.compare.comparison import comparison_table
 from sweep.compare.records import SweepRecord, scores
+from sweep.places import Places, open_store
 from sweep.plan.plan import Plan
-from sweep.run import Places, open_store
 from sweep.spec.spec import SweepSpec
 from tests.end_to_end.stage import launched_in_process
 from tests.sweep.spec.test_axes import PAIR

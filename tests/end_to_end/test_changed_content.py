@@ -14,7 +14,7 @@ import yaml
 
 from sweep import cli
 from sweep.adapters.ray import session, tune
-from sweep.run import Places, open_store
+from sweep.places import Places, open_store
 from sweep.spec.reader import check_spec
 from sweep.spec.spec import SweepSpec
 from tests.end_to_end import stage

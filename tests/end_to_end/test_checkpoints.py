@@ -11,8 +11,8 @@ import pytest
 from sweep.adapters.mlflow.store import MlflowStore
 from sweep.adapters.ray.referee_actor import ALL_DONE, RefereeActor
 from sweep.compare.comparison import comparison_table
+from sweep.places import Places, open_store
 from sweep.referee.reports import Reported
-from sweep.run import Places, open_store
 from tests.end_to_end.stage import actor_in_process, launched_in_process, train_in_process
 from tests.sweep.specs import small_spec
 from trainers.loop.cohort import Cohort

@@ -16,7 +16,8 @@ import pytest
 
 from sweep.compare.answer import answer
 from sweep.compare.figures.saver import FigureSaver
-from sweep.run import Places, Shown, compare, open_store
+from sweep.places import Places, open_store
+from sweep.results import Shown, compare
 from tests.end_to_end.stage import launched_in_process
 from tests.sweep.compare.browser import Visit, browser, visit
 from tests.sweep.specs import small_spec

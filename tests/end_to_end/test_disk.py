@@ -10,8 +10,8 @@ from sweep.adapters.mlflow.run_files import PREDICTIONS_FILE, STUDENT
 from sweep.best_students import log_best_students
 from sweep.compare.confirm_runs import Wanted, select, winners
 from sweep.lock import locked
+from sweep.places import Places, open_store
 from sweep.plan.plan import Plan
-from sweep.run import Places, open_store
 from tests.end_to_end.test_students import Kept, command, kept_spec
 
 

@@ -12,9 +12,9 @@ from sweep.adapters.mlflow.store import MlflowStore
 from sweep.adapters.ray.referee_actor import ALL_DONE
 from sweep.compare.comparison import comparison_table
 from sweep.fork import take_over
+from sweep.places import Places, open_store
 from sweep.plan.content import fingerprints
 from sweep.plan.plan import Plan
-from sweep.run import Places, open_store
 from sweep.spec.spec import SweepSpec
 from tests.end_to_end.stage import actor_in_process, train_in_process
 from tests.sweep.specs import small_spec

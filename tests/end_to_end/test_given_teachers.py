@@ -19,9 +19,9 @@ from sweep.adapters.ray import referee_actor, session, tune
 from sweep.adapters.ray.referee_actor import ALL_DONE, RefereeActor, Stores
 from sweep.compare.confirm_runs import Wanted, select
 from sweep.compare.records import SweepRecord
+from sweep.places import Places, open_store
 from sweep.plan.plan import Plan
 from sweep.referee.referee import Progress
-from sweep.run import Places, open_store
 from sweep.spec.reader import check_spec
 from sweep.spec.spec import SweepSpec
 from tests.end_to_end.stage import actor_in_process, launched_in_process, train_in_process

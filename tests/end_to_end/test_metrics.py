@@ -9,7 +9,7 @@ from sweep.compare.comparison import comparison_table
 from sweep.compare.curves import curves_pages
 from sweep.compare.exploratory import exploratory_table
 from sweep.compare.records import SweepRecord
-from sweep.run import Places, open_store
+from sweep.places import Places, open_store
 from tests.end_to_end.stage import launched_in_process
 from tests.sweep.specs import small_spec
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sweep import cli
-from sweep.run import Places
+from sweep.places import Places
 from tests.end_to_end.stage import launched_in_process
 from tests.sweep.specs import small_data, small_spec
 

@@ -18,7 +18,7 @@ import sweep
 from sweep import BadInput, Comparison, launch, load
 from sweep.compare.confirm_runs import Wanted, select
 from sweep.compare.formats import to_csv
-from sweep.run import Places, open_store
+from sweep.places import Places, open_store
 from sweep.spec.reader import find_spec, read_spec
 from sweep.status import screen
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from sweep.places import Places, open_store
 from sweep.plan.plan import Plan
-from sweep.run import Places, open_store
 from sweep.spec.spec import SweepSpec
 from tests.end_to_end.stage import launched_in_process, runs_of
 from tests.sweep.specs import small_spec

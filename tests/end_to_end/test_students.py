@@ -18,8 +18,8 @@ from sweep.adapters.mlflow.models import Models
 from sweep.best_students import log_best_students
 from sweep.compare.confirm_runs import Wanted, select, winners
 from sweep.compare.records import SweepRecord
+from sweep.places import Places, open_store
 from sweep.plan.plan import Plan
-from sweep.run import Places, open_store
 from sweep.spec.spec import SweepSpec
 from tests.end_to_end.stage import launched_in_process
 from tests.sweep.specs import small_spec

@@ -22,8 +22,9 @@ from sweep import cli
 from sweep.commands.snapshot import IMPATIENT
 from sweep.compare.comparison import comparison_columns, comparison_table, trials_table
 from sweep.compare.records import trial_columns
+from sweep.places import Places, open_store
 from sweep.plan.plan import Plan
-from sweep.run import Places, Shown, open_store
+from sweep.results import Shown
 from sweep.spec.spec import SweepSpec
 from tests.end_to_end.stage import end_to_end_spec, launched, launched_in_process, runs_of
 

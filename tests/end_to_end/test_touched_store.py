@@ -21,8 +21,10 @@ from sweep.compare.fairness import fairness_table
 from sweep.compare.figures.saver import FigureSaver
 from sweep.compare.records import SweepRecord
 from sweep.errors import BadInput
+from sweep.places import Places, open_store
 from sweep.plan.plan import Plan
-from sweep.run import Places, compare, launch, open_store
+from sweep.results import compare
+from sweep.run import launch
 from tests.end_to_end.stage import launched_in_process
 from tests.sweep.specs import SMALL, small_spec
 from tests.sweep.stage import close_studies

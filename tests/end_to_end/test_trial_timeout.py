@@ -10,7 +10,7 @@ from sweep.adapters.ray.dispatch import Worker
 from sweep.adapters.ray.heartbeats import Heartbeats
 from sweep.adapters.ray.referee_actor import ALL_DONE, RefereeActor
 from sweep.compare.fairness import failures_table
-from sweep.run import Places, open_store
+from sweep.places import Places, open_store
 from tests.end_to_end.stage import actor_in_process, train_in_process
 from tests.sweep.specs import small_spec
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from sweep import cli
-from sweep.run import Places
+from sweep.places import Places
 from sweep.spec.reader import read_spec
 from tests.end_to_end.stage import launched_in_process
 

@@ -48,7 +48,7 @@ UNDISTURBED = """
 import sys
 from pathlib import Path
 import pytest
-from sweep.run import Places
+from sweep.places import Places
 from sweep.spec.reader import read_spec
 from tests.end_to_end.stage import launched_in_process
 with pytest.MonkeyPatch.context() as patch:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from sweep.compare.comparison import comparison_table
-from sweep.run import Places, open_store
+from sweep.places import Places, open_store
 from sweep.spec.reader import read_spec
 from tests.end_to_end.stage import launched_in_process
 from tests.faults.launcher import SPEC, assert_whole, kill, run, start, write_spec

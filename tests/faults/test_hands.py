@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from sweep.run import Places
+from sweep.places import Places
 from sweep.spec.reader import read_spec
 from tests.end_to_end.stage import launched_in_process
 from tests.faults.launcher import (

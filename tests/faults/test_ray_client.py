@@ -13,7 +13,7 @@ import pytest
 
 from sweep.compare.comparison import comparison_table
 from sweep.lock import is_locked
-from sweep.run import Places, open_store
+from sweep.places import Places, open_store
 from sweep.spec.reader import read_spec
 from tests.end_to_end.stage import launched_in_process, runs_of
 from tests.faults.cluster import DEADLINE, GATE, ROOT, TOKEN, RayCluster, head_environment, wait_for

@@ -12,9 +12,9 @@ from sweep.adapters.mlflow.store import MlflowStore
 from sweep.adapters.mlflow.tracking import MlflowTracker
 from sweep.adapters.optuna.journal import BatchedJournal
 from sweep.errors import SweepFailed
+from sweep.places import Places, open_store
 from sweep.plan.plan import Plan
 from sweep.plan.tasks import CohortTask, confirm_cohort
-from sweep.run import Places, open_store
 from sweep.spec.reader import read_spec
 from tests.faults.launcher import write_spec
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from sweep.compare.comparison import comparison_table
-from sweep.run import Places
+from sweep.places import Places
 from sweep.spec.reader import read_spec
 from tests.end_to_end.stage import launched_in_process
 

@@ -28,7 +28,8 @@ from scipy import stats  # type: ignore[import-untyped]
 
 from sweep.compare.comparison import paired_scores
 from sweep.compare.statistics import LEVEL, sample_std, sign_flip_p
-from sweep.run import Places, Shown, look, open_store
+from sweep.places import Places, open_store
+from sweep.results import Shown, look
 from sweep.spec.reader import check_spec
 from sweep.spec.spec import SweepSpec
 from tests.faults.launcher import COMMAND

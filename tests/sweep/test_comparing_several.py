@@ -11,9 +11,9 @@ import pytest
 from search_spaces.domains import Choice
 from sweep import cli
 from sweep.adapters.mlflow.tracking import MlflowTracker
+from sweep.places import Places, open_store
 from sweep.plan.plan import Plan
 from sweep.plan.tasks import confirm_cohort, search_cohort
-from sweep.run import Places, open_store
 from tests.sweep.specs import small_spec
 
 KD = {"method": "fixed_kd", "baseline": True}

@@ -18,7 +18,8 @@ from rich.console import Console
 from sweep import cli, run
 from sweep.adapters.ray import session
 from sweep.errors import BadInput
-from sweep.run import Places, launch
+from sweep.places import Places
+from sweep.run import launch
 from tests.sweep.specs import small_data, small_spec
 from tests.trainers.specimens import write_images
 

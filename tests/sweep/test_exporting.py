@@ -12,9 +12,9 @@ import pytest
 from sweep import cli
 from sweep.adapters.mlflow.tracking import MlflowTracker
 from sweep.compare.comparison import comparison_columns, comparison_table
+from sweep.places import Places, open_store
 from sweep.plan.plan import Plan
 from sweep.plan.tasks import confirm_cohort
-from sweep.run import Places, open_store
 from tests.sweep.specs import small_spec
 
 PLAN = Plan(small_spec({"conditions.noise_rate": [0.4], "compare.metric": "macro_f1"}))

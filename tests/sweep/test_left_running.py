@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from sweep import cli
+from sweep.places import Places, open_store
 from sweep.plan.plan import Plan
-from sweep.run import Places, open_store
 from tests.sweep.specs import small_spec
 
 SPEC = small_spec({"conditions.noise_rate": [0.4]})
@@ -19,7 +19,7 @@ import sys, time
 from pathlib import Path
 from sweep.lock import locked
 from sweep.plan.plan import Plan
-from sweep.run import Places, open_store
+from sweep.places import Places, open_store
 from tests.sweep.specs import small_spec
 places = Places(Path(sys.argv[1]))
 with locked(places.sweep("small"), "small"):

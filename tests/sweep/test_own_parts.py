@@ -7,8 +7,10 @@ import pytest
 from rich.console import Console
 
 from sweep.errors import BadInput
+from sweep.inputs import load_data, refuse_unsound_code
+from sweep.places import Places
 from sweep.plan.plan import Plan
-from sweep.run import Places, launch, load_data, refuse_unsound_code
+from sweep.run import launch
 from sweep.spec.code_needed import needs_code
 from sweep.spec.reader import check_spec
 from sweep.spec.spec import SweepSpec

@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from sweep.errors import BadInput
-from sweep.run import Places, launch, open_store
+from sweep.places import Places, open_store
+from sweep.run import launch
 from tests.sweep.specs import small_spec
 
 

@@ -6,8 +6,10 @@ import pytest
 from rich.console import Console
 
 from sweep.errors import BadInput
+from sweep.inputs import refuse_unsound_code
+from sweep.places import Places
 from sweep.plan.plan import Plan
-from sweep.run import Places, launch, refuse_unsound_code
+from sweep.run import launch
 from sweep.self_check import check_cohort, cohort_of
 from sweep.spec.reader import check_spec
 from sweep.spec.spec import SweepSpec

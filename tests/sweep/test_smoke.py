@@ -13,8 +13,8 @@ from rich.console import Console
 from sweep import cli
 from sweep import smoke as module
 from sweep.adapters.ray.referee_actor import ALL_DONE
+from sweep.places import Places, open_store
 from sweep.plan.plan import Plan
-from sweep.run import Places, open_store
 from sweep.smoke import Failure, failures, smallest_of, smoke
 from sweep.spec.presets import presets
 from sweep.spec.reader import check_spec, read_spec

@@ -16,7 +16,8 @@ from rich.console import Console
 from sweep import cli
 from sweep.adapters.ray import session, surroundings
 from sweep.errors import BadInput
-from sweep.run import Places, launch, open_store
+from sweep.places import Places, open_store
+from sweep.run import launch
 from sweep.spec.spec import SweepSpec
 from tests.sweep.specs import small_spec
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from sweep.errors import BadInput
+from sweep.inputs import load_data
 from sweep.plan.agreement import refuse_other_content
 from sweep.plan.content import described, fingerprints, named_by
 from sweep.plan.plan import Plan
-from sweep.run import load_data
 from sweep.spec.reader import check_spec
 from sweep.spec.spec import SweepSpec
 from tests.sweep.specs import small_data, small_spec

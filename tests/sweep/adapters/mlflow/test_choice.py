@@ -8,10 +8,10 @@ import pytest
 
 from sweep.adapters.mlflow.store import MlflowStore
 from sweep.adapters.mlflow.tracking import MlflowTracker
+from sweep.places import Places, open_store
 from sweep.plan.plan import CellSearch, Plan
 from sweep.plan.tasks import CohortTask, confirm_cohort, search_cohort, shortlist_cohort
 from sweep.referee.stores import EndedRun
-from sweep.run import Places, open_store
 from tests.sweep.specs import small_spec
 
 CHANGES = {

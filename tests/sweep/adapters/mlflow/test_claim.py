@@ -17,8 +17,8 @@ from sweep.adapters.mlflow import claim
 from sweep.adapters.mlflow.store import MlflowStore
 from sweep.errors import BadInput, SweepFailed
 from sweep.lock import Owner
+from sweep.places import Places, open_store
 from sweep.plan.plan import Plan
-from sweep.run import Places, open_store
 from tests.sweep.specs import small_spec
 
 PLAN = Plan(small_spec({"conditions.noise_rate": [0.4]}))
@@ -26,7 +26,7 @@ HOLDS = """
 import sys, time
 from pathlib import Path
 from sweep.plan.plan import Plan
-from sweep.run import Places, open_store
+from sweep.places import Places, open_store
 from tests.sweep.specs import small_spec
 store = open_store(Places(Path(sys.argv[2]), sys.argv[1]))
 runs = store.open_sweep(Plan(small_spec({"conditions.noise_rate": [0.4]})))

@@ -9,9 +9,9 @@ from mlflow import MlflowClient
 
 from sweep.adapters.mlflow.store import MlflowStore
 from sweep.errors import BadInput
+from sweep.places import Places, open_store
 from sweep.plan.content import named_by
 from sweep.plan.plan import Plan
-from sweep.run import Places, open_store
 from tests.sweep.specs import small_spec
 
 SPEC = small_spec({"data": {"dataset": "npz", "path": "data.npz"}, "conditions.noise_rate": [0.4]})

@@ -19,6 +19,7 @@ from sweep.adapters.mlflow.example_files import write_examples
 from sweep.adapters.mlflow.store import MlflowStore
 from sweep.adapters.mlflow.tracking import MlflowTracker
 from sweep.errors import BadInput
+from sweep.places import Places, open_store
 from sweep.plan.plan import Plan
 from sweep.plan.tasks import (
     CohortTask,
@@ -28,7 +29,6 @@ from sweep.plan.tasks import (
     search_cohort,
     teacher_cohort,
 )
-from sweep.run import Places, open_store
 from tests.sweep.specs import small_spec
 
 PLAN = Plan(small_spec({"conditions.noise_rate": [0.4]}))

@@ -7,8 +7,8 @@ import pytest
 
 from sweep.adapters.mlflow.store import MlflowStore
 from sweep.errors import BadInput
+from sweep.places import Places, open_store
 from sweep.plan.plan import Plan
-from sweep.run import Places, open_store
 from sweep.spec.reader import check_spec
 from sweep.spec.spec import SweepSpec
 from tests.sweep.own_methods import ENTRY

@@ -10,9 +10,9 @@ from sweep.adapters.mlflow.requests import Requests
 from sweep.adapters.mlflow.rows import Rows
 from sweep.adapters.mlflow.store import MlflowStore
 from sweep.adapters.mlflow.tracking import MlflowTracker
+from sweep.places import Places, open_store
 from sweep.plan.plan import Plan
 from sweep.plan.search_end import FIELD, OPTION, SearchEnd
-from sweep.run import Places, open_store
 from tests.sweep.specs import small_spec
 
 BY_FIELD = SearchEnd(3, 6, FIELD, 60.0)
