@@ -5,22 +5,17 @@ Everything that compare and export need comes from here, on any machine that rea
 
 import json
 import os
-import platform
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 # Read by MLflow where it is used: a bar for one small file is noise.
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 import pandas as pd
-import yaml
 from mlflow import MlflowClient
 from mlflow.entities import LifecycleStage, Metric, Run
 from mlflow.exceptions import MlflowException
@@ -34,7 +29,8 @@ from sweep.adapters.mlflow.counting import counted
 from sweep.adapters.mlflow.data import as_input, fields_of
 from sweep.adapters.mlflow.database import silence
 from sweep.adapters.mlflow.histories import MlflowHistories
-from sweep.adapters.mlflow.kept_texts import DamagedFile, KeptTexts, is_kept
+from sweep.adapters.mlflow.kept_specs import KeptSpecs
+from sweep.adapters.mlflow.kept_texts import DamagedFile, KeptTexts
 from sweep.adapters.mlflow.known import EPOCHS, SEARCH_END, STATUS, KnownRun, SweepRuns
 from sweep.adapters.mlflow.places import move_here
 from sweep.adapters.mlflow.records import search_of, to_record
@@ -49,35 +45,26 @@ from sweep.errors import BadInput, SweepFailed, unknown
 from sweep.plan.change import asks_otherwise, grows, refuse_change
 from sweep.plan.content import named_by
 from sweep.plan.data_inputs import DataInput
-from sweep.plan.plan import Plan, spec_hash
+from sweep.plan.plan import Plan
 from sweep.plan.search_end import SearchEnd, from_text
 from sweep.plan.takeover import is_taken
 from sweep.referee.states import ENDED, State
-from sweep.spec.code_needed import rows_of_own
-from sweep.spec.reader import check_spec
 from sweep.spec.spec import SweepSpec
-from sweep.spec.stored import migrated, written
 from sweep.status.progress import SweepProgress, progress_of
 from sweep.status.shortfall import Shortfall, shortfall
 from sweep.version import code_version
-from trainers.own import as_kept_now, kept, take_up
 
 # Without it the dashboard takes an experiment whose runs log no model for one about prompts.
 TRAINING = {"mlflow.experimentKind": "custom_model_development"}
-SPEC_FILE = "spec.yaml"
 # A tag of the parent run: the day on which other questions were declared about results.
 QUESTIONS_CHANGED = "questions_changed"
 # The same: when comparisons were added to results, and how many there were before.
 EXTENDED, COMPARISONS_BEFORE = "extended", "comparisons_before"
 CONFIRMED = ("confirm", "complete")  # stage and state of a run that is a result
-# The rows of the user's own code, by path: with them the spec is read without running that code.
-OWN_ROWS_FILE = "own_rows.json"
-ENVIRONMENT_FILE = "environment.json"
 # Set on a run that is in the store twice and does not count: the run that does.
 DUPLICATE = "duplicate_of"
 # Where `almkd ui` serves by default.
 LOCAL_DASHBOARD = "http://127.0.0.1:5000"
-LIBRARIES = ("torch", "ray", "optuna", "mlflow", "numpy", "pandas", "scipy")
 
 
 def local_uri(database: Path) -> str:
@@ -111,7 +98,7 @@ class MlflowStore:
         except MlflowException as error:
             raise BadInput(f"--tracking-uri {uri}: cannot be opened: {error}") from None
         self._sweeps = Sweeps(self._client, uri)
-        self._texts = KeptTexts(self._client, artifacts)
+        self._specs = KeptSpecs(self._client, KeptTexts(self._client, artifacts))
         self._claim = Claim(self._client, runs_dir)
 
     def move_here(self) -> None:
@@ -141,7 +128,7 @@ class MlflowStore:
             return SweepRuns(self.uri, experiment_id, run_id, fingerprints=plan.fingerprints)
         experiment_id = parent.info.experiment_id
         self._claim.refuse_held(spec.name, parent)
-        before = self._spec_before(parent, plan)
+        before = self._specs.before(parent, plan)
         if before is not None:
             refuse_change(before, spec)
         content = self._content(parent, plan, before)
@@ -149,7 +136,7 @@ class MlflowStore:
         for name, value in content.tags.items():
             self._client.set_tag(parent.info.run_id, name, value)
         if before != spec:
-            self._log_spec(parent.info.run_id, plan)
+            self._specs.keep(parent.info.run_id, plan)
         end = _search_end(parent)
         if end and _goes_on(end, parent, spec):
             self._client.delete_tag(parent.info.run_id, SEARCH_END)
@@ -220,7 +207,7 @@ class MlflowStore:
         if parent is None:
             self._refuse_lost(plan.spec.name)
             return None
-        before = self._spec_before(parent, plan)
+        before = self._specs.before(parent, plan)
         if before is None:
             return None
         refuse_change(before, plan.spec)
@@ -240,13 +227,13 @@ class MlflowStore:
     def ask_otherwise(self, plan: Plan) -> bool:
         """Have a sweep declare what ``plan`` asks; whether that is anything new."""
         parent = self._find(plan.spec.name)
-        before = self._spec_before(parent, plan)
+        before = self._specs.before(parent, plan)
         if before is None or not asks_otherwise(before, plan.spec):
             return False
         refuse_change(before, plan.spec)
         with self._writing():
             self._note_questions(parent.info.run_id, counted(plan, self._runs_of(parent)).runs)
-            self._log_spec(parent.info.run_id, plan)
+            self._specs.keep(parent.info.run_id, plan)
         return True
 
     def _note_questions(self, run_id: str, runs: Iterable[StoredRun]) -> None:
@@ -334,7 +321,7 @@ class MlflowStore:
     def spec(self, name: str) -> SweepSpec:
         """The spec that a sweep was launched with."""
         try:
-            spec = self._spec_of(self._find(name))
+            spec = self._specs.read(self._find(name))
         except DamagedFile as error:
             raise BadInput(f"{name}: {error}; launch it again to have it made anew") from None
         if spec is None:
@@ -420,15 +407,11 @@ class MlflowStore:
         parent = self._find(name)
         run_id = parent.info.run_id
         spec = self.spec(name)
-        try:
-            versions = json.loads(self._texts.read(parent, ENVIRONMENT_FILE))
-        except DamagedFile:
-            versions = {"not known": f"{ENVIRONMENT_FILE} is damaged"}
         return Origin(
             spec=spec,
             state=state_of(parent),
             started=pd.Timestamp(parent.info.start_time, unit="ms", tz="UTC"),
-            versions={key: str(value) for key, value in versions.items()},
+            versions=self._specs.versions(parent),
             dashboard=f"{_dashboard(self.uri)}/#/experiments/{parent.info.experiment_id}",
             parent_id=run_id,
             is_served=self.uri.startswith("http"),
@@ -484,74 +467,14 @@ class MlflowStore:
                 f"the sweep {plan.spec.name!r} is being launched: by {holder_of(first)}; wait for "
                 "it, or give this one another name with --fork NAME"
             )
-        self._log_spec(run_id, plan)
+        self._specs.keep(run_id, plan)
         return run_id
-
-    def _log_spec(self, run_id: str, plan: Plan) -> None:
-        text = yaml.safe_dump(written(plan.spec), sort_keys=False)
-        self._client.set_tag(run_id, "spec_hash", spec_hash(plan.spec))
-        self._texts.keep(run_id, ENVIRONMENT_FILE, json.dumps(environment(), indent=2))
-        if own := rows_of_own(plan.spec):
-            rows = {path: kept(path) for path in own}
-            self._texts.keep(run_id, OWN_ROWS_FILE, json.dumps(rows, indent=2))
-        self._texts.keep(run_id, SPEC_FILE, text)
-
-    def _spec_of(self, parent: Run) -> SweepSpec | None:
-        """The spec of a sweep; None if it was broken off before that was kept."""
-        if not is_kept(parent, SPEC_FILE):
-            return None
-        data = yaml.safe_load(self._texts.read(parent, SPEC_FILE))
-        take_up(self._own_rows(parent))
-        return check_spec(migrated(data), f"{SPEC_FILE} of {parent.info.run_name}")
-
-    def _own_rows(self, parent: Run) -> dict[str, Any]:
-        """The rows of the user's own code that a sweep was launched with, by path."""
-        if not is_kept(parent, OWN_ROWS_FILE):
-            return {}
-        rows: dict[str, Any] = json.loads(self._texts.read(parent, OWN_ROWS_FILE))
-        return rows
-
-    def _refuse_other_rows(self, parent: Run, plan: Plan) -> None:
-        """BadInput where code of the user's own declares something else than at the launch."""
-        launched_with = self._own_rows(parent)
-        for path in rows_of_own(plan.spec):
-            now = json.loads(json.dumps(kept(path)))
-            before = launched_with.get(path, now)
-            if json.loads(json.dumps(as_kept_now(before))) != now:
-                raise BadInput(
-                    f"{plan.spec.name}: was launched when {path} declared something else in its "
-                    "entry; undo that, or launch it as it is now with --fork NAME"
-                )
-
-    def _spec_before(self, parent: Run, plan: Plan) -> SweepSpec | None:
-        """As `_spec_of`; a damaged one counts as not kept, if ``plan`` is of that very spec."""
-        try:
-            self._refuse_other_rows(parent, plan)
-            return self._spec_of(parent)
-        except DamagedFile as error:
-            if parent.data.tags.get("spec_hash") == spec_hash(plan.spec):
-                return None
-            raise BadInput(
-                f"{plan.spec.name}: {error}, and this spec is not the one that it was a copy of; "
-                "launch that one, or give this one its own name with --fork NAME"
-            ) from None
 
     def _content(self, parent: Run, plan: Plan, before: SweepSpec | None) -> Content:
         """What the sweep keeps of the content it reads; BadInput where that changed."""
         # A damaged spec is taken for the plan's own.
-        launched = before or (plan.spec if is_kept(parent, SPEC_FILE) else None)
+        launched = before or (plan.spec if self._specs.has(parent) else None)
         return taken_up(plan, parent.data.tags, named_by(launched) if launched else ())
-
-
-def environment() -> dict[str, Any]:
-    """What a result may depend on beside the spec."""
-    return {
-        "almkd": code_version(),
-        "python": sys.version.split()[0],
-        "platform": platform.platform(),
-        "machine": platform.machine(),
-        **{name: version(name) for name in LIBRARIES},
-    }
 
 
 def _taken_over(parent: Run) -> str:

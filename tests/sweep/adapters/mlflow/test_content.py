@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
+from sweep.adapters.mlflow.kept_specs import KeptSpecs
 from sweep.adapters.mlflow.store import MlflowStore
 from sweep.errors import BadInput
 from sweep.places import Places, open_store
@@ -112,7 +113,7 @@ def test_one_that_was_broken_off_before_anything_was_kept_counts_in_full(
     store: MlflowStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr(MlflowStore, "_log_spec", lambda *_: (_ for _ in ()).throw(OSError("full")))
+        broken.setattr(KeptSpecs, "keep", lambda *_: (_ for _ in ()).throw(OSError("full")))
         with pytest.raises(OSError, match="full"):
             store.open_sweep(_plan("a"))
     assert store.open_sweep(_plan("a")).fingerprints == {DATA: "a"}
