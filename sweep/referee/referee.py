@@ -77,11 +77,12 @@ class Referee:
         ended: Mapping[str, EndedRun] | None = None,
         begun: Iterable[frozenset[str]] = (),
         limit: TimeLimit | None = None,
+        measured: Mapping[str, Metrics] | None = None,
     ) -> None:
         """``teachers``: keys of those at hand; ``ended``: runs on record as over, by key.
 
         ``begun``: keys of runs that were saved together while they trained, for each checkpoint.
-        ``limit``: of the time for searches.
+        ``limit``: of the time for searches. ``measured``: what teachers at hand reached, by key.
         """
         self._plan = plan
         self._studies = studies
@@ -99,7 +100,8 @@ class Referee:
         )
         for job in plan.teachers:
             if self._has(job):
-                tracker.reuse(teacher_cohort((job,)))
+                reached = (measured or {}).get(job.key, {})
+                tracker.reuse(teacher_cohort((job,)), _as_best(reached))
         runs, together = ended or {}, tuple(begun)
         self._searches = {
             search.id: SearchState(plan, search, studies, runs, together, self._limit.end)
@@ -416,12 +418,16 @@ def _closing_metrics(outcome: LaneOutcome | None, epochs: int) -> dict[str, floa
     """What is known of a run when it ends, beside its curves."""
     if outcome is None:
         return {"epochs_trained": epochs}
-    best = {f"best_{name}": value for name, value in outcome.best.items()}
     return {
         "epochs_trained": outcome.epochs,
         "best_epoch": outcome.best_epoch,
         "train_examples": outcome.trained_on,
         "steps_per_epoch": outcome.steps,
-        **best,
+        **_as_best(outcome.best),
         **outcome.test,
     }
+
+
+def _as_best(metrics: Metrics) -> dict[str, float]:
+    """Metrics of the epoch that counts, by the names that runs have them under."""
+    return {f"best_{name}": value for name, value in metrics.items()}

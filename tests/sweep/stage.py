@@ -47,10 +47,10 @@ class MemoryTracker:
         for lane in task.lanes:
             self.runs.setdefault(lane.key, Run(task.stage)).states.append("running")
 
-    def reuse(self, task: CohortTask) -> None:
+    def reuse(self, task: CohortTask, metrics: Metrics) -> None:
         self.open(task)
         for lane in task.lanes:
-            self.close(lane.key, "complete", {})
+            self.close(lane.key, "complete", metrics)
 
     def recover(self, task: CohortTask, trials: Mapping[str, PastTrial]) -> None:
         self.open(task)

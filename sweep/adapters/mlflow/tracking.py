@@ -75,12 +75,12 @@ class MlflowTracker:
         """Runs that start, or are taken up again."""
         self._writer.keep([self._opening(task, lane) for lane in task.lanes])
 
-    def reuse(self, task: CohortTask) -> None:
-        """Runs whose result was at hand before the sweep began."""
+    def reuse(self, task: CohortTask, metrics: Metrics) -> None:
+        """Runs whose result was at hand before the sweep began, with what is known of it."""
         for lane in task.lanes:
             if lane.key not in self._ended:
                 self._writer.keep([self._opening(task, lane)])
-                self.close(lane.key, "complete", {}, reason="at hand, trained before")
+                self.close(lane.key, "complete", metrics, reason="at hand, trained before")
 
     def recover(self, task: CohortTask, trials: Mapping[str, PastTrial]) -> None:
         """Runs that ended before, as their study knows them: of curves the objective alone."""

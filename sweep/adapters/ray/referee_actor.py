@@ -100,7 +100,8 @@ class RefereeActor:
         studies = OptunaStudies(plan, stores.optuna)
         limit = TimeLimit(spec.search.timeout, deadline, self._tracker.search_end)
         begun = self._checkpoints.cohorts
-        self._referee = Referee(plan, studies, self._tracker, kept, ended, begun, limit)
+        measured = {key: self._teacher_store.measured(key) for key in kept}
+        self._referee = Referee(plan, studies, self._tracker, kept, ended, begun, limit, measured)
         self._trial_timeout_s = spec.resources.trial_timeout_s or math.inf
         if lost := self._referee.recovered:
             self._notices.append(
@@ -182,7 +183,10 @@ class RefereeActor:
 
         def store_and_finish() -> None:
             for key, (outputs, parameters) in teachers.items():
-                self._teacher_store.put(key, outputs, parameters)
+                # One of several snapshots was not measured by itself.
+                reached = outcomes.get(f"teacher/{key}")
+                best = reached.best if reached else {}
+                self._teacher_store.put(key, outputs, parameters, best)
                 self._outputs[key] = ray.put(outputs)
             self._referee.finish(cohort, outcomes, teachers)
 

@@ -1,6 +1,7 @@
 """Trained teachers on disk, by content key: one safetensors file each, shared by all sweeps."""
 
 import hashlib
+import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,8 +15,8 @@ from safetensors.numpy import save_file
 Array = NDArray[Any]
 Outputs = Mapping[str, Array]
 PARAMETER = "parameter."
-# Names the digest of all tensors in a file's own header.
-DIGEST = "sha256"
+# In a file's own header: the digest of all tensors; what the teacher reached.
+DIGEST, MEASURED = "sha256", "measured"
 
 
 class DamagedTeacher(Exception):
@@ -33,12 +34,22 @@ class TeacherStore:
         """Where the teacher of that key is kept."""
         return self._directory / f"{key}.safetensors"
 
-    def put(self, key: str, outputs: Outputs, parameters: Mapping[str, Array]) -> None:
-        """Keep a teacher: written beside its place and renamed, so never seen half written."""
+    def put(
+        self,
+        key: str,
+        outputs: Outputs,
+        parameters: Mapping[str, Array],
+        measured: Mapping[str, float] | None = None,
+    ) -> None:
+        """Keep a teacher: written beside its place and renamed, so never seen half written.
+
+        ``measured``: its metrics at the epoch that counts, for sweeps that find it here.
+        """
         named = {**outputs, **{f"{PARAMETER}{k}": p for k, p in parameters.items()}}
         tensors = {k: np.ascontiguousarray(t) for k, t in named.items()}
         beside = self._directory / f".{key}.{os.getpid()}"
-        save_file(tensors, beside, metadata={DIGEST: _digest(tensors)})
+        header = {DIGEST: _digest(tensors), MEASURED: json.dumps(dict(measured or {}))}
+        save_file(tensors, beside, metadata=header)
         os.replace(beside, self.path(key))
 
     def outputs(self, keys: Iterable[str]) -> tuple[dict[str, Outputs], list[str]]:
@@ -58,6 +69,12 @@ class TeacherStore:
                 except DamagedTeacher as error:
                     damaged.append(f"{self.path(key)}: {error}; this teacher is trained again")
         return found, damaged
+
+    def measured(self, key: str) -> dict[str, float]:
+        """The metrics of a teacher that is kept; nothing where an earlier version kept none."""
+        with safe_open(self.path(key), framework="np") as file:
+            found: dict[str, float] = json.loads((file.metadata() or {}).get(MEASURED, "{}"))
+        return found
 
     def weights(self, key: str) -> dict[str, Array]:
         """Parameters and buffers of a teacher that is kept; DamagedTeacher if it cannot be read."""

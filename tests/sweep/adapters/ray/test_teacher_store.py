@@ -53,6 +53,13 @@ def test_whatever_a_task_keeps_comes_back_in_its_own_type(store: TeacherStore) -
         assert np.array_equal(found[name], array)
 
 
+def test_what_it_reached_comes_back_too(store: TeacherStore) -> None:
+    store.put("a", {"logits": LOGITS}, WEIGHTS, {"validation_accuracy": 91.25})
+    _put(store, "b")
+    assert store.measured("a") == {"validation_accuracy": 91.25}
+    assert store.measured("b") == {}
+
+
 def test_putting_leaves_nothing_beside_the_teacher(store: TeacherStore) -> None:
     _put(store, "a")
     _put(store, "a")
