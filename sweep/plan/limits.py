@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from search_spaces.domains import Domain
 from sweep.spec.enqueued import lies_in
-from sweep.spec.spec import MethodUse
+from sweep.spec.method_use import MethodUse
 from trainers.entries import MethodEntry
 from trainers.fields import Value
 

@@ -22,8 +22,9 @@ from sweep.plan.teacher_jobs import (
 )
 from sweep.spec.axes import AxisValue, combinations
 from sweep.spec.enqueued import enqueued
+from sweep.spec.method_use import RENAMED, MethodUse
 from sweep.spec.questions import Question
-from sweep.spec.spec import RENAMED, MethodUse, SweepSpec
+from sweep.spec.spec import SweepSpec
 from sweep.spec.variants import is_read
 from trainers.entries import MethodEntry
 from trainers.fields import Value

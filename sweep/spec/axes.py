@@ -72,11 +72,6 @@ class Axis:
         """The paths that it changes."""
         return tuple(dict.fromkeys(path for value in self.values for path in value.patch))
 
-    @property
-    def is_numeric(self) -> bool:
-        """Whether its values are numbers, which figures can have along an edge."""
-        return all(value.number is not None for value in self.values)
-
 
 def axes_of(vary: Mapping[str, Mapping[str, Any]]) -> tuple[Axis, ...]:
     """The axes that a spec declares; FieldError where they make no sense by themselves."""

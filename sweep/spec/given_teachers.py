@@ -6,7 +6,8 @@ from trainers.fields import FieldError
 from trainers.loading import changing
 
 if TYPE_CHECKING:
-    from sweep.spec.spec import MethodUse, SweepSpec
+    from sweep.spec.method_use import MethodUse
+    from sweep.spec.spec import SweepSpec
 
 
 def check_given_teachers(spec: "SweepSpec") -> None:

@@ -7,9 +7,9 @@ stands in its row of the trainers' tables, and is checked here, where the task i
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from search_spaces.domains import Choice, Domain
 from sweep.errors import unknown
@@ -19,115 +19,21 @@ from sweep.spec.defaults import task_of, with_defaults
 from sweep.spec.enqueued import check_enqueued
 from sweep.spec.fields import SafeName, Sparing
 from sweep.spec.given_teachers import check_given_teachers
+from sweep.spec.method_use import MethodUse
 from sweep.spec.noise import check_noise, noise_options, not_here
-from sweep.spec.own_code import as_written, named
 from sweep.spec.questions import Question, check_questions
 from sweep.spec.resources import Resources
+from sweep.spec.results import Compare, Confirm, Objective
 from sweep.spec.search import Search
 from sweep.spec.spaces import Searched, SpaceSpec, defaults, resolve_space
 from sweep.spec.student import Model, Student, Teachers
 from sweep.spec.variants import RATES, check_variants, variant, what_is_read
 from trainers import registry
 from trainers.entries import DatasetEntry, MethodEntry, Metric, TaskEntry
-from trainers.fields import FieldError, Value, checked
-from trainers.own import OwnCodeError, is_path, usual_label
+from trainers.fields import FieldError, checked
+from trainers.own import OwnCodeError
 from trainers.registry import TASKS
-from trainers.settings import CleanUse, DataSpec, Fold, NoiseSpec, Selection
-
-# Names that methods had in 0.1.0. A row keeps its label, so that no cell changes its name.
-RENAMED: Mapping[str, str] = {"cross_entropy": "labels_only"}
-
-
-class MethodUse(Sparing):
-    """A row of the comparison: a method under a label of its own, with some hyperparameters pinned.
-
-    ``clean``: what it does with the clean meta split beside holding it out where the method learns
-    from it: ``withhold`` it from training, ``train`` on all of it, or ``split`` it, to train on one
-    half and hold out the other; by default ``withhold``. ``with``: a patch of the spec for this row
-    alone, fields by their dotted path (`sweep.spec.axes`).
-    """
-
-    method: Annotated[str, BeforeValidator(named), as_written]
-    label: SafeName = ""
-    baseline: bool = False
-    pin: dict[str, Value] = Field(default_factory=dict)
-    clean: CleanUse | None = None
-    patch: dict[str, Any] | None = Field(default=None, alias="with")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _label_defaults_to_method(cls, data: Any) -> Any:
-        method = data.get("method") if isinstance(data, dict) else None
-        if isinstance(method, dict) and isinstance(path := method.get("path"), str):
-            return {"label": usual_label(path), **data}
-        if isinstance(method, str):
-            label = usual_label(method) if is_path(method) else method
-            return {"label": label, **data, "method": RENAMED.get(method, method)}
-        return data
-
-    @model_validator(mode="after")
-    def _label_is_free(self) -> "MethodUse":
-        if self.label == "teacher":
-            raise ValueError(
-                "the label 'teacher' is taken by the teachers' own runs; choose another"
-            )
-        return self
-
-    @property
-    def clean_use(self) -> CleanUse:
-        """What it does with the clean meta split."""
-        return self.clean or "withhold"
-
-
-class Confirm(Sparing):
-    """How many fresh seeds the best configuration of each cell is trained on.
-
-    ``folds``: in place of seeds that draw their splits, the parts of a cross-validation; each is
-    the test split of one seed, so that there are as many of these.
-    ``keep_students``: which of the networks that come out are kept: ``all``, the ``best`` of each
-    cell by its validation value, or ``none``; by default all.
-    """
-
-    seeds: Annotated[int, Field(ge=1, le=10_000)] = 10
-    folds: Annotated[int, Field(ge=2, le=10_000)] | None = None
-    keep_students: Literal["best", "all", "none"] | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _a_seed_for_each_fold(cls, data: Any) -> Any:
-        if not isinstance(data, dict) or data.get("folds") is None:
-            return data
-        folds = data["folds"]
-        if data.get("seeds", folds) != folds:
-            raise FieldError(
-                "seeds", f"{data['seeds']!r} stands beside folds {folds!r}, each of which is one "
-                "run; drop the seeds, or the folds"
-            )  # fmt: skip
-        return {**data, "seeds": folds}
-
-    @property
-    def keeps_students(self) -> bool:
-        """Whether any is kept."""
-        return self.keep_students != "none"
-
-
-class Objective(Sparing):
-    """The validation metric that search improves, and the epoch of a training that counts.
-
-    ``selection``: the one with the best value of it, or the last; by default the task's.
-    """
-
-    metric: str
-    selection: Literal["best", "last"] | None = None
-
-
-class Compare(Sparing):
-    """What is compared. ``metric``: the test metric that is tested; by default the task's.
-    ``questions``: the comparisons that are tested; by default every row that is no baseline
-    against every baseline, in every condition."""
-
-    metric: str | None = None
-    questions: Annotated[tuple[Question, ...] | None, Field(strict=False)] = None
+from trainers.settings import DataSpec, Fold, NoiseSpec, Selection
 
 
 class SweepSpec(Sparing):

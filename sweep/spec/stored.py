@@ -3,7 +3,8 @@
 from typing import Any
 
 from sweep.spec.defaults import task_of
-from sweep.spec.spec import RENAMED, SweepSpec
+from sweep.spec.method_use import RENAMED
+from sweep.spec.spec import SweepSpec
 
 VERSION = "version"
 # 1, without a number: of 0.1.0; what baselines did with the clean labels was one switch for all.

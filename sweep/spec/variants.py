@@ -28,7 +28,8 @@ RATES = ("lr", "weight_decay")
 OF_THE_WHOLE = {"conditions": {"vary": True}, "compare": {"questions": True}}
 
 if TYPE_CHECKING:
-    from sweep.spec.spec import MethodUse, SweepSpec
+    from sweep.spec.method_use import MethodUse
+    from sweep.spec.spec import SweepSpec
 
 
 def variant(spec: "SweepSpec", values: Sequence[AxisValue], use: "MethodUse") -> "SweepSpec":
