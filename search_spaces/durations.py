@@ -14,7 +14,7 @@ TAKES: Mapping[str, str] = {
     "clean_labels": "12 min at most",
     "clean_labels_fashion_mnist": "10 min at most",
     "clean_labels_replicated": "10 min at most",
-    "clean_labels_resnet8": "2 h at most",
+    "clean_labels_resnet8": "3 h at most",
     "comparators": "2 min at most",
     "digits": "45 s",
     "digits_clean_teacher": "80 s at most",
