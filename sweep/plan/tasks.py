@@ -96,7 +96,12 @@ class LaneOutcome:
 
 def teacher_run(job: TeacherJob) -> str:
     """The key of a teacher's run."""
-    return f"teacher/{job.key}"
+    return run_of_teacher(job.key)
+
+
+def run_of_teacher(key: str) -> str:
+    """The same, by the key of the teacher itself."""
+    return f"teacher/{key}"
 
 
 def trial_run(search: str, number: int) -> str:

@@ -29,7 +29,7 @@ from sweep.adapters.ray.teacher_store import TeacherStore
 from sweep.errors import SweepFailed
 from sweep.garbage_collection import loading
 from sweep.plan.plan import Plan
-from sweep.plan.tasks import CohortTask, LaneOutcome, teacher_run
+from sweep.plan.tasks import CohortTask, LaneOutcome, run_of_teacher, teacher_run
 from sweep.referee.referee import Progress, Referee
 from sweep.referee.reports import Reported
 from sweep.referee.time_limit import Deadline, TimeLimit
@@ -184,7 +184,7 @@ class RefereeActor:
         def store_and_finish() -> None:
             for key, (outputs, parameters) in teachers.items():
                 # One of several snapshots was not measured by itself.
-                reached = outcomes.get(f"teacher/{key}")
+                reached = outcomes.get(run_of_teacher(key))
                 best = reached.best if reached else {}
                 self._teacher_store.put(key, outputs, parameters, best)
                 self._outputs[key] = ray.put(outputs)
