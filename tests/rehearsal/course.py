@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from tests.rehearsal.steps import Steps
 SWEEP = "faults"
 # Trials that have ended when a worker is killed, and how many more until the sweep is stopped.
 FIRST, MORE = 1, 2
+TOLD_WITHIN_S = 60.0
 # In the titles of Ray's processes that train.
 TRAINS = "Trainable"
 
@@ -50,12 +52,11 @@ class Course:
     def lose_a_worker(self) -> int:
         """Kill one in the midst of the search; the number of trials that had ended."""
         self._wait_for(FIRST)
-        # From now on nothing ends on the other: what ends, ends on a node that joins.
-        _signal_trainers(self._stack.nodes["ray-worker-2"], signal.SIGSTOP)
+        # From now on nothing ends on either: what ends, ends on a node that joins.
+        for name in ("ray-worker-1", "ray-worker-2"):
+            _signal_trainers(self._stack.nodes[name], signal.SIGSTOP)
         self._stack.nodes["ray-worker-1"].end()
-        # The studies know at once; the tracking server within seconds.
-        states: dict[str, int] = self.counts()["trials"]
-        return sum(states.get(state, 0) for state in ("COMPLETE", "PRUNED", "FAIL"))
+        return self._wait_for(FIRST)
 
     def let_another_join(self, ended: int) -> None:
         """It is put to work; then nothing ends any more until the sweep is stopped."""
@@ -66,8 +67,11 @@ class Course:
 
     def look(self) -> None:
         """Status tells of a sweep that runs."""
-        seen = self._status()
-        done = seen["stages"]["search"]["done"]
+        # The tracking server is told seconds after the studies.
+        deadline = time.monotonic() + TOLD_WITHIN_S
+        while (done := (seen := self._status())["stages"]["search"]["done"]) <= FIRST:
+            if time.monotonic() > deadline:
+                break
         self._steps.check(seen["state"] == "running", "status: it runs", seen["state"])
         self._steps.check(seen["job"]["state"] == "running", "status: its job runs", seen["job"])
         self._steps.check(FIRST < done < PLANNED_TRIALS, "status: in the midst of the search", done)
@@ -118,18 +122,8 @@ class Course:
         return pd.read_csv(io.StringIO(self._client.almkd("export", SWEEP, environment=alone)))
 
     def counts(self) -> dict[str, Any]:
-        """What both stores hold, counted on the head."""
-        head = self._stack.nodes["ray-head"]
-        done = subprocess.run(
-            [*head.host.enter, sys.executable, "-m", "tests.rehearsal.counting"],
-            capture_output=True,
-            text=True,
-            env=head.environment,
-            check=False,
-        )
-        if done.returncode:
-            raise RuntimeError(f"counting: {done.stderr}")
-        found: dict[str, Any] = json.loads(done.stdout)
+        """What both stores hold."""
+        found: dict[str, Any] = self._ask_on_head("counting")
         return found
 
     def _status(self) -> dict[str, Any]:
@@ -138,8 +132,22 @@ class Course:
         )
         return told
 
-    def _wait_for(self, trials: int) -> None:
-        self._client.ask("await_runs", SWEEP, "search", str(trials))
+    def _wait_for(self, trials: int) -> int:
+        ended: int = self._ask_on_head("await_trials", str(trials))
+        return ended
+
+    def _ask_on_head(self, module: str, *arguments: str) -> Any:
+        head = self._stack.nodes["ray-head"]
+        done = subprocess.run(
+            [*head.host.enter, sys.executable, "-m", f"tests.rehearsal.{module}", *arguments],
+            capture_output=True,
+            text=True,
+            env=head.environment,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"{module}: {done.stderr}")
+        return json.loads(done.stdout)
 
 
 def _signal_trainers(node: Node, how: signal.Signals) -> None:
