@@ -45,12 +45,14 @@ def list_sweeps(
     tracking_uri: TrackingOption = None,
     address: ClusterOption = None,
 ) -> None:
-    """List the sweeps of a store, and with --address the newest job of each."""
+    """List the sweeps of a store, and with --address the newest job of each.
+
+    A sweep whose runs were deleted after its end is incomplete; almkd status says what it lacks.
+    """
     view = View(runs_dir, tracking_uri, address)
     rows = view.store.sweeps() if view.store else []
-    for row in rows:
-        if row["state"] == "running" and view.why_stopped(row["sweep"]):
-            row["state"] = "stopped"
+    for row in _one_by_one(rows):
+        row["state"] = view.state_now(row["sweep"], row["state"])
     columns = ["sweep", "state", "started", "description"]
     if view.jobs:
         known = {row["sweep"]: row for row in rows}
@@ -60,6 +62,17 @@ def list_sweeps(
             row.update({"job": job.id, "job is": job.state})
         rows, columns = list(known.values()), [*columns[:3], "job", "job is", columns[3]]
     print_table(columns, rows)
+
+
+def _one_by_one(rows: list[dict[str, str]]) -> Iterator[dict[str, str]]:
+    """The rows, with a bar while somebody waits: each sweep that came to its end is read."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    yield from track(
+        rows, "reading sweeps", console=console, transient=True, disable=not console.is_terminal
+    )
 
 
 def status(

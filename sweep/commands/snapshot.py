@@ -139,6 +139,18 @@ class View:
             progress = progress.stopped(why) if why else progress
         return Seen(address, progress, job)
 
+    def state_now(self, sweep: str, recorded: str) -> str:
+        """The state of a sweep, where the one on record may hold no longer: whoever ran it is
+        gone, or runs were deleted after its end."""
+        if recorded == "running" and self.why_stopped(sweep):
+            return "stopped"
+        if recorded != "complete" or self.store is None:
+            return recorded
+        try:
+            return "incomplete" if self.store.lacks_runs(sweep) else recorded
+        except BadInput:
+            return "unreadable"
+
     def why_stopped(self, sweep: str) -> str:
         """Why nobody runs a sweep that is on record as running; empty where somebody does, or it
         cannot be told."""

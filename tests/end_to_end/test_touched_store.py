@@ -211,6 +211,18 @@ def test_a_sweeps_own_run_in_the_trash_is_told_with_the_way_out(
     pd.testing.assert_frame_equal(_table(places), table)
 
 
+def test_a_spec_that_was_spoilt_is_unreadable_in_the_list(
+    places: Places, almkd: Callable[..., Said]
+) -> None:
+    assert almkd("list")[1].splitlines()[1].split()[:2] == ["small", "complete"]
+    (kept,) = places.runs_dir.glob("artifacts/small/*/artifacts/spec.yaml")
+    kept.write_text("{")
+    assert almkd("list")[1].splitlines()[1].split()[:2] == ["small", "unreadable"]
+    code, _, err = almkd("status", "small")
+    assert code == 2
+    assert "launch it again to have it made anew" in err
+
+
 def test_a_renamed_experiment_is_the_same_sweep(
     places: Places, table: pd.DataFrame, almkd: Callable[..., Said]
 ) -> None:
@@ -251,6 +263,7 @@ def test_runs_that_were_deleted_are_missed_and_made_again(
     lost = f"small: the tracking store has lost {count} {stage} runs; "
     _, out, _ = almkd("status", "small")
     assert out.startswith("small: incomplete: ")
+    assert almkd("list")[1].splitlines()[1].split()[:2] == ["small", "incomplete"]
     assert f"{lost}restore them there, or launch the sweep again" in " ".join(out.split())
     code, out, err = almkd("export", "small")
     assert code == 0

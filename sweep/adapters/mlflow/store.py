@@ -303,7 +303,7 @@ class MlflowStore:
                 self._client.log_batch(run_id, metrics=part)
 
     def sweeps(self) -> list[dict[str, str]]:
-        """Every sweep of the store: name, state, when it started, its description."""
+        """Every sweep of the store: name, state on record, when it started, its description."""
         rows = {
             name: {"sweep": name, "state": what, "started": "", "description": ""}
             for name, what in self._sweeps.in_trash().items()
@@ -331,15 +331,24 @@ class MlflowStore:
     def record(self, name: str) -> SweepRecord:
         """What the store knows of a sweep, ready to be compared."""
         parent = self._find(name)
-        spec = self.spec(name)
+        plan, record = self._read(parent)
+        if state_of(parent) != "complete":
+            return record
+        lacks = shortfall(plan, record.trials, record.search_ends.get(name))
+        return replace(record, notices=(*record.notices, *lacks.missing_in_words(name)))
+
+    def lacks_runs(self, name: str) -> bool:
+        """Whether runs of a sweep that came to its end are gone; its record is read for that."""
+        plan, record = self._read(self._find(name))
+        return bool(shortfall(plan, record.trials, record.search_ends.get(name)).missing)
+
+    def _read(self, parent: Run) -> tuple[Plan, SweepRecord]:
+        """The plan of a sweep, and what there is of it."""
+        spec = self.spec(name_of(parent))
         plan = Plan(spec, in_keys(spec, parent.data.tags))
         end = _search_end(parent)
         holds = end if end and end.holds_for(plan.spec) else None
-        record = to_record(plan, self._runs_of(parent), holds)
-        if state_of(parent) != "complete":
-            return record
-        lacks = shortfall(plan, record.trials, holds).missing_in_words(name)
-        return replace(record, notices=(*record.notices, *lacks))
+        return plan, to_record(plan, self._runs_of(parent), holds)
 
     def _runs_of(self, parent: Run) -> Iterator[StoredRun]:
         return children(self.uri, parent.info.experiment_id, parent.info.run_id)
