@@ -201,7 +201,7 @@ def test_data_of_a_spec_are_handed_on() -> None:
     assert settings.options == {"folder": "~/f", "examples": 500, "augment": "crop_flip"}
     assert settings.fractions == SplitFractions(0.9, 0.02, 0.08, None)
     assert settings.noise == NoiseSpec(("train", "meta"), {"noise_file": "n.npy"})
-    assert Treatment.of(settings) == Treatment("crop_flip", ("train", "meta"))
+    assert Treatment.of(settings) == Treatment(("train", "meta"), augment="crop_flip")
     again = yaml.safe_load(yaml.safe_dump(spec.model_dump(mode="json")))
     assert check_spec(again, "again") == spec
 

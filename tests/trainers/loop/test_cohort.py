@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from tests.trainers.cases import Diary, Shape, Trial, lively_trials, make_cohort, only
-from trainers.classification.data.lanes import LOGITS, LaneData
+from trainers.classes.lanes import LOGITS
+from trainers.classification.data.lanes import LaneData
 from trainers.evaluation import frozen_output
 from trainers.loop.cohort import Cohort
 from trainers.loop.teachers import train_teachers

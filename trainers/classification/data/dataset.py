@@ -1,97 +1,39 @@
-"""A data set of examples with one class each, in memory."""
+"""A data set of examples that are arrays of numbers, with one class each."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.data import dataset
-from trainers.data.arrays import read_labels
+from trainers.classes.dataset import Check, ClassDataset
 from trainers.data.dataset import NOTHING_TOLD, DatasetInfo
-from trainers.data.errors import DataError, counted, listed
-from trainers.data.given_splits import GivenSplits
+from trainers.data.errors import counted
 from trainers.data.standard import Standard
 from trainers.settings import DataSpec
 
 
 @dataclass(frozen=True)
-class Dataset(dataset.Dataset):
-    """N examples: ``inputs`` (N, ...) float32, ``labels`` (N,) int64 in [0, classes).
-
-    Inputs of images are (N, channels, height, width). ``file_labels``: labels (N,) from a file of
-    the user's, for noise of the kind ``file``.
-    """
+class Dataset(ClassDataset):
+    """N examples: ``inputs`` (N, ...) float32; of images they are (N, channels, height, width)."""
 
     inputs: NDArray[np.float32]
-    labels: NDArray[np.int64]
-    classes: int
-    official_test: int = 0
-    file_labels: NDArray[np.int64] | None = None
-    info: DatasetInfo = NOTHING_TOLD
-    given_splits: GivenSplits | None = None
 
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    @property
-    def strata(self) -> NDArray[np.int64]:
-        return self.labels
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return tuple(self.inputs.shape[1:])
-
-    def take(self, rows: NDArray[np.int64], official_test: int) -> "Dataset":
-        given = None if self.file_labels is None else self.file_labels[rows]
-        inputs, labels = self.inputs[rows], self.labels[rows]
-        return Dataset(inputs, labels, self.classes, official_test, given, self.info)
-
-    def class_name(self, c: int) -> str:
-        """A class as it is called in a sentence: by number, and by name where that is another."""
-        names = self.info.class_names
-        return f"{c} ({names[c]})" if names and names[c] != str(c) else str(c)
-
-    def problem(self, spec: DataSpec) -> str | None:
-        checks: Sequence[Callable[[DataSpec], str | None]] = (
-            self._misfit, self._lacking, self._infinite, self._untaught, self._unlike_images,
+    def checks(self) -> Sequence[Check]:
+        return (
+            self._misfit, self._mislabelled, self._lacking, self._infinite, self._untaught,
+            self._unlike_images,
         )  # fmt: skip
-        return next((problem for check in checks if (problem := check(spec))), None)
 
     def _misfit(self, spec: DataSpec) -> str | None:
-        """Why its arrays are not those of a data set, as code of the user's own may give them."""
+        """Why its inputs are not those of a data set, as code of the user's own may give them."""
         if self.inputs.dtype != np.float32 or self.inputs.ndim < 2:
             return (
                 f"its inputs are {self.inputs.dtype} of the shape {self.inputs.shape}; give them "
                 "as float32, an example per row"
             )
-        if self.labels.dtype != np.int64 or self.labels.shape != self.inputs.shape[:1]:
-            return (
-                f"its labels are {self.labels.dtype} of the shape {self.labels.shape}; give them "
-                f"as int64, one for each of the {len(self.inputs)} examples"
-            )
-        if len(self.labels) and not 0 <= self.labels.min() <= self.labels.max() < self.classes:
-            return (
-                f"its labels go from {self.labels.min()} to {self.labels.max()}; of "
-                f"{self.classes} classes they have to be 0 to {self.classes - 1}"
-            )
         return None
-
-    def _lacking(self, spec: DataSpec) -> str | None:
-        """Why there are too few classes or examples, or None."""
-        if not len(self.labels) or self.classes < 2:
-            return (
-                f"{len(self.labels)} examples of {self.classes} classes; at least two classes with "
-                "examples are needed"
-            )
-        empty = np.flatnonzero(np.bincount(self.labels, minlength=self.classes) == 0)
-        if not len(empty):
-            return None
-        return (
-            f"{len(self.labels)} examples leave class {self.class_name(empty[0])} with none; use "
-            "more examples or fewer classes"
-        )
 
     def _infinite(self, spec: DataSpec) -> str | None:
         finite = np.isfinite(self.inputs).reshape(len(self), -1).all(axis=1)
@@ -103,34 +45,6 @@ class Dataset(dataset.Dataset):
             f"them {wrong[0]} (counted from 0); remove or fill them"
         )
 
-    def _untaught(self, spec: DataSpec) -> str | None:
-        """Why nothing could learn what the official test part, or a split of one's own, asks."""
-        if self.given_splits is not None:
-            return self._never_trained_on(spec)
-        if spec.fractions.test is not None:
-            return None
-        taught = np.unique(self.labels[: len(self) - self.official_test])
-        unknown = np.setdiff1d(np.arange(self.classes), taught)
-        if not len(unknown):
-            return None
-        names = listed([self.class_name(c) for c in unknown])
-        return (
-            f"class {names} has examples in the official test part alone, so that no student can "
-            "learn it; drop these, or give data.splits.test a share, which pools both parts"
-        )
-
-    def _never_trained_on(self, spec: DataSpec) -> str | None:
-        assert self.given_splits is not None
-        taught = self.labels[self.given_splits["train"]]
-        unknown = np.setdiff1d(np.arange(self.classes), taught)
-        if not len(unknown):
-            return None
-        names = listed([self.class_name(c) for c in unknown])
-        return (
-            f"class {names} has no example in the training split of {spec.fractions.given}, so "
-            "that no student can learn it; name some of its examples train, or drop the class"
-        )
-
     def _unlike_images(self, spec: DataSpec) -> str | None:
         """Why training images cannot be changed as is asked for, or None."""
         if spec.options.get("augment", "none") == "none" or self.inputs.ndim == 4:
@@ -139,32 +53,6 @@ class Dataset(dataset.Dataset):
             f"its inputs are of the shape {self.shape}; data.augment needs images (channels, "
             "height, width)"
         )
-
-    def with_splits(self, rows: GivenSplits) -> "Dataset":
-        return replace(self, given_splits=rows)
-
-    def with_noise_options(self, spec: DataSpec) -> "Dataset":
-        file = spec.noise.options.get("noise_file")
-        return replace(self, file_labels=self._labels_of(file, spec)) if file else self
-
-    def _labels_of(self, file: str, spec: DataSpec) -> NDArray[np.int64]:
-        """The labels of a file for every example; for an official test part the true ones."""
-        labels = read_labels(file)
-        total, train = len(self.labels), len(self.labels) - self.official_test
-        if len(labels) == train and spec.fractions.test is None:
-            labels = np.concatenate([labels, self.labels[train:]])
-        if len(labels) != total:
-            hint = " (or splits.test: official, if they are those of the training part)"
-            raise DataError(
-                f"{file}: holds {len(labels)} labels; {spec.dataset} has {total} examples and "
-                f"needs as many{hint if len(labels) == train else ''}"
-            )
-        if ((labels < 0) | (labels >= self.classes)).any():
-            raise DataError(
-                f"{file}: holds labels from {labels.min()} to {labels.max()}; classes are 0 to "
-                f"{self.classes - 1}"
-            )
-        return labels
 
 
 class Images(NamedTuple):

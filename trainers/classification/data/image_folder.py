@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from trainers.classes.labels import named_oddly
 from trainers.classification.data.dataset import Dataset, Images, of_images
-from trainers.classification.data.labels import named_oddly
 from trainers.classification.data.pictures import SUFFIXES, read_all
 from trainers.data.dataset import DatasetInfo
 from trainers.data.errors import DataError, counted, listed

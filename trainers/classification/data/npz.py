@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from trainers.classes.labels import numbered
 from trainers.classification.data.dataset import Dataset
-from trainers.classification.data.labels import numbered
 from trainers.data.arrays import Array, read_npz
 from trainers.data.dataset import DatasetInfo
 from trainers.data.errors import DataError, listed

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trainers.classes.labels import Classes, numbered
 from trainers.classification.data.dataset import Dataset
-from trainers.classification.data.labels import Classes, numbered
 from trainers.data.dataset import DatasetInfo
 from trainers.data.delimited import TAB, Dialect, read_delimited
 from trainers.data.given_splits import named

@@ -1,0 +1,326 @@
+"""The data of a cohort of examples with one class each: shared arrays, and per lane which rows,
+which labels, which teachers.
+
+L lanes, B examples of a batch, N examples in all, N_s in split s, C classes, M teachers of a lane,
+T distinct teachers in the cohort.
+
+Lanes of one cohort share the inputs and, where they have the same teacher, its logits; only row
+numbers and labels are kept per lane. Lanes of one seed, as the trials of a search are, have the
+same rows, too: where they are also asked for at the same places, their inputs are gathered once.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.func import jvp
+
+from trainers.classes.dataset import ClassDataset
+from trainers.classes.metrics import MEASURES, guesses, is_defined
+from trainers.classes.terms import (
+    ClassObjective,
+    ClassTargets,
+    ClassTerms,
+    class_objective,
+    class_term_gradients,
+    temperature,
+)
+from trainers.data.noise import ClassMap, Examples, corrupt_labels
+from trainers.data.splits import FOLDS, STREAM, rows_of_fold, split_rows, use_clean
+from trainers.evaluation import frozen_output
+from trainers.lanes.network import LaneNetwork, Output
+from trainers.lanes.seeds import numpy_generator
+from trainers.lanes.shared import is_once, once
+from trainers.lanes.values import LaneValues
+from trainers.settings import SPLITS, DataSpec, LaneSource, SplitFractions
+from trainers.task import Batch, KeptOutputs, Part, TaskData
+
+# The one array that is kept of a teacher: (N, C), for every example of the data set.
+LOGITS = "logits"
+
+
+@dataclass(frozen=True)
+class LabelNoise:
+    """Where label noise falls, and, for asymmetric noise, which class is taken for which."""
+
+    noisy_splits: tuple[str, ...] = ("train",)
+    class_map: ClassMap = ()
+
+    @staticmethod
+    def of(spec: DataSpec) -> "LabelNoise":
+        """As a spec has it."""
+        return LabelNoise(spec.noise.splits, spec.noise.options.get("class_map", ()))
+
+
+class TrainingLabels(NamedTuple):
+    """Training examples by their row in the data set: the given and the true labels, each (N,)."""
+
+    rows: NDArray[np.int64]
+    given: NDArray[np.int64]
+    true: NDArray[np.int64]
+
+
+class ClassLanes(TaskData):
+    """The examples of every lane, on one device."""
+
+    def __init__(
+        self,
+        dataset: ClassDataset,
+        fractions: SplitFractions,
+        sources: Sequence[LaneSource],
+        teacher_logits: Mapping[str, NDArray[np.float32]],
+        device: torch.device,
+        noise: LabelNoise | None = None,
+    ) -> None:
+        self.classes = dataset.classes
+        self.inputs = torch.as_tensor(dataset.inputs, device=device)
+        drawn = _draw_all(dataset, fractions, sources, noise or LabelNoise())
+        self._rows = {
+            s: once(torch.as_tensor(np.stack([d.rows[s] for d in drawn]), device=device))
+            for s in SPLITS
+        }
+        self._labels = {
+            s: torch.as_tensor(np.stack([d.labels[s] for d in drawn]), device=device)
+            for s in SPLITS
+        }
+        true = torch.as_tensor(dataset.labels, device=device)
+        self._true = true[self._rows["train"]]
+        self.corrupted = self._labels["train"] != self._true
+        self.certain = drawn[0].certain
+        names = sorted({name for source in sources for name in source.teachers})
+        stacked = [torch.as_tensor(teacher_logits[name], device=device) for name in names]
+        number = self.inputs.dtype if self.inputs.is_floating_point() else torch.float32
+        self._logits = (
+            torch.stack(stacked)
+            if stacked
+            else torch.zeros(0, 0, dataset.classes, dtype=number, device=device)
+        )
+        place = {name: t for t, name in enumerate(names)}
+        self._teachers = torch.tensor(
+            [[place[name] for name in source.teachers] for source in sources],
+            dtype=torch.int64, device=device,
+        )  # fmt: skip
+
+    @property
+    def lanes(self) -> int:
+        return len(self._teachers)
+
+    @property
+    def device(self) -> torch.device:
+        return self.inputs.device
+
+    @property
+    def teachers(self) -> int:
+        return self._teachers.shape[1]
+
+    def size(self, split: str) -> int:
+        return self._rows[split].shape[1]
+
+    @property
+    def teacher_numbers(self) -> Tensor:
+        """The teachers (L, M) of each lane, equal numbers for the same."""
+        return self._teachers
+
+    def rows(self, split: str) -> Tensor:
+        """The rows (L, N_s) of the data set."""
+        return self._rows[split]
+
+    def labels(self, split: str) -> Tensor:
+        """The given labels (L, N_s): corrupted ones where the noise falls."""
+        return self._labels[split]
+
+    def inputs_of(self, split: str, index: Tensor, lanes: Tensor | None = None) -> Tensor:
+        """The inputs (L, B, ...), not to be written to."""
+        return self._inputs_at(self._rows_at(split, index, lanes))
+
+    def targets_of(self, split: str, index: Tensor, lanes: Tensor | None = None) -> ClassTargets:
+        return self._targets_at(split, index, self._rows_at(split, index, lanes), lanes)
+
+    def batch(self, split: str, index: Tensor, lanes: Tensor | None = None) -> Batch:
+        rows = self._rows_at(split, index, lanes)
+        targets = self._targets_at(split, index, rows, lanes)
+        return Batch(index, self._inputs_at(rows), targets)
+
+    def taught(self, batch: Batch, outputs: Sequence[Output]) -> Batch:
+        def logits() -> Tensor:
+            return torch.stack([output.logits for output in outputs], dim=1)
+
+        return batch._replace(targets=ClassTargets(batch.targets.labels, logits))
+
+    def terms(self, targets: ClassTargets, output: Output, values: LaneValues) -> ClassTerms:
+        return ClassTerms(targets, output.logits, values)
+
+    def term_gradients(self, targets: ClassTargets, output: Output, values: LaneValues) -> Output:
+        z = output.logits
+        return Output(None, class_term_gradients(targets, z, temperature(values, z)))
+
+    def terms_along(
+        self, targets: ClassTargets, output: Output, tangent: Output, values: LaneValues, count: int
+    ) -> Tensor:
+        def terms(z: Tensor) -> Tensor:
+            return ClassTerms(targets, z, values).first(count)
+
+        along: Tensor = jvp(terms, (output.logits,), (tangent.logits,))[1]
+        return along
+
+    def held_out(self, parts: Sequence[Part], values: LaneValues) -> ClassObjective:
+        weight = parts[0].weight
+        return class_objective(parts, self.classes, temperature(values, weight), weight.dtype)
+
+    def evaluate(
+        self, student: LaneNetwork, split: str, metrics: Sequence[str]
+    ) -> dict[str, Tensor]:
+        return self._measured(frozen_output(student, self, split).logits, split, metrics)
+
+    def evaluate_outputs(
+        self, outputs: KeptOutputs, split: str, metrics: Sequence[str]
+    ) -> dict[str, Tensor]:
+        logits = torch.as_tensor(outputs[LOGITS], device=self.device)
+        return self._measured(logits[self._rows[split]], split, metrics)
+
+    def tally(self, targets: ClassTargets, output: Output) -> dict[str, Tensor]:
+        return {"accuracy": (guesses(output.logits) == targets.labels).sum(1)}
+
+    def training_labels(self, lane: int) -> TrainingLabels:
+        """What one lane was told of its training examples, and what is true."""
+        return TrainingLabels(
+            self._rows["train"][lane].cpu().numpy(),
+            self._labels["train"][lane].cpu().numpy(),
+            self._true[lane].cpu().numpy(),
+        )
+
+    def examples(self, lane: int) -> dict[str, NDArray[Any]]:
+        known = self.training_labels(lane)
+        return {
+            "row": known.rows,
+            "label": known.given,
+            "true_label": known.true,
+            "corrupted": known.given != known.true,
+        }
+
+    def predictions(self, student: LaneNetwork, split: str) -> list[dict[str, NDArray[Any]]]:
+        z, y = frozen_output(student, self, split).logits, self.labels(split)
+        parts = zip(self._rows[split], y, z, strict=True)
+        return [
+            {name: t.cpu().numpy() for name, t in zip(("row", "label", "logit"), of, strict=True)}
+            for of in parts
+        ]
+
+    def keep(self, lanes: Tensor) -> None:
+        self._rows = {s: once(t[lanes]) for s, t in self._rows.items()}
+        self._labels = {s: t[lanes] for s, t in self._labels.items()}
+        self._true = self._true[lanes]
+        self.corrupted = self.corrupted[lanes]
+        self._teachers = self._teachers[lanes]
+
+    def _measured(self, z: Tensor, split: str, metrics: Sequence[str]) -> dict[str, Tensor]:
+        """The loss and these metrics of logits (L, N_s, C)."""
+        y, names = self.labels(split), dict.fromkeys(["loss", *metrics])
+        return {name: MEASURES[name](z, y) for name in names if is_defined(name, self.classes)}
+
+    # By one flat index, which is several times faster than by the rows as they are shaped.
+
+    def _rows_at(self, split: str, index: Tensor, lanes: Tensor | None) -> Tensor:
+        rows = self._rows[split]
+        if lanes is not None:
+            return rows[lanes].gather(1, index)
+        if is_once(rows) and is_once(index):
+            return rows[0, index[0]].expand(len(rows), -1)
+        return rows.gather(1, index)
+
+    def _targets_at(
+        self, split: str, index: Tensor, rows: Tensor, lanes: Tensor | None
+    ) -> ClassTargets:
+        labels = self._labels[split]
+        labels = labels if lanes is None else labels[lanes]
+        # Of these lanes: some may be gone when the logits are asked for.
+        teachers = self._teachers if lanes is None else self._teachers[lanes]
+        return ClassTargets(labels.gather(1, index), partial(self._teachers_at, rows, teachers))
+
+    def _inputs_at(self, rows: Tensor) -> Tensor:
+        if is_once(rows):
+            some = self.inputs.index_select(0, rows[0])
+            return some.expand(len(rows), *some.shape)
+        flat = self.inputs.index_select(0, rows.flatten())
+        return flat.view(*rows.shape, *self.inputs.shape[1:])
+
+    def _teachers_at(self, rows: Tensor, teachers: Tensor) -> Tensor:
+        if not self.teachers:
+            return self._logits.new_zeros(len(rows), 0, rows.shape[1], self.classes)
+        places = teachers.unsqueeze(2) * self._logits.shape[1] + rows.unsqueeze(1)
+        flat = self._logits.flatten(0, 1).index_select(0, places.flatten())
+        return flat.view(*places.shape, self.classes)
+
+
+class _Drawn(NamedTuple):
+    """The rows (N_s,) and given labels (N_s,) of every split of one lane; ``certain``: how many
+    training examples are of the meta split."""
+
+    rows: dict[str, NDArray[np.int64]]
+    labels: dict[str, NDArray[np.int64]]
+    certain: int
+
+
+def _draw_all(
+    dataset: ClassDataset,
+    fractions: SplitFractions,
+    sources: Sequence[LaneSource],
+    noise: LabelNoise,
+) -> list[_Drawn]:
+    """Of every lane; lanes that differ in their teachers alone share one draw."""
+    drawn: dict[tuple[object, ...], _Drawn] = {}
+    keys = [(source.seed, source.labels, source.clean, source.fold) for source in sources]
+    for key, source in zip(keys, sources, strict=True):
+        if key not in drawn:
+            drawn[key] = _draw(dataset, fractions, source, noise)
+    return [drawn[key] for key in keys]
+
+
+def _draw(
+    dataset: ClassDataset, fractions: SplitFractions, source: LaneSource, noise: LabelNoise
+) -> _Drawn:
+    """Splits by the seed alone, or as the user has them, then noise.
+
+    The noise falls on the same examples with the same labels whether or not the meta split is
+    trained on: its rows and labels come after those of the training split. ValueError where it is
+    to be trained on, and noise falls on it.
+    """
+    if source.clean != "withhold" and "meta" in noise.noisy_splits:
+        raise ValueError(
+            f"clean: {source.clean}: noise falls on the meta split, so it is not clean"
+        )
+    rng = numpy_generator(source.seed, STREAM)
+    tests, given_splits = dataset.official_test, dataset.given_splits
+    tested = None
+    if source.fold is not None:
+        deal = numpy_generator(source.fold.seed, FOLDS)
+        tested = rows_of_fold(dataset.labels, source.fold, deal)
+    rows = split_rows(dataset.labels, fractions, rng, tests, given_splits, tested)
+    noisy = {s: _corrupted(dataset, rows[s], s, source, noise) for s in noise.noisy_splits}
+    certain = use_clean(rows, source.clean, numpy_generator(source.seed, "clean half"))
+    labels = {s: dataset.labels[rows[s]] for s in SPLITS}
+    for split, given in noisy.items():
+        labels[split][: len(given)] = given
+    return _Drawn(rows, labels, certain)
+
+
+def _corrupted(
+    dataset: ClassDataset,
+    rows: NDArray[np.int64],
+    split: str,
+    source: LaneSource,
+    noise: LabelNoise,
+) -> NDArray[np.int64]:
+    """The labels of one split after the noise, which each split draws from a stream of its own."""
+    kind, rate = source.labels.noise_kind, source.labels.noise_rate
+    purpose = ("noise", kind) if split == "train" else ("noise", kind, split)
+    given = None if dataset.file_labels is None else dataset.file_labels[rows]
+    examples = Examples(
+        dataset.labels[rows], dataset.classes, dataset.inputs, rows, given, noise.class_map
+    )
+    return corrupt_labels(examples, kind, rate, numpy_generator(source.seed, *purpose))
