@@ -16,6 +16,7 @@ from tests.faults.launcher import (
     same,
     start,
     table,
+    train_undisturbed,
     wait_for_trials,
 )
 
@@ -64,11 +65,11 @@ def test_the_method_is_some_thirty_lines() -> None:
 
 def test_methods_of_the_page_go_on_where_they_were_killed(folder: Path) -> None:
     spec, options = _smaller(folder), ("--allow-code", "--set", "resources.checkpoint_every_s=0.1")
-    shown = run(spec, folder / "whole", *options)
+    train_undisturbed(spec, folder / "whole")
     process = start(spec, folder / "broken", *options)
     wait_for_trials(process, folder / "broken", UNDER_WAY)
     kill(process, "launcher")
-    run(spec, folder / "broken", *options)
+    shown = run(spec, folder / "broken", *options)
     # The tables are made without the code.
     (folder / "logit_matching.py").unlink()
     whole, broken = table(folder / "whole"), table(folder / "broken")
