@@ -18,7 +18,11 @@ SHARED: Mapping[str, Domain] = {
 }
 
 # Shared ranges of a task, where they are others.
-BY_TASK: Mapping[str, Mapping[str, Domain]] = {"classification": {}}
+BY_TASK: Mapping[str, Mapping[str, Domain]] = {
+    "classification": {},
+    # Of AdamW.
+    "text": {"lr": Float(3e-4, 1e-2, log=True)},
+}
 
 OWN: Mapping[str, Mapping[str, Domain]] = {
     "alm_kd": {
@@ -47,6 +51,7 @@ OWN: Mapping[str, Mapping[str, Domain]] = {
     "ebkd": {},
     "ca_mkd": {},
     "ae_kd": {"cap": Float(0.3, 1.0)},
+    "mixkd": {"sm_weight": Float(0.0, 2.0), "tmkd_weight": Float(0.0, 2.0)},
 }
 
 # Own ranges that hold once another hyperparameter has a certain value: (method, name, value).

@@ -4,9 +4,9 @@ L lanes, B examples of a batch, N of the training split, M teachers.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -18,11 +18,24 @@ from trainers.settings import Training
 from trainers.task import Batch, TaskData, Terms
 
 
+class Teachers(Protocol):
+    """Teachers that can be asked about what a method shows; no gradient leads to them."""
+
+    def outputs(self, inputs: Any) -> Sequence[Output]:
+        """What the M teachers of every lane make of inputs."""
+        ...
+
+    def outputs_of(self, lane: int, inputs: Any) -> Sequence[Output]:
+        """What those of one lane make of inputs with that lane alone."""
+        ...
+
+
 @dataclass(frozen=True)
 class Setup:
     """What a method is built from: the cohort's data, hyperparameters, settings, a seed per lane.
 
-    ``student``: as it starts; what is made of it (`Method.evaluated`) has to be a copy.
+    ``student``: as it starts; what is made of it (`Method.evaluated`) has to be a copy. ``ask``:
+    the teachers themselves, where there are any and the method's row says ``changes_inputs``.
     """
 
     data: TaskData
@@ -30,6 +43,7 @@ class Setup:
     seeds: tuple[int, ...]
     training: Training
     student: LaneNetwork
+    ask: Teachers | None = None
 
     @property
     def batch_size(self) -> int:

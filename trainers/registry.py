@@ -19,6 +19,7 @@ from trainers.entries import (
     TaskEntry,
 )
 from trainers.own import Table, code_problem, completed, is_path, problem
+from trainers.text.entry import TEXT
 
 GROUP = "almkd.tasks"
 # By the table of a task: the group of entry points, what a row is called, its class.
@@ -27,7 +28,9 @@ ROW_GROUPS: Mapping[str, tuple[str, str, type[Row]]] = {
     "datasets": ("almkd.datasets", "data set", DatasetEntry),
     "networks": ("almkd.networks", "network", NetworkEntry),
 }
-OWN = (CLASSIFICATION,)
+OWN = (CLASSIFICATION, TEXT)
+# Whose a data set of several tasks is where no task is named.
+FIRST = CLASSIFICATION.name
 
 
 class Found(NamedTuple):

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
@@ -272,13 +273,20 @@ class StudentModule(nn.Module, ABC):
     ``network``: what was trained, whose parameters and buffers are all that is kept of it.
     ``shape``: of one raw input; ``input_dtype``: of its numbers in what is exported (here any
     other may do as well); ``columns``: what they are called, where an input is a row of a table
-    whose columns have names.
+    whose columns have names. ``takes_texts``: whether raw inputs are made of texts, by `encode`.
+    ``files``: by name what is needed to make raw inputs and is no tensor code, such as a tokenizer.
     """
 
     network: nn.Module
     shape: tuple[int, ...]
     input_dtype: torch.dtype = torch.float32
     columns: tuple[str, ...] | None = None
+    takes_texts: bool = False
+    files: Mapping[str, str] = MappingProxyType({})
+
+    def encode(self, texts: Sequence[str]) -> Tensor:
+        """Raw inputs ``(B, *shape)`` of texts, where the student takes those."""
+        raise NotImplementedError(f"{type(self).__name__} takes no texts")
 
     @abstractmethod
     def table(self, outputs: Tensor) -> dict[str, NDArray[Any]]:

@@ -152,7 +152,7 @@ class SweepSpec(Sparing):
 
     @property
     def task_entry(self) -> TaskEntry:
-        """The task: the one that is named, or the only one that has the data set."""
+        """The task: the one that is named, or the one that has the data set."""
         return TASKS[self.task or registry.tasks_with_dataset(self.data.dataset)[0]]
 
     @property
@@ -240,7 +240,8 @@ class SweepSpec(Sparing):
                 f"{self.data.dataset} is of no task there is; its entry has to name one of "
                 f"{', '.join(TASKS)} as its task",
             )
-        if self.task is None and len(theirs) > 1:
+        # Specs named no task before there were several.
+        if self.task is None and len(theirs) > 1 and theirs[0] != registry.FIRST:
             raise FieldError(
                 "task", f"is missing; {self.data.dataset} is a data set of {' and '.join(theirs)}; "
                 f"add one of them, e.g. task: {theirs[0]}"

@@ -19,6 +19,18 @@ SHARED_OF: Mapping[str, Mapping[str, Domain]] = {
 EVERY = pytest.mark.parametrize(
     ("task", "method"), [(task.name, method) for task in TASKS.values() for method in task.methods]
 )
+
+
+def _has_another(task: str, method: str, name: str, pin: Mapping[str, Value]) -> bool:
+    """Whether a hyperparameter has a range of its own by the default of another."""
+    return not pin and any(
+        m == method
+        and name in ranges
+        and TASKS[task].methods[method].hyperparameter(other).default == value
+        for (m, other, value), ranges in GIVEN.items()
+    )
+
+
 # Whatever is searched by default: shared, own, or own where another hyperparameter has a value.
 DEFAULTS = [
     pytest.param(task.name, method, name, domain, pin, id="-".join((method, name, *pin.values())))
@@ -29,7 +41,7 @@ DEFAULTS = [
         *(({other: value}, ranges) for (m, other, value), ranges in GIVEN.items() if m == method),
     ]
     for name, domain in space.items()
-    if entry.has(name)
+    if entry.has(name) and not _has_another(task.name, method, name, pin)
 ]
 
 

@@ -3,9 +3,8 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -16,9 +15,7 @@ from sweep.commands.snapshot import IMPATIENT
 from sweep.errors import BadInput, SweepFailed
 from sweep.spec.presets import presets
 from tests.sweep.specs import SMALL, small_data
-from trainers.classification.data.datasets import DATASETS
-from trainers.classification.entry import CLASSIFICATION
-from trainers.classification.networks.table import NETWORKS
+from trainers.registry import TASKS
 
 Run = Callable[..., tuple[int, list[str], list[str]]]
 
@@ -315,17 +312,17 @@ def test_what_there_is_is_shown(run: Run, words: Sequence[str], shown: str) -> N
     assert any(shown in line for line in out)
 
 
-@pytest.mark.parametrize(
-    ("command", "table"),
-    [("methods", CLASSIFICATION.methods), ("datasets", DATASETS), ("networks", NETWORKS)],
-)
-def test_a_list_that_is_piped_has_a_line_for_each_with_its_source(
-    run: Run, command: str, table: Mapping[str, Any]
-) -> None:
+@pytest.mark.parametrize("command", ["methods", "datasets", "networks"])
+def test_a_list_that_is_piped_has_a_line_for_each_with_its_source(run: Run, command: str) -> None:
     _, lines, _ = run(command)
-    assert [line.split()[0] for line in lines[1:]] == list(table)
-    for line, entry in zip(lines[1:], table.values(), strict=True):
-        assert line.rstrip().endswith(entry.source)
+    rows = [
+        (task.name, name, entry.source)
+        for task in TASKS.values()
+        for name, entry in getattr(task, command).items()
+    ]
+    assert [tuple(line.split()[:2]) for line in lines[1:]] == [row[:2] for row in rows]
+    for line, (_, _, source) in zip(lines[1:], rows, strict=True):
+        assert line.rstrip().endswith(source)
 
 
 @pytest.mark.parametrize("preset", presets())

@@ -170,12 +170,13 @@ def test_commands_list_what_a_package_adds_train_it_and_name_what_is_left_out(
     left_out = "almkd: the method twice of some-kd 0.1 is left out: it declares 'beta' twice"
     listed = _almkd(place, "methods")
     assert listed.returncode == 0, listed.stderr
-    (line,) = [line for line in listed.stdout.splitlines() if line.startswith("squared ")]
-    assert line.rstrip().endswith("some-kd 0.1")
+    lines = [line for line in listed.stdout.splitlines() if line.split()[1] == "squared"]
+    assert [line.split()[0] for line in lines] == ["classification"]
+    assert all(line.rstrip().endswith("some-kd 0.1") for line in lines)
     assert listed.stderr.startswith(left_out)
     spaces = _almkd(place, "spaces").stdout
-    (line,) = [line for line in spaces.splitlines() if line.startswith("squared ")]
-    assert "[0.1, 10] log" in line
+    lines = [line for line in spaces.splitlines() if line.split()[1] == "squared"]
+    assert sum("[0.1, 10] log" in line for line in lines) == 1
     (place / "packaged.yaml").write_text(SPEC)
     trained = _almkd(place, "train", "packaged.yaml", "--cell", "symmetric-0-noisy/squared")
     assert trained.returncode == 0, trained.stderr

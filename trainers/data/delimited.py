@@ -8,7 +8,7 @@ places of a column of numbers.
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +18,8 @@ from trainers.data.tables import NUMBER, Table, check_label, without_index
 if TYPE_CHECKING:
     import pyarrow as pa
 
+# What pyarrow takes for the size of a block, in bytes.
+LARGEST = 2**31 - 1
 TAB = "\t"
 DELIMITERS = (",", ";", TAB, "|")
 # How files begin that are no text.
@@ -47,15 +49,23 @@ class _Header(NamedTuple):
     written: list[str]
     names: list[str]
 
+    def columns(self) -> Iterator[tuple[str, str]]:
+        """Either of each column."""
+        return zip(self.written, self.names, strict=True)
 
-def read_delimited(file: Path, label: str | None, dialect: Dialect) -> Table:
+
+def read_delimited(
+    file: Path, label: str | None, dialect: Dialect, texts: Sequence[str] = ()
+) -> Table:
     """The columns of a text; labels are whole numbers if all of them are, else texts.
 
-    ``label``: the column of labels, or None where none is needed.
+    ``label``: the column of labels, or None where none is needed. ``texts``: columns that are taken
+    as they are written, over several lines too.
     """
     text = read_text(file, dialect.encoding)
     header = _header(file, text, label, dialect)
-    table, skipped = _parsed(file, text, header, label, dialect)
+    as_text = [written for written, name in header.columns() if name in (label, *texts)]
+    table, skipped = _parsed(file, text, as_text, dialect, bool(texts))
     if skipped:
         first = skipped[0]
         raise DataError(
@@ -64,7 +74,7 @@ def read_delimited(file: Path, label: str | None, dialect: Dialect) -> Table:
             f"({counted(len(skipped), 'such row')}); mend or drop it"
         )
     table = table.rename_columns(header.names)
-    remarks = _lines_in_fields(file, text, len(table))
+    remarks = () if texts else _lines_in_fields(file, text, len(table))
     nameless = [name for name in header.names if not name]
     if label is not None:
         table = _with_labels(file, table, label)
@@ -152,9 +162,13 @@ def _option(delimiter: str, told: str) -> str:
 
 
 def _parsed(
-    file: Path, text: str, header: _Header, label: str | None, dialect: Dialect
+    file: Path, text: str, as_text: Sequence[str], dialect: Dialect, several_lines: bool
 ) -> "tuple[pa.Table, list[Any]]":
-    """The table, and the rows of another length than the first line's, which it lacks."""
+    """The table, and the rows of another length than the first line's, which it lacks.
+
+    ``as_text``: columns that hold texts whatever these look like: a label 01 is another one than 1,
+    and NA may be the name of a class. ``several_lines``: fields in quotes may run over them.
+    """
     import pyarrow as pa
     from pyarrow import csv as arrow
 
@@ -164,20 +178,21 @@ def _parsed(
         skipped.append(row)
         return "skip"
 
-    # As text: a label 01 is another one than 1, and NA may be the name of a class.
-    as_text = {
-        written: pa.string()
-        for written, name in zip(header.written, header.names, strict=True)
-        if name == label
-    }
+    content = text.encode()
+    # Of texts in one block: a field has to fit into one.
+    blocks = {"block_size": min(len(content) + 1, LARGEST)} if several_lines else {}
     try:
         table = arrow.read_csv(
-            pa.BufferReader(text.encode()),
+            pa.BufferReader(content),
             # One thread: rows are counted by it alone.
-            read_options=arrow.ReadOptions(use_threads=False),
-            parse_options=arrow.ParseOptions(delimiter=dialect.delimiter, invalid_row_handler=skip),
+            read_options=arrow.ReadOptions(use_threads=False, **blocks),
+            parse_options=arrow.ParseOptions(
+                delimiter=dialect.delimiter,
+                invalid_row_handler=skip,
+                newlines_in_values=several_lines,
+            ),
             convert_options=arrow.ConvertOptions(
-                column_types=as_text, decimal_point=dialect.decimal
+                column_types=dict.fromkeys(as_text, pa.string()), decimal_point=dialect.decimal
             ),
         )
     except pa.ArrowException as error:

@@ -2,12 +2,9 @@
 
 from pathlib import Path
 
-from trainers.data.delimited import read_text
+from trainers.data.delimited import LARGEST, read_text
 from trainers.data.errors import DataError
 from trainers.data.tables import Table, check_label, without_index
-
-# What pyarrow takes for the size of a block, in bytes.
-LARGEST = 2**31 - 1
 
 
 def read_json_lines(file: Path, label: str | None = None) -> Table:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.func import functional_call
 from torch.utils._pytree import tree_map
 
 from trainers.entries import TaskEntry
@@ -50,6 +51,11 @@ class LiveTeachers:
         """What the M teachers of every lane make of inputs."""
         return [teacher.output(inputs) for teacher in self._teachers]
 
+    @torch.no_grad()
+    def outputs_of(self, lane: int, inputs: Any) -> list[Output]:
+        """What the M teachers of one lane make of inputs with that lane alone."""
+        return [teacher.output_of(lane, inputs) for teacher in self._teachers]
+
     def keep(self, lanes: torch.Tensor) -> None:
         """Cut the stack down to ``lanes`` (indices)."""
         for teacher in self._teachers:
@@ -81,6 +87,14 @@ class _Teacher:
             for i, model in enumerate(self._models)
         ]
         return _stacked(parts)
+
+    def output_of(self, lane: int, inputs: Any) -> Output:
+        if not self._stacked:
+            return self._models[lane](inputs)
+        (model,) = self._models
+        own = {name: tensor[lane : lane + 1] for name, tensor in _named(model).items()}
+        output: Output = functional_call(model, own, (inputs,))
+        return output
 
     def keep(self, lanes: torch.Tensor) -> None:
         if not self._stacked:

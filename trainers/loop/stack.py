@@ -70,7 +70,7 @@ class Stack:
         starts = [torch_generator(seed, "student") for seed in seeds]
         model = entry.networks[spec.model.name].complete(spec.model)
         self.model: LaneNetwork = task.network(model, data, starts).to(data.device)
-        setup = Setup(data, values, seeds, spec.training, self.model)
+        setup = Setup(data, values, seeds, spec.training, self.model, live)
         self.method: Method = method.load()(setup)
         self._lr = values.numbers["lr"]
         # Of a plain gradient step: that of SGD, or one of its own where AdamW's rate says nothing.

@@ -187,7 +187,14 @@ def mixing_methods(
 
     A task without a temperature, say, or with another default or another legal range.
     """
-    own = {h.name: h for h in declared_anew}
+    return anew(METHODS, *declared_anew, without=without)
+
+
+def anew(
+    methods: Mapping[str, MethodEntry], *declared: Field, without: tuple[str, ...] = ()
+) -> Mapping[str, MethodEntry]:
+    """The same of any methods."""
+    own = {h.name: h for h in declared}
     return {
         name: replace(
             entry,
@@ -195,5 +202,5 @@ def mixing_methods(
                 own.get(h.name, h) for h in entry.hyperparameters if h.name not in without
             ),
         )
-        for name, entry in METHODS.items()
+        for name, entry in methods.items()
     }

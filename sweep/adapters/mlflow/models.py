@@ -107,7 +107,11 @@ def _save(directory: Path, place: Path) -> None:
     """Write a student's files as a model on disk."""
     student = load_student(directory, allow_code=True)
     example: Any = torch.zeros(1, *student.shape, dtype=student.input_dtype).numpy()
-    if student.columns:
+    if student.takes_texts:
+        (column,) = student.columns or ("text",)
+        takes = Schema([ColSpec("string", column)])
+        example = pd.DataFrame({column: ["a text"]})
+    elif student.columns:
         takes = Schema([ColSpec("double", name) for name in student.columns])
         example = pd.DataFrame(example.astype(float), columns=student.columns)
     else:
@@ -119,7 +123,7 @@ def _save(directory: Path, place: Path) -> None:
         data_path=str(directory),
         signature=ModelSignature(takes, gives.outputs),
         input_example=example,
-        pip_requirements=["almkd"],
+        pip_requirements=["almkd[text]" if student.takes_texts else "almkd"],
     )
 
 

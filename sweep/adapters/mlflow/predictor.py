@@ -20,17 +20,21 @@ class Predictor:
 
     def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """``model_input``: raw inputs, a data frame with an example per row, or an array or tensor
-        (B, ...)."""
-        if isinstance(model_input, pd.DataFrame):
-            columns = self._student.columns
-            rows = model_input[list(columns)] if columns else model_input
-            inputs = torch.from_numpy(rows.to_numpy(dtype="float64", copy=True))
-        else:
-            inputs = torch.as_tensor(model_input)
+        (B, ...); of students of texts, a data frame with a column of them, or their tokens."""
+        inputs = self._inputs(model_input)
         with torch.no_grad():
             raw = inputs.reshape(-1, *self._student.shape).to(self._student.input_dtype)
             outputs = self._student(raw)
         return pd.DataFrame(self._student.table(outputs))
+
+    def _inputs(self, model_input: Any) -> torch.Tensor:
+        if not isinstance(model_input, pd.DataFrame):
+            return torch.as_tensor(model_input)
+        columns = self._student.columns
+        rows = model_input[list(columns)] if columns else model_input
+        if self._student.takes_texts:
+            return self._student.encode(rows.iloc[:, 0].astype(str).tolist())
+        return torch.from_numpy(rows.to_numpy(dtype="float64", copy=True))
 
 
 def _load_pyfunc(path: str) -> Predictor:

@@ -84,9 +84,9 @@ def test_what_bash_is_offered(place: Path) -> None:
         "almkd rm --runs-dir elsewhere ": {"third"},
         "almkd watch --runs-dir nowhere ": {""},
         "almkd methods alm_": {"alm_kd"},
-        "almkd datasets ": set(DATASETS),
+        "almkd datasets --task classification ": set(DATASETS),
         "almkd networks --task classification ": set(NETWORKS),
-        "almkd tasks ": {"classification"},
+        "almkd tasks ": {"classification", "text"},
         "almkd students first --method fix": {"fixed_kd"},
         "almkd export first --table p": {"predictions"},
     }

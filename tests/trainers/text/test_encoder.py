@@ -1,0 +1,270 @@
+"""The encoder over lanes: what it computes, and that no lane looks at another."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import save_file
+from torch.func import functional_call, jvp
+
+from tests.trainers.cases import Diary
+from tests.trainers.text.cases import LENGTH, SMALL, TextTrial, made_up_texts, make_cohort
+from trainers.lanes.network import LaneNetwork
+from trainers.settings import ModelSpec
+from trainers.text.data.pretrained import Pretrained
+from trainers.text.facts import Given, TextFacts, facts_of, to_networks
+from trainers.text.networks.encoder import PretrainedEncoder, Transformer, reduced_words
+from trainers.text.networks.table import NETWORKS
+
+WIDTH, HEADS, WIDE, LAYERS, WORDS, PLACES = 12, 3, 20, 2, 31, 16
+CONFIG = {
+    "model_type": "bert", "hidden_size": WIDTH, "num_hidden_layers": LAYERS, "hidden_act": "gelu",
+    "num_attention_heads": HEADS, "intermediate_size": WIDE, "vocab_size": WORDS,
+    "max_position_embeddings": PLACES, "layer_norm_eps": 1e-12, "type_vocab_size": 2,
+    "attention_probs_dropout_prob": 0.0, "hidden_dropout_prob": 0.0,
+}  # fmt: skip
+
+
+def bert(folder: Path, prefix: str = "") -> Path:
+    """A folder with a small BERT of random weights."""
+    rng = np.random.default_rng(3)
+
+    def drawn(*shape: int) -> np.ndarray:
+        return (0.3 * rng.normal(size=shape)).astype(np.float32)
+
+    def norm(name: str) -> dict[str, np.ndarray]:
+        return {f"{name}.weight": 1 + drawn(WIDTH), f"{name}.bias": drawn(WIDTH)}
+
+    def linear(name: str, inputs: int, outputs: int) -> dict[str, np.ndarray]:
+        return {f"{name}.weight": drawn(outputs, inputs), f"{name}.bias": drawn(outputs)}
+
+    weights = {
+        "embeddings.word_embeddings.weight": drawn(WORDS, WIDTH),
+        "embeddings.position_embeddings.weight": drawn(PLACES, WIDTH),
+        "embeddings.token_type_embeddings.weight": drawn(2, WIDTH),
+        **norm("embeddings.LayerNorm"),
+        **linear("pooler.dense", WIDTH, WIDTH),
+    }
+    for i in range(LAYERS):
+        layer = f"encoder.layer.{i}"
+        for part in ("query", "key", "value"):
+            weights |= linear(f"{layer}.attention.self.{part}", WIDTH, WIDTH)
+        weights |= linear(f"{layer}.attention.output.dense", WIDTH, WIDTH)
+        weights |= norm(f"{layer}.attention.output.LayerNorm")
+        weights |= linear(f"{layer}.intermediate.dense", WIDTH, WIDE)
+        weights |= linear(f"{layer}.output.dense", WIDE, WIDTH)
+        weights |= norm(f"{layer}.output.LayerNorm")
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(
+        {prefix + name: array for name, array in weights.items()}, folder / "model.safetensors"
+    )
+    (folder / "config.json").write_text(json.dumps(CONFIG))
+    (folder / "tokenizer.json").write_text(made_up_texts().tokenizer)
+    return folder
+
+
+def _facts(folder: Path | None = None) -> TextFacts:
+    if folder is None:
+        return TextFacts(LENGTH, WORDS, 3)
+    found = Pretrained.at(str(folder))
+    return TextFacts(LENGTH, WORDS, 3, Given(str(folder), found.sizes, found.epsilon))
+
+
+def _starts(*seeds: int) -> list[torch.Generator]:
+    return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+
+def _pretrained(folder: Path, train: str = "all", lanes: int = 1) -> PretrainedEncoder:
+    spec = ModelSpec("pretrained", {"train": train})
+    return PretrainedEncoder(spec, _facts(folder), _starts(*range(lanes)))
+
+
+def _ids(lanes: int = 1, texts: int = 5) -> torch.Tensor:
+    rng = torch.Generator().manual_seed(4)
+    ids = torch.randint(0, WORDS, (lanes, texts, LENGTH), generator=rng)
+    lengths = torch.randint(1, LENGTH + 1, (lanes, texts, 1), generator=rng)
+    return torch.where(torch.arange(LENGTH) < lengths, ids, -1)
+
+
+@pytest.mark.parametrize("prefix", ["", "bert."])
+def test_it_is_the_bert_of_transformers(tmp_path: Path, prefix: str) -> None:
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+    folder = bert(tmp_path / "bert", prefix)
+    theirs = transformers.BertModel.from_pretrained(bert(tmp_path / "plain")).eval()
+    ids = _ids()[0]
+    there = (ids >= 0).long()
+    with torch.no_grad():
+        hidden = theirs(input_ids=ids.clamp(min=0), attention_mask=there).last_hidden_state
+        mean = (hidden * there[:, :, None]).sum(1) / there.sum(1, keepdim=True)
+        ours = _pretrained(folder)(ids.unsqueeze(0)).features
+    assert ours is not None
+    torch.testing.assert_close(ours[0], mean, rtol=0, atol=1e-5)
+
+
+def test_attention_and_layers_are_those_of_torch(tmp_path: Path) -> None:
+    """As torch's own encoder layer computes them, with the weights of a file."""
+    network = _pretrained(bert(tmp_path / "bert")).double()
+    ids, body = _ids(), network.body
+    there = ids[0] >= 0
+    x = body.words.weight[0][ids[0].clamp(min=0)] + body.positions.weight[0][:LENGTH]
+    x = torch.nn.functional.layer_norm(
+        x, (WIDTH,), body.embedded.weight[0], body.embedded.bias[0], 1e-12
+    )
+    for layer in body.layers:
+        theirs = torch.nn.TransformerEncoderLayer(
+            WIDTH, HEADS, WIDE, 0.0, "gelu", 1e-12, batch_first=True, dtype=torch.float64
+        )
+        attention = layer.attention
+        packed = [attention.query, attention.key, attention.value]
+        theirs.self_attn.in_proj_weight.data = torch.cat([m.weight.data[0] for m in packed])
+        theirs.self_attn.in_proj_bias.data = torch.cat([m.bias.data[0] for m in packed])
+        for own, its in (
+            (attention.output, theirs.self_attn.out_proj), (layer.attended, theirs.norm1),
+            (layer.widen, theirs.linear1), (layer.narrow, theirs.linear2),
+            (layer.mapped, theirs.norm2),
+        ):  # fmt: skip
+            its.weight.data, its.bias.data = own.weight.data[0], own.bias.data[0]
+        # In training mode, for in the other torch takes a way of its own; there is no dropout.
+        x = theirs(x, src_key_padding_mask=~there)
+    mean = (x * there[:, :, None]).sum(1) / there.sum(1, keepdim=True)
+    features = network(ids).features
+    assert features is not None
+    torch.testing.assert_close(features[0], mean, rtol=0, atol=1e-10)
+
+
+def test_padding_changes_nothing(tmp_path: Path) -> None:
+    network = _pretrained(bert(tmp_path / "bert"))
+    short = _ids()[:, :, :4]
+    short[:, :, 0] = 1
+    padded = torch.nn.functional.pad(short, (0, 3), value=-1)
+    torch.testing.assert_close(network(short).logits, network(padded).logits, rtol=0, atol=1e-5)
+
+
+def test_texts_do_not_look_at_each_other() -> None:
+    network, ids = Transformer(_complete(), _facts(), _starts(1)), _ids()
+    order = torch.tensor([3, 0, 4, 2, 1])
+    torch.testing.assert_close(
+        network(ids).logits[:, order], network(ids[:, order]).logits, rtol=0, atol=1e-6
+    )
+
+
+def _complete(**sizes: object) -> ModelSpec:
+    return NETWORKS["transformer"].complete(ModelSpec("transformer", {**SMALL.sizes, **sizes}))
+
+
+@pytest.mark.parametrize("method", ["labels_only", "fixed_kd", "alm_kd", "mixkd", "bikd"])
+def test_a_lane_is_the_trial_alone(method: str) -> None:
+    values = {"alm_kd": {"warmup_epochs": 1, "update_every": 1}}.get(method, {})
+    trials = [
+        TextTrial(f"t{i}", 3 + i // 2, {"lr": 0.002 * (i + 1), **values}, teacher=teacher)
+        for i, teacher in enumerate(("one", "two", "one"))
+    ]
+    together = Diary()
+    make_cohort(method, trials).train(together)
+    for trial in trials:
+        alone = Diary()
+        make_cohort(method, [trial]).train(alone)
+        assert together.rows[trial.name] == alone.rows[trial.name]
+
+
+def test_forward_mode_goes_through_it() -> None:
+    network = Transformer(_complete(), _facts(), _starts(1, 2)).double()
+    ids = _ids(2)
+    held = dict(network.named_parameters())
+    along = {name: torch.randn_like(t, generator=None) for name, t in held.items()}
+
+    def logits(parameters: dict[str, torch.Tensor]) -> torch.Tensor:
+        output: torch.Tensor = functional_call(network, parameters, (ids,)).logits
+        return output
+
+    _, found = jvp(logits, (held,), (along,))
+    step = 1e-6
+    ahead, behind = (
+        logits({n: held[n] + sign * step * along[n] for n in held}) for sign in (1, -1)
+    )
+    torch.testing.assert_close(found, (ahead - behind) / (2 * step), rtol=1e-5, atol=1e-6)
+
+
+def test_with_the_exact_hypergradient_it_trains() -> None:
+    values = {"hypergradient": "full", "warmup_epochs": 1, "update_every": 1}
+    diary = Diary()
+    make_cohort("alm_kd", [TextTrial("a", 3, values)]).train(diary)
+    assert len(diary.rows["a"]) == 3
+
+
+@pytest.mark.parametrize("train", ["all", "last_layer"])
+def test_the_weights_of_a_folder_are_where_it_starts(tmp_path: Path, train: str) -> None:
+    folder = bert(tmp_path / "bert")
+    whole, given = _pretrained(folder, "all", 2), _pretrained(folder, train, 2)
+    ids = _ids(2)
+    for _ in range(2):  # also where they are remembered
+        one, other = whole(ids), given(ids)
+        assert one.features is not None
+        assert other.features is not None
+        torch.testing.assert_close(one.features, other.features, rtol=0, atol=1e-6)
+        torch.testing.assert_close(one.logits, other.logits, rtol=0, atol=1e-6)
+    learns = [name for name, p in given.named_parameters() if p.requires_grad]
+    assert (learns == ["head.weight", "head.bias"]) == (train == "last_layer")
+
+
+def test_words_of_a_folder_are_cut_to_their_main_directions(tmp_path: Path) -> None:
+    folder = bert(tmp_path / "bert")
+    reduced = reduced_words(str(folder), 4)
+    assert reduced.shape == (WORDS, 4)
+    covariance = reduced.T @ reduced
+    assert np.abs(covariance - np.diag(np.diag(covariance))).max() < 1e-4
+    assert (np.diff(np.diag(covariance)) < 0).all()
+    # All of them keep every distance.
+    whole = reduced_words(str(folder), WIDTH)
+    words = _pretrained(folder).body.words.weight[0].detach().numpy()
+    for a, b in ((0, 1), (5, 9)):
+        assert np.linalg.norm(whole[a] - whole[b]) == pytest.approx(
+            np.linalg.norm(words[a] - words[b]), rel=1e-4
+        )
+
+
+def test_given_words_stay_as_they_are(tmp_path: Path) -> None:
+    folder = bert(tmp_path / "bert")
+    network = Transformer(
+        _complete(width=4, embeddings="pretrained"), _facts(folder), _starts(1, 2)
+    )
+    words = network.body.words.weight
+    assert not words.requires_grad
+    for lane in range(2):
+        assert np.array_equal(words[lane].numpy(), reduced_words(str(folder), 4))
+
+
+def test_what_cannot_be_had_is_refused(tmp_path: Path) -> None:
+    for make in (
+        lambda: Transformer(_complete(embeddings="pretrained"), _facts(), _starts(1)),
+        lambda: PretrainedEncoder(ModelSpec("", {"train": "all"}), _facts(), _starts(1)),
+    ):
+        with pytest.raises(ValueError, match=r"data\.pretrained names no network"):
+            make()
+    folder = bert(tmp_path / "bert")
+    wide = _complete(width=16, embeddings="pretrained")
+    with pytest.raises(ValueError, match="have 12 numbers; take as many or fewer"):
+        Transformer(wide, _facts(folder), _starts(1))
+    with pytest.raises(ValueError, match="width 9 is no multiple of heads 2"):
+        _complete(width=9)
+
+
+def test_a_student_by_itself_says_what_its_lane_said() -> None:
+    dataset = made_up_texts()
+    facts = facts_of(dataset)
+    from trainers.registry import TASKS
+
+    cohort = make_cohort("labels_only", [TextTrial("a"), TextTrial("b", 4)])
+    cohort.train(Diary())
+    (stack,) = cohort.stacks
+    student = TASKS["text"].load().student(_complete(), facts)
+    student.network.load_state_dict(stack.weights(1))
+    ids = torch.as_tensor(dataset.inputs[:9]).long()
+    network: LaneNetwork = stack.model
+    with torch.no_grad():
+        ours = network(ids.expand(2, *ids.shape)).logits[1]
+        torch.testing.assert_close(student(ids), ours, rtol=0, atol=1e-6)
+        torch.testing.assert_close(student(ids[0]), ours[0], rtol=0, atol=1e-6)
+    assert to_networks(facts, reads=False).classes == 3

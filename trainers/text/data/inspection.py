@@ -1,0 +1,28 @@
+"""What a look at texts with one class each shows."""
+
+import numpy as np
+
+from trainers.classes.inspection import look
+from trainers.data.dataset import Dataset
+from trainers.data.inspection import Inspection, SplitRows
+from trainers.text.data.dataset import TextDataset
+from trainers.text.data.tokenizer import PADDING
+
+
+def inspect(dataset: Dataset, rows: SplitRows) -> Inspection:
+    """Its size, lengths, vocabulary, classes and duplicates, as texts are read; ``rows`` are those
+    of the splits under one seed."""
+    assert isinstance(dataset, TextDataset)
+    seen, _ = look(dataset, rows)
+    lengths = (dataset.inputs != PADDING).sum(1)
+    used = np.unique(dataset.inputs)
+    facts = {
+        "vocabulary": dataset.vocabulary,
+        "vocabulary_used": int((used != PADDING).sum()),
+        "tokens": {
+            "shortest": int(lengths.min()),
+            "median": int(np.median(lengths)),
+            "longest": int(lengths.max()),
+        },
+    }
+    return Inspection({**seen.facts, **facts}, seen.classes, seen.warnings)

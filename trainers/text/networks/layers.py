@@ -1,0 +1,126 @@
+"""Layers of encoders over lanes.
+
+L lanes, N = B S places of a batch, B texts of S tokens, D numbers of a token, K outputs, V words.
+Lane l of the output depends on lane l of the input and of the parameters only.
+
+Attention is written as products and a softmax: forward mode goes through these, and not through
+torch's fused ones.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+# Weights of initial layers are drawn from N(0, STD^2), as BERT's authors do.
+STD = 0.02
+# The logarithm of no weight at all, as large as half precision can bear.
+NOTHING = -1e4
+
+
+class Map(nn.Module):
+    """W x + b of every place: ``(L, N, D) -> (L, N, K)``; ``weight`` (L, K, D), ``bias`` (L, K)."""
+
+    def __init__(self, inputs: int, outputs: int, generators: Sequence[torch.Generator]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(_drawn((outputs, inputs), generators))
+        self.bias = nn.Parameter(torch.zeros(len(generators), outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.baddbmm(self.bias.unsqueeze(1), x, self.weight.mT)
+
+
+class Norm(nn.Module):
+    """Layer normalisation of every place: ``(L, N, D) -> (L, N, D)``."""
+
+    def __init__(self, width: int, lanes: int, epsilon: float) -> None:
+        super().__init__()
+        self.epsilon = epsilon
+        self.weight = nn.Parameter(torch.ones(lanes, width))
+        self.bias = nn.Parameter(torch.zeros(lanes, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        standard = F.layer_norm(x, x.shape[-1:], eps=self.epsilon)
+        return standard * self.weight.unsqueeze(1) + self.bias.unsqueeze(1)
+
+
+class Embedding(nn.Module):
+    """A vector for each of V numbers: ``(L, ...) -> (L, ..., D)``; ``weight`` (L, V, D).
+
+    Numbers below 0 give that of 0, which the caller has to leave out.
+    """
+
+    def __init__(self, count: int, width: int, generators: Sequence[torch.Generator]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(_drawn((count, width), generators))
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        lanes, count, width = self.weight.shape
+        first = torch.arange(lanes, device=numbers.device) * count
+        places = numbers.clamp(min=0).flatten(1) + first.unsqueeze(1)
+        return self.weight.flatten(0, 1)[places.flatten()].view(*numbers.shape, width)
+
+
+class Attention(nn.Module):
+    """Attention of every place of a text to those that count, and a map of what it found:
+    ``(L, B, S, D) -> (L, B, S, D)``.
+
+    Source: Vaswani et al. 2017, arXiv 1706.03762.
+    """
+
+    def __init__(self, width: int, heads: int, generators: Sequence[torch.Generator]) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = Map(width, width, generators)
+        self.key = Map(width, width, generators)
+        self.value = Map(width, width, generators)
+        self.output = Map(width, width, generators)
+
+    def forward(self, x: Tensor, log_weight: Tensor) -> Tensor:
+        """``log_weight`` (L, B, S): added to what every place is attended with."""
+        lanes, texts, tokens, width = x.shape
+        flat = x.flatten(1, 2)
+
+        def by_head(t: Tensor) -> Tensor:
+            # (L, N, D) as (L B heads, S, D / heads)
+            shape = (lanes, texts, tokens, self.heads, width // self.heads)
+            return t.view(shape).transpose(2, 3).reshape(-1, tokens, width // self.heads)
+
+        query, key, value = (by_head(m(flat)) for m in (self.query, self.key, self.value))
+        scores = torch.bmm(query, key.mT) / math.sqrt(width // self.heads)
+        scores = scores.view(lanes, texts, self.heads, tokens, tokens)
+        attended = torch.softmax(scores + log_weight[:, :, None, None], dim=-1)
+        found = torch.bmm(attended.view(-1, tokens, tokens), value)
+        found = found.view(lanes, texts, self.heads, tokens, -1).transpose(2, 3)
+        mapped: Tensor = self.output(found.reshape(lanes, texts * tokens, width))
+        return mapped.view_as(x)
+
+
+class Layer(nn.Module):
+    """Attention, then two maps with GELU between them, each added to its input and normalised:
+    ``(L, B, S, D) -> (L, B, S, D)``."""
+
+    def __init__(
+        self, sizes: Mapping[str, Any], epsilon: float, generators: Sequence[torch.Generator]
+    ) -> None:
+        super().__init__()
+        width, wide, lanes = sizes["width"], sizes["feed_forward"], len(generators)
+        self.attention = Attention(width, sizes["heads"], generators)
+        self.attended = Norm(width, lanes, epsilon)
+        self.widen = Map(width, wide, generators)
+        self.narrow = Map(wide, width, generators)
+        self.mapped = Norm(width, lanes, epsilon)
+
+    def forward(self, x: Tensor, log_weight: Tensor) -> Tensor:
+        shape = x.shape
+        x = self.attended((x + self.attention(x, log_weight)).flatten(1, 2))
+        mapped: Tensor = self.mapped(x + self.narrow(F.gelu(self.widen(x))))
+        return mapped.view(shape)
+
+
+def _drawn(shape: tuple[int, ...], generators: Sequence[torch.Generator]) -> Tensor:
+    """Lane by lane from its own generator: ``(L, *shape)``."""
+    return torch.stack([torch.empty(shape).normal_(0.0, STD, generator=g) for g in generators])

@@ -1,0 +1,77 @@
+"""NETWORKS: every student and teacher of texts by name, and which sizes each takes.
+
+Free of torch.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from trainers.entries import COPIES_OF_PARAMETERS, NetworkEntry
+from trainers.fields import Field
+from trainers.settings import ModelSpec
+
+FLOAT = 4  # bytes
+# Numbers touched for each that a layer gives: before and after what follows it, and the gradient.
+TOUCHED = 3
+# Of a layer: queries, keys, values, what is mixed of them, what becomes of that, twice normalised.
+OF_WIDTH = 8
+
+
+def _size(name: str, meaning: str, source: str, default: Any = None, **more: Any) -> Field:
+    return Field(name, "int", default, meaning, source, low=1, **more)
+
+
+def _wider(sizes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Between its two maps a layer is four times as wide, as Vaswani et al. 2017 have it."""
+    return {"feed_forward": 4 * sizes["width"]}
+
+
+def _problem(sizes: Mapping[str, Any]) -> str | None:
+    if sizes["width"] % sizes["heads"] == 0:
+        return None
+    return f"width {sizes['width']} is no multiple of heads {sizes['heads']}; change one of them"
+
+
+def _bytes(model: ModelSpec, batch_size: int, shape: tuple[int, ...]) -> int:
+    """About what a step of one lane touches; embeddings of words are left out, of which a step
+    moves few."""
+    sizes = model.sizes
+    width, wide, layers = sizes["width"], sizes["feed_forward"], sizes["layers"]
+    (tokens,) = shape
+    parameters = layers * (4 * width * width + 2 * width * wide)
+    given = layers * (tokens * (OF_WIDTH * width + 2 * wide) + 2 * sizes["heads"] * tokens**2)
+    touched: int = FLOAT * (COPIES_OF_PARAMETERS * parameters + batch_size * TOUCHED * given)
+    return touched
+
+
+NETWORKS: Mapping[str, NetworkEntry] = {
+    "transformer": NetworkEntry(
+        implementation="trainers.text.networks.encoder:Transformer",
+        summary="an encoder with the layers of BERT, mean over tokens, trained from its start",
+        source="Devlin et al. 2019, arXiv 1810.04805; Vaswani et al. 2017, arXiv 1706.03762",
+        together=("cpu", "cuda"),
+        fields=(
+            _size("width", "numbers of a token", "own", 64),
+            _size("layers", "how many", "own", 1, unit="layers"),
+            _size("heads", "of attention in each layer", "own", 4),
+            _size("feed_forward", "width between the two maps of a layer; by default four times "
+                  "that of a token", "Vaswani et al. 2017"),
+            Field("embeddings", "choice", "trained", "of words: trained from random ones; or those "
+                  "of data.pretrained, cut to their width by principal components, which stay",
+                  "own", choices=("trained", "pretrained")),
+        ),
+        implied=_wider,
+        problem=_problem,
+        lane_bytes=_bytes,
+    ),
+    "pretrained": NetworkEntry(
+        implementation="trainers.text.networks.encoder:PretrainedEncoder",
+        summary="the encoder of data.pretrained, mean over tokens, with a new last layer",
+        source="Devlin et al. 2019, arXiv 1810.04805; mean: Reimers and Gurevych 2019, arXiv "
+               "1908.10084",
+        fields=(
+            Field("train", "choice", "all", "what learns: all of it, or the last layer alone",
+                  "own", choices=("all", "last_layer")),
+        ),
+    ),
+}  # fmt: skip
