@@ -125,7 +125,8 @@ class LaneSource:
 
     ``teachers``: M names into the cohort's mapping of teachers' outputs; may be empty. ``clean``:
     what is done with the meta split, whose labels are true; lanes of one cohort agree on it.
-    ``fold``: which examples are tested, where not the seed alone says so.
+    ``fold``: which examples are tested, where not the seed alone says so. ``is_teacher``: whether
+    what trains is a teacher, which learns from the split of teachers too.
     """
 
     seed: int
@@ -133,6 +134,7 @@ class LaneSource:
     teachers: tuple[str, ...] = ()
     clean: CleanUse = "withhold"
     fold: Fold | None = None
+    is_teacher: bool = False
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,8 @@ class CohortSpec:
 
 
 SPLITS = ("train", "meta", "validation", "test")
+# Those that teachers alone are trained on, where there are any.
+TEACHER_SPLIT = "teacher"
 
 
 @dataclass(frozen=True)
@@ -178,6 +182,7 @@ class SplitFractions:
     share like the others, its first examples; None for all of it. The other splits stay the same.
     ``given``: by what examples are split instead, under every seed; the shares are then 0.
     ``folds``: how many test splits of a cross-validation there are, beside those that are drawn.
+    ``teacher``: the share of those that teachers are trained on beside ``train``, and nobody else.
     """
 
     train: float
@@ -187,10 +192,11 @@ class SplitFractions:
     clean: float | None = None
     given: SplitSource | None = None
     folds: int | None = None
+    teacher: float | None = None
 
     def drawn(self) -> Mapping[str, float]:
         """The splits that are drawn, with their shares."""
-        shares = {name: getattr(self, name) for name in SPLITS}
+        shares = {name: getattr(self, name) for name in (*SPLITS, TEACHER_SPLIT)}
         return {name: float(share) for name, share in shares.items() if share is not None}
 
 

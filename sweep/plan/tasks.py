@@ -126,7 +126,13 @@ def teacher_cohort(jobs: tuple[TeacherJob, ...]) -> CohortTask:
     lanes = tuple(
         LaneTask(
             Lane(teacher_run(job), stream(job.seed, "teacher"), _told(job)),
-            LaneSource(job.seed, job.labels, (job.parent,) if job.parent else (), fold=job.fold),
+            LaneSource(
+                job.seed,
+                job.labels,
+                (job.parent,) if job.parent else (),
+                fold=job.fold,
+                is_teacher=True,
+            ),
         )
         for job in jobs
     )

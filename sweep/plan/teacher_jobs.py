@@ -224,7 +224,7 @@ def _data_content(data: DataSpec) -> dict[str, Any]:
     }
     options = {name: value for name, value in data.options.items() if name not in changed}
     # No teacher reads the meta split; which fold it never sees is said beside.
-    without = ("clean", "folds", *(() if data.fractions.given else ("given",)))
+    without = ("clean", "folds", *(n for n in ("given", "teacher") if not _has(data, n)))
     fractions = {k: share for k, share in asdict(data.fractions).items() if k not in without}
     return {
         "dataset": data.dataset,
@@ -232,6 +232,11 @@ def _data_content(data: DataSpec) -> dict[str, Any]:
         "options": options,
         "treatment": treatment,
     }
+
+
+def _has(data: DataSpec, name: str) -> bool:
+    """Whether the splits say something that keys had no place for before."""
+    return bool(getattr(data.fractions, name))
 
 
 def _selection_content(selection: Selection) -> dict[str, Any]:

@@ -34,13 +34,15 @@ class Splits(Strict):
     """Shares of the data set, each in (0, 1), together at most 1.
 
     ``test: official`` takes the test part as published, all of it; the other shares are then those
-    of the rest. ``file`` or ``column``, in place of shares: what names the split of every example.
+    of the rest. ``teacher``: examples that teachers are trained on beside those of ``train``, and
+    nobody else. ``file`` or ``column``, in place of shares: what names the split of every example.
     """
 
     train: Annotated[float, Field(gt=0, lt=1)] = 0.5
     meta: Annotated[float, Field(gt=0, lt=1)] = 0.1
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.15
     test: Annotated[float | Literal["official"], PlainValidator(_test_share)] = 0.25
+    teacher: Annotated[float, Field(gt=0, lt=1)] | None = None
 
     file: Annotated[str, Field(min_length=1)] | None = None
     column: Annotated[str, Field(min_length=1)] | None = None
@@ -54,11 +56,11 @@ class Splits(Strict):
 
     @model_serializer(mode="wrap")
     def _shares_or_source(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:
-        source = ("file", "column")
+        source, absent = ("file", "column"), ("file", "column", "teacher")
         return {
             name: value
             for name, value in write(self).items()
-            if (name in source) == bool(self.given) and (value is not None or name not in source)
+            if (name in source) == bool(self.given) and (value is not None or name not in absent)
         }
 
     @model_validator(mode="after")
@@ -84,13 +86,17 @@ class Splits(Strict):
         keep their proportion."""
         if self.given:
             return SplitFractions(0.0, 0.0, 0.0, 0.0, clean, self.given)
+        shares = (self.train, self.meta, self.validation)
         if isinstance(self.test, str):
-            return SplitFractions(self.train, self.meta, self.validation, None, clean)
+            return SplitFractions(*shares, None, clean, teacher=self.teacher)
         if folds is None:
-            return SplitFractions(self.train, self.meta, self.validation, self.test, clean)
+            return SplitFractions(*shares, self.test, clean, teacher=self.teacher)
         of_each = (1 - 1 / folds) / (1 - self.test)
-        train, meta, validation = (s * of_each for s in (self.train, self.meta, self.validation))
-        return SplitFractions(train, meta, validation, 1 / folds, clean, folds=folds)
+        train, meta, validation = (share * of_each for share in shares)
+        teacher = self.teacher and self.teacher * of_each
+        return SplitFractions(
+            train, meta, validation, 1 / folds, clean, folds=folds, teacher=teacher
+        )
 
 
 NAMES = tuple(dict.fromkeys(name for task in TASKS.values() for name in task.datasets))

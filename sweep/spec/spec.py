@@ -262,12 +262,12 @@ class SweepSpec(Sparing):
             self.data.check(self._dataset, self.confirm.folds)
         except FieldError as error:
             raise FieldError(f"data.{error.field}", str(error)) from None
-        if self.data.splits.given and not self.task_entry.takes_splits:
+        own = self.data.splits.given or self.data.splits.teacher
+        if own and not self.task_entry.takes_splits:
             raise FieldError(
                 "data.splits", f"the task {self.task_entry.name} draws splits by shares alone; "
                 "give train, meta, validation and test"
             )  # fmt: skip
-
         if self.confirm.folds and (problem := self._unfoldable()):
             raise FieldError("confirm.folds", problem)
 

@@ -37,7 +37,7 @@ from trainers.lanes.network import LaneNetwork, Output
 from trainers.lanes.seeds import numpy_generator
 from trainers.lanes.shared import is_once, once
 from trainers.lanes.values import LaneValues
-from trainers.settings import SPLITS, DataSpec, LaneSource, SplitFractions
+from trainers.settings import SPLITS, TEACHER_SPLIT, DataSpec, LaneSource, SplitFractions
 from trainers.task import Batch, KeptOutputs, Part, TaskData
 
 # The one array that is kept of a teacher: (N, C), for every example of the data set.
@@ -274,7 +274,7 @@ def _draw_all(
 ) -> list[_Drawn]:
     """Of every lane; lanes that differ in their teachers alone share one draw."""
     drawn: dict[tuple[object, ...], _Drawn] = {}
-    keys = [(source.seed, source.labels, source.clean, source.fold) for source in sources]
+    keys = [(s.seed, s.labels, s.clean, s.fold, s.is_teacher) for s in sources]
     for key, source in zip(keys, sources, strict=True):
         if key not in drawn:
             drawn[key] = _draw(dataset, fractions, source, noise)
@@ -287,8 +287,8 @@ def _draw(
     """Splits by the seed alone, or as the user has them, then noise.
 
     The noise falls on the same examples with the same labels whether or not the meta split is
-    trained on: its rows and labels come after those of the training split. ValueError where it is
-    to be trained on, and noise falls on it.
+    trained on: its rows and labels come after those of the training split, as those of the split
+    of teachers do for one. ValueError where it is to be trained on, and noise falls on it.
     """
     if source.clean != "withhold" and "meta" in noise.noisy_splits:
         raise ValueError(
@@ -302,6 +302,13 @@ def _draw(
         tested = rows_of_fold(dataset.labels, source.fold, deal)
     rows = split_rows(dataset.labels, fractions, rng, tests, given_splits, tested)
     noisy = {s: _corrupted(dataset, rows[s], s, source, noise) for s in noise.noisy_splits}
+    more = rows.pop(TEACHER_SPLIT, None)
+    if more is not None and source.is_teacher:
+        # After the noise of the others, which is the same for students.
+        rows["train"] = np.concatenate([rows["train"], more])
+        if "train" in noisy:
+            its = _corrupted(dataset, more, TEACHER_SPLIT, source, noise)
+            noisy["train"] = np.concatenate([noisy["train"], its])
     certain = use_clean(rows, source.clean, numpy_generator(source.seed, "clean half"))
     labels = {s: dataset.labels[rows[s]] for s in SPLITS}
     for split, given in noisy.items():

@@ -469,3 +469,15 @@ def test_a_cohort_may_take_custom_resources_but_none_of_rays_own() -> None:
             small_spec({"resources.custom": {name: 1.0}})
     with pytest.raises(BadInput, match=r"resources\.custom\.a100"):
         small_spec({"resources.custom": {"a100": 0.0}})
+
+
+def test_a_share_for_teachers_is_told_on_and_left_out_where_there_is_none() -> None:
+    shares = {"train": 0.3, "meta": 0.1, "validation": 0.2, "test": 0.2}
+    plain = small_spec({"data": {"dataset": "digits", "splits": shares}})
+    more = small_spec({"data": {"dataset": "digits", "splits": {**shares, "teacher": 0.2}}})
+    assert "teacher" not in plain.model_dump(mode="json")["data"]["splits"]
+    assert more.data_settings().fractions.teacher == 0.2
+    keys = [Plan(spec).teachers[0].key for spec in (plain, more)]
+    assert keys[0] != keys[1]
+    with pytest.raises(BadInput, match=r"the shares add up to 1\.1"):
+        small_spec({"data": {"dataset": "digits", "splits": {**shares, "teacher": 0.3}}})

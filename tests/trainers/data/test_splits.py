@@ -1,4 +1,5 @@
-"""Folds: each tested once, the rest in proportion, of one size for lanes side by side."""
+"""Folds: each tested once, the rest in proportion, of one size for lanes side by side; and examples
+that teachers alone are trained on."""
 
 from collections.abc import Mapping
 
@@ -68,3 +69,33 @@ def test_more_folds_than_examples_are_refused() -> None:
     fractions = SplitFractions(0.4, 0.1, 0.2, 1 / 2000, folds=2000)
     with pytest.raises(DataError, match=r"confirm.folds: 1797 examples .* into 2000 folds; lower"):
         load_dataset(spec_of("digits", fractions=fractions))
+
+
+def _data(is_teacher: bool, teacher: float | None = 0.2, **others: object) -> LaneData:
+    dataset = load_dataset(spec_of("digits"))
+    assert isinstance(dataset, Dataset)
+    fractions = SplitFractions(0.3, 0.1, 0.15, 0.25, teacher=teacher)
+    source = LaneSource(1, Labels("symmetric", 0.4), is_teacher=is_teacher, **others)  # type: ignore[arg-type]
+    return LaneData(dataset, fractions, [source], {}, torch.device("cpu"))
+
+
+def test_teachers_are_trained_on_more_and_students_on_the_same_as_ever() -> None:
+    plain, student, teacher = _data(False, None), _data(False), _data(True)
+    for split in ("train", "meta", "validation", "test"):
+        assert torch.equal(plain.rows(split), student.rows(split))
+        assert torch.equal(plain.labels(split), student.labels(split))
+    n = student.size("train")
+    assert teacher.size("train") == n + int(0.2 * 1797)
+    assert torch.equal(teacher.rows("train")[:, :n], student.rows("train"))
+    assert torch.equal(teacher.labels("train")[:, :n], student.labels("train"))
+    # Theirs are noisy alike, and of no other split.
+    assert teacher.corrupted[0, n:].double().mean().item() == pytest.approx(0.4, abs=0.01)
+    theirs = set(teacher.rows("train")[0, n:].tolist())
+    for split in ("train", "meta", "validation", "test"):
+        assert not theirs & set(student.rows(split)[0].tolist())
+
+
+def test_clean_labels_that_are_trained_on_come_after_those_of_the_teacher() -> None:
+    student = _data(False, clean="train")
+    assert student.certain == int(0.1 * 1797)
+    assert student.size("train") == int(0.3 * 1797) + student.certain
