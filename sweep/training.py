@@ -109,7 +109,7 @@ def _with_all_that_is_kept(
                 examples={**stack.data.examples(lane), **tables},
                 predictions=predictions[lane],
                 student=TrainedStudent(
-                    plain_weights(stack.weights(lane), stack.model.inside), facts
+                    plain_weights(stack.student_weights(lane), stack.model.inside), facts
                 ),
             ),
         )

@@ -4,7 +4,7 @@ L lanes, B examples, H features of the last layer, C outputs.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -51,6 +51,15 @@ class LaneNetwork(nn.Module, ABC):
 
     def load_own_state(self, state: State) -> None:
         """Put back what `own_state` gave, for the lanes that are left."""
+
+    def alone(self, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """What a student by itself has in place of the weights of a lane, where that is of another
+        form: without what all lanes share, say."""
+        return weights
+
+    def fit(self, names: Collection[str]) -> None:
+        """Be of the form whose weights have these names, before they are put in: that of a student
+        by itself, say."""
 
     def single(self) -> nn.Module:
         """The only lane of this network, which is used up, as a plain module: parameters and

@@ -18,6 +18,7 @@ def lane_weights(network: LaneNetwork, lane: int) -> dict[str, Tensor]:
 @torch.no_grad()
 def put_weights(network: LaneNetwork, weights: Mapping[str, NDArray[Any]]) -> None:
     """Have every lane hold these, by the names they have without lanes; others stay."""
+    network.fit(weights.keys())
     state = _state(network)
     for name, array in weights.items():
         state[network.inside + name].copy_(torch.as_tensor(array))

@@ -112,6 +112,7 @@ def _built(
 ) -> LaneNetwork:
     generators = [torch.Generator() for _ in weights]
     model = task.network(network, data, generators).to(data.device).eval()
+    model.fit(weights[0].keys())
     with torch.no_grad():
         for name, tensor in _named(model).items():
             given = np.stack([lane[name] for lane in weights])

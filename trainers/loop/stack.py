@@ -149,6 +149,10 @@ class Stack:
         """Parameters and buffers of a lane's network as it stands, without the lane dimension."""
         return lane_weights(self.method.evaluated(self.model), lane)
 
+    def student_weights(self, lane: int) -> Mapping[str, Tensor]:
+        """The same of the student that it is by itself."""
+        return self.method.evaluated(self.model).alone(self.weights(lane))
+
     def kept_outputs(self) -> list[KeptOutputs]:
         """What is kept of every lane as a teacher."""
         return self._task.kept_outputs(self.method.evaluated(self.model), self.data)

@@ -1,6 +1,8 @@
 """The encoder over lanes: what it computes, and that no lane looks at another."""
 
+import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +14,11 @@ from torch.func import functional_call, jvp
 from tests.trainers.cases import Diary
 from tests.trainers.text.cases import LENGTH, SMALL, TextTrial, made_up_texts, make_cohort
 from trainers.lanes.network import LaneNetwork
+from trainers.lanes.weights import lane_weights, put_weights
 from trainers.settings import ModelSpec
 from trainers.text.data.pretrained import Pretrained
 from trainers.text.facts import Given, TextFacts, facts_of, to_networks
-from trainers.text.networks.encoder import PretrainedEncoder, Transformer, reduced_words
+from trainers.text.networks.encoder import PretrainedEncoder, Transformer
 from trainers.text.networks.table import NETWORKS
 
 WIDTH, HEADS, WIDE, LAYERS, WORDS, PLACES = 12, 3, 20, 2, 31, 16
@@ -209,44 +212,47 @@ def test_the_weights_of_a_folder_are_where_it_starts(tmp_path: Path, train: str)
     assert (learns == ["head.weight", "head.bias"]) == (train == "last_layer")
 
 
-def test_words_of_a_folder_are_cut_to_their_main_directions(tmp_path: Path) -> None:
+def test_given_words_stay_and_a_map_of_them_is_learned(tmp_path: Path) -> None:
     folder = bert(tmp_path / "bert")
-    reduced = reduced_words(str(folder), 4)
-    assert reduced.shape == (WORDS, 4)
-    covariance = reduced.T @ reduced
-    assert np.abs(covariance - np.diag(np.diag(covariance))).max() < 1e-4
-    assert (np.diff(np.diag(covariance)) < 0).all()
-    # All of them keep every distance.
-    whole = reduced_words(str(folder), WIDTH)
-    words = _pretrained(folder).body.words.weight[0].detach().numpy()
-    for a, b in ((0, 1), (5, 9)):
-        assert np.linalg.norm(whole[a] - whole[b]) == pytest.approx(
-            np.linalg.norm(words[a] - words[b]), rel=1e-4
-        )
+    network = Transformer(_complete(embeddings="pretrained"), _facts(folder), _starts(1, 2))
+    assert "body.words.map.weight" in dict(network.named_parameters())
+    vectors = _pretrained(folder).body.words.weight[0]
+    ids = _ids(2)
+    words = network.body.words
+    expected = vectors[ids.clamp(min=0)] @ words.map.weight.mT.unsqueeze(1)
+    torch.testing.assert_close(words(ids), expected, rtol=0, atol=1e-6)
+    # Not in memory once for each copy.
+    assert copy.deepcopy(network).body.words._given is words._given
 
 
-def test_given_words_stay_as_they_are(tmp_path: Path) -> None:
+def test_a_student_by_itself_needs_the_pretrained_network_no_more(tmp_path: Path) -> None:
     folder = bert(tmp_path / "bert")
-    network = Transformer(
-        _complete(width=4, embeddings="pretrained"), _facts(folder), _starts(1, 2)
+    facts = _facts(folder)
+    network = Transformer(_complete(embeddings="pretrained"), facts, _starts(1, 2))
+    weights = network.alone(lane_weights(network, 1))
+    without = replace(facts, reads=False)
+    (folder / "model.safetensors").unlink()
+    alone = Transformer(_complete(embeddings="pretrained"), without, _starts(7))
+    plain = alone.single()
+    plain.load_state_dict(dict(weights))
+    ids = _ids()
+    expected = network(ids.expand(2, -1, -1)).logits[1]
+    torch.testing.assert_close(plain(ids[0]), expected, rtol=0, atol=1e-6)
+    # And as a teacher it is of that form, too.
+    network.fit(weights.keys())
+    put_weights(network, {name: t.numpy() for name, t in weights.items()})
+    torch.testing.assert_close(
+        network(ids.expand(2, -1, -1)).logits[0], expected, atol=1e-6, rtol=0
     )
-    words = network.body.words.weight
-    assert not words.requires_grad
-    for lane in range(2):
-        assert np.array_equal(words[lane].numpy(), reduced_words(str(folder), 4))
 
 
-def test_what_cannot_be_had_is_refused(tmp_path: Path) -> None:
+def test_what_cannot_be_had_is_refused() -> None:
     for make in (
         lambda: Transformer(_complete(embeddings="pretrained"), _facts(), _starts(1)),
         lambda: PretrainedEncoder(ModelSpec("", {"train": "all"}), _facts(), _starts(1)),
     ):
         with pytest.raises(ValueError, match=r"data\.pretrained names no network"):
             make()
-    folder = bert(tmp_path / "bert")
-    wide = _complete(width=16, embeddings="pretrained")
-    with pytest.raises(ValueError, match="have 12 numbers; take as many or fewer"):
-        Transformer(wide, _facts(folder), _starts(1))
     with pytest.raises(ValueError, match="width 9 is no multiple of heads 2"):
         _complete(width=9)
 

@@ -9,7 +9,7 @@ A mixture is made of embeddings of words, before those of positions come in, and
 normalisation: share m of one text, 1 - m of the other, with zeros behind the end of either.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,12 @@ from trainers.lanes.network import LaneNetwork, Output
 from trainers.settings import ModelSpec
 from trainers.text.data.pretrained import WEIGHTS, Pretrained
 from trainers.text.facts import TextFacts
-from trainers.text.networks.layers import NOTHING, Embedding, Layer, Norm
+from trainers.text.networks.layers import NOTHING, Embedding, GivenWords, Layer, Norm
 from trainers.text.networks.tokens import Tokens, as_tokens, is_there
 
 EPSILON = 1e-12
+# Names of weights: what words are to a student by itself, and the map that makes it of given ones.
+WORDS, MAP = "body.words.weight", "body.words.map."
 # Texts that a body which nobody trains is shown at once.
 TEXTS = 64
 # What the parts are called in files of Hugging Face, and here.
@@ -51,14 +53,18 @@ IN_LAYERS = (
 
 class Body(nn.Module):
     """From tokens to e: embeddings and layers. ``sizes``: width, layers, heads, feed_forward,
-    positions, vocabulary."""
+    positions, vocabulary; ``words``: by default vectors of their own, from random ones."""
 
     def __init__(
-        self, sizes: Mapping[str, Any], epsilon: float, generators: Sequence[torch.Generator]
+        self,
+        sizes: Mapping[str, Any],
+        epsilon: float,
+        generators: Sequence[torch.Generator],
+        words: Embedding | GivenWords | None = None,
     ) -> None:
         super().__init__()
         width, lanes = sizes["width"], len(generators)
-        self.words = Embedding(sizes["vocabulary"], width, generators)
+        self.words = words or Embedding(sizes["vocabulary"], width, generators)
         self.positions = Embedding(sizes["positions"], width, generators)
         self.embedded = Norm(width, lanes, epsilon)
         self.layers = nn.ModuleList(
@@ -104,36 +110,46 @@ class Encoder(LaneNetwork):
 
 
 class Transformer(Encoder):
-    """A student from random weights; its embeddings of words may be given."""
+    """A student from random weights; what its words are made of may be given.
+
+    Then the vectors of a pretrained network stay as they are, and a map of them is learned. A
+    student by itself has what they are mapped to in their place, and needs that network no more.
+    """
 
     def __init__(
         self, spec: ModelSpec, facts: TextFacts, generators: Sequence[torch.Generator]
     ) -> None:
-        """ValueError where embeddings are to be given, and there is no network to take them of."""
+        """ValueError where words are to be given, and there is no network to take them of."""
         super().__init__()
         sizes = {**spec.sizes, "positions": facts.max_length, "vocabulary": facts.vocabulary}
         self.widest = _widest(sizes, facts)
-        self.body = Body(sizes, EPSILON, generators)
-        self.head = Linear(sizes["width"], facts.classes, generators)
+        words: Embedding | GivenWords | None = None
         if sizes["embeddings"] == "pretrained":
-            self._take_words(facts, sizes["width"])
+            folder = facts.network().folder
+            if facts.reads:
+                words = GivenWords(_word_vectors(folder), sizes["width"], generators)
+        self.body = Body(sizes, EPSILON, generators, words)
+        self.head = Linear(sizes["width"], facts.classes, generators)
 
     def features(self, tokens: Tokens) -> Tensor:
         features: Tensor = self.body(tokens)
         return features
 
-    def _take_words(self, facts: TextFacts, width: int) -> None:
-        given, words = facts.network(), self.body.words.weight
-        words.requires_grad_(False)
-        if width > given.sizes["width"]:
-            raise ValueError(
-                f"width is {width}, and the embeddings of {given.folder} have "
-                f"{given.sizes['width']} numbers; take as many or fewer"
-            )
-        if facts.reads:
-            words.data = torch.as_tensor(reduced_words(given.folder, width)).repeat(
-                len(words), 1, 1
-            )
+    def alone(self, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        words = self.body.words
+        if not isinstance(words, GivenWords):
+            return weights
+        own = dict(weights)
+        weight, bias = (own.pop(f"{MAP}{name}") for name in ("weight", "bias"))
+        return {WORDS: words.mapped(weight, bias), **own}
+
+    def fit(self, names: Collection[str]) -> None:
+        words = self.body.words
+        if not isinstance(words, GivenWords) or WORDS not in names:
+            return
+        lanes, width = words.map.bias.shape
+        starts = [torch.Generator() for _ in range(lanes)]
+        self.body.words = Embedding(words.count, width, starts).to(words.map.bias)
 
 
 class PretrainedEncoder(Encoder):
@@ -176,6 +192,9 @@ class _FrozenBody:
         put_files_weights(self._body, folder)
         self._known: dict[bytes, Tensor] = {}
 
+    def __deepcopy__(self, memo: object) -> "_FrozenBody":
+        return self
+
     @torch.no_grad()
     def features(self, tokens: Tokens) -> Tensor:
         """e ``(L, B, D)``, on the CPU."""
@@ -207,17 +226,10 @@ def _frozen_body(folder: str) -> _FrozenBody:
     return _FrozenBody(folder)
 
 
-@lru_cache(maxsize=4)
-def reduced_words(folder: str, width: int) -> NDArray[np.float32]:
-    """Embeddings of words in a folder along their ``width`` first principal components, ``(V,
-    width)``; the largest part of every component is positive."""
-    words = _in_file(folder)["words.weight"].astype(np.float64)
-    centred = words - words.mean(0)
-    _, components = np.linalg.eigh(centred.T @ centred)
-    chosen = components[:, ::-1][:, :width]
-    largest = np.abs(chosen).argmax(0)
-    chosen = chosen * np.sign(chosen[largest, np.arange(width)])
-    return np.asarray(centred @ chosen, np.float32)
+@lru_cache(maxsize=2)
+def _word_vectors(folder: str) -> Tensor:
+    """Those of the words of a folder, (V, numbers)."""
+    return torch.as_tensor(_in_file(folder)["words.weight"])
 
 
 def put_files_weights(body: Body, folder: str) -> None:

@@ -15,18 +15,26 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-# Weights of initial layers are drawn from N(0, STD^2), as BERT's authors do.
+# Embeddings start from N(0, STD^2), as those of BERT's authors.
 STD = 0.02
-# The logarithm of no weight at all, as large as half precision can bear.
-NOTHING = -1e4
+# Stands for the logarithm of no weight at all: far below any score of attention, and finite.
+NOTHING = -1e9
 
 
 class Map(nn.Module):
-    """W x + b of every place: ``(L, N, D) -> (L, N, K)``; ``weight`` (L, K, D), ``bias`` (L, K)."""
+    """W x + b of every place: ``(L, N, D) -> (L, N, K)``; ``weight`` (L, K, D), ``bias`` (L, K).
+
+    W starts as in `torch.nn.Linear`, uniform in +-1/sqrt(D), b at zero: BERT's N(0, 0.02^2) is for
+    layers ten times as wide.
+    """
 
     def __init__(self, inputs: int, outputs: int, generators: Sequence[torch.Generator]) -> None:
         super().__init__()
-        self.weight = nn.Parameter(_drawn((outputs, inputs), generators))
+        bound = 1 / math.sqrt(inputs)
+        drawn = [
+            torch.empty(outputs, inputs).uniform_(-bound, bound, generator=g) for g in generators
+        ]
+        self.weight = nn.Parameter(torch.stack(drawn))
         self.bias = nn.Parameter(torch.zeros(len(generators), outputs))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -62,6 +70,45 @@ class Embedding(nn.Module):
         first = torch.arange(lanes, device=numbers.device) * count
         places = numbers.clamp(min=0).flatten(1) + first.unsqueeze(1)
         return self.weight.flatten(0, 1)[places.flatten()].view(*numbers.shape, width)
+
+
+class Shared:
+    """What all copies of what holds it have in common."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor
+
+    def __deepcopy__(self, memo: object) -> "Shared":
+        return self
+
+
+class GivenWords(nn.Module):
+    """Vectors of words that were learned before, which stay and are all lanes', and a map of them
+    that is learned: ``(L, ...) -> (L, ..., D)``.
+
+    The vectors are no part of the weights; what they are mapped to is, of a student by itself.
+    """
+
+    def __init__(self, vectors: Tensor, width: int, generators: Sequence[torch.Generator]) -> None:
+        """``vectors``: (V, numbers)."""
+        super().__init__()
+        # Not a buffer: these have a row for each lane.
+        self._given = Shared(vectors)
+        self.map = Map(vectors.shape[1], width, generators)
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        found = self._given.tensor.to(self.map.weight)[numbers.clamp(min=0)]
+        mapped: Tensor = self.map(found.flatten(1, -2))
+        return mapped.view(*numbers.shape, -1)
+
+    @property
+    def count(self) -> int:
+        """V."""
+        return len(self._given.tensor)
+
+    def mapped(self, weight: Tensor, bias: Tensor) -> Tensor:
+        """What all words are to a lane with this map: (V, D)."""
+        return self._given.tensor.to(weight) @ weight.T + bias
 
 
 class Attention(nn.Module):

@@ -56,9 +56,9 @@ NETWORKS: Mapping[str, NetworkEntry] = {
             _size("heads", "of attention in each layer", "own", 4),
             _size("feed_forward", "width between the two maps of a layer; by default four times "
                   "that of a token", "Vaswani et al. 2017"),
-            Field("embeddings", "choice", "trained", "of words: trained from random ones; or those "
-                  "of data.pretrained, cut to their width by principal components, which stay",
-                  "own", choices=("trained", "pretrained")),
+            Field("embeddings", "choice", "trained", "of words: trained from random ones; or a "
+                  "trained map of those of data.pretrained, which stay", "own",
+                  choices=("trained", "pretrained")),
         ),
         implied=_wider,
         problem=_problem,
