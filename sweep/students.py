@@ -31,32 +31,46 @@ class Students:
     tell: Tell
     allow_code: bool = False
     _again: "Again | None" = field(default=None, init=False)
+    _told: bool = field(default=False, init=False)
 
     def write(self, runs: Sequence[ConfirmRun], out: Path, form: str) -> Iterator[Path]:
         """Write each student into a directory of its own below ``out``; these directories.
 
         A directory is whole or not there; one that is there already is replaced.
         """
-        from trainers.student_exports import EXPORTS
-        from trainers.student_files import StudentError, load_student
-
         artifacts = self.store.artifacts()
         out.mkdir(parents=True, exist_ok=True)
         for run in runs:
             with tempfile.TemporaryDirectory(prefix=".student-", dir=out) as scratch:
                 made = self._bring(run, artifacts, Path(scratch))
                 if form != STATE_DICT:
-                    file, export = EXPORTS[form]
-                    try:
-                        export(load_student(made, self.allow_code), made / file)
-                    except StudentError as error:
-                        raise BadInput(f"--format {form}: {error}") from None
+                    self._export(made, form)
                 place = out / run.folder
                 place.parent.mkdir(parents=True, exist_ok=True)
                 if place.exists():
                     shutil.rmtree(place)
                 made.rename(place)
             yield place
+
+    def _export(self, made: Path, form: str) -> None:
+        """Write the student in a directory in another form, with what that needs beside it."""
+        from trainers.student_exports import EXPORTS
+        from trainers.student_files import StudentError, load_student
+
+        file, export = EXPORTS[form]
+        try:
+            student = load_student(made, self.allow_code)
+            export(student, made / file)
+        except StudentError as error:
+            raise BadInput(f"--format {form}: {error}") from None
+        for name, content in student.files.items():
+            (made / name).write_text(content, encoding="utf-8")
+        if student.files and not self._told:
+            self._told = True
+            self.tell(
+                f"{file} takes what {' and '.join(student.files)}, beside it, makes of raw inputs; "
+                "docs/students.md says how"
+            )
 
     def _bring(self, run: ConfirmRun, artifacts: "Artifacts", scratch: Path) -> Path:
         """The directory of a student's files, in ``scratch``."""

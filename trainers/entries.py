@@ -290,7 +290,8 @@ class TaskEntry:
     condition's labels cannot be had on a data set that was loaded, or None. ``inspect``: what a
     look at a data set and the rows of its splits shows, beside what can be said of any; None where
     that is all. ``takes_splits``: whether its data is split as a data set's ``given_splits`` says,
-    where there are any, and as the fold of a lane's source does.
+    where there are any, and as the fold of a lane's source does. ``models``: networks trained
+    before that can be fetched, by the names that options of data sets take for them.
     """
 
     name: str
@@ -315,6 +316,7 @@ class TaskEntry:
     usable: "Callable[[Dataset, DataSpec, Labels], str | None]" = lambda dataset, spec, labels: None
     inspect: "Callable[[Dataset, SplitRows], Inspection] | None" = None
     takes_splits: bool = False
+    models: "Mapping[str, Published]" = field(default_factory=dict)
 
     def load(self) -> "Task":
         """The task's own code, torch and all."""

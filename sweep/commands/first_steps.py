@@ -70,7 +70,8 @@ def fetch(
         bool, typer.Option("--accept", help="Its licence and terms, without being asked.")
     ] = False,
 ) -> None:
-    """Bring a published data set to where sweeps look for it, and check that it is the one.
+    """Bring a published data set, or a network that others start from, to where sweeps look for it,
+    and check that it is the one.
 
     Says under which licence and terms it stands, and asks. What broke off is taken up again by the
     same command. Nothing is installed.
@@ -111,15 +112,18 @@ def fetch(
 
 
 def _published(dataset: str) -> "Published":
-    """Where a data set comes from; BadInput where it is none that can be fetched."""
+    """Where a data set, or a network, comes from; BadInput where it is none that can be fetched."""
     from trainers.registry import TASKS
 
-    entries = {name: entry for task in TASKS.values() for name, entry in task.datasets.items()}
-    if dataset not in entries:
-        raise BadInput(unknown("data set", dataset, entries))
-    published = entries[dataset].published
+    found: dict[str, Published | None] = {}
+    for task in TASKS.values():
+        found |= {name: entry.published for name, entry in task.datasets.items()}
+        found |= task.models
+    if dataset not in found:
+        raise BadInput(unknown("data set", dataset, found))
+    published = found[dataset]
     if published is None:
-        can_be = ", ".join(sorted(name for name, entry in entries.items() if entry.published))
+        can_be = ", ".join(sorted(name for name, source in found.items() if source))
         raise BadInput(
             f"{dataset}: there is nothing to fetch; it is made up, comes with a package, or is "
             f"your own; what can be fetched: {can_be}"

@@ -9,6 +9,7 @@ from trainers.hyperparameters import LR, TEMPERATURE, WEIGHT_DECAY
 from trainers.mixing.table import anew, mixing_methods
 from trainers.text.data.datasets import DATASETS, usable
 from trainers.text.data.inspection import inspect
+from trainers.text.data.pretrained import MODELS
 from trainers.text.methods.table import METHODS
 from trainers.text.networks.table import NETWORKS
 
@@ -40,4 +41,5 @@ TEXT = TaskEntry(
     usable=usable,
     inspect=inspect,
     takes_splits=True,
+    models=MODELS,
 )

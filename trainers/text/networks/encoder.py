@@ -11,7 +11,6 @@ normalisation: share m of one text, 1 - m of the other, with zeros behind the en
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from torch import Tensor, nn
 from trainers.lanes.layers import Linear
 from trainers.lanes.network import LaneNetwork, Output
 from trainers.settings import ModelSpec
-from trainers.text.data.pretrained import WEIGHTS, Pretrained
+from trainers.text.data.pretrained import WEIGHTS, Pretrained, place_of
 from trainers.text.facts import TextFacts
 from trainers.text.networks.layers import NOTHING, Embedding, GivenWords, Layer, Norm
 from trainers.text.networks.tokens import Tokens, as_tokens, is_there
@@ -252,7 +251,7 @@ def _in_file(folder: str) -> dict[str, NDArray[Any]]:
     """
     found = {
         _renamed(name.removeprefix("bert.")): array
-        for name, array in load_file(Path(folder).expanduser() / WEIGHTS).items()
+        for name, array in load_file(place_of(folder) / WEIGHTS).items()
     }
     kinds = found.pop("embeddings.token_type_embeddings.weight", None)
     if kinds is not None and "positions.weight" in found:
