@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -17,6 +18,8 @@ from sweep.spec.reader import check_spec, read_spec
 from sweep.spec.spec import SweepSpec
 from tests.sweep.specs import put
 from tests.sweep.stage import MemoryTracker, studies, train_in_process
+from tests.trainers.text.bert import bert
+from tests.trainers.text.cases import texts
 from trainers.loading import load_dataset, missing
 
 EVERY = pytest.mark.parametrize("name", presets())
@@ -24,6 +27,8 @@ EVERY = pytest.mark.parametrize("name", presets())
 SMALLEST: Mapping[str, Mapping[str, Any]] = {
     "mlp": {"name": "mlp", "hidden": [8]},
     "wrn": {"name": "wrn", "depth": 10, "width": 1},
+    "transformer": {"name": "transformer", "width": 8, "heads": 2},
+    "pretrained": {"name": "pretrained", "train": "last_layer"},
 }
 RESNET = {"name": "resnet8"}
 SPLITS = {"train": 0.5, "meta": 0.1, "validation": 0.15, "test": 0.25}
@@ -32,10 +37,22 @@ BUDGETS: Mapping[str, Any] = {"search.trials": 2, "search.generation": 2, "confi
 STAND_IN = {"dataset": "digits"}
 
 
-def _shrunk(spec: SweepSpec) -> SweepSpec:
+def _texts(spec: SweepSpec, folder: Path) -> dict[str, Any]:
+    """Made-up texts in place of what would have to be fetched, and a small network for its own."""
+    written, labels = texts(200)
+    pd.DataFrame({"text": written, "label": labels}).to_csv(folder / "texts.csv", index=False)
+    given = {"pretrained": str(bert(folder / "bert"))} if "pretrained" in spec.data.given else {}
+    splits = {**SPLITS, "test": 0.15, "teacher": 0.1}
+    path = str(folder / "texts.csv")
+    return {"dataset": "csv", "path": path, "max_length": 8, "splits": splits, **given}
+
+
+def _shrunk(spec: SweepSpec, folder: Path) -> SweepSpec:
     """The same methods on some of the data in at most two noise rates, with tiny budgets."""
     data = spec.model_dump(mode="json")
-    if missing(spec.data_settings()):
+    if spec.task_entry.name == "text":
+        data["data"] = _texts(spec, folder)
+    elif missing(spec.data_settings()):
         augment = data["data"].get("augment", "none")
         data["data"] = {**STAND_IN, "augment": augment, "splits": SPLITS}
     data["data"]["examples"] = 200
@@ -43,7 +60,8 @@ def _shrunk(spec: SweepSpec) -> SweepSpec:
     data["conditions"]["noise_rate"] = [*rates[:1], *rates[1:][-1:]]
     teachers = data["teacher"] if isinstance(data["teacher"], list) else [data["teacher"]]
     for network in (data["student"], *teachers):
-        network["model"] = SMALLEST.get(network["model"]["name"], RESNET)
+        words = {name: size for name, size in network["model"].items() if name == "embeddings"}
+        network["model"] = {**SMALLEST.get(network["model"]["name"], RESNET), **words}
         network["training"] = {"epochs": 2, "batch_size": 32}
     for row in data["methods"]:
         if row["method"] == "fine_tuning":
@@ -76,7 +94,7 @@ def test_preset_writes_no_field_that_it_does_not_mean(name: str) -> None:
 
 @EVERY
 def test_shrunk_preset_runs_to_its_end(name: str, tmp_path: Path) -> None:
-    plan = Plan(_shrunk(read_spec(name)))
+    plan = Plan(_shrunk(read_spec(name), tmp_path))
     tracker = MemoryTracker()
     referee = Referee(plan, studies(plan, tmp_path), tracker)
     for _, outcomes in train_in_process(referee, load_dataset(plan.spec.data_settings())):

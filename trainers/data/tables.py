@@ -119,7 +119,7 @@ def features(file: Path, table: "pa.Table", label: str, drop: Sequence[str] = ()
     where they are none."""
     names = _feature_names(file, table, label, drop)
     _check_kinds(file, table, names, may_drop=True)
-    _check_filled(file, table, label)
+    check_filled(file, table, label)
     return columns(file, table, names)
 
 
@@ -129,7 +129,7 @@ def columns(file: Path, table: "pa.Table", names: Sequence[str]) -> Features:
         raise DataError(f"{file}: has no row; write one for each example")
     _check_kinds(file, table, names)
     for name in names:
-        _check_filled(file, table, name)
+        check_filled(file, table, name)
     inputs = np.empty((len(table), len(names)), np.float32)
     remarks = []
     for place, name in enumerate(names):
@@ -241,7 +241,8 @@ def _remedy(column: "pa.ChunkedArray") -> str:
     return "write plain numbers in every row"
 
 
-def _check_filled(file: Path, table: "pa.Table", name: str) -> None:
+def check_filled(file: Path, table: "pa.Table", name: str) -> None:
+    """DataError where a column has empty places."""
     empty = table[name].is_null().to_numpy()
     if empty.any():
         raise DataError(

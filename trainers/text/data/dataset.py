@@ -98,7 +98,13 @@ class Reading:
                 f"data.max_length: {self.max_length} tokens are asked for, and the network of "
                 f"{self.pretrained} takes {pretrained.positions}; lower it"
             )
-        return read_tokenizer(pretrained.folder / TOKENIZER)
+        found = read_tokenizer(pretrained.folder / TOKENIZER)
+        if found.vocabulary > (words := pretrained.sizes["vocabulary"]):
+            raise DataError(
+                f"{pretrained.folder}: its tokenizer knows {found.vocabulary} tokens, its network "
+                f"{words}; name a folder whose files belong together"
+            )
+        return found
 
     def _remarks(
         self,

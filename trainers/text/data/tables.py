@@ -14,7 +14,7 @@ from trainers.data.delimited import TAB, Dialect, read_delimited
 from trainers.data.errors import DataError, listed
 from trainers.data.given_splits import named
 from trainers.data.json_lines import read_json_lines
-from trainers.data.tables import Table, check_label, check_split_column, read_parquet
+from trainers.data.tables import Table, check_filled, check_label, check_split_column, read_parquet
 from trainers.text.data.dataset import Reading, TextDataset
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def _dataset(
     """``names``: of the columns of texts, labels and splits; the last is empty for none."""
     text, label, split = names
     check_label(file, table.columns.column_names, label)
+    check_filled(file, table.columns, label)
     texts = texts_of(file, table.columns, text, label)
     if split:
         check_split_column(file, table.columns.column_names, label, split)
