@@ -16,7 +16,7 @@ from trainers.settings import DataSpec, LaneSource, ModelSpec
 from trainers.task import KeptOutputs, TaskData
 from trainers.text.data.dataset import TextDataset
 from trainers.text.data.raw_inputs import read_texts
-from trainers.text.facts import TextFacts, facts_of, to_networks
+from trainers.text.facts import TextFacts, facts_of, of_dataset, of_facts
 from trainers.text.networks.table import NETWORKS
 from trainers.text.student import TextClassifier
 
@@ -47,7 +47,7 @@ class Text(ClassTask):
         assert isinstance(dataset, TextDataset)
         logits = {name: kept[LOGITS] for name, kept in outputs.items()}
         lanes = TextLanes(dataset, spec.fractions, sources, logits, device, LabelNoise.of(spec))
-        lanes.facts = to_networks(facts_of(dataset), reads=True)
+        lanes.facts = of_dataset(dataset)
         return lanes
 
     def network(
@@ -61,7 +61,7 @@ class Text(ClassTask):
         return facts_of(dataset)
 
     def student(self, model: ModelSpec, facts: Mapping[str, Any]) -> TextClassifier:
-        network = _built(model, to_networks(facts, reads=False), [torch.Generator()])
+        network = _built(model, of_facts(facts), [torch.Generator()])
         return TextClassifier(network.single(), facts)
 
     def raw_inputs(

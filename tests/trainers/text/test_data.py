@@ -170,7 +170,8 @@ def test_a_pretrained_network_brings_its_tokenizer(tmp_path: Path) -> None:
     folder, path = bert(tmp_path / "bert"), _csv(tmp_path, _table())
     found = _loaded("csv", path, pretrained=str(folder))
     assert found.tokenizer == Tokenizer((folder / "tokenizer.json").read_text()).json
-    assert found.weights == Pretrained.at(str(folder)).digest
+    assert found.given is not None
+    assert found.given.digest == Pretrained.at(str(folder)).given("other").digest
     with pytest.raises(DataError, match=f"takes {PLACES}; lower it"):
         _loaded("csv", path, pretrained=str(folder), max_length=PLACES + 1)
 

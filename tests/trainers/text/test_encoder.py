@@ -15,7 +15,7 @@ from trainers.lanes.network import LaneNetwork
 from trainers.lanes.weights import lane_weights, put_weights
 from trainers.settings import ModelSpec
 from trainers.text.data.pretrained import Pretrained
-from trainers.text.facts import Given, TextFacts, facts_of, to_networks
+from trainers.text.facts import TextFacts, facts_of, of_dataset, of_facts
 from trainers.text.networks.encoder import PretrainedEncoder, Transformer
 from trainers.text.networks.table import NETWORKS
 
@@ -23,8 +23,7 @@ from trainers.text.networks.table import NETWORKS
 def _facts(folder: Path | None = None) -> TextFacts:
     if folder is None:
         return TextFacts(LENGTH, WORDS, 3)
-    found = Pretrained.at(str(folder))
-    return TextFacts(LENGTH, WORDS, 3, Given(str(folder), found.sizes, found.epsilon))
+    return TextFacts(LENGTH, WORDS, 3, Pretrained.at(str(folder)).given(str(folder)))
 
 
 def _starts(*seeds: int) -> list[torch.Generator]:
@@ -182,7 +181,8 @@ def test_a_student_by_itself_needs_the_pretrained_network_no_more(tmp_path: Path
     facts = _facts(folder)
     network = Transformer(_complete(embeddings="pretrained"), facts, _starts(1, 2))
     weights = network.alone(lane_weights(network, 1))
-    without = replace(facts, reads=False)
+    assert facts.given is not None
+    without = replace(facts, given=replace(facts.given, weights={}))
     (folder / "model.safetensors").unlink()
     alone = Transformer(_complete(embeddings="pretrained"), without, _starts(7))
     plain = alone.single()
@@ -225,4 +225,4 @@ def test_a_student_by_itself_says_what_its_lane_said() -> None:
         ours = network(ids.expand(2, *ids.shape)).logits[1]
         torch.testing.assert_close(student(ids), ours, rtol=0, atol=1e-6)
         torch.testing.assert_close(student(ids[0]), ours[0], rtol=0, atol=1e-6)
-    assert to_networks(facts, reads=False).classes == 3
+    assert of_facts(facts) == of_dataset(dataset)

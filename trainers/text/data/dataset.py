@@ -11,7 +11,7 @@ from trainers.classes.labels import Classes
 from trainers.data.dataset import DatasetInfo
 from trainers.data.errors import DataError, counted
 from trainers.settings import DataSpec
-from trainers.text.data.pretrained import TOKENIZER, Pretrained
+from trainers.text.data.pretrained import TOKENIZER, Given, Pretrained
 from trainers.text.data.tokenizer import PADDING, Tokenizer, read_tokenizer, whole_words
 
 
@@ -20,15 +20,13 @@ class TextDataset(ClassDataset):
     """N texts: ``inputs`` (N, S) int32, the numbers of their tokens, `PADDING` behind their ends.
 
     ``tokenizer``: the JSON of what made tokens of them; ``vocabulary``: how many there are.
-    ``pretrained``: the folder of the network that its tokenizer is of, if any, and ``weights``, a
-    digest of the weights there.
+    ``given``: the network that its tokenizer is of, if any.
     """
 
     inputs: NDArray[np.int32]
     tokenizer: str = ""
     vocabulary: int = 0
-    pretrained: str = ""
-    weights: str = ""
+    given: Given | None = None
 
     def checks(self) -> Sequence[Check]:
         return (self._misfit, *super().checks())
@@ -87,7 +85,7 @@ class Reading:
             ids, classes.labels, len(classes.names), tests,
             info=DatasetInfo(tuple(remarks), classes.names, (column,)),
             tokenizer=tokenizer.json, vocabulary=tokenizer.vocabulary,
-            pretrained=self.pretrained, weights=pretrained.digest if pretrained else "",
+            given=pretrained.given(self.pretrained) if pretrained else None,
         )  # fmt: skip
 
     def _tokenizer(self, texts: Sequence[str], pretrained: Pretrained | None) -> Tokenizer:

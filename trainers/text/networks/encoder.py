@@ -10,19 +10,15 @@ normalisation: share m of one text, 1 - m of the other, with zeros behind the en
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from safetensors.numpy import load_file
 from torch import Tensor, nn
 
 from trainers.lanes.layers import Linear
 from trainers.lanes.network import LaneNetwork, Output
 from trainers.settings import ModelSpec
-from trainers.text.data.pretrained import WEIGHTS, Pretrained, place_of
+from trainers.text.data.pretrained import Given, Pretrained
 from trainers.text.facts import TextFacts
 from trainers.text.networks.layers import NOTHING, Embedding, GivenWords, Layer, Norm
 from trainers.text.networks.tokens import Tokens, as_tokens, is_there
@@ -32,22 +28,6 @@ EPSILON = 1e-12
 WORDS, MAP = "body.words.weight", "body.words.map."
 # Texts that a body which nobody trains is shown at once.
 TEXTS = 64
-# What the parts are called in files of Hugging Face, and here.
-IN_FILES = (
-    ("embeddings.word_embeddings.weight", "words.weight"),
-    ("embeddings.position_embeddings.weight", "positions.weight"),
-    ("embeddings.LayerNorm.", "embedded."),
-)
-IN_LAYERS = (
-    ("attention.self.query.", "attention.query."),
-    ("attention.self.key.", "attention.key."),
-    ("attention.self.value.", "attention.value."),
-    ("attention.output.dense.", "attention.output."),
-    ("attention.output.LayerNorm.", "attended."),
-    ("intermediate.dense.", "widen."),
-    ("output.dense.", "narrow."),
-    ("output.LayerNorm.", "mapped."),
-)
 
 
 class Body(nn.Module):
@@ -124,9 +104,10 @@ class Transformer(Encoder):
         self.widest = _widest(sizes, facts)
         words: Embedding | GivenWords | None = None
         if sizes["embeddings"] == "pretrained":
-            folder = facts.network().folder
-            if facts.reads:
-                words = GivenWords(_word_vectors(folder), sizes["width"], generators)
+            given = facts.network()
+            if given.weights:
+                vectors = torch.as_tensor(given.weights["words.weight"])
+                words = GivenWords(vectors, sizes["width"], generators)
         self.body = Body(sizes, EPSILON, generators, words)
         self.head = Linear(sizes["width"], facts.classes, generators)
 
@@ -169,11 +150,11 @@ class PretrainedEncoder(Encoder):
         self.head = Linear(sizes["width"], facts.classes, generators)
         self._frozen: _FrozenBody | None = None
         if spec.sizes["train"] == "last_layer":
-            self._frozen = _frozen_body(given.folder)
+            self._frozen = _frozen_body(given)
             return
         self.body = Body(sizes, given.epsilon, generators)
-        if facts.reads:
-            put_files_weights(self.body, given.folder)
+        if given.weights:
+            put_given_weights(self.body, given)
 
     def features(self, tokens: Tokens) -> Tensor:
         if self._frozen is not None:
@@ -185,10 +166,9 @@ class PretrainedEncoder(Encoder):
 class _FrozenBody:
     """A body that nobody trains, in evaluation alone, and what it made of texts so far."""
 
-    def __init__(self, folder: str) -> None:
-        given = Pretrained.at(folder)
+    def __init__(self, given: Given) -> None:
         self._body = Body(given.sizes, given.epsilon, [torch.Generator()])
-        put_files_weights(self._body, folder)
+        put_given_weights(self._body, given)
         self._known: dict[bytes, Tensor] = {}
 
     def __deepcopy__(self, memo: object) -> "_FrozenBody":
@@ -220,56 +200,29 @@ class _FrozenBody:
         return torch.cat([self._body(part) for part in parts], dim=1)
 
 
-@lru_cache(maxsize=2)
-def _frozen_body(folder: str) -> _FrozenBody:
-    return _FrozenBody(folder)
+# By the network's digest: one that trains has one as a rule.
+_FROZEN: dict[str, _FrozenBody] = {}
 
 
-@lru_cache(maxsize=2)
-def _word_vectors(folder: str) -> Tensor:
-    """Those of the words of a folder, (V, numbers)."""
-    return torch.as_tensor(_in_file(folder)["words.weight"])
+def _frozen_body(given: Given) -> _FrozenBody:
+    """The same for all lanes of a process; of a student by itself its folder has to be there."""
+    if given.digest not in _FROZEN:
+        _FROZEN.clear()
+        whole = given if given.weights else Pretrained.at(given.name).given(given.name)
+        _FROZEN[given.digest] = _FrozenBody(whole)
+    return _FROZEN[given.digest]
 
 
-def put_files_weights(body: Body, folder: str) -> None:
-    """Have every lane of a body hold the weights of a folder; ValueError where some are missing or
-    of another shape."""
-    weights = _in_file(folder)
+def put_given_weights(body: Body, given: Given) -> None:
+    """Have every lane of a body hold the weights of a network that was trained before; ValueError
+    where some are missing or of another shape."""
     with torch.no_grad():
         for name, parameter in body.named_parameters():
-            array = weights.get(name)
+            array = given.weights.get(name)
             if array is None or array.shape != parameter.shape[1:]:
                 what = "lacks" if array is None else f"has in the shape {array.shape}"
-                raise ValueError(f"{folder}: {WEIGHTS} {what} {name}; it is no BERT of its config")
-            parameter.copy_(torch.as_tensor(array))
-
-
-def _in_file(folder: str) -> dict[str, NDArray[Any]]:
-    """The weights of a folder by the names that they have here.
-
-    That of the type of a text, of which there is one, is added to every position's.
-    """
-    found = {
-        _renamed(name.removeprefix("bert.")): array
-        for name, array in load_file(place_of(folder) / WEIGHTS).items()
-    }
-    kinds = found.pop("embeddings.token_type_embeddings.weight", None)
-    if kinds is not None and "positions.weight" in found:
-        found["positions.weight"] = found["positions.weight"] + kinds[0]
-    return {name: np.asarray(array, np.float32) for name, array in found.items()}
-
-
-def _renamed(name: str) -> str:
-    for theirs, ours in IN_FILES:
-        if name.startswith(theirs):
-            return ours + name.removeprefix(theirs)
-    if not name.startswith("encoder.layer."):
-        return name
-    number, _, rest = name.removeprefix("encoder.layer.").partition(".")
-    for theirs, ours in IN_LAYERS:
-        if rest.startswith(theirs):
-            return f"layers.{number}.{ours}{rest.removeprefix(theirs)}"
-    return name
+                raise ValueError(f"{given.name}: {what} {name}; it is no BERT of its config")
+            parameter.copy_(torch.tensor(array))
 
 
 def _widest(sizes: Mapping[str, Any], facts: TextFacts) -> int:
