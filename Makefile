@@ -28,14 +28,16 @@ check: $(INSTALLED) ## Format, lint, types, import walls
 test: check ## All checks, then the tests
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
+TASK ?= classification
+
 rehearse: $(INSTALLED) ## Start what docker/ holds as plain processes, and run a sweep in it
-	$(BIN)/python -m tests.rehearsal
+	$(BIN)/python -m tests.rehearsal --task $(TASK)
 
 N ?= 100
 SEED ?= 0
 
 chaos: $(INSTALLED) ## Kill a small sweep N times at random moments and count what is wrong then
-	$(BIN)/python -m tests.faults.chaos --kills $(N) --seed $(SEED)
+	$(BIN)/python -m tests.faults.chaos --kills $(N) --seed $(SEED) --task $(TASK)
 
 BLOCKS ?= 20
 

@@ -1,6 +1,6 @@
 """Kill a small sweep at random moments, many times, and count what is wrong afterwards.
 
-    make chaos N=100 SEED=0
+    make chaos N=100 SEED=0 TASK=text
 
 Each round runs the sweep in a fresh directory, kills its launcher, its referee or a worker after a
 random time and launches it again, until it comes to its end; then every trial is looked for in
@@ -18,7 +18,8 @@ from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.faults.launcher import finish, kill, left, run, same, start, table, write_spec
+from tests.faults.launcher import finish, kill, left, run, same, start, table
+from tests.faults.specs import SPECS, written
 
 TARGETS = ("launcher", "launcher", "launcher", "RefereeActor", "Trainable")
 # So many processes may be lost on the way.
@@ -34,17 +35,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--task", choices=SPECS, default="classification")
     arguments = parser.parse_args()
     draw = random.Random(arguments.seed)
     place = Path(tempfile.mkdtemp(prefix="almkd-chaos-"))
     try:
-        _rounds(place, arguments.kills, draw)
+        _rounds(place, arguments.task, arguments.kills, draw)
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _rounds(place: Path, kills: int, draw: random.Random) -> None:
-    spec = write_spec(place)
+def _rounds(place: Path, task: str, kills: int, draw: random.Random) -> None:
+    spec = written(place, task)
     began = time.monotonic()
     run(spec, place / "undisturbed")
     whole = time.monotonic() - began

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tests.faults.launcher import SPEC
+from tests.faults.specs import SPECS, written
 from tests.rehearsal import doors, leaks, restoring
 from tests.rehearsal.client import Client
 from tests.rehearsal.course import Course
@@ -34,6 +34,8 @@ HOSTS = (
     "stranger",
     "client",
 )
+# Longer than it takes to notice that a trial has ended.
+EPOCHS = {"classification": 400, "text": 120}
 NOTHING_WRONG = {"lost": 0, "duplicated": 0, "orphaned": 0, "wrong_states": 0}
 
 
@@ -42,6 +44,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keep", action="store_true", help="keep logs and stores, and say where")
     parser.add_argument("--loopback", action="store_true", help="all hosts on the loopback")
+    parser.add_argument("--task", choices=SPECS, default="classification")
     asked = parser.parse_args()
     if not shutil.which("initdb") and not list(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
         sys.stderr.write(
@@ -53,17 +56,15 @@ def main() -> int:
         where = "network namespaces, one a host" if net.apart else "addresses of the loopback"
         steps.say(f"hosts: {where}")
         try:
-            _rehearse(net, place, steps)
+            _rehearse(net, place, asked.task, steps)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what the run found
             steps.check(False, f"{type(error).__name__}", error)
     steps.say(f"{steps.checks} checks in {steps.seconds:.0f} s, {len(steps.wrong)} wrong")
     return 1 if steps.wrong else 0
 
 
-def _rehearse(net: Network, place: Path, steps: Steps) -> None:
-    spec = place / "faults.yaml"
-    # Longer than it takes to notice that a trial has ended.
-    spec.write_text(SPEC.replace("epochs: 8", "epochs: 400"), encoding="utf-8")
+def _rehearse(net: Network, place: Path, task: str, steps: Steps) -> None:
+    spec = written(place, task, EPOCHS[task])
     undisturbed = _reference(spec, place)
     stack = Stack(net, place, place / "made")
     _bring_up(stack, steps)

@@ -95,12 +95,12 @@ class Course:
         """The same command, on the node that joined alone; what it printed."""
         self._stack.nodes["ray-worker-2"].end()
         printed = self._client.almkd("launch", str(self._spec), *self._there, "--wait")
-        self._steps.check("alm_kd" in printed, "the comparison is printed", printed)
+        self._steps.check("fixed_kd" in printed, "the comparison is printed", printed)
         watched, _ = watching.communicate(timeout=60)
         self._steps.check(watching.returncode == 0, "watch ends with the launch", watched)
         self._steps.check(f"{SWEEP}-" in watched, "watch prints lines", watched)
         logged = self._client.almkd("logs", SWEEP, *self._there)
-        self._steps.check("alm_kd" in logged, "logs has what was printed", logged[-300:])
+        self._steps.check("fixed_kd" in logged, "logs has what was printed", logged[-300:])
         return printed
 
     def look_back(self) -> None:

@@ -1,0 +1,52 @@
+"""The sweep of `tests.faults.launcher` for every task: as many teachers, trials and runs."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from tests.faults.launcher import SPEC, write_spec
+from tests.trainers.text.cases import texts
+
+TEXTS = """
+name: faults
+task: text
+data:
+  dataset: csv
+  path: {path}
+  max_length: 8
+  splits: {{train: 0.3, meta: 0.1, validation: 0.2, test: 0.2, teacher: 0.2}}
+conditions: {{noise_rate: [0.4]}}
+teacher: {{model: {{name: transformer, width: 8, heads: 2}}, training: {{epochs: 3}}}}
+student: {{model: {{name: transformer, width: 8, heads: 2}}, training: {{epochs: 8}}}}
+methods:
+  - {{method: mixkd, pin: {{bank: 2}}}}
+  - {{method: fixed_kd, baseline: true}}
+search:
+  trials: 9
+  generation: 3
+  shortlist: {{configurations: 2, seeds: 2}}
+  sampler: {{name: tpe, n_startup_trials: 3}}
+  pruner: {{name: successive_halving, reduction_factor: 2}}
+confirm: {{seeds: 3}}
+"""
+
+
+def _images(directory: Path) -> str:
+    return SPEC
+
+
+def _texts(directory: Path) -> str:
+    """With the table that it reads, in ``directory``."""
+    written, labels = texts(200)
+    path = directory / "texts.csv"
+    pd.DataFrame({"text": written, "label": labels}).to_csv(path, index=False)
+    return TEXTS.format(path=path)
+
+
+SPECS: Mapping[str, Callable[[Path], str]] = {"classification": _images, "text": _texts}
+
+
+def written(directory: Path, task: str, epochs: int = 8) -> Path:
+    """The spec of a task as a file, its students trained for so long."""
+    return write_spec(directory, SPECS[task](directory).replace("epochs: 8", f"epochs: {epochs}"))
