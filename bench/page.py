@@ -107,6 +107,22 @@ def writer(r: Result) -> list[str]:
     return table(["", *names], [["SQLite", *[r[name] for name in names]]])
 
 
+def text(r: Result) -> list[str]:
+    """A sweep over texts and one of its students against a plain loop."""
+    rows = [
+        ["an epoch of one student, s", r["epoch_s"]["ours"], r["epoch_s"]["plain"]],
+        ["trial-epochs/s", r["trial_epochs"] / r["seconds"], 1 / r["epoch_s"]["plain"]],
+    ]
+    of_all = {name: ", ".join(map(_shown, ratios)) for name, ratios in r["of_all_rounds"].items()}
+    said = (
+        f"One student takes {_shown(r['step_ratio'])} times the plain loop's time (all rounds: "
+        f"{of_all['step_ratio']}); the sweep trains {_shown(r['sweep_ratio'])} times as many "
+        f"trial-epochs a second (all rounds: {of_all['sweep_ratio']}). The launching process held "
+        f"{_shown(r['peak_memory_mb'])} MB."
+    )
+    return [*table(["", "almkd", "plain loop"], rows), "", said]
+
+
 def lanes(r: Result) -> list[str]:
     """The best number of lanes and the automatic one, then the curves."""
     rows = [
@@ -169,6 +185,7 @@ TABLES: Mapping[str, tuple[str, Callable[[Result], list[str]]]] = {
     "lanes_cpu": ("lanes_cpu", lanes),
     "lanes_cuda": ("lanes_cuda", lanes),
     "convolutions": ("convolutions", convolutions),
+    "text": ("text", text),
 }
 
 
