@@ -13,6 +13,7 @@ from trainers.loop.cohort import Cohort
 from trainers.loop.live_teachers import LiveTeachers
 from trainers.registry import TASKS
 from trainers.settings import (
+    CleanUse,
     CohortSpec,
     DataSpec,
     Labels,
@@ -77,10 +78,12 @@ def teacher_weights(data: TextLanes, name: str) -> dict[str, np.ndarray]:
     return {key: 20 * t.detach()[0].numpy() for key, t in network.named_parameters()}
 
 
-def lanes(trials: Sequence[TextTrial], dataset: TextDataset | None = None) -> TextLanes:
+def lanes(
+    trials: Sequence[TextTrial], dataset: TextDataset | None = None, clean: CleanUse = "withhold"
+) -> TextLanes:
     """Their data; of the teachers what they say of every text is kept."""
     dataset, task = dataset or made_up_texts(), TASKS["text"].load()
-    sources = [LaneSource(t.seed, Labels("symmetric", t.noise_rate)) for t in trials]
+    sources = [LaneSource(t.seed, Labels("symmetric", t.noise_rate), clean=clean) for t in trials]
     bare = task.data(dataset, spec_of(), sources[:1], {}, CPU)
     outputs = {}
     for name in NAMES:
@@ -122,6 +125,7 @@ def make_cohort(
         Selection("accuracy", True),
         task="text",  # type: ignore[arg-type]
     )
-    data = lanes(trials)
-    asked = live(data, trials) if TEXT.methods[method].changes_inputs else None
+    row = TEXT.methods[method]
+    data = lanes(trials, clean="train" if row.needs_clean_rows else "withhold")
+    asked = live(data, trials) if row.changes_inputs else None
     return Cohort(spec, [Lane(t.name, t.seed, t.values) for t in trials], data, asked)
