@@ -261,7 +261,8 @@ class SweepSpec(Sparing):
         try:
             self.data.check(self._dataset, self.confirm.folds)
         except FieldError as error:
-            raise FieldError(f"data.{error.field}", str(error)) from None
+            hint = self._other_task(error.field)
+            raise FieldError(f"data.{error.field}", f"{error}{hint}") from None
         own = self.data.splits.given or self.data.splits.teacher
         if own and not self.task_entry.takes_splits:
             raise FieldError(
@@ -270,6 +271,14 @@ class SweepSpec(Sparing):
             )  # fmt: skip
         if self.confirm.folds and (problem := self._unfoldable()):
             raise FieldError("confirm.folds", problem)
+
+    def _other_task(self, option: str) -> str:
+        """A hint where no task is named and another one's data set takes an option."""
+        theirs = registry.tasks_with_dataset(self.data.dataset)[1:] if self.task is None else ()
+        for name in theirs:
+            if option in [field.name for field in TASKS[name].datasets[self.data.dataset].fields]:
+                return f"; {self.data.dataset} of the task {name} does: add task: {name}"
+        return ""
 
     def _unfoldable(self) -> str | None:
         """Why the examples cannot be dealt into folds, or None."""

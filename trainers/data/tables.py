@@ -235,7 +235,10 @@ def _remedy(column: "pa.ChunkedArray") -> str:
         if all(pattern.fullmatch(text) for text in strange):
             return remedy
     if len(strange) == len(texts):
-        return "make columns of 0 and 1 of its values, as pandas.get_dummies does"
+        return (
+            "make columns of 0 and 1 of its values, as pandas.get_dummies does (sentences are of "
+            "task: text)"
+        )
     if len(set(strange)) == 1:
         return f"fill or drop the rows where {strange[0][:40]!r} marks a missing value"
     return "write plain numbers in every row"
