@@ -12,7 +12,8 @@ from trainers.data.arrays import read_labels
 from trainers.data.dataset import NOTHING_TOLD, DatasetInfo
 from trainers.data.errors import DataError, listed
 from trainers.data.given_splits import GivenSplits
-from trainers.settings import DataSpec
+from trainers.data.noise import noise_problem
+from trainers.settings import DataSpec, Labels
 
 Check = Callable[[DataSpec], str | None]
 
@@ -145,3 +146,14 @@ class ClassDataset(dataset.Dataset):
                 f"{self.classes - 1}"
             )
         return labels
+
+
+def usable(data: dataset.Dataset, spec: DataSpec, labels: Labels) -> str | None:
+    """Why ``labels`` cannot be had on a data set that was loaded, or None."""
+    assert isinstance(data, ClassDataset)
+    pool = len(data.labels)
+    if spec.fractions.test is None:
+        pool -= data.official_test
+    given = None if data.file_labels is None else data.file_labels[:pool]
+    class_map = spec.noise.options.get("class_map", ())
+    return noise_problem(data.labels[:pool], data.classes, labels, given, class_map)

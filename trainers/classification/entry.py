@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
+from trainers.classes.dataset import usable
 from trainers.classes.table import METRICS
-from trainers.classification.data.datasets import DATASETS, usable
+from trainers.classification.data.datasets import DATASETS
 from trainers.classification.data.inspection import inspect
 from trainers.classification.methods.table import METHODS
 from trainers.classification.networks.table import NETWORKS

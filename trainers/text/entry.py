@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
+from trainers.classes.dataset import usable
 from trainers.classes.table import METRICS
 from trainers.data.noise import NOISE_KINDS
 from trainers.entries import TaskEntry
 from trainers.hyperparameters import LR, TEMPERATURE, WEIGHT_DECAY
 from trainers.mixing.table import anew, mixing_methods
-from trainers.text.data.datasets import DATASETS, usable
+from trainers.text.data.datasets import DATASETS
 from trainers.text.data.inspection import inspect
 from trainers.text.data.pretrained import MODELS
 from trainers.text.methods.table import METHODS

@@ -27,13 +27,10 @@ from trainers.classification.data.npz import npz
 from trainers.classification.data.synthetic import blobs, gaussian_mixture, spiral
 from trainers.classification.data.tables import csv, jsonl, parquet, tsv
 from trainers.data.arrays import missing_file
-from trainers.data.dataset import Dataset as AnyDataset
 from trainers.data.dataset import DatasetInfo
-from trainers.data.noise import noise_problem
 from trainers.data.standard import Standard
 from trainers.entries import DatasetEntry, Shape
 from trainers.fields import Field
-from trainers.settings import DataSpec, Labels
 
 TASK = "classification"
 AUGMENT = Field(
@@ -94,17 +91,6 @@ def _counted(examples: int, classes: int) -> Callable[..., tuple[int, int]]:
 
 def _never(**options: object) -> bool:
     return False
-
-
-def usable(dataset: AnyDataset, spec: DataSpec, labels: Labels) -> str | None:
-    """Why ``labels`` cannot be had on a data set that was loaded, or None."""
-    assert isinstance(dataset, Dataset)
-    pool = len(dataset.labels)
-    if spec.fractions.test is None:
-        pool -= dataset.official_test
-    given = None if dataset.file_labels is None else dataset.file_labels[:pool]
-    class_map = spec.noise.options.get("class_map", ())
-    return noise_problem(dataset.labels[:pool], dataset.classes, labels, given, class_map)
 
 
 def _digits() -> Dataset:

@@ -3,13 +3,10 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from trainers.classes.dataset import ClassDataset
 from trainers.data.arrays import missing_file
 from trainers.data.dataset import Dataset
-from trainers.data.noise import noise_problem
 from trainers.entries import DatasetEntry, Shape
 from trainers.fields import Field
-from trainers.settings import DataSpec, Labels
 from trainers.text.data.corpora import (
     NEWSGROUPS,
     R8,
@@ -46,17 +43,6 @@ ENCODING = Field("encoding", "text", "utf-8", "the encoding", "Python's names of
 DELIMITER = Field(
     "delimiter", "choice", ",", "what separates fields", "the user's", choices=(",", ";", "|")
 )
-
-
-def usable(dataset: Dataset, spec: DataSpec, labels: Labels) -> str | None:
-    """Why ``labels`` cannot be had on a data set that was loaded, or None."""
-    assert isinstance(dataset, ClassDataset)
-    pool = len(dataset.labels)
-    if spec.fractions.test is None:
-        pool -= dataset.official_test
-    given = None if dataset.file_labels is None else dataset.file_labels[:pool]
-    class_map = spec.noise.options.get("class_map", ())
-    return noise_problem(dataset.labels[:pool], dataset.classes, labels, given, class_map)
 
 
 def _shape(max_length: int, **others: object) -> Shape:
