@@ -52,26 +52,28 @@ class MixKd(Method):
         self._seeds = setup.seeds
         self._banks: list[Bank | None] | None = None
         # Of the epoch: of each training example the place of its partner and its own share (L, N),
-        # and the teacher's logits for the mixture (L, N, C), where all lanes have banks.
+        # and what banks have of the teacher's logits for the mixture (L, N, C).
         self._partner = torch.zeros(0, dtype=torch.int64)
         self._share = torch.zeros(0)
-        self._answers: Tensor | None = None
+        self._answers = torch.zeros(0)
 
     def begin_epoch(self, epoch: int, student: LaneNetwork, lr: Tensor) -> None:
         """Draw what is mixed with what in this epoch."""
         if self._banks is None:
             self._banks = self._filled(lr)
+        nothing = torch.zeros(self._n, self.data.classes)
         drawn, answers = [], []
         for lane, (bank, seed) in enumerate(zip(self._banks, self._seeds, strict=True)):
             if bank is None:
-                drawn.append(mixtures.pairs_of_epoch(seed, self._beta(lane), self._n, epoch))
+                pairs = mixtures.pairs_of_epoch(seed, self._beta(lane), self._n, epoch)
+                known = nothing
             else:
                 pairs, known = mixtures.chosen(bank, seed, epoch)
-                drawn.append(pairs)
-                answers.append(known)
+            drawn.append(pairs)
+            answers.append(known.to(nothing))
         self._partner = torch.stack([pairs.partner for pairs in drawn]).to(self.data.device)
         self._share = torch.stack([pairs.share for pairs in drawn]).to(lr)
-        self._answers = torch.stack(answers).to(lr) if len(answers) == len(drawn) else None
+        self._answers = torch.stack(answers).to(lr)
 
     def losses(self, step: Step) -> Tensor:
         alpha, sm, tm, kd = (
@@ -79,12 +81,13 @@ class MixKd(Method):
             for name in ("alpha", "sm_weight", "tmkd_weight", "kd_weight")
         )
         label, teacher = step.terms.label, step.terms.teacher(0)
+        mixed_label = mixed_teacher = torch.zeros_like(label)
         if bool((sm + tm > 0).any()):
             mixed_label, mixed_teacher = self._on_mixtures(step)
-            label = (label + sm * mixed_label) / (1 + sm)
-            weight = kd + tm
-            # Of neither, nothing is left of the teacher.
-            teacher = (kd * teacher + tm * mixed_teacher) / weight.where(weight > 0, 1.0)
+        weight = kd + tm
+        label = (label + sm * mixed_label) / (1 + sm)
+        # Of neither, nothing is left of the teacher.
+        teacher = (kd * teacher + tm * mixed_teacher) / weight.where(weight > 0, 1.0)
         return (1 - alpha) * label + alpha * teacher
 
     def keep(self, lanes: Tensor) -> None:
@@ -95,7 +98,7 @@ class MixKd(Method):
             return
         self._banks = [self._banks[i] for i in chosen]
         self._partner, self._share = self._partner[lanes], self._share[lanes]
-        self._answers = None if self._answers is None else self._answers[lanes]
+        self._answers = self._answers[lanes]
 
     @property
     def _n(self) -> int:
@@ -103,6 +106,19 @@ class MixKd(Method):
 
     def _beta(self, lane: int) -> float:
         return float(self.values.numbers["mix_alpha"][lane])
+
+    def _count(self, lane: int) -> int:
+        """K of a lane."""
+        return int(self.values.numbers["bank"][lane])
+
+    def _asks(self, lane: int) -> bool:
+        """Whether it matters to a lane what its teacher says of mixtures."""
+        queries = self.values.words["target"][lane] == "query"
+        return queries and float(self.values.numbers["tmkd_weight"][lane]) > 0
+
+    def _asks_live(self, lane: int) -> bool:
+        """Whether its teacher is asked at every step."""
+        return self._asks(lane) and not self._count(lane)
 
     def _on_mixtures(self, step: Step) -> tuple[Tensor, Tensor]:
         """SM and TMKD, (L, B) each."""
@@ -115,10 +131,12 @@ class MixKd(Method):
         mixed_label = mixed_label + (1 - share) * cross_entropy(z, other.labels)
 
         def query() -> Tensor:
-            if self._answers is None:
-                return self._ask.outputs(shown)[0].logits
-            classes = self._answers.shape[2]
-            return self._answers.gather(1, places.unsqueeze(2).expand(-1, -1, classes))
+            at = places.unsqueeze(2).expand(-1, -1, self.data.classes)
+            known = self._answers.gather(1, at)
+            asks = [lane for lane in range(len(self._seeds)) if self._asks_live(lane)]
+            if asks:
+                known[asks] = self._ask.outputs(shown)[0].logits[asks].to(known)
+            return known
 
         def interpolate() -> Tensor:
             own: Tensor = step.batch.targets.teachers[:, 0]
@@ -159,10 +177,8 @@ class MixKd(Method):
         found: list[Bank | None] = []
         rows, teachers = self.data.rows("train"), self.data.teacher_numbers
         for lane, seed in enumerate(self._seeds):
-            count = int(self.values.numbers["bank"][lane])
-            queries = self.values.words["target"][lane] == "query"
-            asks = queries and float(self.values.numbers["tmkd_weight"][lane]) > 0
-            if not count or not asks:
+            count = self._count(lane)
+            if not count or not self._asks(lane):
                 found.append(None)
                 continue
             key = (
