@@ -16,8 +16,9 @@ from trainers.lanes.weights import lane_weights, put_weights
 from trainers.settings import ModelSpec
 from trainers.text.data.pretrained import Pretrained
 from trainers.text.facts import TextFacts, facts_of, of_dataset, of_facts
-from trainers.text.networks.encoder import PretrainedEncoder, Transformer
+from trainers.text.networks.encoder import PretrainedEncoder, Transformer, _FrozenBody
 from trainers.text.networks.table import NETWORKS
+from trainers.text.networks.tokens import as_tokens
 
 
 def _facts(folder: Path | None = None) -> TextFacts:
@@ -146,6 +147,19 @@ def test_the_weights_of_a_folder_are_where_it_starts(tmp_path: Path, train: str)
         torch.testing.assert_close(one.logits, other.logits, rtol=0, atol=1e-6)
     learns = [name for name, p in given.named_parameters() if p.requires_grad]
     assert (learns == ["head.weight", "head.bias"]) == (train == "last_layer")
+
+
+def test_what_is_remembered_of_a_text_is_the_same_whatever_it_was_met_with(tmp_path: Path) -> None:
+    given = Pretrained.at(str(bert(tmp_path / "bert"))).given("bert")
+    ids = _ids(1, 70)
+    found = []
+    for order in (torch.arange(70), torch.arange(69, -1, -1), torch.randperm(70)):
+        body = _FrozenBody(given)
+        for some in order.split((5, 1, 40, 24)):
+            body.features(as_tokens(ids[:, some], torch.float32))
+        found.append(body.features(as_tokens(ids, torch.float32)))
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])
 
 
 def test_given_words_stay_and_a_map_of_them_is_learned(tmp_path: Path) -> None:

@@ -26,8 +26,10 @@ from trainers.text.networks.tokens import Tokens, as_tokens, is_there
 EPSILON = 1e-12
 # Names of weights: what words are to a student by itself, and the map that makes it of given ones.
 WORDS, MAP = "body.words.weight", "body.words.map."
-# Texts that a body which nobody trains is shown at once.
-TEXTS = 64
+# Texts that a body which nobody trains is shown at once: always so many, since the bits of a
+# product depend on its size, and what is remembered of a text must not depend on what it was met
+# with first.
+TEXTS = 32
 
 
 class Body(nn.Module):
@@ -194,10 +196,11 @@ class _FrozenBody:
         return torch.stack([self._known[key] for key in keys]).unsqueeze(0)
 
     def _in_parts(self, tokens: Tokens) -> Tensor:
-        """Few texts at a time, whatever they are asked for with: (1, N, D)."""
-        starts = range(0, tokens.ids.shape[1], TEXTS)
-        parts = [tokens.each(lambda t, s=start: t[:, s : s + TEXTS]) for start in starts]  # type: ignore[misc]
-        return torch.cat([self._body(part) for part in parts], dim=1)
+        """`TEXTS` texts at a time, the last ones with the first again: (1, N, D)."""
+        texts = tokens.ids.shape[1]
+        places = (torch.arange(-(-texts // TEXTS) * TEXTS) % texts).view(-1, TEXTS)
+        parts = [tokens.each(lambda t, at=at: t[:, at]) for at in places]  # type: ignore[misc]
+        return torch.cat([self._body(part) for part in parts], dim=1)[:, :texts]
 
 
 # By the network's digest: one that trains has one as a rule.
