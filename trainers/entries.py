@@ -209,8 +209,9 @@ class NetworkEntry:
     ``implied``: sizes that follow from others where they are not given; ``problem``: what is wrong
     with sizes, or None; ``shape_problem``: why it cannot take inputs of a shape, or None.
     ``lane_bytes``: about what a training step of one lane touches, from sizes, batch size (0: the
-    parameters' copies alone) and the shape of an input; None where that is not known. ``tasks``,
-    ``origin``: as of a method.
+    parameters' copies alone) and the shape of an input; None where that is not known.
+    ``bytes_of_data``: about what a student's files hold beside that, from sizes and options of the
+    data set: vectors of words, say. ``tasks``, ``origin``: as of a method.
     """
 
     what: ClassVar[str] = "sizes"
@@ -225,6 +226,7 @@ class NetworkEntry:
     problem: Callable[[Mapping[str, Any]], str | None] = lambda sizes: None
     shape_problem: Callable[[str, Shape], str | None] = lambda name, shape: None
     lane_bytes: "Callable[[ModelSpec, int, Shape], int] | None" = None
+    bytes_of_data: Callable[[Mapping[str, Any], Mapping[str, Any]], int] = lambda sizes, options: 0
     tasks: tuple[str, ...] = ()
     origin: str = ALMKD
 

@@ -2,7 +2,8 @@
 
 from sweep.plan.plan import Cell, Plan
 from trainers.entries import COPIES_OF_PARAMETERS
-from trainers.loading import counts, input_shape
+from trainers.fields import resolved
+from trainers.loading import counts, entry_of, input_shape
 
 # In a table of predictions: a row's place and its label, each number that the student says.
 KEY_BYTES, NUMBER_BYTES = 16, 4
@@ -26,11 +27,14 @@ def predictions_bytes(plan: Plan) -> int | None:
 
 def _student_bytes(cell: Cell) -> int | None:
     """Of one student without its last layer."""
-    spec, model = cell.spec, cell.spec.student.model
-    entry, shape = spec.task_entry.networks[model.name], input_shape(spec.data_settings())
+    spec, data = cell.spec, cell.spec.data_settings()
+    entry, shape = spec.task_entry.networks[spec.student.model.name], input_shape(data)
     if entry.lane_bytes is None or shape is None:
         return None
-    return entry.lane_bytes(entry.complete(model.settings()), 0, shape) // COPIES_OF_PARAMETERS
+    model = entry.complete(spec.student.model.settings())
+    options = resolved(entry_of(data).fields, data.options)
+    parameters = entry.lane_bytes(model, 0, shape) // COPIES_OF_PARAMETERS
+    return parameters + entry.bytes_of_data(model.sizes, options)
 
 
 def _predictions_bytes(cell: Cell) -> int | None:

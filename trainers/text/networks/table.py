@@ -15,6 +15,8 @@ FLOAT = 4  # bytes
 TOUCHED = 3
 # Of a layer: queries, keys, values, what is mixed of them, what becomes of that, twice normalised.
 OF_WIDTH = 8
+# What a tokenizer of BERT knows, and about how many bytes its file has for each.
+BERTS_WORDS, OF_TOKENIZER = 30_522, 17
 
 
 def _size(name: str, meaning: str, source: str, default: Any = None, **more: Any) -> Field:
@@ -44,6 +46,12 @@ def _bytes(model: ModelSpec, batch_size: int, shape: tuple[int, ...]) -> int:
     return touched
 
 
+def _words_bytes(sizes: Mapping[str, Any], options: Mapping[str, Any]) -> int:
+    """Vectors of words, and the tokenizer that makes them numbers."""
+    words: int = BERTS_WORDS if options.get("pretrained") else options["vocabulary"]
+    return words * (FLOAT * int(sizes["width"]) + OF_TOKENIZER)
+
+
 NETWORKS: Mapping[str, NetworkEntry] = {
     "transformer": NetworkEntry(
         implementation="trainers.text.networks.encoder:Transformer",
@@ -63,6 +71,7 @@ NETWORKS: Mapping[str, NetworkEntry] = {
         implied=_wider,
         problem=_problem,
         lane_bytes=_bytes,
+        bytes_of_data=_words_bytes,
     ),
     "pretrained": NetworkEntry(
         implementation="trainers.text.networks.encoder:PretrainedEncoder",
