@@ -30,7 +30,7 @@ SMALLEST: Mapping[str, Mapping[str, Any]] = {
     "transformer": {"name": "transformer", "width": 8, "heads": 2},
     "pretrained": {"name": "pretrained", "train": "last_layer"},
 }
-RESNET = {"name": "resnet8"}
+CNN = {"name": "plain_cnn", "depth": 2, "width": 4}
 SPLITS = {"train": 0.5, "meta": 0.1, "validation": 0.15, "test": 0.25}
 BUDGETS: Mapping[str, Any] = {"search.trials": 2, "search.generation": 2, "confirm.seeds": 2}
 # Stands in for a data set that is not at hand: images that every network takes.
@@ -61,7 +61,7 @@ def _shrunk(spec: SweepSpec, folder: Path) -> SweepSpec:
     teachers = data["teacher"] if isinstance(data["teacher"], list) else [data["teacher"]]
     for network in (data["student"], *teachers):
         words = {name: size for name, size in network["model"].items() if name == "embeddings"}
-        network["model"] = {**SMALLEST.get(network["model"]["name"], RESNET), **words}
+        network["model"] = {**SMALLEST.get(network["model"]["name"], CNN), **words}
         network["training"] = {"epochs": 2, "batch_size": 32}
     for row in data["methods"]:
         if row["method"] == "fine_tuning":

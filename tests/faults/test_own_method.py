@@ -32,6 +32,7 @@ SMALLER: dict[str, Any] = {
         "generation": 3,
         "sampler": {"name": "tpe", "n_startup_trials": 3},
         "pruner": {"name": "successive_halving", "reduction_factor": 2},
+        "shortlist": {"configurations": 2, "seeds": 1},
     },
     "confirm": {"seeds": 2},
 }

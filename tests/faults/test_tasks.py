@@ -110,7 +110,12 @@ def _assert_told(whole: pd.DataFrame, shown: str) -> None:
 
 def test_tasks_of_a_package_are_listed_with_the_others() -> None:
     tasks = json.loads(_printed("tasks", "--format", "json"))
-    assert [task["task"] for task in tasks] == ["classification", "toy_sequences", "toy_pairs"]
+    assert [task["task"] for task in tasks] == [
+        "classification",
+        "text",
+        "toy_sequences",
+        "toy_pairs",
+    ]
     datasets = json.loads(_printed("datasets", "--format", "json", "--task", "toy_pairs"))
     assert {row["data set"] for row in datasets} == {"toy_pairs"}
 

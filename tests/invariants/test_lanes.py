@@ -64,7 +64,7 @@ def _parameters(cohort: Cohort, name: str) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("method", CLASSIFICATION.methods)
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(
     numbers=st.lists(st.integers(0, POOL - 1), min_size=1, max_size=POOL, unique=True),
     last_epochs=st.lists(st.integers(1, 4), min_size=POOL, max_size=POOL),

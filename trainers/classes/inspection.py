@@ -30,14 +30,16 @@ class Look(NamedTuple):
     first: NDArray[np.int64]
 
 
-def look(dataset: ClassDataset, rows: SplitRows) -> Look:
-    """Its size, classes and duplicates; ``rows`` are those of the splits under one seed."""
+def look(dataset: ClassDataset, rows: SplitRows, inputs: Mapping[str, Any] | None = None) -> Look:
+    """Its size, classes and duplicates; ``rows`` are those of the splits under one seed,
+    ``inputs`` facts on the inputs, to be told among the others."""
     known = inspect_any(dataset, rows)
     same, first = _groups(dataset.inputs)
     duplicates = _duplicates(dataset.labels, rows, same)
     classes = _classes(dataset, rows)
     facts = {
         **known.facts,
+        **(inputs or {}),
         "classes": dataset.classes,
         "largest_class_share": max(row["examples"] for row in classes) / len(dataset),
         "duplicates": duplicates,

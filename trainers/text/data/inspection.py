@@ -13,7 +13,6 @@ def inspect(dataset: Dataset, rows: SplitRows) -> Inspection:
     """Its size, lengths, vocabulary, classes and duplicates, as texts are read; ``rows`` are those
     of the splits under one seed."""
     assert isinstance(dataset, TextDataset)
-    seen, _ = look(dataset, rows)
     lengths = (dataset.inputs != PADDING).sum(1)
     used = np.unique(dataset.inputs)
     facts = {
@@ -25,4 +24,5 @@ def inspect(dataset: Dataset, rows: SplitRows) -> Inspection:
             "longest": int(lengths.max()),
         },
     }
-    return Inspection({**seen.facts, **facts}, seen.classes, seen.warnings)
+    seen, _ = look(dataset, rows, facts)
+    return seen
