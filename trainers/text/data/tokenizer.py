@@ -5,7 +5,7 @@ N texts, S tokens of each at most, V tokens of the vocabulary. Places behind the
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +22,8 @@ FEWEST = 2
 # Texts are cut to so many characters for each token that is kept before they are read: a book in
 # one field would take seconds, and all but its beginning be thrown away.
 CHARACTERS = 24
+# Words are counted in so many characters of a text, from its beginning.
+COUNTED = 24_000
 # How many texts are read at once.
 AT_ONCE = 1000
 REMEDY = "install almkd[text]"
@@ -99,8 +101,8 @@ def whole_words(texts: Sequence[str], size: int) -> Tokenizer:
     normalizer = kinds.Sequence([kinds.NFKC(), kinds.Lowercase()])
     cutter = library.pre_tokenizers.Whitespace()
     counts: Counter[str] = Counter()
-    for text in _bounded(texts):
-        words = cutter.pre_tokenize_str(normalizer.normalize_str(text))
+    for text in texts:
+        words = cutter.pre_tokenize_str(normalizer.normalize_str(text[:COUNTED]))
         counts.update(word for word, _ in words)
     known = [(-count, word) for word, count in counts.items() if count >= FEWEST]
     kept = [UNKNOWN, *(word for _, word in sorted(known)[: size - 1] if word != UNKNOWN)]
@@ -111,11 +113,6 @@ def whole_words(texts: Sequence[str], size: int) -> Tokenizer:
     )
     made.normalizer, made.pre_tokenizer = normalizer, cutter
     return Tokenizer(made.to_str())
-
-
-def _bounded(texts: Sequence[str]) -> Iterator[str]:
-    for text in texts:
-        yield text[: CHARACTERS * AT_ONCE]
 
 
 def _library() -> Any:
