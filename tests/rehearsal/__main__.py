@@ -96,15 +96,15 @@ def _run_through(course: Course, steps: Steps) -> None:
     with steps.step("a sweep is submitted, once"):
         course.submit()
         watching = course.watch()
-    with steps.step("a worker is killed in the midst of the search"):
-        ended = course.lose_a_worker()
+    with steps.step("both workers are killed in the midst of the search"):
+        ended = course.lose_the_workers()
     with steps.step("another joins, and is put to work"):
         course.let_another_join(ended)
     with steps.step("status tells of it"):
         course.look()
     with steps.step("stop: every state is true"):
         course.stop()
-    with steps.step("the same launch goes on, on the worker that joined, to its end"):
+    with steps.step("the same launch goes on to its end"):
         course.go_on(watching)
 
 

@@ -2,11 +2,9 @@
 
 import io
 import json
-import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +18,14 @@ from tests.faults.launcher import (
     PLANNED_TRIALS,
 )
 from tests.rehearsal.client import CLUSTER, TOKEN, Client
-from tests.rehearsal.stack import Node, Stack
+from tests.rehearsal.processes import Frozen
+from tests.rehearsal.stack import Stack
 from tests.rehearsal.steps import Steps
 
 SWEEP = "faults"
-# Trials that have ended when a worker is killed, and how many more until the sweep is stopped.
+# Trials that have ended when the workers are killed, and how many more until the sweep is stopped.
 FIRST, MORE = 1, 2
 TOLD_WITHIN_S = 60.0
-# In the titles of Ray's processes that train.
-TRAINS = "Trainable"
 
 
 class Course:
@@ -49,13 +46,11 @@ class Course:
         """Somebody watches from now on."""
         return self._client.start("almkd", "watch", SWEEP, *self._there)
 
-    def lose_a_worker(self) -> int:
-        """Kill one in the midst of the search; the number of trials that had ended."""
+    def lose_the_workers(self) -> int:
+        """Kill both in the midst of the search; the number of trials that had ended."""
         self._wait_for(FIRST)
-        # From now on nothing ends on either: what ends, ends on a node that joins.
         for name in ("ray-worker-1", "ray-worker-2"):
-            _signal_trainers(self._stack.nodes[name], signal.SIGSTOP)
-        self._stack.nodes["ray-worker-1"].end()
+            self._stack.nodes[name].end()
         return self._wait_for(FIRST)
 
     def let_another_join(self, ended: int) -> None:
@@ -63,7 +58,7 @@ class Course:
         self._stack.start("ray-worker-3", "ray-worker")
         self._stack.wait("ray-worker-3")
         self._wait_for(ended + MORE)
-        _signal_trainers(self._stack.nodes["ray-worker-3"], signal.SIGSTOP)
+        self._frozen = Frozen(self._stack.nodes["ray-worker-3"].process.pid, _trains)
 
     def look(self) -> None:
         """Status tells of a sweep that runs."""
@@ -81,7 +76,7 @@ class Course:
     def stop(self) -> None:
         """Every state is true then."""
         printed = self._client.almkd("stop", SWEEP, *self._there)
-        _signal_trainers(self._stack.nodes["ray-worker-3"], signal.SIGCONT)
+        self._frozen.thaw()
         self._steps.check("goes on from here" in printed, "stop waits for the end", printed)
         seen = self._status()
         self._steps.check(seen["state"] == "interrupted", "status: interrupted", seen["state"])
@@ -92,8 +87,7 @@ class Course:
         self._steps.check(counts["trials"].get("WAITING", 0) > 0, "what flew is marked", counts)
 
     def go_on(self, watching: subprocess.Popen[str]) -> str:
-        """The same command, on the node that joined alone; what it printed."""
-        self._stack.nodes["ray-worker-2"].end()
+        """The same command, on the node that joined; what it printed."""
         printed = self._client.almkd("launch", str(self._spec), *self._there, "--wait")
         self._steps.check("fixed_kd" in printed, "the comparison is printed", printed)
         watched, _ = watching.communicate(timeout=60)
@@ -150,9 +144,7 @@ class Course:
         return json.loads(done.stdout)
 
 
-def _signal_trainers(node: Node, how: signal.Signals) -> None:
-    for process in psutil.Process(node.process.pid).children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            title = " ".join(process.cmdline())
-            if title.startswith("ray::") and TRAINS in title:
-                process.send_signal(how)
+def _trains(process: psutil.Process) -> bool:
+    """Whether it is one of Ray's that train, by its title."""
+    title = " ".join(process.cmdline())
+    return title.startswith("ray::") and "Trainable" in title
