@@ -81,8 +81,10 @@ def _check_cell(cell: Cell, dataset: "Dataset") -> None:
         raise BadInput(problem)
     for _, model in spec.models():
         network = spec.task_entry.networks[model.name]
-        if problem := network.shape_problem(model.name, dataset.shape):
-            raise BadInput(problem)
+        sizes = network.complete(model.settings()).sizes
+        unfit = network.shape_problem(model.name, dataset.shape)
+        if unfit := unfit or network.data_problem(sizes, dataset):
+            raise BadInput(unfit)
 
 
 def load_given(plan: Plan, datasets: "Mapping[str, Dataset]") -> "Mapping[str, GivenTeacher]":

@@ -6,7 +6,7 @@ import trainers  # noqa: F401, I001
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ import torch
 from hypothesis import settings
 
 from sweep.places import Places, open_store
+from tests.known_skips import refuse_unknown
 from tests.sweep.stage import close_studies
 
 # As where cohorts train: several threads divide a product by the shape of the whole stack, and a
@@ -53,6 +54,22 @@ def places(empty_store: Path, tmp_path: Path) -> Places:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """MLflow puts the store it last used into the environment, where launches would find it."""
     os.environ.pop("MLFLOW_TRACKING_URI", None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """No test is skipped that nobody knows of."""
+    report = yield
+    refuse_unknown(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Nor is a file of them."""
+    report = yield
+    refuse_unknown(report)
+    return report
 
 
 # Tests that start processes of their own: the longest, with which the workers begin.

@@ -207,7 +207,8 @@ class NetworkEntry:
     ``together``: devices on which several lanes gain from being computed side by side; elsewhere
     they train in turn. ``last_layer``: it ends in a linear map of features that it shows.
     ``implied``: sizes that follow from others where they are not given; ``problem``: what is wrong
-    with sizes, or None; ``shape_problem``: why it cannot take inputs of a shape, or None.
+    with sizes, or None; ``shape_problem``: why it cannot take inputs of a shape, or None;
+    ``data_problem``: why it cannot train on a data set that was loaded, or None.
     ``lane_bytes``: about what a training step of one lane touches, from sizes, batch size (0: the
     parameters' copies alone) and the shape of an input; None where that is not known.
     ``bytes_of_data``: about what a student's files hold beside that, from sizes and options of the
@@ -225,6 +226,7 @@ class NetworkEntry:
     implied: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda sizes: {}
     problem: Callable[[Mapping[str, Any]], str | None] = lambda sizes: None
     shape_problem: Callable[[str, Shape], str | None] = lambda name, shape: None
+    data_problem: "Callable[[Mapping[str, Any], Dataset], str | None]" = lambda sizes, dataset: None
     lane_bytes: "Callable[[ModelSpec, int, Shape], int] | None" = None
     bytes_of_data: Callable[[Mapping[str, Any], Mapping[str, Any]], int] = lambda sizes, options: 0
     tasks: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import tokenizers
 import torch
+import yaml
 
 import trainers
 from sweep import cli
@@ -69,11 +70,14 @@ def _tested(kept: Kept, run: ConfirmRun, place: Path) -> tuple[list[str], np.nda
 
 
 def _predict(student: str, data: Path, *more: str) -> tuple[int | str | None, str]:
-    """The command: exit code, what it said beside."""
+    return _almkd("predict", student, "--data", str(data), *more)
+
+
+def _almkd(*words: str) -> tuple[int | str | None, str]:
+    """A command: exit code, what it said beside."""
     beside = StringIO()
-    words = ["almkd", "predict", student, "--data", str(data), *more]
     with pytest.MonkeyPatch.context() as patch, redirect_stderr(beside):
-        patch.setattr(sys, "argv", words)
+        patch.setattr(sys, "argv", ["almkd", *words])
         with pytest.raises(SystemExit) as stop:
             cli.main()
     return stop.value.code, beside.getvalue()
@@ -146,3 +150,36 @@ def test_a_model_of_mlflow_takes_a_column_of_texts(kept: Kept) -> None:
     said = model.predict(pd.DataFrame({"body": ["c1w1 c1w2", "w3"]}))
     assert len(said) == 2
     assert set(said["prediction"]) <= {"class 0", "class 1", "class 2"}
+
+
+def _check(data: Path, folder: Path, place: Path) -> tuple[int | str | None, str]:
+    """`almkd check --data` of a sweep whose teacher is the tuned network of a folder as it is."""
+    spec = {
+        "name": "tuned", "task": "text",
+        "data": {
+            "dataset": "csv", "path": str(data), "max_length": 8, "pretrained": str(folder),
+            "splits": {"train": 0.4, "meta": 0.1, "validation": 0.2, "test": 0.3},
+        },
+        "conditions": {"noise_rate": [0.4]},
+        "teacher": {"model": {"name": "pretrained", "head": "given", "train": "nothing"}},
+        "student": {"model": {"name": "transformer"}, "training": {"epochs": 1}},
+        "methods": [{"method": "fixed_kd", "baseline": True}],
+    }  # fmt: skip
+    path = place / "tuned.yaml"
+    path.write_text(yaml.safe_dump(spec), encoding="utf-8")
+    return _almkd("check", str(path), "--data")
+
+
+def test_a_tuned_network_of_other_classes_is_refused_before_anything_trains(tmp_path: Path) -> None:
+    written, labels = texts(60)
+    data = tmp_path / "posts.csv"
+    pd.DataFrame({"text": written, "label": labels}).to_csv(data, index=False)
+    tuned = bert(tmp_path / "tuned", "bert.", sorted(set(labels), reverse=True))
+    assert _check(data, tuned, tmp_path)[0] == 0
+    for folder, message in (
+        (bert(tmp_path / "ham", labels=("ham", "spam")), "tells ham, spam apart, the data class 0"),
+        (bert(tmp_path / "plain"), "has no classifier; head: new puts a last layer on it"),
+    ):
+        code, said = _check(data, folder, tmp_path)
+        assert code == 2
+        assert message in said

@@ -15,12 +15,12 @@ NO_NETWORK = (
 
 @dataclass(frozen=True)
 class TextFacts:
-    """S tokens of a text at most, V in the vocabulary, C classes; ``given``: by data.pretrained,
-    without weights where these may be arbitrary."""
+    """S tokens of a text at most, V in the vocabulary, the names of C classes; ``given``: by
+    data.pretrained, without weights where these may be arbitrary."""
 
     max_length: int
     vocabulary: int
-    classes: int
+    class_names: tuple[str, ...]
     given: Given | None = None
 
     def network(self) -> Given:
@@ -33,14 +33,14 @@ class TextFacts:
 def facts_of(dataset: TextDataset) -> dict[str, Any]:
     """``shape`` of one input, ``class_names``, the ``tokenizer`` as the library writes it, the
     number of its tokens, and what network it came with, if with any."""
-    names = dataset.info.class_names or tuple(str(c) for c in range(dataset.classes))
     given = dataset.given and {
         "name": dataset.given.name, "sizes": dict(dataset.given.sizes),
         "epsilon": dataset.given.epsilon, "digest": dataset.given.digest,
+        "labels": list(dataset.given.labels),
     }  # fmt: skip
     return {
         "shape": list(dataset.shape),
-        "class_names": list(names),
+        "class_names": list(_class_names(dataset)),
         "columns": list(dataset.info.feature_names) or ["text"],
         "vocabulary": dataset.vocabulary,
         "pretrained": given,
@@ -51,7 +51,7 @@ def facts_of(dataset: TextDataset) -> dict[str, Any]:
 def of_dataset(dataset: TextDataset) -> TextFacts:
     """What networks that train on it are told."""
     (length,) = dataset.shape
-    return TextFacts(length, dataset.vocabulary, dataset.classes, dataset.given)
+    return TextFacts(length, dataset.vocabulary, _class_names(dataset), dataset.given)
 
 
 def of_facts(facts: Mapping[str, Any]) -> TextFacts:
@@ -60,6 +60,10 @@ def of_facts(facts: Mapping[str, Any]) -> TextFacts:
     return TextFacts(
         int(facts["shape"][0]),
         int(facts["vocabulary"]),
-        len(facts["class_names"]),
+        tuple(facts["class_names"]),
         Given(**given) if given else None,
     )
+
+
+def _class_names(dataset: TextDataset) -> tuple[str, ...]:
+    return dataset.info.class_names or tuple(str(c) for c in range(dataset.classes))

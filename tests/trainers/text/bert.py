@@ -1,6 +1,7 @@
 """A small BERT of random weights, as files."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,8 @@ CONFIG = {
 }  # fmt: skip
 
 
-def bert(folder: Path, prefix: str = "") -> Path:
-    """A folder with a small BERT of random weights."""
+def bert(folder: Path, prefix: str = "", labels: Sequence[str] = ()) -> Path:
+    """A folder with a small BERT of random weights; ``labels``: with a classifier of these."""
     rng = np.random.default_rng(3)
 
     def drawn(*shape: int) -> np.ndarray:
@@ -48,10 +49,13 @@ def bert(folder: Path, prefix: str = "") -> Path:
         weights |= linear(f"{layer}.intermediate.dense", WIDTH, WIDE)
         weights |= linear(f"{layer}.output.dense", WIDE, WIDTH)
         weights |= norm(f"{layer}.output.LayerNorm")
+    weights = {prefix + name: array for name, array in weights.items()}
+    config: dict[str, object] = dict(CONFIG)
+    if labels:
+        weights |= linear("classifier", WIDTH, len(labels))
+        config["id2label"] = {str(number): name for number, name in enumerate(labels)}
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(
-        {prefix + name: array for name, array in weights.items()}, folder / "model.safetensors"
-    )
-    (folder / "config.json").write_text(json.dumps(CONFIG))
+    save_file(weights, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(config))
     (folder / "tokenizer.json").write_text(made_up_texts().tokenizer)
     return folder

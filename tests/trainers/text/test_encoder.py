@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch.func import functional_call, jvp
 
 from tests.trainers.cases import Diary
@@ -16,23 +17,28 @@ from trainers.lanes.weights import lane_weights, put_weights
 from trainers.settings import ModelSpec
 from trainers.text.data.pretrained import Pretrained
 from trainers.text.facts import TextFacts, facts_of, of_dataset, of_facts
-from trainers.text.networks.encoder import PretrainedEncoder, Transformer, _FrozenBody
+from trainers.text.networks.encoder import Transformer
+from trainers.text.networks.pretrained import PretrainedEncoder, _FrozenBody
 from trainers.text.networks.table import NETWORKS
 from trainers.text.networks.tokens import as_tokens
 
+NEW = ModelSpec("pretrained", {"train": "all", "head": "new"})
+NAMES = ("class 0", "class 1", "class 2")
+
 
 def _facts(folder: Path | None = None) -> TextFacts:
-    if folder is None:
-        return TextFacts(LENGTH, WORDS, 3)
-    return TextFacts(LENGTH, WORDS, 3, Pretrained.at(str(folder)).given(str(folder)))
+    given = Pretrained.at(str(folder)).given(str(folder)) if folder else None
+    return TextFacts(LENGTH, WORDS, NAMES, given)
 
 
 def _starts(*seeds: int) -> list[torch.Generator]:
     return [torch.Generator().manual_seed(seed) for seed in seeds]
 
 
-def _pretrained(folder: Path, train: str = "all", lanes: int = 1) -> PretrainedEncoder:
-    spec = ModelSpec("pretrained", {"train": train})
+def _pretrained(
+    folder: Path, train: str = "all", lanes: int = 1, head: str = "new"
+) -> PretrainedEncoder:
+    spec = ModelSpec("pretrained", {"train": train, "head": head})
     return PretrainedEncoder(spec, _facts(folder), _starts(*range(lanes)))
 
 
@@ -56,6 +62,69 @@ def test_it_is_the_bert_of_transformers(tmp_path: Path, prefix: str) -> None:
         ours = _pretrained(folder)(ids.unsqueeze(0)).features
     assert ours is not None
     torch.testing.assert_close(ours[0], mean, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("train", ["all", "last_layer", "nothing"])
+def test_a_classifier_is_that_of_transformers(tmp_path: Path, train: str) -> None:
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+    folder = bert(tmp_path / "bert", "bert.", NAMES)
+    theirs = transformers.BertForSequenceClassification.from_pretrained(folder).eval()
+    ids = _ids()[0]
+    with torch.no_grad():
+        expected = theirs(input_ids=ids.clamp(min=0), attention_mask=(ids >= 0).long()).logits
+        ours = _pretrained(folder, train, head="given")(ids.unsqueeze(0)).logits
+    torch.testing.assert_close(ours[0], expected, rtol=0, atol=1e-5)
+
+
+def test_a_classifier_reads_the_first_place_alone(tmp_path: Path) -> None:
+    """As BERT's: tanh of a map of it, then a map to the classes."""
+    folder = bert(tmp_path / "bert", "bert.", NAMES)
+    network, ids = _pretrained(folder, head="given"), _ids()
+    arrays = load_file(folder / "model.safetensors")
+    places = []
+    network.body.layers[-1].register_forward_hook(lambda _, __, made: places.append(made))
+    logits = network(ids).logits[0]
+    pooled = torch.tanh(
+        places[0][0, :, 0] @ arrays["bert.pooler.dense.weight"].T + arrays["bert.pooler.dense.bias"]
+    )
+    expected = pooled @ arrays["classifier.weight"].T + arrays["classifier.bias"]
+    torch.testing.assert_close(logits, expected, rtol=0, atol=1e-5)
+
+
+def test_a_tuned_network_has_its_classes_in_the_order_of_the_data(tmp_path: Path) -> None:
+    turned = ("class 2", "class 0", "class 1")
+    own, other = (
+        _pretrained(bert(tmp_path / name, labels=labels), "nothing", head="given")(_ids()).logits
+        for name, labels in (("own", NAMES), ("turned", turned))
+    )
+    assert torch.equal(own[..., [1, 2, 0]], other)
+    nameless = bert(tmp_path / "nameless", labels=("LABEL_0", "LABEL_1", "LABEL_2"))
+    assert torch.equal(_pretrained(nameless, "nothing", head="given")(_ids()).logits, own)
+
+
+def test_a_tuned_network_learns_what_it_is_told_to(tmp_path: Path) -> None:
+    folder = bert(tmp_path / "bert", labels=NAMES)
+    learns = {
+        train: {
+            name.split(".")[0]
+            for name, p in _pretrained(folder, train, 2, "given").named_parameters()
+            if p.requires_grad
+        }
+        for train in ("all", "last_layer", "nothing")
+    }
+    assert learns == {"all": {"body", "head"}, "last_layer": {"head"}, "nothing": set()}
+
+
+def test_a_classifier_of_other_classes_is_refused(tmp_path: Path) -> None:
+    refused = {
+        "has no classifier; head: new": bert(tmp_path / "none"),
+        "tells class 0, ham apart, the data class 0, class 1, class 2": bert(
+            tmp_path / "ham", labels=("class 0", "ham")
+        ),
+    }
+    for message, folder in refused.items():
+        with pytest.raises(ValueError, match=message):
+            _pretrained(folder, "nothing", head="given")
 
 
 def test_attention_and_layers_are_those_of_torch(tmp_path: Path) -> None:
@@ -154,7 +223,7 @@ def test_what_is_remembered_of_a_text_is_the_same_whatever_it_was_met_with(tmp_p
     ids = _ids(1, 70)
     found = []
     for order in (torch.arange(70), torch.arange(69, -1, -1), torch.randperm(70)):
-        body = _FrozenBody(given)
+        body = _FrozenBody(given, pooled=False)
         for some in order.split((5, 1, 40, 24)):
             body.features(as_tokens(ids[:, some], torch.float32))
         found.append(body.features(as_tokens(ids, torch.float32)))
@@ -200,12 +269,14 @@ def test_a_student_by_itself_needs_the_pretrained_network_no_more(tmp_path: Path
 def test_what_cannot_be_had_is_refused() -> None:
     for make in (
         lambda: Transformer(_complete(embeddings="pretrained"), _facts(), _starts(1)),
-        lambda: PretrainedEncoder(ModelSpec("", {"train": "all"}), _facts(), _starts(1)),
+        lambda: PretrainedEncoder(NEW, _facts(), _starts(1)),
     ):
         with pytest.raises(ValueError, match=r"data\.pretrained names no network"):
             make()
     with pytest.raises(ValueError, match="width 9 is no multiple of heads 2"):
         _complete(width=9)
+    with pytest.raises(ValueError, match="train: nothing leaves a new last layer as it was drawn"):
+        NETWORKS["pretrained"].complete(ModelSpec("pretrained", {"train": "nothing"}))
 
 
 def test_a_student_by_itself_says_what_its_lane_said() -> None:

@@ -7,7 +7,7 @@ fetched.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,8 @@ IN_FILES = (
     ("embeddings.word_embeddings.weight", "words.weight"),
     ("embeddings.position_embeddings.weight", "positions.weight"),
     ("embeddings.LayerNorm.", "embedded."),
+    ("pooler.dense.", "pooler."),
+    ("classifier.", "head."),
 )
 IN_LAYERS = (
     ("attention.self.query.", "attention.query."),
@@ -73,23 +75,51 @@ MODELS: Mapping[str, Published] = {
 @dataclass(frozen=True)
 class Given:
     """What networks here are told of one: its ``name`` or folder, ``sizes``, the small number in
-    its normalisations, a ``digest`` of its weights, and the ``weights`` by the names that they have
-    here; without them it says of what making such a network is."""
+    its normalisations, a ``digest`` of its weights, the names of the classes that it was tuned for
+    (``labels``), if for any, and the ``weights`` by the names that they have here; without them it
+    says of what making such a network is."""
 
     name: str
     sizes: Mapping[str, int]
     epsilon: float
     digest: str
+    labels: Sequence[str] = ()
     weights: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def rows(self, class_names: Sequence[str]) -> list[int]:
+        """Where these classes are in its classifier: by their names, or, where it has none for
+        them, in their order; ValueError where it has no classifier or one of others."""
+        if not {"head.weight", "head.bias"} <= self.weights.keys():
+            raise ValueError(
+                f"{self.name}: has no classifier; head: new puts a last layer on it, which is "
+                "trained"
+            )
+        own, count = list(self.labels), len(self.weights["head.weight"])
+        if len(own) != count or len(self.weights["head.bias"]) != count:
+            raise ValueError(
+                f"{self.name}: its classifier is of {count} classes, {CONFIG} names {len(own)}; "
+                "name a folder whose files belong together"
+            )
+        if own == _nameless(count) and count == len(class_names):
+            return list(range(count))
+        if sorted(own) != sorted(class_names):
+            raise ValueError(
+                f"{self.name}: its classifier tells {listed(own)} apart, the data "
+                f"{listed(class_names)}; give its classes (id2label in {CONFIG}) the names of the "
+                "data's, or have head: new"
+            )
+        return [own.index(name) for name in class_names]
 
 
 @dataclass(frozen=True)
 class Pretrained:
-    """Such a folder; ``sizes`` by the names that networks here have for them."""
+    """Such a folder; ``sizes`` by the names that networks here have for them, ``labels``: what its
+    config calls the classes of a classifier."""
 
     folder: Path
     sizes: dict[str, int]
     epsilon: float
+    labels: tuple[str, ...] = ()
 
     @staticmethod
     def at(folder: str) -> "Pretrained":
@@ -101,7 +131,8 @@ class Pretrained:
         try:
             config: Any = json.loads((place / CONFIG).read_text(encoding="utf-8"))
             sizes = {ours: int(config[theirs]) for theirs, ours in SIZES.items()}
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            named = {int(number): str(name) for number, name in config.get("id2label", {}).items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(
                 f"{place / CONFIG}: is not the config of a BERT ({type(error).__name__}: {error}); "
                 "name a folder that save_pretrained of transformers wrote"
@@ -112,7 +143,8 @@ class Pretrained:
                     f"{place / CONFIG}: its {name} is {config[name]!r}; networks whose {name} is "
                     f"{supposed!r} can be read"
                 )
-        return Pretrained(place, sizes, float(config.get("layer_norm_eps", 1e-12)))
+        labels = tuple(named[number] for number in sorted(named))
+        return Pretrained(place, sizes, float(config.get("layer_norm_eps", 1e-12)), labels)
 
     @property
     def positions(self) -> int:
@@ -128,7 +160,16 @@ class Pretrained:
         except (OSError, SafetensorError, KeyError) as error:
             raise DataError(f"{file}: cannot be read as weights: {error}") from None
         digest = hashlib.blake2b(content, digest_size=SIZE).hexdigest()
-        return Given(name, self.sizes, self.epsilon, digest, _by_our_names(arrays))
+        weights = _by_our_names(arrays)
+        labels = self.labels
+        if "head.weight" in weights and not labels:
+            labels = tuple(_nameless(len(weights["head.weight"])))
+        return Given(name, self.sizes, self.epsilon, digest, labels, weights)
+
+
+def _nameless(count: int) -> list[str]:
+    """What classes are called that nobody named."""
+    return [f"LABEL_{place}" for place in range(count)]
 
 
 def _by_our_names(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
@@ -138,7 +179,7 @@ def _by_our_names(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.fl
     kinds = found.pop("embeddings.token_type_embeddings.weight", None)
     if kinds is not None and "positions.weight" in found:
         found["positions.weight"] = found["positions.weight"] + kinds[0]
-    ours = ("words.", "positions.", "embedded.", "layers.")
+    ours = ("words.", "positions.", "embedded.", "layers.", "pooler.", "head.")
     return {
         name: np.asarray(array, np.float32)
         for name, array in found.items()

@@ -4,11 +4,14 @@ Free of torch.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainers.entries import COPIES_OF_PARAMETERS, NetworkEntry
 from trainers.fields import Field
 from trainers.settings import ModelSpec
+
+if TYPE_CHECKING:
+    from trainers.data.dataset import Dataset
 
 FLOAT = 4  # bytes
 # Numbers touched for each that a layer gives: before and after what follows it, and the gradient.
@@ -32,6 +35,39 @@ def _problem(sizes: Mapping[str, Any]) -> str | None:
     if sizes["width"] % sizes["heads"] == 0:
         return None
     return f"width {sizes['width']} is no multiple of heads {sizes['heads']}; change one of them"
+
+
+def _untrained(sizes: Mapping[str, Any]) -> str | None:
+    if sizes["train"] != "nothing" or sizes["head"] == "given":
+        return None
+    return (
+        "train: nothing leaves a new last layer as it was drawn; have train: last_layer, or "
+        "head: given"
+    )
+
+
+def _given_words(sizes: Mapping[str, Any], dataset: "Dataset") -> str | None:
+    return _pretrained_problem(dataset) if sizes["embeddings"] == "pretrained" else None
+
+
+def _given_network(sizes: Mapping[str, Any], dataset: "Dataset") -> str | None:
+    return _pretrained_problem(dataset, head=sizes["head"] == "given")
+
+
+def _pretrained_problem(dataset: "Dataset", head: bool = False) -> str | None:
+    """Why no network can be had of data.pretrained, or, where it is wanted, no ``head``."""
+    from trainers.text.data.dataset import TextDataset
+    from trainers.text.facts import of_dataset
+
+    assert isinstance(dataset, TextDataset)
+    facts = of_dataset(dataset)
+    try:
+        given = facts.network()
+        if head:
+            given.rows(facts.class_names)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def _bytes(model: ModelSpec, batch_size: int, shape: tuple[int, ...]) -> int:
@@ -70,17 +106,24 @@ NETWORKS: Mapping[str, NetworkEntry] = {
         ),
         implied=_wider,
         problem=_problem,
+        data_problem=_given_words,
         lane_bytes=_bytes,
         bytes_of_data=_words_bytes,
     ),
     "pretrained": NetworkEntry(
-        implementation="trainers.text.networks.encoder:PretrainedEncoder",
-        summary="the encoder of data.pretrained, mean over tokens, with a new last layer",
+        implementation="trainers.text.networks.pretrained:PretrainedEncoder",
+        summary="the encoder of data.pretrained, with a new last layer or its own classifier",
         source="Devlin et al. 2019, arXiv 1810.04805; mean: Reimers and Gurevych 2019, arXiv "
                "1908.10084",
         fields=(
-            Field("train", "choice", "all", "what learns: all of it, or the last layer alone",
-                  "own", choices=("all", "last_layer")),
+            Field("train", "choice", "all", "what learns: all of it, the last layer alone, or "
+                  "nothing, where it was tuned for these classes", "own",
+                  choices=("all", "last_layer", "nothing")),
+            Field("head", "choice", "new", "the last layer: a new one, on the mean over tokens; or "
+                  "the classifier that the folder has, with its pooler", "own",
+                  choices=("new", "given")),
         ),
+        problem=_untrained,
+        data_problem=_given_network,
     ),
 }  # fmt: skip
