@@ -1,7 +1,7 @@
-"""Training steps a second over the number of lanes, for an MLP and a ResNet-8 student.
+"""Training steps a second over the number of lanes, for an MLP, a ResNet-8 and encoders of texts.
 
     python bench/lanes.py [--device cpu|cuda] [--most 256] [--seconds 1.0] [--rounds 3]
-        [--models mlp resnet8] [--out PATH]
+        [--models mlp resnet8 ...] [--out PATH]
 
 Needs torch and `trainers` alone, so that it runs on a machine with a GPU and nothing else. For each
 network and each number of lanes 1, 2, 4, ... it trains on made-up data for about ``--seconds`` and
@@ -27,10 +27,15 @@ from machine import RESULTS, described, say
 from trainers.classes.losses import cross_entropy
 from trainers.classification.networks.build import build_model
 from trainers.classification.networks.table import NETWORKS
+from trainers.entries import NetworkEntry
+from trainers.lanes.network import LaneNetwork
 from trainers.lanes.optim import LaneSGD
 from trainers.loop.cohort_size import lanes_that_pay
 from trainers.loop.memory import keep_freed_memory
 from trainers.settings import ModelSpec
+from trainers.text.facts import TextFacts
+from trainers.text.networks.encoder import Transformer
+from trainers.text.networks.table import NETWORKS as ENCODERS
 
 CLASSES, MOMENTUM = 10, 0.9
 LEAST_STEPS, WARM_UP = 3, 1
@@ -39,11 +44,29 @@ PATIENCE = 10  # times the seconds asked for; a point that takes longer makes do
 
 @dataclass(frozen=True)
 class Case:
-    """A student and its batches."""
+    """A student and its batches. ``words``: how many texts are made of; 0: inputs are numbers."""
 
     model: ModelSpec
     shape: tuple[int, ...]
     batch_size: int
+    words: int = 0
+
+    @property
+    def entry(self) -> NetworkEntry:
+        """Its row."""
+        return (ENCODERS if self.words else NETWORKS)[self.model.name]
+
+    def network(self, generators: Sequence[torch.Generator]) -> LaneNetwork:
+        """A lane for each generator."""
+        if not self.words:
+            return build_model(self.model, self.shape, CLASSES, generators)
+        facts = TextFacts(self.shape[0], self.words, tuple(map(str, range(CLASSES))))
+        return Transformer(self.entry.complete(self.model), facts, generators)
+
+    def inputs(self, lanes: int) -> torch.Tensor:
+        """A batch for each lane."""
+        size = (lanes, self.batch_size, *self.shape)
+        return torch.randint(self.words, size) if self.words else torch.randn(size)
 
 
 CASES = {
@@ -52,16 +75,18 @@ CASES = {
     "mlp_256": Case(ModelSpec("mlp", {"hidden": (256, 256)}), (1, 8, 8), 64),
     "resnet8": Case(ModelSpec("resnet8"), (3, 32, 32), 128),
     "resnet8_digits": Case(ModelSpec("resnet8"), (1, 8, 8), 64),
+    "text_16": Case(ModelSpec("transformer", {"width": 16}), (32,), 16, 5000),
+    "text_64": Case(ModelSpec("transformer", {"width": 64}), (32,), 20, 5000),
 }
 
 
 def lane_steps_a_second(case: Case, lanes: int, device: torch.device, seconds: float) -> float:
     """Lanes over the median time of a step."""
     generators = [torch.Generator().manual_seed(lane) for lane in range(lanes)]
-    model = build_model(case.model, case.shape, CLASSES, generators).to(device)
+    model = case.network(generators).to(device)
     sgd = LaneSGD(model, torch.zeros(lanes, device=device), MOMENTUM, nesterov=True)
     lr = torch.full((lanes,), 0.01, device=device)
-    x = torch.randn(lanes, case.batch_size, *case.shape, device=device)
+    x = case.inputs(lanes).to(device)
     y = torch.randint(CLASSES, (lanes, case.batch_size), device=device)
     taken: list[float] = []
     began = time.perf_counter()
@@ -88,7 +113,7 @@ def curve(
     case = CASES[name]
     kind = "cuda" if device.type == "cuda" else "cpu"
     memory = memory_of(device)
-    network = NETWORKS[case.model.name]
+    network = case.entry
     model = network.complete(case.model)
     choice = lanes_that_pay(network, model, kind, memory, case.batch_size, case.shape)
     assert network.lane_bytes is not None
