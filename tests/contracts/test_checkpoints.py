@@ -1,15 +1,16 @@
 """Every method, broken off between two epochs: it goes on bit for bit as if nothing had been."""
 
 from collections.abc import Callable, Mapping
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import pytest
 import torch
 
+from tests.contracts.specimens.table import EVERY_METHOD, specimen_of
 from tests.trainers.cases import Diary, Shape, Trial, lively_trials, make_cohort, weights
 from tests.trainers.image_cases import SMALL_CNN, image_cohort
 from trainers.classification.data.lanes import Treatment
-from trainers.classification.entry import CLASSIFICATION
 from trainers.loop.checkpoint import UnusableCheckpoint, from_bytes, to_bytes
 from trainers.loop.cohort import Cohort, LaneResult, Metrics
 from trainers.settings import ModelSpec
@@ -17,9 +18,8 @@ from trainers.settings import ModelSpec
 EPOCHS = 5
 # After the lane was cut out, and before the end.
 BROKEN_OFF = 3
-EVERY = pytest.mark.parametrize("method", CLASSIFICATION.methods)
 LAST_EPOCHS: Mapping[str, dict[str, int]] = {"whole": {}, "after-pruning": {"trial-1": 2}}
-PRUNING = pytest.mark.parametrize("last_epochs", LAST_EPOCHS.values(), ids=LAST_EPOCHS)
+PRUNING = pytest.mark.parametrize("pruning", LAST_EPOCHS)
 OWN = ModelSpec(
     "module",
     {
@@ -53,10 +53,20 @@ def saved(cohort: Cohort, diary: Diary) -> dict[str, Any]:
     return from_bytes(kept[BROKEN_OFF - 1])
 
 
-def assert_goes_on(make: Callable[[], Cohort], last_epochs: Mapping[str, int]) -> None:
+@cache
+def _saved(task: str, method: str, pruning: str) -> dict[str, Any]:
+    """The same of three trials of a method; not to be written to."""
+    specimen = specimen_of(task)
+    cohort = specimen.cohort(method, specimen.trials(method, 3), EPOCHS)
+    return saved(cohort, Diary(LAST_EPOCHS[pruning]))
+
+
+def assert_goes_on(
+    make: Callable[[], Cohort], last_epochs: Mapping[str, int], state: dict[str, Any] | None = None
+) -> None:
     """Straight training, and one that is broken off and taken up, leave the same."""
     straight = finish(make(), Diary(last_epochs))
-    state = saved(make(), Diary(last_epochs))
+    state = state or saved(make(), Diary(last_epochs))
     diary, cohort = Diary(last_epochs), make()
     assert cohort.go_on(state, diary)
     assert {len(rows) for rows in diary.rows.values()} == {BROKEN_OFF, *last_epochs.values()}
@@ -78,21 +88,22 @@ def _plain(result: LaneResult) -> tuple[object, ...]:
     return (result.epochs, result.best_epoch, result.best, result.test, list(result.tables))
 
 
-@EVERY
+@EVERY_METHOD
 @PRUNING
-def test_going_on_is_training_straight(method: str, last_epochs: dict[str, int]) -> None:
-    trials = lively_trials(method, 3)
-    assert_goes_on(lambda: make_cohort(method, trials, Shape(EPOCHS)), last_epochs)
+def test_going_on_is_training_straight(task: str, method: str, pruning: str) -> None:
+    specimen, state = specimen_of(task), _saved(task, method, pruning)
+    trials = specimen.trials(method, 3)
+    make = partial(specimen.cohort, method, trials, EPOCHS)
+    assert_goes_on(make, LAST_EPOCHS[pruning], state)
 
 
 @PRUNING
 @pytest.mark.parametrize("method", ["labels_only", "alm_kd", "bikd"])
-def test_so_it_is_with_running_statistics_and_changed_inputs(
-    method: str, last_epochs: dict[str, int]
-) -> None:
+def test_so_it_is_with_running_statistics_and_changed_inputs(method: str, pruning: str) -> None:
     trials = [Trial(f"trial-{i}", seed=i, values={"lr": 0.01}) for i in range(3)]
     treatment = Treatment(augment="crop_flip")
-    assert_goes_on(lambda: image_cohort(trials, EPOCHS, method, SMALL_CNN, treatment), last_epochs)
+    make = partial(image_cohort, trials, EPOCHS, method, SMALL_CNN, treatment)
+    assert_goes_on(make, LAST_EPOCHS[pruning])
 
 
 def test_so_it_is_with_a_module_that_draws_numbers() -> None:
@@ -117,12 +128,12 @@ def test_so_it_is_where_some_lanes_are_fine_tuned_already() -> None:
     assert_goes_on(lambda: make_cohort("fine_tuning", trials, Shape(EPOCHS)), {})
 
 
-@EVERY
-def test_some_lanes_of_a_checkpoint_go_on_without_the_others(method: str) -> None:
-    trials = lively_trials(method, 3)
-    state = saved(make_cohort(method, trials, Shape(EPOCHS)), Diary())
-    straight = finish(make_cohort(method, trials[1:], Shape(EPOCHS)), Diary())
-    diary, cohort = Diary(), make_cohort(method, trials[1:], Shape(EPOCHS))
+@EVERY_METHOD
+def test_some_lanes_of_a_checkpoint_go_on_without_the_others(task: str, method: str) -> None:
+    specimen = specimen_of(task)
+    trials, state = specimen.trials(method, 3), _saved(task, method, "whole")
+    straight = finish(specimen.cohort(method, trials[1:], EPOCHS), Diary())
+    diary, cohort = Diary(), specimen.cohort(method, trials[1:], EPOCHS)
     assert cohort.go_on(state, diary)
     assert_same(finish(cohort, diary), straight)
 

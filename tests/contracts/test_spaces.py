@@ -8,6 +8,7 @@ import pytest
 from search_spaces.defaults import BY_TASK, GIVEN, OWN, SHARED
 from search_spaces.domains import Choice, Domain, Float, Int
 from sweep.spec.spaces import DomainSpec, Searched, resolve_space, to_domain
+from tests.contracts.specimens.table import EVERY_METHOD
 from trainers.entries import Optimizer
 from trainers.fields import Value
 from trainers.registry import TASKS
@@ -16,9 +17,6 @@ from trainers.registry import TASKS
 SHARED_OF: Mapping[str, Mapping[str, Domain]] = {
     task: {**SHARED, **BY_TASK.get(task, {})} for task in TASKS
 }
-EVERY = pytest.mark.parametrize(
-    ("task", "method"), [(task.name, method) for task in TASKS.values() for method in task.methods]
-)
 
 
 def _has_another(task: str, method: str, name: str, pin: Mapping[str, Value]) -> bool:
@@ -102,7 +100,7 @@ def test_default_domain_is_legal_for_its_method(
     assert resolve_space(use, {}, {})[name] == domain
 
 
-@EVERY
+@EVERY_METHOD
 def test_method_can_be_searched_with_nothing_said(task: str, method: str) -> None:
     for optimizer in ("sgd", "adamw"):
         space = resolve_space(_searched(task, method, optimizer=optimizer), {}, {})

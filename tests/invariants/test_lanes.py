@@ -1,5 +1,6 @@
 """A trial gives the same numbers, bit for bit, alone or as a lane of any cohort."""
 
+import math
 from functools import cache
 from typing import NamedTuple
 
@@ -8,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.contracts.specimens.table import EVERY_METHOD, specimen_of
 from tests.trainers.cases import (
     Diary,
     Shape,
@@ -37,30 +39,44 @@ class _Run(NamedTuple):
     result: LaneResult
 
 
-def _run(
-    method: str, trials: list[Trial], shape: Shape, last_epochs: dict[str, int] | None = None
-) -> dict[str, _Run]:
+def _run(cohort: Cohort, last_epochs: dict[str, int] | None = None) -> dict[str, _Run]:
     """The lanes of a cohort by name; those that were stopped have no parameters."""
     diary = Diary(last_epochs)
-    cohort = make_cohort(method, trials, shape)
     results = cohort.train(diary)
     left = {name: _parameters(cohort, name) for name in cohort.names}
     cohort.test()
     return {
-        t.name: _Run(diary.rows[t.name], left.get(t.name, torch.empty(0)), results[t.name])
-        for t in trials
+        name: _Run(diary.rows[name], left.get(name, torch.empty(0)), result)
+        for name, result in results.items()
     }
 
 
 @cache
 def _alone(method: str, number: int, shape: Shape) -> _Run:
     trial = lively_trials(method, POOL)[number]
-    return _run(method, [trial], shape)[trial.name]
+    return _run(make_cohort(method, [trial], shape))[trial.name]
 
 
 def _parameters(cohort: Cohort, name: str) -> torch.Tensor:
     """All parameters of one lane, (P,)."""
     return torch.cat([p.flatten() for p in weights(cohort, name).values()])
+
+
+@EVERY_METHOD
+def test_a_lane_of_any_task_is_the_trial_alone(task: str, method: str) -> None:
+    """Beside two others, of which one is stopped before the end."""
+    specimen, last = specimen_of(task), {"trial-1": 2}
+    trials = specimen.trials(method, 3)
+    together = _run(specimen.cohort(method, trials, 3), last)
+    for trial in trials:
+        found = together[trial.name]
+        expected = _run(specimen.cohort(method, [trial], 3), last)[trial.name]
+        assert all(math.isfinite(value) for row in found.rows for value in row.values())
+        assert found.rows == expected.rows
+        assert torch.equal(found.parameters, expected.parameters)
+        assert found.result.test == expected.result.test
+        for name, table in expected.result.tables.items():
+            assert torch.equal(found.result.tables[name], table)
 
 
 @pytest.mark.parametrize("method", CLASSIFICATION.methods)
@@ -76,7 +92,7 @@ def test_a_lane_is_the_trial_alone(
     """In any number and order, with lanes stopped at any epoch (or, past the end, never)."""
     trials = [lively_trials(method, POOL)[i] for i in numbers]
     last = {f"trial-{i}": last_epochs[i] for i in numbers}
-    together = _run(method, trials, shape, last)
+    together = _run(make_cohort(method, trials, shape), last)
     for i in numbers:
         found, expected = together[f"trial-{i}"], _alone(method, i, shape)
         assert found.rows == expected.rows[: last_epochs[i]]

@@ -9,6 +9,7 @@ import torch
 from trainers.classification.data.dataset import Dataset
 from trainers.classification.data.lanes import LaneData
 from trainers.classification.entry import CLASSIFICATION
+from trainers.entries import TaskEntry
 from trainers.fields import Value
 from trainers.loop.cohort import Cohort, Metrics
 from trainers.loop.stack import Stack
@@ -67,6 +68,11 @@ LIVELY: Mapping[str, Sequence[Mapping[str, Value]]] = {
     ),
     "ae_kd": ({"cap": 0.6}, {"cap": 1.0, "alpha": 0.5}),
 }
+
+# Learning rates at which its students learn, one trial after the other.
+RATES = (0.05, 0.2, 0.01, 0.1)
+# Methods that with one teacher alone would be another.
+OF_SEVERAL = ("aver", "ae_kd")
 
 
 @dataclass(frozen=True)
@@ -134,10 +140,20 @@ def make_cohort(method: str, trials: Sequence[Trial], shape: Shape | None = None
 
 
 def lively_trials(method: str, count: int) -> list[Trial]:
-    """Trials that differ in seed, noise, teacher and values."""
-    values = LIVELY.get(method, ({},))
-    teachers = (("strong",), ("weak",))
-    if CLASSIFICATION.methods[method].teachers == "several" or method in {"aver", "ae_kd"}:
+    """Trials of classification that differ in all that they may."""
+    return various_trials(CLASSIFICATION, method, LIVELY.get(method, ({},)), RATES, count)
+
+
+def various_trials(
+    task: TaskEntry,
+    method: str,
+    values: Sequence[Mapping[str, Value]],
+    rates: Sequence[float],
+    count: int,
+) -> list[Trial]:
+    """Trials that differ in seed, noise, teachers, learning rate and ``values``."""
+    teachers: Sequence[tuple[str, ...]] = (("strong",), ("weak",))
+    if task.methods[method].teachers == "several" or method in OF_SEVERAL:
         teachers = (("strong", "weak"), ("weak", "strong"))
     return [
         Trial(
@@ -145,7 +161,7 @@ def lively_trials(method: str, count: int) -> list[Trial]:
             seed=100 + i // 2,
             noise_rate=(0.0, 0.4, 0.6)[i % 3],
             teachers=teachers[i % 2],
-            values={"lr": (0.05, 0.2, 0.01, 0.1)[i % 4], **values[i % len(values)]},
+            values={"lr": rates[i % len(rates)], **values[i % len(values)]},
         )
         for i in range(count)
     ]

@@ -29,8 +29,9 @@ def spec_of(
     options: Mapping[str, Option] | None = None,
     fractions: SplitFractions = FRACTIONS,
     noise: NoiseSpec | None = None,
+    task: str = "classification",
 ) -> DataSpec:
-    return DataSpec(name, fractions, options or {}, noise or NoiseSpec())
+    return DataSpec(name, fractions, options or {}, noise or NoiseSpec(), task)
 
 
 def options_for(name: str, folder: Path) -> dict[str, Option]:

@@ -8,6 +8,7 @@ import torch
 import trainers.loop.cohort
 from tests.trainers.cases import Diary, lively_trials, make_cohort
 from trainers.classification.entry import CLASSIFICATION
+from trainers.text.entry import TEXT
 
 
 @pytest.mark.parametrize(
@@ -40,6 +41,10 @@ def test_only_born_again_wants_a_teacher_like_its_student() -> None:
     assert [name for name, entry in CLASSIFICATION.methods.items() if entry.teacher_is_student] == [
         "born_again"
     ]
+
+
+def test_methods_of_texts_start_from_a_rate_of_their_own() -> None:
+    assert {entry.hyperparameter("lr").default for entry in TEXT.methods.values()} == {3e-3}
 
 
 def test_lanes_of_a_method_that_does_not_stack_train_in_turn(

@@ -1,13 +1,13 @@
 """Small cohorts of made-up texts, in torch's default floating point type."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 
+from tests.trainers.cases import Trial
 from trainers.classes.labels import numbered
-from trainers.fields import Value
 from trainers.lanes.network import LaneNetwork
 from trainers.loop.cohort import Cohort
 from trainers.loop.live_teachers import LiveTeachers
@@ -34,18 +34,8 @@ FRACTIONS = SplitFractions(train=0.5, meta=0.15, validation=0.15, test=0.2)
 CPU = torch.device("cpu")
 SMALL = ModelSpec("transformer", {"width": 8, "layers": 1, "heads": 2})
 TEACHER = ModelSpec("transformer", {"width": 12, "layers": 1, "heads": 3})
-NAMES = ("one", "two")
-
-
-@dataclass(frozen=True)
-class TextTrial:
-    """One lane."""
-
-    name: str
-    seed: int = 3
-    values: Mapping[str, Value] = field(default_factory=dict)
-    noise_rate: float = 0.4
-    teacher: str = "one"
+# Of each teacher the seed of its weights and their scale: the larger, the surer it is.
+TEACHERS = {"strong": (1, 20.0), "weak": (2, 10.0)}
 
 
 def texts(n: int = N) -> tuple[list[str], list[str]]:
@@ -73,23 +63,24 @@ def spec_of(dataset: str = "csv") -> DataSpec:
 
 def teacher_weights(data: TextLanes, name: str) -> dict[str, np.ndarray]:
     """Of a teacher that was not trained: its outputs are as good as any."""
-    start = torch.Generator().manual_seed(NAMES.index(name) + 1)
+    seed, scale = TEACHERS[name]
+    start = torch.Generator().manual_seed(seed)
     network = TASKS["text"].load().network(NETWORKS["transformer"].complete(TEACHER), data, [start])
-    return {key: 20 * t.detach()[0].numpy() for key, t in network.named_parameters()}
+    return {key: scale * t.detach()[0].numpy() for key, t in network.named_parameters()}
 
 
 def lanes(
-    trials: Sequence[TextTrial], dataset: TextDataset | None = None, clean: CleanUse = "withhold"
+    trials: Sequence[Trial], dataset: TextDataset | None = None, clean: CleanUse = "withhold"
 ) -> TextLanes:
     """Their data; of the teachers what they say of every text is kept."""
     dataset, task = dataset or made_up_texts(), TASKS["text"].load()
     sources = [LaneSource(t.seed, Labels("symmetric", t.noise_rate), clean=clean) for t in trials]
     bare = task.data(dataset, spec_of(), sources[:1], {}, CPU)
     outputs = {}
-    for name in NAMES:
+    for name in TEACHERS:
         (kept,) = task.kept_outputs(network_of(bare, name), bare)
         outputs[name] = kept
-    taught = [replace(s, teachers=(t.teacher,)) for s, t in zip(sources, trials, strict=True)]
+    taught = [replace(s, teachers=t.teachers) for s, t in zip(sources, trials, strict=True)]
     data = task.data(dataset, spec_of(), taught, outputs, CPU)
     assert isinstance(data, TextLanes)
     return data
@@ -102,19 +93,20 @@ def network_of(data: TextLanes, name: str) -> LaneNetwork:
         .load()
         .network(NETWORKS["transformer"].complete(TEACHER), data, [torch.Generator()])
     )
+    weights = teacher_weights(data, name)
     with torch.no_grad():
         for key, parameter in network.named_parameters():
-            parameter.copy_(torch.as_tensor(teacher_weights(data, name)[key]))
+            parameter.copy_(torch.as_tensor(weights[key]))
     return network.eval()
 
 
-def live(data: TextLanes, trials: Sequence[TextTrial]) -> LiveTeachers:
-    weights = [[teacher_weights(data, t.teacher)] for t in trials]
-    return LiveTeachers([TEACHER], weights, data, TASKS["text"].load(), TEXT)
+def live(data: TextLanes, trials: Sequence[Trial]) -> LiveTeachers:
+    weights = [[teacher_weights(data, name) for name in t.teachers] for t in trials]
+    return LiveTeachers([TEACHER] * data.teachers, weights, data, TASKS["text"].load(), TEXT)
 
 
 def make_cohort(
-    method: str, trials: Sequence[TextTrial], model: ModelSpec = SMALL, **training: object
+    method: str, trials: Sequence[Trial], model: ModelSpec = SMALL, **training: object
 ) -> Cohort:
     """A cohort of ``trials``; its last batch is shorter than the others."""
     usual = Training(epochs=3, batch_size=19, optimizer="adamw")

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.trainers.specimens import TABLES
 from tests.trainers.text.bert import PLACES, bert
 from tests.trainers.text.cases import FRACTIONS, texts
+from tests.trainers.text.files import write_part
 from trainers.data.errors import DataError
 from trainers.data.fingerprint import fingerprint
 from trainers.loading import inspect, load_dataset, missing
@@ -20,14 +22,6 @@ from trainers.text.data.corpora import R8, load_corpus
 from trainers.text.data.dataset import TextDataset
 from trainers.text.data.pretrained import Pretrained
 from trainers.text.data.tokenizer import PADDING, UNKNOWN, Tokenizer, whole_words
-
-Write = Callable[[pd.DataFrame, Path], object]
-KINDS: dict[str, Write] = {
-    "csv": lambda table, path: table.to_csv(path, index=False),
-    "tsv": lambda table, path: table.to_csv(path, sep="\t", index=False),
-    "jsonl": lambda table, path: table.to_json(path, orient="records", lines=True),
-    "parquet": lambda table, path: table.to_parquet(path, index=False),
-}
 
 
 def _loaded(kind: str, path: Path, **options: Any) -> TextDataset:
@@ -47,10 +41,10 @@ def _table(n: int = 60) -> pd.DataFrame:
     return pd.DataFrame({"id": range(n), "text": written, "label": labels})
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TABLES)
 def test_every_kind_of_file_gives_the_same(tmp_path: Path, kind: str) -> None:
     table = _table()
-    KINDS[kind](table, tmp_path / f"a.{kind}")
+    TABLES[kind](table, tmp_path / f"a.{kind}")
     found, usual = _loaded(kind, tmp_path / f"a.{kind}"), _loaded("csv", _csv(tmp_path, table, "b"))
     assert fingerprint(found) == fingerprint(usual)
     assert found.info.class_names == ("class 0", "class 1", "class 2")
@@ -216,20 +210,14 @@ def test_what_has_to_be_fetched_is_named(tmp_path: Path, monkeypatch: pytest.Mon
     assert "there is no folder /no/such; put a network there" in str(missing(spec))
 
 
-def _orange(folder: Path, name: str, labels: list[str], written: list[str]) -> None:
-    lines = [f"{label}\t{text}" for label, text in zip(labels, written, strict=True)]
-    head = ["Category\tText", "d\tstring", "class\t", ""]
-    (folder / name).write_text("\n".join([*head, *lines]) + "\n", encoding="utf-8")
-
-
 def test_a_published_collection_is_read_with_its_test_part_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written, labels = texts(40)
     small = R8._replace(counts=(30, 10), classes=3)
-    _orange(tmp_path, small.files[0], labels[:30], written[:30])
+    write_part(tmp_path / small.files[0], labels[:30], written[:30])
     # Words of the test part alone are unknown.
-    _orange(tmp_path, small.files[1], labels[30:], ["unheard unheard w1"] * 10)
+    write_part(tmp_path / small.files[1], labels[30:], ["unheard unheard w1"] * 10)
     found = load_corpus(small, str(tmp_path), max_length=4, vocabulary=99)
     assert (len(found), found.official_test) == (40, 10)
     tokens = Tokenizer(found.tokenizer).tokens(found.inputs[-1])

@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import load_file
 from torch.func import functional_call, jvp
 
-from tests.trainers.cases import Diary
+from tests.trainers.cases import Diary, Trial
 from tests.trainers.text.bert import HEADS, WIDE, WIDTH, WORDS, bert
-from tests.trainers.text.cases import LENGTH, SMALL, TextTrial, made_up_texts, make_cohort
+from tests.trainers.text.cases import LENGTH, SMALL, made_up_texts, make_cohort
 from trainers.lanes.network import LaneNetwork
 from trainers.lanes.weights import lane_weights, put_weights
 from trainers.settings import ModelSpec
@@ -199,7 +199,7 @@ def test_forward_mode_goes_through_it() -> None:
 def test_with_the_exact_hypergradient_it_trains() -> None:
     values = {"hypergradient": "full", "warmup_epochs": 1, "update_every": 1}
     diary = Diary()
-    make_cohort("alm_kd", [TextTrial("a", 3, values)]).train(diary)
+    make_cohort("alm_kd", [Trial("a", 3, values=values)]).train(diary)
     assert len(diary.rows["a"]) == 3
 
 
@@ -284,7 +284,7 @@ def test_a_student_by_itself_says_what_its_lane_said() -> None:
     facts = facts_of(dataset)
     from trainers.registry import TASKS
 
-    cohort = make_cohort("labels_only", [TextTrial("a"), TextTrial("b", 4)])
+    cohort = make_cohort("labels_only", [Trial("a"), Trial("b", 4)])
     cohort.train(Diary())
     (stack,) = cohort.stacks
     student = TASKS["text"].load().student(_complete(), facts)

@@ -5,11 +5,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tests.trainers.cases import Diary, only, step, weights
-from tests.trainers.text.cases import TextTrial, lanes, make_cohort, network_of
+from tests.trainers.cases import Diary, Trial, only, step, weights
+from tests.trainers.text.cases import lanes, make_cohort, network_of
 from trainers.classes.losses import distillation
 from trainers.lanes.values import stack_values
-from trainers.loop.checkpoint import from_bytes, to_bytes
 from trainers.loop.cohort import Cohort
 from trainers.method import Setup
 from trainers.settings import Training
@@ -55,8 +54,8 @@ def _with(cohort: Cohort, **values: float) -> None:
 @pytest.mark.parametrize("bank", [0, 2])
 def test_without_mixtures_it_is_fixed_kd_bit_for_bit(bank: int) -> None:
     torch.set_default_dtype(torch.float32)
-    trials = [TextTrial(f"t{i}", 3 + i, {"alpha": 0.3 + 0.3 * i}) for i in range(2)]
-    mixed = [TextTrial(t.name, t.seed, {**t.values, **PLAIN, "bank": bank}) for t in trials]
+    trials = [Trial(f"t{i}", 3 + i, values={"alpha": 0.3 + 0.3 * i}) for i in range(2)]
+    mixed = [Trial(t.name, t.seed, values={**t.values, **PLAIN, "bank": bank}) for t in trials]
     diaries = []
     left = []
     for method, lanes_ in (("fixed_kd", trials), ("mixkd", mixed)):
@@ -71,7 +70,7 @@ def test_without_mixtures_it_is_fixed_kd_bit_for_bit(bank: int) -> None:
 
 def test_a_lane_that_mixes_leaves_one_that_does_not_as_it_is() -> None:
     torch.set_default_dtype(torch.float32)
-    plain, mixed = TextTrial("plain", 3, PLAIN), TextTrial("mixed", 3, {"bank": 0})
+    plain, mixed = Trial("plain", 3, values=PLAIN), Trial("mixed", 3, values={"bank": 0})
     alone, together = Diary(), Diary()
     make_cohort("mixkd", [plain]).train(alone)
     make_cohort("mixkd", [mixed, plain]).train(together)
@@ -91,7 +90,9 @@ KINDS = {
 def test_lanes_of_every_kind_stand_beside_each_other() -> None:
     """What is plain is the first that every search tries, in one cohort with all others."""
     torch.set_default_dtype(torch.float32)
-    trials = [TextTrial(name, 3 + i % 2, values) for i, (name, values) in enumerate(KINDS.items())]
+    trials = [
+        Trial(name, 3 + i % 2, values=values) for i, (name, values) in enumerate(KINDS.items())
+    ]
     together = Diary()
     make_cohort("mixkd", trials).train(together)
     for trial in trials:
@@ -101,7 +102,7 @@ def test_lanes_of_every_kind_stand_beside_each_other() -> None:
 
 
 def test_without_any_weight_of_the_teacher_nothing_is_left_of_it() -> None:
-    cohort = make_cohort("mixkd", [TextTrial("a", 3, {**KINDS["neither"], "alpha": 0.3})])
+    cohort = make_cohort("mixkd", [Trial("a", 3, values={**KINDS["neither"], "alpha": 0.3})])
     _begun(cohort)
     places = _first(cohort, 9)
     at = step(only(cohort), only(cohort).data.training_batch(places))
@@ -115,13 +116,13 @@ def test_the_whole_loss_is_that_of_the_formula(distance: str, target: str) -> No
         "alpha": 0.4, "sm_weight": 0.7, "tmkd_weight": 1.3, "kd_weight": 0.5, "temperature": 3.0,
         "distance": distance, "target": target, "bank": 0,
     }  # fmt: skip
-    trials = [TextTrial("a", 3, values)]
+    trials = [Trial("a", 3, values=values)]
     cohort = make_cohort("mixkd", trials)
     method, data, student = _begun(cohort), only(cohort).data, only(cohort).model
     places = _first(cohort, 12)
     found = _losses(cohort, places)[0]
 
-    teacher = network_of(data, "one")  # type: ignore[arg-type]
+    teacher = network_of(data, "strong")  # type: ignore[arg-type]
     partner, m = method._partner[0, :12], method._share[0, :12]
     ids = data.inputs_of("train", places)
     y = data.targets_of("train", places).labels[0]
@@ -160,7 +161,7 @@ def _terms_at(cohort: Cohort, partner: Tensor | None, share: float | Tensor) -> 
     return (*method._on_mixtures(at), at.terms.label, at.terms.teacher(0))
 
 
-FRESH = TextTrial("a", 3, {"bank": 0, "temperature": 2.0})
+FRESH = Trial("a", 3, values={"bank": 0, "temperature": 2.0})
 
 
 def test_a_share_of_one_gives_the_losses_of_the_text_alone() -> None:
@@ -171,7 +172,7 @@ def test_a_share_of_one_gives_the_losses_of_the_text_alone() -> None:
 
 @pytest.mark.parametrize("mask", ["union", "none"])
 def test_with_other_masks_it_does_not_where_lengths_differ(mask: str) -> None:
-    cohort = make_cohort("mixkd", [TextTrial("a", 3, {**FRESH.values, "mask": mask})])
+    cohort = make_cohort("mixkd", [Trial("a", 3, values={**FRESH.values, "mask": mask})])
     sm, _, ce, _ = _terms_at(cohort, None, 1.0)
     assert (sm - ce).abs().max() > 1e-3
 
@@ -198,7 +199,7 @@ def test_a_text_that_is_its_own_partner_is_not_changed() -> None:
 @pytest.mark.parametrize("mask", WEIGHTS)
 def test_it_does_not_matter_which_of_two_is_called_the_partner(mask: str) -> None:
     data = lanes([FRESH])
-    network = network_of(data, "one")
+    network = network_of(data, "strong")
     ids, other = (data.inputs_of("train", torch.arange(10).unsqueeze(0) + k) for k in (0, 10))
     share = torch.linspace(0, 1, 10).unsqueeze(0)
     one = network(mixture(ids, other, share, WEIGHTS[mask])).logits
@@ -225,9 +226,9 @@ def test_at_high_temperature_distillation_is_half_the_mean_square_of_centred_log
 
 
 def test_a_student_that_is_its_teacher_has_nothing_to_learn_from_it() -> None:
-    cohort = make_cohort("mixkd", [TextTrial("a", 3, FRESH.values)])
+    cohort = make_cohort("mixkd", [Trial("a", 3, values=FRESH.values)])
     stack, method = only(cohort), _begun(cohort)
-    same = network_of(stack.data, "one")  # type: ignore[arg-type]
+    same = network_of(stack.data, "strong")  # type: ignore[arg-type]
     method._student = same
     same.requires_grad_(True)
     _, tmkd = method._on_mixtures(step(stack, stack.data.training_batch(_first(cohort, 9))))
@@ -246,7 +247,7 @@ def test_no_gradient_reaches_the_teacher() -> None:
 
 def test_a_bank_holds_what_the_teacher_says_when_it_is_asked() -> None:
     values = {**FRESH.values, "bank": 3}
-    trials = [TextTrial("a", 3, values), TextTrial("b", 4, values, teacher="two")]
+    trials = [Trial("a", 3, values=values), Trial("b", 4, values=values, teachers=("weak",))]
     cohort = make_cohort("mixkd", trials)
     method, places = _begun(cohort), _first(cohort, 20)
     kept = _losses(cohort, places)
@@ -258,10 +259,10 @@ def test_a_bank_holds_what_the_teacher_says_when_it_is_asked() -> None:
 def test_lanes_of_one_seed_and_beta_share_one_bank() -> None:
     values = {**FRESH.values, "bank": 2}
     trials = [
-        TextTrial("a", 3, {**values, "alpha": 0.2}),
-        TextTrial("b", 3, {**values, "alpha": 0.9}),
-        TextTrial("c", 3, {**values, "mix_alpha": 2.0}),
-        TextTrial("d", 4, values),
+        Trial("a", 3, values={**values, "alpha": 0.2}),
+        Trial("b", 3, values={**values, "alpha": 0.9}),
+        Trial("c", 3, values={**values, "mix_alpha": 2.0}),
+        Trial("d", 4, values=values),
     ]
     method = _begun(make_cohort("mixkd", trials))
     a, b, c, d = method._banks or []
@@ -277,7 +278,7 @@ def test_lanes_of_one_seed_and_beta_share_one_bank() -> None:
 
 
 def test_lanes_of_one_seed_mix_the_same_whatever_their_alpha() -> None:
-    trials = [TextTrial(n, 3, {**FRESH.values, "alpha": x}) for n, x in (("a", 0.1), ("b", 0.9))]
+    trials = [Trial(n, 3, values={**FRESH.values, "alpha": x}) for n, x in (("a", 0.1), ("b", 0.9))]
     method = _begun(make_cohort("mixkd", trials))
     assert torch.equal(method._partner[0], method._partner[1])
     assert torch.equal(method._share[0], method._share[1])
@@ -285,7 +286,7 @@ def test_lanes_of_one_seed_mix_the_same_whatever_their_alpha() -> None:
 
 def test_every_epoch_mixes_anew() -> None:
     for bank in (0, 4):
-        cohort = make_cohort("mixkd", [TextTrial("a", 3, {**FRESH.values, "bank": bank})])
+        cohort = make_cohort("mixkd", [Trial("a", 3, values={**FRESH.values, "bank": bank})])
         method, stack = _begun(cohort), only(cohort)
         first = method._share.clone()
         stack.method.begin_epoch(2, stack.model, torch.full((1,), 0.1))
@@ -311,39 +312,12 @@ def test_a_soft_mask_is_the_own_one_at_one_and_the_union_where_lengths_agree() -
     assert torch.equal(same.weight, union.weight)
 
 
-def test_a_cohort_goes_on_where_it_was_broken_off() -> None:
-    torch.set_default_dtype(torch.float32)
-    trials = [TextTrial("a", 3, {"bank": 0}), TextTrial("b", 4, {"bank": 0})]
-    whole, cohort = Diary(), make_cohort("mixkd", trials)
-    cohort.train(whole)
-    states = []
-    broken = make_cohort("mixkd", trials)
-
-    class Off(Exception):
-        pass
-
-    def between() -> None:
-        broken.settle()
-        states.append(broken.state())
-        raise Off
-
-    with pytest.raises(Off):
-        broken.train(Diary(), between)
-    again, rest = make_cohort("mixkd", trials), Diary()
-    assert again.go_on(from_bytes(to_bytes(states[0])), rest)
-    again.train(rest)
-    assert rest.rows == whole.rows
-    for name in ("a", "b"):
-        one, other = weights(cohort, name), weights(again, name)
-        assert all(torch.equal(one[key], other[key]) for key in one)
-
-
 def test_without_a_network_to_ask_it_says_so() -> None:
-    trial = TextTrial("a")
+    trial = Trial("a")
     data = lanes([trial])
     values = stack_values(TEXT.methods["mixkd"].hyperparameters, [{}], torch.device("cpu"))
     with pytest.raises(ValueError, match="give its network, not its outputs"):
-        MixKd(Setup(data, values, (3,), Training(1, 8), network_of(data, "one")))
+        MixKd(Setup(data, values, (3,), Training(1, 8), network_of(data, "strong")))
 
 
 def test_pairs_are_permutations() -> None:
