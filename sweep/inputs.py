@@ -79,10 +79,14 @@ def _check_cell(cell: Cell, dataset: "Dataset") -> None:
     spec = cell.spec
     if problem := unusable(dataset, spec.data_settings(), cell.condition.labels):
         raise BadInput(problem)
-    for _, model in spec.models():
+    student = (spec.student.model, None)
+    for model, source in [*((t.model, t.source) for t in spec.teacher if t.model), student]:
         network = spec.task_entry.networks[model.name]
         sizes = network.complete(model.settings()).sizes
-        unfit = network.shape_problem(model.name, dataset.shape)
+        # Light teachers look at examples of their own.
+        own = spec.task_entry.teacher_sources[source.name] if source else None
+        shape = own.shape(dataset, source.given) if own and source else dataset.shape
+        unfit = network.shape_problem(model.name, shape)
         if unfit := unfit or network.data_problem(sizes, dataset):
             raise BadInput(unfit)
 

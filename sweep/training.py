@@ -50,7 +50,11 @@ def train(  # noqa: PLR0913, PLR0917 - what a task is trained with, each apart
     keep_freed_memory()
     sources = [lane.source for lane in task.lanes]
     kind = TASKS[task.spec.task].load()
-    data = kind.data(dataset, task.data, sources, teacher_outputs, _device())
+    data = (
+        kind.light_data(task.source, dataset, sources, _device())
+        if task.source
+        else kind.data(dataset, task.data, sources, teacher_outputs, _device())
+    )
     live = _live(task, data, teacher_weights or {})
     cohort = Cohort(task.spec, [lane.lane for lane in task.lanes], data, live, stopwatch)
     # Snapshots are taken on the way, so that a training with them cannot begin in its middle.

@@ -268,6 +268,22 @@ Row = MethodEntry | DatasetEntry | NetworkEntry
 
 
 @dataclass(frozen=True)
+class SourceEntry:
+    """A simple set of examples that a light teacher is trained on in place of the data.
+
+    ``make`` takes how many classes the data set has, a draw, and the options of ``fields``, and
+    gives a data set with equally many examples of every class, class by class. ``shape``: that of
+    one input, from the data set that students learn and the options as given.
+    """
+
+    make: "Callable[..., Dataset]"
+    summary: str
+    source: str
+    fields: tuple[Field, ...]
+    shape: "Callable[[Dataset, Mapping[str, Any]], Shape]"
+
+
+@dataclass(frozen=True)
 class NoiseEntry:
     """A way in which labels are corrupted. ``corrupt`` takes what its task knows of the examples,
     the rate and the draw; ``fields``: what it is told beside its rate; ``problem``: what is wrong
@@ -296,6 +312,7 @@ class TaskEntry:
     that is all. ``takes_splits``: whether its data is split as a data set's ``given_splits`` says,
     where there are any, and as the fold of a lane's source does. ``models``: networks trained
     before that can be fetched, by the names that options of data sets take for them.
+    ``teacher_sources``: what a light teacher may be trained on; none where the task has none.
     """
 
     name: str
@@ -321,6 +338,7 @@ class TaskEntry:
     inspect: "Callable[[Dataset, SplitRows], Inspection] | None" = None
     takes_splits: bool = False
     models: "Mapping[str, Published]" = field(default_factory=dict)
+    teacher_sources: Mapping[str, SourceEntry] = field(default_factory=dict)
 
     def load(self) -> "Task":
         """The task's own code, torch and all."""

@@ -32,6 +32,17 @@ class ModelSpec:
     implementation: str = field(default="", compare=False)
 
 
+@dataclass(frozen=True)
+class SourceSpec:
+    """What a light teacher is trained on in place of the data, by name, with its options.
+
+    Which source takes which, and what the others are then, says its row in the task's table.
+    """
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
 # The files of a student in a directory of its own (`trainers.student_files`).
 WEIGHTS_FILE, DESCRIPTION_FILE = "student.safetensors", "student.json"
 

@@ -27,7 +27,7 @@ from trainers.data.raw_inputs import RawInputs, read_arrays
 from trainers.lanes.network import LaneNetwork, Output
 from trainers.lanes.state import State
 from trainers.lanes.values import LaneValues
-from trainers.settings import DataSpec, LaneSource, ModelSpec
+from trainers.settings import DataSpec, LaneSource, ModelSpec, SourceSpec
 
 # What is kept of one teacher: arrays by name.
 KeptOutputs = Mapping[str, NDArray[Any]]
@@ -307,6 +307,17 @@ class Task(ABC):
     ) -> TaskData:
         """The examples of lanes; ``outputs``: what is kept of every teacher that some lane
         names."""
+
+    def light_data(
+        self,
+        source: SourceSpec,
+        dataset: Dataset,
+        sources: Sequence[LaneSource],
+        device: torch.device,
+    ) -> TaskData:
+        """The examples of lanes that train light teachers for ``dataset``, all of one seed, which
+        says how the set is made up. Only where the task's row has ``teacher_sources``."""
+        raise NotImplementedError(f"{type(self).__name__} has no sources for light teachers")
 
     @abstractmethod
     def network(

@@ -33,7 +33,7 @@ def run_settings(plan: Plan, task: CohortTask, lane: LaneTask) -> dict[str, str]
         "seed": str(lane.source.seed),
         "noise_kind": labels.noise_kind,
         "noise_rate": repr(labels.noise_rate),
-        "dataset": task.data.dataset,
+        "dataset": task.source.name if task.source else task.data.dataset,
     }
     if not task.cell:
         conditions = _conditions_of_teacher(plan, lane.key) if plan.spec.axes else ()

@@ -10,7 +10,7 @@ from trainers.fields import Value
 from trainers.lanes.seeds import stream
 from trainers.loading import changing
 from trainers.registry import TASKS
-from trainers.settings import CohortSpec, DataSpec, Lane, LaneSource, ModelSpec
+from trainers.settings import CohortSpec, DataSpec, Lane, LaneSource, ModelSpec, SourceSpec
 
 # Stands for a trial's number where there is no search.
 NO_TRIAL = -1
@@ -38,7 +38,7 @@ class CohortTask:
 
     ``search``: that of the cell which it belongs to. ``teacher_networks``: of the M teachers
     that every lane reads, in their order. ``given``: of a teacher that is not trained, by what name
-    its arrays are at hand.
+    its arrays are at hand. ``source``: what light teachers are trained on in place of the data.
     """
 
     id: str
@@ -51,6 +51,7 @@ class CohortTask:
     teacher_networks: tuple[ModelSpec, ...] = ()
     search: str = ""
     given: str = ""
+    source: SourceSpec | None = None
 
     @property
     def changes_inputs(self) -> bool:
@@ -153,6 +154,7 @@ def teacher_cohort(jobs: tuple[TeacherJob, ...]) -> CohortTask:
         network.snapshots or (),
         (network.network,) if jobs[0].parent else (),
         given=jobs[0].given,
+        source=network.light_source,
     )
 
 

@@ -37,7 +37,7 @@ class TeacherJob:
     @property
     def fold(self) -> Fold | None:
         """Which examples it never sees, where that is not the seed's draw alone."""
-        return self.spec.fold(self.seed)
+        return None if self.network.source else self.spec.fold(self.seed)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -67,14 +67,20 @@ class TeacherJob:
 
     @property
     def name(self) -> str:
-        """Its network in words, or the file that it is given in."""
-        return self.network.given or described(self.network.network)
+        """Its network in words, with what a light one is trained on, or the file that it is given
+        in."""
+        if self.network.given:
+            return self.network.given
+        source = self.network.source
+        return described(self.network.network) + (f" on {source.name}" if source else "")
 
     @property
     def labels_in_words(self) -> str:
         """Which labels it is trained on; of a given one that is not known."""
         if self.network.given:
             return "not known, as it was given"
+        if self.network.source:
+            return "those of its own examples"
         noise = f"{100 * self.labels.noise_rate:g} % {self.labels.noise_kind} noise"
         return noise if self.labels.noise_rate else "the true ones"
 
@@ -88,9 +94,11 @@ def chain(
     spec: SweepSpec, network: Teacher, labels: Labels, seed: int, fingerprints: Fingerprints
 ) -> tuple[TeacherJob, ...]:
     """The generations of a network, first to last; of a given one there is one for all labels and
-    seeds."""
+    seeds, of a light one for all labels."""
     if network.given:
         return (_given(spec, network, fingerprints),)
+    if network.source:
+        labels = _clean(spec)
     content_read = _fingerprints_of(spec, network, fingerprints)
     jobs: list[TeacherJob] = []
     for _ in range(network.generations or 1):
@@ -151,8 +159,11 @@ def _shape(job: TeacherJob) -> str:
     """What jobs that train side by side have in common; generations come one after the other."""
     if job.network.given:
         return job.key
-    network = job.network.model_dump(mode="json", include={"model", "training", "snapshots"})
-    data = _data_content(job.spec.data_settings())
+    network = job.network.model_dump(
+        mode="json", include={"model", "training", "snapshots", "source"}
+    )
+    # The set that light teachers are trained on is another one under every seed.
+    data = job.seed if job.network.source else _data_content(job.spec.data_settings())
     return json.dumps([generation(job.key), network, data], sort_keys=True)
 
 
@@ -177,8 +188,12 @@ def _given(spec: SweepSpec, network: Teacher, fingerprints: Fingerprints) -> Tea
         "teacher": network.model_dump(mode="json"),
         "content": _fingerprints_of(spec, network, fingerprints),
     }
-    clean = Labels(spec.conditions.noise_kind[0], 0.0)
-    return TeacherJob(f"{_hashed(content)}-1", spec, network, clean, spec.seed)
+    return TeacherJob(f"{_hashed(content)}-1", spec, network, _clean(spec), spec.seed)
+
+
+def _clean(spec: SweepSpec) -> Labels:
+    """Of a teacher for which the conditions' labels are nothing."""
+    return Labels(spec.conditions.noise_kind[0], 0.0)
 
 
 def _key(

@@ -16,8 +16,16 @@ def check_given_teachers(spec: "SweepSpec") -> None:
         if teacher.logits:
             where = "teacher.logits" if len(spec.teacher) == 1 else f"teacher.{place}.logits"
             _check_logits(spec, where)
-    if all(teacher.given for teacher in spec.teacher):
+    if all(teacher.given or teacher.source for teacher in spec.teacher):
         _check_labels(spec)
+
+
+def what_changes(spec: "SweepSpec") -> str:
+    """What changes inputs while students train that hear the teachers of the spec; empty where
+    nothing does."""
+    changed = [f"data.{name}" for name in changing(spec.data_settings())]
+    changed += [use.label for use in _listening(spec) if spec.entry_of(use).changes_inputs]
+    return changed[0] if changed and _listening(spec) else ""
 
 
 def _listening(spec: "SweepSpec") -> "list[MethodUse]":
@@ -32,11 +40,9 @@ def _check_logits(spec: "SweepSpec", where: str) -> None:
             where, f"the task {spec.task_entry.name} reads no teachers' outputs from files; give "
             "the teacher's model, and its weights"
         )  # fmt: skip
-    changed = [f"data.{name}" for name in changing(spec.data_settings())]
-    changed += [use.label for use in _listening(spec) if spec.entry_of(use).changes_inputs]
-    if changed and _listening(spec):
+    if changed := what_changes(spec):
         raise FieldError(
-            where, f"are of the examples as they are, and {changed[0]} changes them while students "
+            where, f"are of the examples as they are, and {changed} changes them while students "
             "train; give the teacher's model and weights, which can be asked anew"
         )  # fmt: skip
 
@@ -44,7 +50,12 @@ def _check_logits(spec: "SweepSpec", where: str) -> None:
 def _check_labels(spec: "SweepSpec") -> None:
     values = spec.conditions.teacher_labels
     if len(values) > 1 and (rows := _listening(spec)):
+        why = (
+            "which labels a given teacher saw is not known here"
+            if any(teacher.given for teacher in spec.teacher)
+            else "a light teacher is trained on labels of its own"
+        )
         raise FieldError(
-            "conditions.teacher_labels", f"{list(values)}: which labels a given teacher saw is not "
-            f"known here, so that {rows[0].label} would be the same in each; name one"
+            "conditions.teacher_labels", f"{list(values)}: {why}, so that {rows[0].label} would be "
+            "the same in each; name one"
         )  # fmt: skip

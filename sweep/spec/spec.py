@@ -19,6 +19,7 @@ from sweep.spec.defaults import task_of, with_defaults
 from sweep.spec.enqueued import check_enqueued
 from sweep.spec.fields import SafeName, Sparing
 from sweep.spec.given_teachers import check_given_teachers
+from sweep.spec.light_teachers import check_light_teachers
 from sweep.spec.method_use import MethodUse
 from sweep.spec.noise import check_noise, noise_options, not_here
 from sweep.spec.questions import Question, check_questions
@@ -93,6 +94,7 @@ class SweepSpec(Sparing):
             self._check_teachers(use)
             self._check_epochs(use, self.space_of(use))
         check_given_teachers(self)
+        check_light_teachers(self)
         check_variants(self)
         if self.questions is not None:
             labels = [use.label for use in self.methods]

@@ -16,12 +16,12 @@ from sweep.spec.fields import Declared, Sparing, Strict
 from sweep.spec.own_code import as_written, named
 from trainers.fields import FieldError
 from trainers.hyperparameters import LR, WEIGHT_DECAY
-from trainers.settings import NO_NETWORK, ModelSpec, Schedule, Training
+from trainers.settings import NO_NETWORK, ModelSpec, Schedule, SourceSpec, Training
 
 Size = Annotated[int, Field(ge=1)]
 # Of a teacher that is given: what it is in, and what it does not have, as it is not trained.
 GIVEN = ("weights", "logits")
-OF_TRAINING = ("training", "lr", "weight_decay", "generations", "snapshots")
+OF_TRAINING = ("training", "lr", "weight_decay", "generations", "snapshots", "source")
 LOGITS_IN = (".npy", ".npz", ".parquet")
 # What each optimizer is told beside the hyperparameters, with its defaults.
 SGD: dict[str, Any] = {"momentum": 0.9, "nesterov": True}
@@ -35,6 +35,16 @@ class Model(Declared):
 
     def settings(self) -> ModelSpec:
         return ModelSpec(self.name, self.given)
+
+
+class Source(Declared):
+    """What a light teacher is trained on in place of the data, by name and the options that it
+    takes, as its row declares them."""
+
+    name: str
+
+    def settings(self) -> SourceSpec:
+        return SourceSpec(self.name, self.given)
 
 
 class TrainingLoop(Sparing):
@@ -133,8 +143,9 @@ class Teacher(Sparing):
 
     ``generations``: so many are trained one after the other, each by the method ``born_again`` from
     the one before; the last is the teacher. ``snapshots``: instead of the best epoch, what the
-    network was after each of these epochs: each is a teacher of its own. Given: ``weights``, a file
-    of those of ``model``; ``logits``, a file of what a network says of every example.
+    network was after each of these epochs: each is a teacher of its own. ``source``: what a light
+    teacher is trained on in place of the data. Given: ``weights``, a file of those of ``model``;
+    ``logits``, a file of what a network says of every example.
     """
 
     model: Model | None = None
@@ -143,6 +154,7 @@ class Teacher(Sparing):
     weight_decay: Annotated[float, Field(ge=0)] = float(WEIGHT_DECAY.default)
     generations: Annotated[int, Field(ge=1, le=20)] | None = None
     snapshots: Annotated[tuple[Size, ...], Field(min_length=1, strict=False)] | None = None
+    source: Source | None = None
     weights: Annotated[str, Field(min_length=1)] | None = None
     logits: Annotated[str, Field(min_length=1)] | None = None
 
@@ -185,6 +197,20 @@ class Teacher(Sparing):
         without = OF_TRAINING if self.given else ()
         written = {name: value for name, value in write(self).items() if value is not None}
         return {name: value for name, value in written.items() if name not in without}
+
+    @model_validator(mode="after")
+    def _light_one_stands_alone(self) -> "Teacher":
+        if self.source and self.generations:
+            raise FieldError(
+                "generations", "means nothing here, as a light teacher knows its own examples "
+                "alone; drop it, or source"
+            )  # fmt: skip
+        return self
+
+    @property
+    def light_source(self) -> SourceSpec | None:
+        """What it is trained on in place of the data, if it is a light one."""
+        return self.source.settings() if self.source else None
 
     @property
     def given(self) -> str | None:

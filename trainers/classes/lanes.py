@@ -22,6 +22,7 @@ from torch.func import jvp
 
 from trainers.classes.dataset import ClassDataset
 from trainers.classes.metrics import MEASURES, guesses, is_defined
+from trainers.classes.teacher_logits import Answers, TeacherLogits
 from trainers.classes.terms import (
     ClassObjective,
     ClassTargets,
@@ -36,11 +37,13 @@ from trainers.evaluation import frozen_output
 from trainers.lanes.network import LaneNetwork, Output
 from trainers.lanes.seeds import numpy_generator
 from trainers.lanes.shared import is_once, once
+from trainers.lanes.state import State
 from trainers.lanes.values import LaneValues
 from trainers.settings import SPLITS, TEACHER_SPLIT, DataSpec, LaneSource, SplitFractions
 from trainers.task import Batch, KeptOutputs, Part, TaskData
 
-# The one array that is kept of a teacher: (N, C), for every example of the data set.
+# The one array that is kept of a teacher: (N, C), for every example of the data set, or of a light
+# one (C, m, C), for m examples of its own of every class.
 LOGITS = "logits"
 
 
@@ -93,18 +96,20 @@ class ClassLanes(TaskData):
         self.corrupted = self._labels["train"] != self._true
         self.certain = drawn[0].certain
         names = sorted({name for source in sources for name in source.teachers})
-        stacked = [torch.as_tensor(teacher_logits[name], device=device) for name in names]
+        kept = [torch.as_tensor(teacher_logits[name], device=device) for name in names]
         number = self.inputs.dtype if self.inputs.is_floating_point() else torch.float32
-        self._logits = (
-            torch.stack(stacked)
-            if stacked
-            else torch.zeros(0, 0, dataset.classes, dtype=number, device=device)
-        )
+        none = torch.zeros(0, dataset.classes, dtype=number, device=device)
+        self._logits = TeacherLogits(kept, none)
         place = {name: t for t, name in enumerate(names)}
         self._teachers = torch.tensor(
             [[place[name] for name in source.teachers] for source in sources],
             dtype=torch.int64, device=device,
         )  # fmt: skip
+        # Of light teachers, where there are any.
+        self._answers: Answers | None = None
+        if self._logits.each.any():
+            each, seeds = self._logits.each[self._teachers], [source.seed for source in sources]
+            self._answers = Answers(each, seeds, {split: self.size(split) for split in SPLITS})
 
     @property
     def lanes(self) -> int:
@@ -144,6 +149,14 @@ class ClassLanes(TaskData):
     def batch(self, split: str, index: Tensor, lanes: Tensor | None = None) -> Batch:
         rows = self._rows_at(split, index, lanes)
         targets = self._targets_at(split, index, rows, lanes)
+        return Batch(index, self._inputs_at(rows), targets)
+
+    def training_batch(self, index: Tensor) -> Batch:
+        """Each call draws what light teachers say anew."""
+        if self._answers is None:
+            return self.batch("train", index)
+        rows, answers = self._rows_at("train", index, None), self._answers.anew(index.shape[1])
+        targets = self._targets_at("train", index, rows, None, answers)
         return Batch(index, self._inputs_at(rows), targets)
 
     def taught(self, batch: Batch, outputs: Sequence[Output]) -> Batch:
@@ -211,12 +224,25 @@ class ClassLanes(TaskData):
             for of in parts
         ]
 
+    def kept_logits(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What is kept of a teacher that was trained on this, from what it says of every example,
+        (N, C)."""
+        return logits
+
+    def draws(self) -> dict[str, Any]:
+        return self._answers.draws() if self._answers else {}
+
+    def go_on(self, draws: State) -> None:
+        if self._answers:
+            self._answers.go_on(draws)
+
     def keep(self, lanes: Tensor) -> None:
         self._rows = {s: once(t[lanes]) for s, t in self._rows.items()}
         self._labels = {s: t[lanes] for s, t in self._labels.items()}
         self._true = self._true[lanes]
         self.corrupted = self.corrupted[lanes]
         self._teachers = self._teachers[lanes]
+        self._answers = self._answers and self._answers.keep(lanes)
 
     def _measured(self, z: Tensor, split: str, metrics: Sequence[str]) -> dict[str, Tensor]:
         """The loss and these metrics of logits (L, N_s, C)."""
@@ -234,13 +260,21 @@ class ClassLanes(TaskData):
         return rows.gather(1, index)
 
     def _targets_at(
-        self, split: str, index: Tensor, rows: Tensor, lanes: Tensor | None
+        self,
+        split: str,
+        index: Tensor,
+        rows: Tensor,
+        lanes: Tensor | None,
+        answers: Tensor | None = None,
     ) -> ClassTargets:
+        """``answers`` (L, M, B): of light teachers, in place of those that stay."""
         labels = self._labels[split]
-        labels = labels if lanes is None else labels[lanes]
+        labels = (labels if lanes is None else labels[lanes]).gather(1, index)
         # Of these lanes: some may be gone when the logits are asked for.
         teachers = self._teachers if lanes is None else self._teachers[lanes]
-        return ClassTargets(labels.gather(1, index), partial(self._teachers_at, rows, teachers))
+        if self._answers and answers is None:
+            answers = self._answers.standing(split, index, lanes)
+        return ClassTargets(labels, partial(self._logits.at, teachers, rows, labels, answers))
 
     def _inputs_at(self, rows: Tensor) -> Tensor:
         if is_once(rows):
@@ -248,13 +282,6 @@ class ClassLanes(TaskData):
             return some.expand(len(rows), *some.shape)
         flat = self.inputs.index_select(0, rows.flatten())
         return flat.view(*rows.shape, *self.inputs.shape[1:])
-
-    def _teachers_at(self, rows: Tensor, teachers: Tensor) -> Tensor:
-        if not self.teachers:
-            return self._logits.new_zeros(len(rows), 0, rows.shape[1], self.classes)
-        places = teachers.unsqueeze(2) * self._logits.shape[1] + rows.unsqueeze(1)
-        flat = self._logits.flatten(0, 1).index_select(0, places.flatten())
-        return flat.view(*places.shape, self.classes)
 
 
 class _Drawn(NamedTuple):

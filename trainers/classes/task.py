@@ -26,7 +26,8 @@ class ClassTask(Task):
             parts = [
                 network(chunk.expand(lanes, *chunk.shape)) for chunk in torch.split(inputs, sizes)
             ]
-        return [{LOGITS: lane} for lane in joined(parts).logits.cpu().numpy()]
+        logits = joined(parts).logits.cpu().numpy()
+        return [{LOGITS: data.kept_logits(of_lane)} for of_lane in logits]
 
     def outputs_of_file(self, file: Path, dataset: Dataset) -> KeptOutputs:
         assert isinstance(dataset, ClassDataset)

@@ -6,6 +6,7 @@ from trainers.classes.dataset import usable
 from trainers.classes.table import METRICS
 from trainers.classification.data.datasets import DATASETS
 from trainers.classification.data.inspection import inspect
+from trainers.classification.data.light_sets import TEACHER_SOURCES
 from trainers.classification.methods.table import METHODS
 from trainers.classification.networks.table import NETWORKS
 from trainers.data.noise import NOISE_KINDS
@@ -32,4 +33,5 @@ CLASSIFICATION = TaskEntry(
     usable=usable,
     inspect=inspect,
     takes_splits=True,
+    teacher_sources=TEACHER_SOURCES,
 )

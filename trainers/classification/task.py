@@ -9,14 +9,15 @@ import torch
 from trainers.classes.lanes import LOGITS
 from trainers.classes.task import ClassTask
 from trainers.classification.data.dataset import Dataset
-from trainers.classification.data.lanes import LaneData, Treatment
+from trainers.classification.data.lanes import LaneData, LightData, Treatment
+from trainers.classification.data.light_sets import light_set
 from trainers.classification.data.raw_inputs import read_raw_inputs
 from trainers.classification.networks.build import build_model
 from trainers.classification.student import Classifier, facts_of
 from trainers.data.dataset import Dataset as AnyDataset
 from trainers.data.raw_inputs import RawInputs
 from trainers.lanes.network import LaneNetwork
-from trainers.settings import DataSpec, LaneSource, ModelSpec
+from trainers.settings import DataSpec, LaneSource, ModelSpec, SourceSpec
 from trainers.task import KeptOutputs, TaskData
 
 
@@ -34,6 +35,17 @@ class Classification(ClassTask):
         assert isinstance(dataset, Dataset)
         logits = {name: kept[LOGITS] for name, kept in outputs.items()}
         return LaneData(dataset, spec.fractions, sources, logits, device, Treatment.of(spec))
+
+    def light_data(
+        self,
+        source: SourceSpec,
+        dataset: AnyDataset,
+        sources: Sequence[LaneSource],
+        device: torch.device,
+    ) -> LightData:
+        assert isinstance(dataset, Dataset)
+        (seed,) = {of_lane.seed for of_lane in sources}
+        return LightData(light_set(source, dataset.classes, seed), sources, device)
 
     def network(
         self, model: ModelSpec, data: TaskData, generators: Sequence[torch.Generator]

@@ -44,6 +44,16 @@ class Linear(nn.Module):
         return torch.baddbmm(self.bias.unsqueeze(2), self.weight, x)
 
 
+def affine(layer: nn.Module, x: Tensor) -> Tensor:
+    """A `Linear`, without a matrix product where it is one wide: another L would get another
+    one."""
+    assert isinstance(layer, Linear)
+    if 1 in layer.weight.shape[1:]:
+        return (layer.weight.unsqueeze(-1) * x.unsqueeze(1)).sum(2) + layer.bias.unsqueeze(-1)
+    y: Tensor = layer(x)
+    return y
+
+
 class Conv2d(nn.Module):
     """A convolution per lane: ``(B, L * ch, H, W) -> (B, L * K, H / stride, W / stride)``.
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from trainers.lanes.adam import LaneAdam
-from trainers.lanes.layers import Linear
+from trainers.lanes.layers import Linear, affine
 from trainers.lanes.seeds import torch_generator
 from trainers.lanes.state import State, numbered
 from trainers.lanes.values import LaneValues
@@ -42,20 +42,11 @@ class WeightingNet(nn.Module):
     def forward(self, u: Tensor) -> Tensor:
         *hidden, out = self.layers
         for layer in hidden:
-            u = self._curve(_affine(layer, u))
+            u = self._curve(affine(layer, u))
         # The sigmoid; torch's own rounds the last elements of a tensor unlike those before them,
         # so that a lane would depend on its place.
-        w: Tensor = 0.5 * (1 + torch.tanh(0.5 * _affine(out, u)))
+        w: Tensor = 0.5 * (1 + torch.tanh(0.5 * affine(out, u)))
         return w
-
-
-def _affine(layer: nn.Module, x: Tensor) -> Tensor:
-    """The layer, without a matrix product where it is one wide: another L would get another one."""
-    assert isinstance(layer, Linear)
-    if 1 in layer.weight.shape[1:]:
-        return (layer.weight.unsqueeze(-1) * x.unsqueeze(1)).sum(2) + layer.bias.unsqueeze(-1)
-    y: Tensor = layer(x)
-    return y
 
 
 class NetSteps:

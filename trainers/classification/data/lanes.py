@@ -1,6 +1,6 @@
 """The data of a cohort whose inputs are arrays, and what is done to images of training batches.
 
-L lanes, B examples of a batch.
+L lanes, B examples of a batch, C classes, m examples of each in a set for light teachers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -57,17 +57,36 @@ class LaneData(ClassLanes):
 
     def training_batch(self, index: Tensor) -> Batch:
         """Where inputs are augmented, each call draws anew from every lane's own generator."""
-        batch = self.batch("train", index)
+        batch = super().training_batch(index)
         if not self._augment:
             return batch
         return batch._replace(inputs=crop_and_flip(batch.inputs, self._shakes), changed=True)
 
     def draws(self) -> dict[str, Any]:
-        return {"augment": places(self._shakes)}
+        return {**super().draws(), "augment": places(self._shakes)}
 
     def go_on(self, draws: State) -> None:
+        super().go_on(draws)
         wind(self._shakes, draws["augment"])
 
     def keep(self, lanes: Tensor) -> None:
         super().keep(lanes)
         self._shakes = [self._shakes[i] for i in lanes.tolist()]
+
+
+# How a set for light teachers is split.
+LIGHT_SPLITS = SplitFractions(train=0.8, meta=0.0, validation=0.2, test=0.0)
+
+
+class LightData(LaneData):
+    """A set that light teachers are trained on in place of the data: m examples of every class,
+    class by class, the same in every lane."""
+
+    def __init__(
+        self, dataset: Dataset, sources: Sequence[LaneSource], device: torch.device
+    ) -> None:
+        super().__init__(dataset, LIGHT_SPLITS, sources, {}, device)
+
+    def kept_logits(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """By class, (C, m, C): such a teacher knows no example of the data."""
+        return logits.reshape(self.classes, -1, self.classes)
