@@ -46,6 +46,7 @@ OWN: Mapping[str, Mapping[str, Domain]] = {
         "inter_weight": Float(0.1, 10.0, log=True),
         "intra_weight": Float(0.1, 10.0, log=True),
     },
+    "lw_kd": {"adversarial_weight": Float(0.0, 1.0)},
     "born_again": {},
     "aver": {},
     "ebkd": {},

@@ -6,7 +6,9 @@ from sweep.compare.records import SweepRecord
 from sweep.compare.statistics import smallest_reachable_p
 from sweep.plan.kept_files import predictions_bytes, students_bytes
 from sweep.plan.plan import Budget, Plan
+from sweep.plan.teacher_jobs import TeacherJob
 from sweep.spec.spec import SweepSpec
+from trainers.fields import resolved
 from trainers.loading import counts
 
 # What is kept of a teacher is in single precision.
@@ -90,11 +92,19 @@ def _given(plan: Plan) -> str:
 def _kept_outputs(plan: Plan) -> str:
     """How much is kept of the teachers, where that is known before any file is read."""
     found = counts(plan.spec.data_settings())
-    teachers = sum(len(job.names) for job in plan.teachers)
-    if not teachers or found is None:
+    if not plan.teachers or found is None:
         return ""
     examples, numbers = found
-    return f", whose kept outputs take {size_text(BYTES * examples * numbers * teachers)}"
+    rows = sum(len(job.names) * _kept_rows(plan, job, examples, numbers) for job in plan.teachers)
+    return f", whose kept outputs take {size_text(BYTES * numbers * rows)}"
+
+
+def _kept_rows(plan: Plan, job: TeacherJob, examples: int, classes: int) -> int:
+    """How many examples a teacher's outputs are kept of: the data set's, or its own."""
+    if not (source := job.network.source):
+        return examples
+    fields = plan.spec.task_entry.teacher_sources[source.name].fields
+    return classes * int(resolved(fields, source.given)["examples_per_class"])
 
 
 def _kept(plan: Plan) -> str:

@@ -70,7 +70,7 @@ class HeardTeacher:
     ``name``: its network, or the file that it was given in; ``labels``: which it was trained on, in
     words; ``is_given``: it was not trained here. ``values``: of the objective on the validation
     split, by confirm seed where it was measured; of a given one there is one for all.
-    ``comparable``: whether students are measured on the same labels.
+    ``comparable``: whether students are measured on the same examples and labels.
     """
 
     name: str

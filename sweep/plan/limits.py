@@ -11,12 +11,16 @@ from search_spaces.domains import Domain
 from sweep.spec.enqueued import lies_in
 from sweep.spec.method_use import MethodUse
 from trainers.entries import MethodEntry
-from trainers.fields import Value
+from trainers.fields import Limit, Value
 
 
-def limits_of(entry: MethodEntry, space: Mapping[str, Domain]) -> tuple[Mapping[str, Value], ...]:
-    """The limits of a method that a search space holds: values by hyperparameter."""
-    return tuple(limit.at for limit in entry.limits if _holds(space, limit.at))
+def limits_of(
+    use: MethodUse, entry: MethodEntry, space: Mapping[str, Domain]
+) -> tuple[Mapping[str, Value], ...]:
+    """The limits of a row's method that its search space holds: values by hyperparameter, those
+    aside that are pinned there."""
+    left = [_left(use, limit) for limit in entry.limits]
+    return tuple(at for at in left if at and _holds(space, at))
 
 
 def contained(
@@ -33,8 +37,8 @@ def contained(
                 yield other.label, more
         else:
             for limit in entry.limits:
-                at = limit.at
-                if limit.method == other.method and not other.pin and _holds(space, at):
+                at = _left(use, limit)
+                if limit.method == other.method and not other.pin and at and _holds(space, at):
                     yield other.label, at
 
 
@@ -46,6 +50,11 @@ def contained_in_words(
         label: ", ".join(f"{name} {value}" for name, value in at.items())
         for label, at in contained(use, entry, space, rows)
     }
+
+
+def _left(use: MethodUse, limit: Limit) -> Mapping[str, Value]:
+    """What a row has to be searched at to be at a limit, beside what is pinned there."""
+    return {name: x for name, x in limit.at.items() if use.pin.get(name) != x}
 
 
 def _holds(space: Mapping[str, Domain], at: Mapping[str, Value]) -> bool:

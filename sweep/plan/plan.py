@@ -98,7 +98,7 @@ class Cell:
         """The first trials of its searches: what the spec names, then hyperparameters at which it
         is a simpler method. Values that one leaves out are drawn."""
         first: list[Mapping[str, Value]] = []
-        for values in (*self.enqueued, *limits_of(self.entry, self.space)):
+        for values in (*self.enqueued, *limits_of(self.use, self.entry, self.space)):
             if values not in first:
                 first.append(values)
         return tuple(first)

@@ -61,6 +61,11 @@ LIVELY: Mapping[str, Sequence[Mapping[str, Value]]] = {
         {"other_weight": 1.0, "lr": 0.03},
     ),
     "dist": ({"temperature": 2.0}, {"inter_weight": 3.0}, {"intra_weight": 0.0}),
+    "lw_kd": (
+        {"adversarial_weight": 1.0, "alpha": 0.5, "discriminator_lr": 0.1},
+        {"adversarial_weight": 0.0, "temperature": 2.0},
+        {"adversarial_weight": 0.3, "discriminator_lr": 0.01, "temperature": 8.0},
+    ),
     "fine_tuning": (
         {"fine_tune_epochs": 1, "fine_tune_scale": 0.5},
         {"fine_tune_epochs": 2},

@@ -45,7 +45,9 @@ class Classification(ClassTask):
     ) -> LightData:
         assert isinstance(dataset, Dataset)
         (seed,) = {of_lane.seed for of_lane in sources}
-        return LightData(light_set(source, dataset.classes, seed), sources, device)
+        made = light_set(source, dataset.classes, seed)
+        assert isinstance(made, Dataset)
+        return LightData(made, sources, device)
 
     def network(
         self, model: ModelSpec, data: TaskData, generators: Sequence[torch.Generator]

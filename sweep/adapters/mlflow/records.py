@@ -119,7 +119,8 @@ def heard_teachers(plan: Plan, reached: Mapping[str, float]) -> dict[str, tuple[
                     for job in dict.fromkeys(jobs)
                     if math.isfinite(value := reached.get(teacher_run(job), math.nan))
                 ),
-                comparable=not noisy or jobs[0].labels == cell.condition.labels,
+                comparable=not jobs[0].network.source
+                and (not noisy or jobs[0].labels == cell.condition.labels),
             )
             for jobs in zip(*by_seed, strict=True)
         )

@@ -122,7 +122,7 @@ TEACHER_SOURCES: Mapping[str, SourceEntry] = {
 }  # fmt: skip
 
 
-def light_set(source: SourceSpec, classes: int, seed: int) -> Dataset:
+def light_set(source: SourceSpec, classes: int, seed: int) -> AnyDataset:
     """The set of a source for so many classes, always the same under a seed."""
     entry = TEACHER_SOURCES[source.name]
     rng = numpy_generator(seed, "light set", source.name)

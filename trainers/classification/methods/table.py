@@ -108,6 +108,29 @@ METHODS: Mapping[str, MethodEntry] = {
             ),
         ),
     ),
+    "lw_kd": MethodEntry(
+        implementation="trainers.classification.methods.lw_kd:LwKd",
+        summary="fixed mix of label and teacher, and outputs that a discriminator cannot tell from "
+                "the teacher's",
+        source="after Liu et al. 2020, arXiv 2005.09163, from its abstract",
+        teachers="one",
+        uses_meta=False,
+        hyperparameters=(
+            *MIX,
+            Field(
+                "adversarial_weight", "float", 0.1, "weight of the adversarial term", "own",
+                low=0.0,
+            ),
+            Field(
+                "discriminator_lr", "float", 1e-3, "Adam's step size for the discriminator", "own",
+                low=0.0,
+            ),
+        ),
+        limits=(
+            Limit({"alpha": 0.0, "adversarial_weight": 0.0}, "labels_only"),
+            Limit({"adversarial_weight": 0.0}, "fixed_kd"),
+        ),
+    ),
     "born_again": MethodEntry(
         implementation="trainers.classification.methods.born_again:BornAgain",
         summary="a teacher of the student's own architecture, without a temperature",
