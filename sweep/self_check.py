@@ -105,7 +105,7 @@ class _Bench:
         outputs: dict[str, KeptOutputs] = {}
         weights: list[Weights] = []
         for number, known in enumerate(cohort.teacher_networks):
-            # For logits from a file those of some network stand in.
+            # For logits from a file, and of light teachers, those of some network stand in.
             model = cohort.spec.model if known == NO_NETWORK else known
             whole = entry.networks[model.name].complete(model)
             network = task.network(whole, data, [torch_generator(number, "teacher")])

@@ -28,7 +28,7 @@ from sweep.spec.spec import SweepSpec
 from sweep.spec.variants import is_read
 from trainers.entries import MethodEntry
 from trainers.fields import Value
-from trainers.settings import Labels, ModelSpec
+from trainers.settings import NO_NETWORK, Labels, ModelSpec
 
 
 @dataclass(frozen=True)
@@ -228,10 +228,15 @@ class Plan:
     def teacher_networks(self, cell: Cell) -> tuple[ModelSpec, ...]:
         """The architectures of the teachers that ``cell`` reads, as `teachers_of` orders them.
 
-        `trainers.settings.NO_NETWORK` for one that is given by its logits.
+        `trainers.settings.NO_NETWORK` for one that no student's example can be shown to: given by
+        its logits, or a light one.
         """
         chains = self._teacher_chains(cell, self.search_seed)
-        return tuple(c[-1].network.network for c in chains for _ in c[-1].names)
+        return tuple(
+            NO_NETWORK if jobs[-1].network.source else jobs[-1].network.network
+            for jobs in chains
+            for _ in jobs[-1].names
+        )
 
     def _teacher_chains(self, cell: Cell, seed: int) -> tuple[tuple[TeacherJob, ...], ...]:
         """Of every teacher of a cell, the generations that lead to it."""

@@ -4,7 +4,7 @@ Where it stands on the axes of the conditions, its stage and seed, its clean lab
 networks.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from sweep.plan.clean_labels import CLEAN_LABELS, clean_labels
 from sweep.plan.plan import Cell, Condition, Plan
@@ -43,7 +43,7 @@ def run_settings(plan: Plan, task: CohortTask, lane: LaneTask) -> dict[str, str]
         **settings,
         "teacher_labels": _teacher_labels(cell),
         "student": model,
-        **({"teacher": taught_by} if (taught_by := _teachers(task.teacher_networks)) else {}),
+        **({"teacher": taught_by} if (taught_by := _teachers(plan, cell)) else {}),
         **_labels(plan, plan.conditions_of(cell)),
         CLEAN_LABELS: str(clean_labels(cell)),
     }
@@ -51,8 +51,13 @@ def run_settings(plan: Plan, task: CohortTask, lane: LaneTask) -> dict[str, str]
 
 def _teacher_labels(cell: Cell) -> str:
     """Which labels its teachers saw; of those that are given that is not known."""
-    given = not cell.entry.teacher_is_student and all(t.given for t in cell.spec.teacher)
-    return "not known" if given else cell.condition.teacher_labels
+    if cell.entry.teacher_is_student:
+        return cell.condition.teacher_labels
+    if all(teacher.given for teacher in cell.spec.teacher):
+        return "not known"
+    if all(teacher.source for teacher in cell.spec.teacher):
+        return "their own"
+    return cell.condition.teacher_labels
 
 
 def network_text(model: ModelSpec) -> str:
@@ -65,9 +70,16 @@ def network_text(model: ModelSpec) -> str:
     return " ".join([model.name, *sizes])
 
 
-def _teachers(networks: Sequence[ModelSpec]) -> str:
-    """All teachers of a student, each network once."""
-    return " + ".join(dict.fromkeys(network_text(network) for network in networks))
+def _teachers(plan: Plan, cell: Cell) -> str:
+    """All teachers of its students, each network once, with what a light one is trained on."""
+    heard = [job.network for job in plan.heard_by(cell, plan.search_seed)]
+    named = [
+        f"{network_text(teacher.network)} on {teacher.source.name}"
+        if teacher.source
+        else network_text(teacher.network)
+        for teacher in heard
+    ]
+    return " + ".join(dict.fromkeys(named))
 
 
 def _labels(plan: Plan, conditions: Iterable[Condition]) -> dict[str, str]:

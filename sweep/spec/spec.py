@@ -227,8 +227,10 @@ class SweepSpec(Sparing):
 
     @property
     def rates_of_teachers(self) -> dict[str, float]:
-        """What teachers are trained with that the spec does not list: as the first that it does."""
-        trained = next((teacher for teacher in self.teacher if not teacher.given), None)
+        """What teachers are trained with that the spec does not list: as the first that it does,
+        and trains on the data."""
+        on_the_data = (t for t in self.teacher if not t.given and not t.source)
+        trained = next(on_the_data, None)
         if trained:
             return {name: getattr(trained, name) for name in RATES}
         plain = self.task_entry.methods["labels_only"]

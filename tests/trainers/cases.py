@@ -112,13 +112,17 @@ def made_up_dataset() -> Dataset:
 
 
 def teacher_logits(dataset: Dataset) -> dict[str, np.ndarray]:
-    """Two teachers: one mostly right, one that often errs."""
+    """Two teachers of the examples, one mostly right and one that often errs; and a light one, of
+    three examples of its own for every class."""
     rng = np.random.default_rng(21)
     right = np.eye(dataset.classes)[dataset.labels]
     noise = rng.normal(size=(2, *right.shape))
+    of_classes = 3 * np.eye(dataset.classes)[:, None]
+    own = of_classes + rng.normal(size=(dataset.classes, 3, dataset.classes))
     return {
         "strong": (4 * right + noise[0]).astype(_float()),
         "weak": (right + noise[1]).astype(_float()),
+        "light": own.astype(_float()),
     }
 
 
@@ -160,6 +164,8 @@ def various_trials(
     teachers: Sequence[tuple[str, ...]] = (("strong",), ("weak",))
     if task.methods[method].teachers == "several" or method in OF_SEVERAL:
         teachers = (("strong", "weak"), ("weak", "strong"))
+    if method == "lw_kd":
+        teachers = (("light",), ("strong",))
     return [
         Trial(
             name=f"trial-{i}",
