@@ -25,6 +25,7 @@ TABLES: Mapping[str, Callable[[], list[catalogue.Row]]] = {
     "datasets": catalogue.dataset_rows,
     "networks": catalogue.network_rows,
     "noise": catalogue.noise_rows,
+    "sources": catalogue.source_rows,
     "presets": catalogue.preset_rows,
     "spaces": catalogue.space_rows,
 }

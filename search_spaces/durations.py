@@ -20,6 +20,7 @@ TAKES: Mapping[str, str] = {
     "digits_clean_teacher": "80 s at most",
     "fashion_mnist": "4 min at most",
     "fashion_mnist_resnet8": NOT_YET,
+    "lightweight_teacher": "6 min at most",
     "multi_teacher": "100 s at most",
     "self_distillation": "160 s at most",
     "synthetic": "6 min at most",

@@ -20,7 +20,9 @@ from trainers.registry import TASKS
 
 Row = Mapping[str, str]
 # Columns of names.
-NAMES = ("task", "method", "data set", "network", "noise kind", "preset", "metric", "field")
+NAMES = (
+    "task", "method", "data set", "network", "noise kind", "light set", "preset", "metric", "field",
+)  # fmt: skip
 
 
 def task_rows() -> list[Row]:
@@ -145,6 +147,21 @@ def noise_rows(task: str | None = None) -> list[Row]:
     ]
 
 
+def source_rows(task: str | None = None) -> list[Row]:
+    """One row per set that light teachers may be trained on, of every task, or of one."""
+    return [
+        {
+            **_of(owner),
+            "light set": name,
+            "what it is": entry.summary,
+            "options": _fields(entry.fields),
+            "source": entry.source,
+        }
+        for owner in _tasks(task)
+        for name, entry in owner.teacher_sources.items()
+    ]
+
+
 def preset_rows() -> list[Row]:
     """One row per preset: what it asks, its size, about how long it takes."""
     rows: list[Row] = []
@@ -185,13 +202,14 @@ def space_rows(task: str | None = None) -> list[Row]:
 
 
 def fields_of(table: str, name: str, task: str | None = None) -> list[Row]:
-    """One row per field of a method, a data set, a network or a noise kind, of the first task that
-    has it, or of ``task``; KeyError where there is none of that name."""
+    """One row per field of a method, a data set, a network, a noise kind or a light set, of the
+    first task that has it, or of ``task``; KeyError where there is none of that name."""
     rows: Mapping[str, Callable[[TaskEntry], Iterable[Field]]] = {
         "methods": lambda owner: owner.methods[name].hyperparameters,
         "datasets": lambda owner: options_of(owner.datasets[name]),
         "networks": lambda owner: owner.networks[name].every_field,
         "noise": lambda owner: owner.noise_kinds[name].fields,
+        "sources": lambda owner: owner.teacher_sources[name].fields,
     }
     for owner in _tasks(task):
         if name in names_in(table, owner):
@@ -206,6 +224,7 @@ def names_in(table: str, task: TaskEntry) -> list[str]:
         "datasets": task.datasets,
         "networks": task.networks,
         "noise": task.noise_kinds,
+        "sources": task.teacher_sources,
     }
     return list(tables[table])
 

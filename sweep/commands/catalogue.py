@@ -28,7 +28,7 @@ TaskName = Annotated[
     str | None,
     typer.Argument(
         metavar="[TASK]",
-        help="Its metrics and noise kinds instead.",
+        help="Its metrics, noise kinds and sets for light teachers instead.",
         autocompletion=completion.tasks,
     ),
 ]
@@ -45,13 +45,14 @@ Row = Mapping[str, str]
 
 def tasks(name: TaskName = None, form: FormatOption = "text") -> None:
     """List the kinds of problem, and what each brings."""
-    from sweep.catalogue import metric_rows, noise_rows, task_rows
+    from sweep.catalogue import metric_rows, noise_rows, source_rows, task_rows
 
     task = _known(name, "TASK")
     if task is None:
         _print(task_rows(), form)
         return
-    _print_several({"metrics": metric_rows(task), "noise kinds": noise_rows(task)}, form)
+    several = {"metrics": metric_rows(task), "noise kinds": noise_rows(task)}
+    _print_several({**several, "light sets": source_rows(task)}, form)
 
 
 def methods(name: Name = None, task: TaskOption = None, form: FormatOption = "text") -> None:

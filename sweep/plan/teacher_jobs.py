@@ -80,7 +80,7 @@ class TeacherJob:
         if self.network.given:
             return "not known, as it was given"
         if self.network.source:
-            return "those of its own examples"
+            return "those of its own examples, on which it is measured"
         noise = f"{100 * self.labels.noise_rate:g} % {self.labels.noise_kind} noise"
         return noise if self.labels.noise_rate else "the true ones"
 

@@ -30,9 +30,7 @@ def _check_source(spec: "SweepSpec", source: "Source", where: str) -> None:
             "has); drop the source, so that the teacher is trained on the data"
         )  # fmt: skip
     if source.name not in known:
-        raise FieldError(
-            f"{where}.name", unknown("source of light teachers", source.name, known)
-        )
+        raise FieldError(f"{where}.name", unknown("source of light teachers", source.name, known))
     try:
         source.take(checked(known[source.name].fields, source.given, source.name))
     except FieldError as error:

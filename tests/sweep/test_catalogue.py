@@ -129,9 +129,10 @@ def test_one_task_is_told_with_its_metrics_and_noise_kinds(ask: Ask) -> None:
         told = json.loads(ask("tasks", task, "--format", "json"))
         assert told == {
             "metrics": catalogue.metric_rows(task), "noise kinds": catalogue.noise_rows(task),
+            "light sets": catalogue.source_rows(task),
         }  # fmt: skip
         for text in (ask("tasks", task), ask("tasks", task, "--format", "markdown")):
-            assert text.index("metrics") < text.index("noise kinds")
+            assert text.index("metrics") < text.index("noise kinds") < text.index("light sets")
 
 
 def test_spaces_of_a_task_are_what_it_searches_by_default(ask: Ask) -> None:

@@ -17,6 +17,7 @@ from trainers.classification.student import Classifier, facts_of
 from trainers.data.dataset import Dataset as AnyDataset
 from trainers.data.raw_inputs import RawInputs
 from trainers.lanes.network import LaneNetwork
+from trainers.lanes.seeds import numpy_generator
 from trainers.settings import DataSpec, LaneSource, ModelSpec, SourceSpec
 from trainers.task import KeptOutputs, TaskData
 
@@ -45,7 +46,8 @@ class Classification(ClassTask):
     ) -> LightData:
         assert isinstance(dataset, Dataset)
         (seed,) = {of_lane.seed for of_lane in sources}
-        made = light_set(source, dataset.classes, seed)
+        rng = numpy_generator(seed, "light set", source.name)
+        made = light_set(source, dataset.classes, rng)
         assert isinstance(made, Dataset)
         return LightData(made, sources, device)
 

@@ -30,8 +30,12 @@ LIGHT: Mapping[str, Any] = {
 ROWS = [
     {"method": "fixed_kd", "baseline": True},
     {"method": "lw_kd", "with": {"teacher": LIGHT}},
-    {"method": "alm_kd", "pin": {"warmup_epochs": 1, "update_every": 1}, "with": {"teacher": LIGHT}},
-]  # fmt: skip
+    {
+        "method": "alm_kd",
+        "pin": {"warmup_epochs": 1, "update_every": 1},
+        "with": {"teacher": LIGHT},
+    },
+]
 
 
 def _plan(**changes: Any) -> Plan:
@@ -104,7 +108,10 @@ def test_runs_and_plan_say_what_it_is() -> None:
     assert settings["teacher"] == "mlp hidden 16 on digit_codes"
     assert settings["teacher_labels"] == "their own"
     (job,) = plan.heard_by(cell, 1)
-    assert str(job) == "mlp (hidden 16) on digit_codes of seed 1, labels: those of its own examples"
+    assert str(job) == (
+        "mlp (hidden 16) on digit_codes of seed 1, labels: those of its own examples, on which it "
+        "is measured"
+    )
     (line,) = [line for line in describe(plan.spec) if line.startswith("teachers ")]
     # 8 of the data's 1,797 examples, 4 of their own 200, ten classes, four bytes.
     assert f"{40 * (8 * 1797 + 4 * 200) / 1024:.0f} KiB" in line

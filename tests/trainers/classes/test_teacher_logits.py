@@ -17,10 +17,11 @@ from tests.trainers.cases import (
     teacher_logits,
 )
 from trainers.classes.losses import distillation, softmax
+from trainers.classification.data.dataset import Dataset
 from trainers.classification.data.lanes import LaneData, LightData
 from trainers.classification.data.light_sets import light_set
 from trainers.classification.entry import CLASSIFICATION
-from trainers.settings import SPLITS, Labels, LaneSource, SourceSpec
+from trainers.settings import SPLITS, Labels, LaneSource, ModelSpec, SourceSpec
 
 DATASET = made_up_dataset()
 
@@ -149,11 +150,10 @@ def test_lanes_with_light_teachers_are_the_trials_alone(method: str) -> None:
 
 def test_what_is_kept_of_a_light_teacher_is_what_it_says_of_its_examples_by_class() -> None:
     source = SourceSpec("blobs", {"examples_per_class": 6, "features": 3})
-    made = light_set(source, CLASSES, seed=2)
+    made = light_set(source, CLASSES, np.random.default_rng(2))
+    assert isinstance(made, Dataset)
     data = LightData(made, [LaneSource(2, Labels("symmetric", 0.0))], CPU)
     task = CLASSIFICATION.load()
-    from trainers.settings import ModelSpec
-
     network = task.network(
         CLASSIFICATION.networks["mlp"].complete(ModelSpec("mlp", {"hidden": (4,)})),
         data,

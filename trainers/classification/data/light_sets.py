@@ -22,7 +22,6 @@ from trainers.classification.data.synthetic import BOX
 from trainers.data.dataset import Dataset as AnyDataset
 from trainers.entries import Shape, SourceEntry
 from trainers.fields import Field, resolved
-from trainers.lanes.seeds import numpy_generator
 from trainers.settings import SourceSpec
 
 SIDE = 8  # pixels of a digit
@@ -122,8 +121,7 @@ TEACHER_SOURCES: Mapping[str, SourceEntry] = {
 }  # fmt: skip
 
 
-def light_set(source: SourceSpec, classes: int, seed: int) -> AnyDataset:
-    """The set of a source for so many classes, always the same under a seed."""
+def light_set(source: SourceSpec, classes: int, rng: np.random.Generator) -> AnyDataset:
+    """The set of a source for so many classes."""
     entry = TEACHER_SOURCES[source.name]
-    rng = numpy_generator(seed, "light set", source.name)
     return entry.make(classes, rng, **resolved(entry.fields, source.options))

@@ -54,8 +54,7 @@ def test_losses_are_those_of_torchs_own_layers_and_adam() -> None:
     d = drawn("lw_kd", [VALUES, {**VALUES, "temperature": 1.5, "discriminator_lr": 0.1}])
     nets = [_plain_discriminator(_method(d), lane) for lane in range(2)]
     steps = [
-        torch.optim.Adam(net.parameters(), lr=lr)
-        for net, lr in zip(nets, (0.01, 0.1), strict=True)
+        torch.optim.Adam(net.parameters(), lr=lr) for net, lr in zip(nets, (0.01, 0.1), strict=True)
     ]
     for shift in (0.0, 0.3, -0.2):
         found = d.losses(d.z + shift * d.z.flip(-1))
