@@ -95,6 +95,7 @@ class _Bench:
     dataset: Dataset
     task: Task
     outputs: dict[str, KeptOutputs]
+    networks: list[ModelSpec]
     weights: list[Weights]
 
     @staticmethod
@@ -103,17 +104,18 @@ class _Bench:
         task, labels = entry.load(), cohort.lanes[0].source.labels
         data = task.data(dataset, cohort.data, [LaneSource(0, labels)], {}, CPU)
         outputs: dict[str, KeptOutputs] = {}
+        # For logits from a file, and of light teachers, those of some network stand in.
+        known = cohort.teacher_networks
+        networks = [cohort.spec.model if model == NO_NETWORK else model for model in known]
         weights: list[Weights] = []
-        for number, known in enumerate(cohort.teacher_networks):
-            # For logits from a file, and of light teachers, those of some network stand in.
-            model = cohort.spec.model if known == NO_NETWORK else known
+        for number, model in enumerate(networks):
             whole = entry.networks[model.name].complete(model)
             network = task.network(whole, data, [torch_generator(number, "teacher")])
             named = [*network.named_parameters(), *network.named_buffers()]
             weights.append({name: t.detach()[0].numpy() for name, t in named})
             (kept,) = task.kept_outputs(network, data)
             outputs[str(number)] = {name: _tamed(array) for name, array in kept.items()}
-        return _Bench(cohort, dataset, task, outputs, weights)
+        return _Bench(cohort, dataset, task, outputs, networks, weights)
 
     def stack(self, lanes: Sequence[int]) -> Stack:
         """These lanes, each under a seed of its own, as they start."""
@@ -125,8 +127,8 @@ class _Bench:
         data = self.task.data(self.dataset, self.cohort.data, sources, self.outputs, CPU)
         live = None
         if self.cohort.changes_inputs and self.weights:
-            networks, weights = self.cohort.teacher_networks, [self.weights for _ in lanes]
-            live = LiveTeachers(networks, weights, data, self.task, entry)
+            weights = [self.weights for _ in lanes]
+            live = LiveTeachers(self.networks, weights, data, self.task, entry)
         training = self.cohort.spec.training
         short = replace(
             training,

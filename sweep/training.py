@@ -17,6 +17,7 @@ from trainers.loop.stack import Stack
 from trainers.loop.stopwatch import Stopwatch
 from trainers.loop.teachers import Teacher, take_as_it_is, train_teachers
 from trainers.registry import TASKS
+from trainers.settings import NO_NETWORK
 from trainers.student_files import plain_weights
 from trainers.task import GivenTeacher, KeptOutputs, TaskData
 
@@ -121,11 +122,13 @@ def _with_all_that_is_kept(
 
 def _live(task: CohortTask, data: TaskData, weights: Mapping[str, Weights]) -> LiveTeachers | None:
     """The teachers themselves, where their outputs cannot be kept."""
-    if not (task.changes_inputs and data.teachers):
+    if not (task.changes_inputs and data.asked):
         return None
-    of_lanes = [[weights[name] for name in lane.source.teachers] for lane in task.lanes]
+    at = [m for m, network in enumerate(task.teacher_networks) if network != NO_NETWORK]
+    of_lanes = [[weights[lane.source.teachers[m]] for m in at] for lane in task.lanes]
     entry = TASKS[task.spec.task]
-    return LiveTeachers(task.teacher_networks, of_lanes, data, entry.load(), entry)
+    networks = [task.teacher_networks[m] for m in at]
+    return LiveTeachers(networks, of_lanes, data, entry.load(), entry)
 
 
 def _go_on(cohort: Cohort, state: bytes, report: Report) -> None:

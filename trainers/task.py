@@ -154,6 +154,11 @@ class TaskData(ABC):
         """How many teachers each lane has, M."""
 
     @property
+    def asked(self) -> int:
+        """How many of them look at inputs, and are asked anew where these are changed; here all."""
+        return self.teachers
+
+    @property
     def changes_inputs(self) -> bool:
         """Whether training batches hold inputs that teachers' outputs were not kept for."""
         return False
@@ -184,7 +189,8 @@ class TaskData(ABC):
         return self.batch("train", index)
 
     def taught(self, batch: Batch, outputs: Sequence[Output]) -> Batch:
-        """``batch`` with these outputs of the M teachers in place of those that were kept."""
+        """``batch`` with these outputs of the teachers that are `asked` in place of those that were
+        kept."""
         raise NotImplementedError(f"{type(self).__name__} changes no inputs")
 
     @abstractmethod

@@ -20,12 +20,9 @@ def check_given_teachers(spec: "SweepSpec") -> None:
         _check_labels(spec)
 
 
-def what_changes(spec: "SweepSpec") -> str:
-    """What changes inputs while students train that hear the teachers of the spec; empty where
-    nothing does."""
-    changed = [f"data.{name}" for name in changing(spec.data_settings())]
-    changed += [use.label for use in _listening(spec) if spec.entry_of(use).changes_inputs]
-    return changed[0] if changed and _listening(spec) else ""
+def rows_that_change_inputs(spec: "SweepSpec") -> list[str]:
+    """The rows that hear the teachers of the spec and show their students other inputs."""
+    return [use.label for use in _listening(spec) if spec.entry_of(use).changes_inputs]
 
 
 def _listening(spec: "SweepSpec") -> "list[MethodUse]":
@@ -40,9 +37,11 @@ def _check_logits(spec: "SweepSpec", where: str) -> None:
             where, f"the task {spec.task_entry.name} reads no teachers' outputs from files; give "
             "the teacher's model, and its weights"
         )  # fmt: skip
-    if changed := what_changes(spec):
+    changed = [f"data.{name}" for name in changing(spec.data_settings())]
+    changed += rows_that_change_inputs(spec)
+    if changed and _listening(spec):
         raise FieldError(
-            where, f"are of the examples as they are, and {changed} changes them while students "
+            where, f"are of the examples as they are, and {changed[0]} changes them while students "
             "train; give the teacher's model and weights, which can be asked anew"
         )  # fmt: skip
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from sweep.errors import unknown
-from sweep.spec.given_teachers import what_changes
+from sweep.spec.given_teachers import rows_that_change_inputs
 from trainers.fields import FieldError, checked
 from trainers.registry import TASKS
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 def check_light_teachers(spec: "SweepSpec") -> None:
-    """FieldError where a source is not there, does not take an option, or cannot answer; converts
-    its options."""
+    """FieldError where a source is not there, does not take an option, or cannot say anything of
+    what students are shown; converts its options."""
     for place, teacher in enumerate(spec.teacher):
         if teacher.source:
             where = "teacher" if len(spec.teacher) == 1 else f"teacher.{place}"
@@ -35,8 +35,8 @@ def _check_source(spec: "SweepSpec", source: "Source", where: str) -> None:
         source.take(checked(known[source.name].fields, source.given, source.name))
     except FieldError as error:
         raise FieldError(f"{where}.{error.field}", str(error)) from None
-    if changed := what_changes(spec):
+    if changed := rows_that_change_inputs(spec):
         raise FieldError(
-            where, f"a light teacher knows the examples by their labels alone, and {changed} "
-            "changes them while students train; drop that, or the source"
+            where, f"a light teacher knows an example by its label alone, and {changed[0]} shows "
+            "students examples that have none of their own; drop that row, or the source"
         )  # fmt: skip

@@ -105,10 +105,12 @@ class ClassLanes(TaskData):
             [[place[name] for name in source.teachers] for source in sources],
             dtype=torch.int64, device=device,
         )  # fmt: skip
-        # Of light teachers, where there are any.
+        # Which of a lane's teachers are light, and what these draw, where there are any.
+        each = self._logits.each[self._teachers]
+        self._light: list[bool] = each.gt(0).any(0).tolist()
         self._answers: Answers | None = None
-        if self._logits.each.any():
-            each, seeds = self._logits.each[self._teachers], [source.seed for source in sources]
+        if any(self._light):
+            seeds = [source.seed for source in sources]
             self._answers = Answers(each, seeds, {split: self.size(split) for split in SPLITS})
 
     @property
@@ -122,6 +124,11 @@ class ClassLanes(TaskData):
     @property
     def teachers(self) -> int:
         return self._teachers.shape[1]
+
+    @property
+    def asked(self) -> int:
+        """All but the light ones, which are at the same places in every lane."""
+        return sum(not light for light in self._light)
 
     def size(self, split: str) -> int:
         return self._rows[split].shape[1]
@@ -161,7 +168,12 @@ class ClassLanes(TaskData):
 
     def taught(self, batch: Batch, outputs: Sequence[Output]) -> Batch:
         def logits() -> Tensor:
-            return torch.stack([output.logits for output in outputs], dim=1)
+            asked = iter(outputs)
+            each = [
+                batch.targets.teachers[:, m] if light else next(asked).logits
+                for m, light in enumerate(self._light)
+            ]
+            return torch.stack(each, dim=1)
 
         return batch._replace(targets=ClassTargets(batch.targets.labels, logits))
 

@@ -84,7 +84,7 @@ class Cohort:
         self._asked: list[str] = []
         self._check(lanes, data)
         changes = data.changes_inputs or self._entry.methods[spec.method].changes_inputs
-        if changes and data.teachers and live is None:
+        if changes and data.asked and live is None:
             raise ValueError("inputs are changed: give the teachers themselves, not their outputs")
         self._stacks = self._stacked(lanes, data, live)
         self._stopwatch.lap("set-up")

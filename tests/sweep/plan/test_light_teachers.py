@@ -155,10 +155,27 @@ def test_rows_with_a_light_and_a_real_teacher_run_to_their_end(tmp_path: Path) -
     assert all(np.isfinite(outcome.test["test_accuracy"]) for outcome in confirmed)
 
 
-def test_code_of_the_users_own_is_checked_beside_it() -> None:
+@pytest.mark.parametrize("teachers", [[LIGHT], [LIGHT, SMALL["teacher"]]])
+def test_images_may_be_changed_which_real_teachers_are_shown(
+    teachers: list[Mapping[str, Any]], tmp_path: Path
+) -> None:
+    plan = _plan(**{
+        "teacher": teachers, "methods": ROWS[:1], "data.augment": "crop_flip",
+        "conditions.noise_rate": [0.4], "search.trials": 2, "search.generation": 2,
+        "confirm.seeds": 1, "data.examples": 300,
+    })  # fmt: skip
+    referee = Referee(plan, studies(plan, tmp_path), MemoryTracker())
+    for _, outcomes in train_in_process(referee, load_dataset(plan.spec.data_settings())):
+        assert outcomes
+    assert not referee.progress().states.get("failed")
+
+
+@pytest.mark.parametrize("augment", ["none", "crop_flip"])
+def test_code_of_the_users_own_is_checked_beside_it(augment: str) -> None:
     own = {"method": {"path": "tests.sweep.own_methods:Squared"}, "label": "mine"}
     rows = [{**own, "with": {"teacher": LIGHT}}, ROWS[0]]
-    spec = check_spec(small_data({"methods": rows}), "small", allow_code=True)
+    changes = {"methods": rows, "data.augment": augment}
+    spec = check_spec(small_data(changes), "small", allow_code=True)
     refuse_unsound_code(Plan(spec))
 
 

@@ -1,6 +1,7 @@
 """What a spec may say of teachers that are trained on a simple set in place of the data."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from sweep.plan.plan import Plan
 from sweep.smoke import smallest_of
 from sweep.spec.reader import check_spec
 from tests.sweep.specs import SMALL, small_data, small_spec
+from trainers.registry import TASKS
 
 CODES: Mapping[str, Any] = {
     "source": {"name": "digit_codes"},
@@ -62,11 +64,6 @@ def test_it_is_written_as_it_was_given_and_others_as_before() -> None:
             "teacher.source: means nothing here, as a teacher that is given by its weights",
         ),
         (
-            {"teacher": CODES, "data.augment": "crop_flip"},
-            "teacher.source: a light teacher knows the examples by their labels alone, and "
-            "data.augment changes them",
-        ),
-        (
             {"teacher": CODES, "conditions.teacher_labels": ["noisy", "clean"]},
             "conditions.teacher_labels: ['noisy', 'clean']: a light teacher is trained on labels "
             "of its own, so that alm_kd would be the same in each; name one",
@@ -96,9 +93,17 @@ def test_a_task_without_sources_says_which_has_them() -> None:
     ) in str(refused.value)
 
 
-def test_augmented_images_serve_rows_that_hear_no_light_teacher() -> None:
-    rows = [{"method": "labels_only", "baseline": True}]
-    small_spec({"teacher": CODES, "data.augment": "crop_flip", "methods": rows})
+def test_a_method_that_shows_other_examples_cannot_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = TASKS["classification"]
+    mixing = replace(task.methods["fixed_kd"], changes_inputs=True)
+    entry = replace(task, methods={**task.methods, "fixed_kd": mixing})
+    monkeypatch.setattr("sweep.spec.spec.TASKS", {"classification": entry})
+    with pytest.raises(BadInput) as refused:
+        check_spec(small_data({"teacher": CODES}), "small")
+    assert (
+        "teacher.source: a light teacher knows an example by its label alone, and fixed_kd shows "
+        "students examples that have none of their own; drop that row, or the source"
+    ) in str(refused.value)
 
 
 def test_sources_are_values_of_an_axis() -> None:

@@ -21,6 +21,7 @@ from trainers.classification.data.dataset import Dataset
 from trainers.classification.data.lanes import LaneData, LightData
 from trainers.classification.data.light_sets import light_set
 from trainers.classification.entry import CLASSIFICATION
+from trainers.lanes.network import Output
 from trainers.settings import SPLITS, Labels, LaneSource, ModelSpec, SourceSpec
 
 DATASET = made_up_dataset()
@@ -79,6 +80,17 @@ def test_a_teacher_of_the_examples_is_what_it_is_beside_a_light_one() -> None:
         both = ask(beside, index).targets.teachers
         assert torch.equal(both[:, 1:], real)
         _which(both[:, 0], beside.labels("train"))
+
+
+def test_of_changed_inputs_the_others_alone_are_asked() -> None:
+    data = _data(("light", "strong"), ("light", "weak"))
+    assert data.asked == 1
+    batch = data.training_batch(_all(data, "train"))
+    said = torch.randn(2, data.size("train"), CLASSES)
+    taught = data.taught(batch, [Output(None, said)]).targets
+    assert torch.equal(taught.teachers[:, 0], batch.targets.teachers[:, 0])
+    assert torch.equal(taught.teachers[:, 1], said)
+    assert torch.equal(taught.labels, batch.targets.labels)
 
 
 def test_labels_that_say_the_same_are_answered_the_same_under_every_noise() -> None:
