@@ -42,6 +42,23 @@ def test_mix_contains_labels_alone_and_its_own_pins() -> None:
     assert not dict(contained(half.use, half.entry, half.space, plan.spec.methods))
 
 
+def test_what_is_pinned_at_a_limit_leaves_the_rest_of_it_to_be_tried() -> None:
+    plan = _cells(
+        {"method": "lw_kd", "baseline": True},
+        {"method": "lw_kd", "label": "mix", "pin": {"adversarial_weight": 0}},
+        {"method": "lw_kd", "label": "other", "pin": {"adversarial_weight": 0.5}},
+        {"method": "labels_only"},
+        {"method": "fixed_kd"},
+    )
+    whole, mix, other = plan.cells[:3]
+    alone = {"alpha": 0.0, "adversarial_weight": 0.0}
+    assert list(whole.tried_first) == [alone, {"adversarial_weight": 0.0}]
+    assert list(mix.tried_first) == [{"alpha": 0.0}]
+    assert other.tried_first == ()
+    found = dict(contained(mix.use, mix.entry, mix.space, plan.spec.methods))
+    assert found == {"labels_only": {"alpha": 0.0}}
+
+
 def test_row_with_other_examples_is_not_contained() -> None:
     plan = _cells(
         {"method": "fixed_kd", "baseline": True},

@@ -74,6 +74,7 @@ class LwKd(FixedKd):
         self.discriminator = Discriminator(setup.data.classes, setup.seeds).to(self.data.device)
         lr = self.values.numbers["discriminator_lr"]
         self._adam = LaneAdam(list(self.discriminator.parameters()), lr, 0.0)
+        self._lanes = self._with_weight()
         # Of the epoch so far: outputs that were told right, and all.
         self._right, self._seen = torch.zeros_like(lr), torch.zeros_like(lr)
 
@@ -81,15 +82,14 @@ class LwKd(FixedKd):
         self._right, self._seen = torch.zeros_like(self._right), torch.zeros_like(self._seen)
 
     def losses(self, step: Step) -> Tensor:
+        mixed = super().losses(step)
+        if not len(self._lanes):
+            return mixed
         beta = self.values.numbers["adversarial_weight"].view(-1, 1)
-        plain = super().losses(step)
-        (lanes,) = (beta.squeeze(1) > 0).nonzero(as_tuple=True)
-        if not len(lanes):
-            return plain
         tau = self.values.numbers["temperature"].view(-1, 1, 1)
         p = softmax(step.output.logits / tau)
-        self._step(softmax(step.batch.targets.teachers[:, 0] / tau), p.detach(), lanes)
-        return plain + beta * passes_for_teacher(self.discriminator(p))
+        self._step_discriminator(softmax(step.batch.targets.teachers[:, 0] / tau), p.detach())
+        return mixed + beta * passes_for_teacher(self.discriminator(p))
 
     def metrics(self) -> Mapping[str, Tensor]:
         return {"discriminator_accuracy": 100 * self._right / self._seen}
@@ -109,10 +109,16 @@ class LwKd(FixedKd):
     def keep(self, lanes: Tensor) -> None:
         super().keep(lanes)
         self._adam.keep(lanes)
+        self._lanes = self._with_weight()
         self._right, self._seen = self._right[lanes], self._seen[lanes]
 
-    def _step(self, teacher: Tensor, student: Tensor, lanes: Tensor) -> None:
-        """One step of the discriminator of ``lanes`` (indices), with probabilities (L, B, C)."""
+    def _with_weight(self) -> Tensor:
+        """The lanes, as indices, in which the adversarial term has weight."""
+        return self.values.numbers["adversarial_weight"].nonzero().squeeze(1)
+
+    def _step_discriminator(self, teacher: Tensor, student: Tensor) -> None:
+        """One step where the adversarial term has weight, on probabilities (L, B, C)."""
+        lanes = self._lanes
         with torch.enable_grad():
             of_teacher, of_student = self.discriminator(teacher), self.discriminator(student)
             loss = passes_for_teacher(of_teacher) + passes_for_teacher(-of_student)
