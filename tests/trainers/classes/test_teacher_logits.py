@@ -179,3 +179,18 @@ def test_what_is_kept_of_a_light_teacher_is_what_it_says_of_its_examples_by_clas
         np.testing.assert_allclose(kept["logits"][label, row % 6], live[row], rtol=1e-5, atol=1e-6)
     assert data.size("train") == 24
     assert data.size("validation") == 6
+
+
+def test_weights_that_choose_between_it_and_the_label_cannot_tell_a_wrong_label() -> None:
+    """Both say the same of an example; a teacher of the examples tells the two apart."""
+
+    def auroc(teacher: str) -> float:
+        values = {"variant": "convex", "warmup_epochs": 2, "update_every": 1, "meta_lr": 30.0,
+                  "lr": 0.02, "temperature": 1.0}  # fmt: skip
+        trials = [Trial("a", seed, teachers=(teacher,), values=values) for seed in range(8)]
+        rows = [history("alm_kd", trial, Shape(epochs=8))[-1] for trial in trials]
+        return sum(row["lambda_auroc"] for row in rows) / len(rows)
+
+    light = auroc("light")
+    assert abs(light - 0.5) < 0.06
+    assert auroc("strong") > light + 0.05
