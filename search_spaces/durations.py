@@ -21,6 +21,7 @@ TAKES: Mapping[str, str] = {
     "fashion_mnist": "4 min at most",
     "fashion_mnist_resnet8": NOT_YET,
     "lightweight_teacher": "6 min at most",
+    "lightweight_teacher_replicated": "15 min at most",
     "multi_teacher": "100 s at most",
     "self_distillation": "160 s at most",
     "synthetic": "6 min at most",
