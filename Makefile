@@ -54,6 +54,7 @@ bench: $(INSTALLED) ## Measure speed and memory on this machine's CPU, in under 
 	$(BIN)/python bench/lanes.py --most 64 --seconds 0.5
 	$(BIN)/python bench/convolutions.py
 	$(BIN)/python bench/text.py
+	$(BIN)/python bench/incremental.py
 	$(BIN)/python bench/page.py
 
 dist: $(INSTALLED) ## Build source distribution and wheel into dist/

@@ -132,6 +132,23 @@ def text(r: Result) -> list[str]:
     return [*table(heads, rows), "", said]
 
 
+def incremental(r: Result) -> list[str]:
+    """A sweep over tasks against a plain loop."""
+    rows = [
+        [way, of["ours"], of["plain"], of["plain"] / of["ours"]] for way, of in r["epoch_s"].items()
+    ]
+    of_all = {name: ", ".join(map(_shown, ratios)) for name, ratios in r["of_all_rounds"].items()}
+    said = (
+        f"The sweep trains {_shown(r['trial_epochs'] / r['seconds'])} trial-epochs a second, "
+        f"{_shown(r['sweep_ratio'])} times those of the plain loop (all rounds: "
+        f"{of_all['sweep_ratio']}); one cohort of 12 lanes by itself {_shown(r['lane_ratio'])} "
+        f"times (all rounds: {of_all['lane_ratio']}). The launching process held "
+        f"{_shown(r['peak_memory_mb'])} MB."
+    )
+    heads = ["seconds of a trial-epoch", "of 12 lanes", "plain loop", "ratio"]
+    return [*table(heads, rows), "", said]
+
+
 def lanes(r: Result) -> list[str]:
     """The best number of lanes and the automatic one, then the curves."""
     rows = [
@@ -195,6 +212,7 @@ TABLES: Mapping[str, tuple[str, Callable[[Result], list[str]]]] = {
     "lanes_cuda": ("lanes_cuda", lanes),
     "convolutions": ("convolutions", convolutions),
     "text": ("text", text),
+    "incremental": ("incremental", incremental),
 }
 
 

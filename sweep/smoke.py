@@ -15,7 +15,7 @@ from sweep.plan.plan import Plan
 from sweep.run import launch
 from sweep.spec.reader import check_spec
 from sweep.spec.spec import SweepSpec
-from sweep.spec.student import is_given
+from sweep.spec.student import is_trained
 from trainers.entries import MethodEntry
 
 # Fields of a training that count epochs.
@@ -51,7 +51,7 @@ def smallest_of(spec: SweepSpec) -> SweepSpec:
     data = spec.model_dump(mode="json")
     teachers = data["teacher"] if isinstance(data["teacher"], list) else [data["teacher"]]
     for teacher in teachers:
-        if is_given(teacher):
+        if not is_trained(teacher):
             continue
         snapshots = list(range(1, 1 + len(teacher.get("snapshots") or ())))
         teacher["training"] = _short(teacher["training"], len(snapshots) or 1)
@@ -118,6 +118,6 @@ def _short_patch(patch: dict[str, Any], epochs: int) -> dict[str, Any]:
             short[path] = epochs
         elif path.endswith(".training"):
             short[path] = _short(content, epochs)
-        elif isinstance(content, dict) and "model" in content and not is_given(content):
+        elif isinstance(content, dict) and "model" in content and is_trained(content):
             short[path] = {**content, "training": _short(content.get("training", {}), epochs)}
     return short

@@ -104,7 +104,7 @@ def _with_all_that_is_kept(
     facts: Mapping[str, Any],
 ) -> Iterator[tuple[str, LaneOutcome]]:
     """The outcomes of a stack that was tested, with examples, predictions and students."""
-    predictions = stack.predictions("test")
+    predictions, further = stack.predictions("test"), stack.further_tables("test")
     for lane, name in enumerate(stack.names):
         tables = {k: t.cpu().numpy() for k, t in results[name].tables.items()}
         yield (
@@ -113,6 +113,7 @@ def _with_all_that_is_kept(
                 outcomes[name],
                 examples={**stack.data.examples(lane), **tables},
                 predictions=predictions[lane],
+                tables=further[lane],
                 student=TrainedStudent(
                     plain_weights(stack.student_weights(lane), stack.model.inside), facts
                 ),

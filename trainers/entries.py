@@ -211,6 +211,7 @@ class NetworkEntry:
     ``data_problem``: why it cannot train on a data set that was loaded, or None.
     ``lane_bytes``: about what a training step of one lane touches, from sizes, batch size (0: the
     parameters' copies alone) and the shape of an input; None where that is not known.
+    ``batch_norm``: whether it normalises over batches, by sizes.
     ``bytes_of_data``: about what a student's files hold beside that, from sizes and options of the
     data set: vectors of words, say. ``tasks``, ``origin``: as of a method.
     """
@@ -229,6 +230,7 @@ class NetworkEntry:
     data_problem: "Callable[[Mapping[str, Any], Dataset], str | None]" = lambda sizes, dataset: None
     lane_bytes: "Callable[[ModelSpec, int, Shape], int] | None" = None
     bytes_of_data: Callable[[Mapping[str, Any], Mapping[str, Any]], int] = lambda sizes, options: 0
+    batch_norm: Callable[[Mapping[str, Any]], bool] = lambda sizes: False
     tasks: tuple[str, ...] = ()
     origin: str = ALMKD
 
@@ -313,6 +315,9 @@ class TaskEntry:
     where there are any, and as the fold of a lane's source does. ``models``: networks trained
     before that can be fetched, by the names that options of data sets take for them.
     ``teacher_sources``: what a light teacher may be trained on; none where the task has none.
+    ``streams``: whether its classes come one task after the other (`trainers.settings.Stream`), and
+    its teacher is the student before; ``split_rows``: how rows are dealt to splits; None for as
+    `trainers.data.splits` does.
     """
 
     name: str
@@ -339,6 +344,8 @@ class TaskEntry:
     takes_splits: bool = False
     models: "Mapping[str, Published]" = field(default_factory=dict)
     teacher_sources: Mapping[str, SourceEntry] = field(default_factory=dict)
+    streams: bool = False
+    split_rows: Callable[..., "SplitRows"] | None = None
 
     def load(self) -> "Task":
         """The task's own code, torch and all."""

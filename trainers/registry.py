@@ -11,6 +11,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, NamedTuple
 
 from trainers.classification.entry import CLASSIFICATION
+from trainers.data.errors import listed
 from trainers.entries import (
     DatasetEntry,
     MethodEntry,
@@ -18,6 +19,7 @@ from trainers.entries import (
     Row,
     TaskEntry,
 )
+from trainers.incremental.entry import INCREMENTAL
 from trainers.own import Table, code_problem, completed, is_path, problem
 from trainers.text.entry import TEXT
 
@@ -28,7 +30,7 @@ ROW_GROUPS: Mapping[str, tuple[str, str, type[Row]]] = {
     "datasets": ("almkd.datasets", "data set", DatasetEntry),
     "networks": ("almkd.networks", "network", NetworkEntry),
 }
-OWN = (CLASSIFICATION, TEXT)
+OWN = (CLASSIFICATION, TEXT, INCREMENTAL)
 # Whose a data set of several tasks is where no task is named.
 FIRST = CLASSIFICATION.name
 
@@ -78,15 +80,20 @@ def _add_row(to: Found, table: str, where: str, kind: type[Row], point: EntryPoi
     if wrong:
         to.left_out.append(f"{where} is left out: it {wrong}")
         return
-    for task in list(to.tasks.values()):
-        if not row.serves(task.name):
-            continue
+    served = [task for task in to.tasks.values() if row.serves(task.name)]
+    taken = {
+        t.name: getattr(t, table)[point.name] for t in served if point.name in getattr(t, table)
+    }
+    if taken:
+        has = "has" if len(taken) == 1 else "have"
+        others = listed(list(dict.fromkeys(other.origin for other in taken.values())))
+        to.problems.append(
+            f"{where}: {listed(list(taken))} {has} one of that name already, of {others}; "
+            "uninstall one"
+        )
+    for task in served:
         rows = getattr(task, table)
-        if point.name in rows:
-            to.problems.append(
-                f"{where}: {task.name} has one of that name already, of "
-                f"{rows[point.name].origin}; uninstall one"
-            )
+        if task.name in taken:
             continue
         added = replace(completed(row, rows), origin=_package(point))
         changed: dict[str, Any] = {table: {**rows, point.name: added}}

@@ -43,6 +43,10 @@ class SourceSpec:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+# What a teacher normalises by: what it is after its training, the batch that it is asked about, or
+# running statistics that go on moving.
+BatchNorm = Literal["frozen", "batch", "running"]
+
 # The files of a student in a directory of its own (`trainers.student_files`).
 WEIGHTS_FILE, DESCRIPTION_FILE = "student.safetensors", "student.json"
 
@@ -55,7 +59,9 @@ NO_NETWORK = ModelSpec("")
 class Training:
     """The settings that all lanes of a cohort share.
 
-    ``epochs``, ``batch_size``: counts. ``steps``: how many an epoch has; None: as many as the
+    ``epochs``, ``batch_size``: counts. ``phases``: how often so many epochs are trained, one phase
+    after the other, each with a schedule, a warm-up and an optimizer of its own; where examples
+    come task by task, a task is one. ``steps``: how many an epoch has; None: as many as the
     training split has batches. ``momentum``, ``nesterov``: of SGD; ``beta1``, ``beta2``,
     ``epsilon``: of AdamW.
     ``schedule``: the learning rate falls along half a cosine or a line to nothing, stays, or
@@ -80,9 +86,22 @@ class Training:
     warmup_steps: int = 0
     clip_norm: float | None = None
     evaluate_every: int = 1
+    phases: int = 1
+
+    @property
+    def all_epochs(self) -> int:
+        """Those of all phases."""
+        return self.epochs * self.phases
+
+    def place(self, epoch: int) -> tuple[int, int]:
+        """Where ``epoch`` (from 1, over all phases) is: its phase, from 0, and which it is there,
+        from 1."""
+        phase, before = divmod(epoch - 1, self.epochs)
+        return phase, before + 1
 
     def lr_factor(self, epoch: int) -> float:
-        """What the first learning rate is multiplied by in ``epoch`` (from 1), warm-up aside."""
+        """What the first learning rate is multiplied by in ``epoch`` (from 1) of a phase, warm-up
+        aside."""
         if self.schedule == "constant":
             return 1.0
         if self.schedule == "steps":
@@ -92,12 +111,14 @@ class Training:
         return 0.5 * (1 + math.cos(math.pi * (epoch - 1) / self.epochs))
 
     def warmup_factor(self, step: int) -> float:
-        """What the rate of ``step`` (from 1, over all epochs) is multiplied by besides."""
+        """What the rate of ``step`` (from 1, over all epochs of a phase) is multiplied by
+        besides."""
         return min(1.0, step / self.warmup_steps) if self.warmup_steps else 1.0
 
     def evaluates(self, epoch: int) -> bool:
-        """Whether the validation split is evaluated after ``epoch``."""
-        return epoch % self.evaluate_every == 0 or epoch == self.epochs
+        """Whether the validation split is evaluated after ``epoch``, counted over all phases."""
+        _, here = self.place(epoch)
+        return here % self.evaluate_every == 0 or here == self.epochs
 
 
 @dataclass(frozen=True)
@@ -212,6 +233,33 @@ class SplitFractions:
 
 
 @dataclass(frozen=True)
+class Stream:
+    """How the classes of a data set come one task after the other: ``tasks`` of them, ``first``
+    classes in the first (None: as many as in the others), in the order that a ``seed`` draws or
+    that the data gives. ``joint``: every task shows the examples of those before it, too.
+    ``batch_norm``: what the teacher, the student before, normalises by
+    (`trainers.incremental.past`)."""
+
+    tasks: int = 5
+    first: int | None = None
+    order: Literal["seed", "given"] = "seed"
+    joint: bool = False
+    batch_norm: BatchNorm = "frozen"
+
+    def sizes(self, classes: int) -> tuple[int, ...]:
+        """How many classes each task has, the larger ones first; ValueError where there are too
+        few for one each."""
+        first, tasks = self.first, self.tasks
+        if first is not None and tasks == 1 and first != classes:
+            raise ValueError(f"the only task has all {classes} classes, not {first}")
+        rest, others = (classes, tasks) if first is None else (classes - first, tasks - 1)
+        if others and rest < others:
+            raise ValueError(f"{classes} classes are too few for {tasks} tasks")
+        equal = [rest // others + (i < rest % others) for i in range(others)] if others else []
+        return (*(() if first is None else (first,)), *equal)
+
+
+@dataclass(frozen=True)
 class NoiseSpec:
     """Where label noise falls, and what the noise kinds are told beside kind and rate."""
 
@@ -222,10 +270,11 @@ class NoiseSpec:
 @dataclass(frozen=True)
 class DataSpec:
     """A data set of a task, by name, with its options as given, the share of each split, the
-    noise."""
+    noise, and how its classes come, where they do not come at once."""
 
     dataset: str
     fractions: SplitFractions
     options: Mapping[str, Option] = field(default_factory=dict)
     noise: NoiseSpec = NoiseSpec()
     task: str = "classification"
+    stream: Stream | None = None

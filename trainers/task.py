@@ -128,6 +128,17 @@ class Objective(Protocol):
         ...
 
 
+class Phase(NamedTuple):
+    """Where a phase begins: its ``number`` from 0, the ``student`` as it stands, what makes one
+    from random weights of that phase (``fresh``), and whether the method hears teachers
+    (``taught``)."""
+
+    number: int
+    student: LaneNetwork
+    fresh: Callable[[], LaneNetwork]
+    taught: bool
+
+
 class TaskData(ABC):
     """The examples of every lane of a cohort, on one device.
 
@@ -157,6 +168,15 @@ class TaskData(ABC):
     def asked(self) -> int:
         """How many of them look at inputs, and are asked anew where these are changed; here all."""
         return self.teachers
+
+    @property
+    def heard(self) -> int:
+        """The most teachers that each lane has in some phase of training."""
+        return self.teachers
+
+    def begin_phase(self, phase: Phase) -> None:
+        """What is trained on from now on: called before the first epoch of each phase. Only data
+        that comes in phases changes."""
 
     @property
     def changes_inputs(self) -> bool:
@@ -261,12 +281,17 @@ class TaskData(ABC):
         """Of each lane what it says of a split's examples: ``row``, what is true of each, and what
         the task calls a prediction; arrays with an example per row."""
 
+    def tables(self, student: LaneNetwork, split: str) -> list[dict[str, Mapping[str, Any]]]:
+        """Of each lane further tables of what it shows on a split, by name: columns by name."""
+        return [{} for _ in range(self.lanes)]
+
     def draws(self) -> dict[str, Any]:
-        """How far every lane is in what it draws to change inputs: a state of lanes."""
+        """What training has changed of it, as how far every lane is in what it draws to change
+        inputs: a state of lanes."""
         return {}
 
     def go_on(self, draws: State) -> None:
-        """Draw from there on."""
+        """Go on from there."""
 
     @abstractmethod
     def keep(self, lanes: Tensor) -> None:

@@ -35,6 +35,7 @@ from sweep.compare.statistics import LEVEL
 from sweep.compare.tables import NOTHING, delta_text, rows_of, verdict_text
 from sweep.spec.search import Search
 from sweep.spec.spec import SweepSpec
+from trainers.settings import Training
 
 TEMPLATE = "report.html.j2"
 PIXELS_PER_INCH = 128
@@ -130,14 +131,14 @@ def differences_table(record: SweepRecord, table: pd.DataFrame) -> pd.DataFrame:
 
 def shared_settings(spec: SweepSpec) -> dict[str, str]:
     """What the spec made equal for every method, by name."""
-    search, training = spec.search, spec.student.training
+    search = spec.search
     ranges = [f"{name} {domain}" for name, domain in _shared_ranges(spec).items()]
     return {
         "search trials in a cell": f"{search.trials}, asked in generations of {search.generation}"
         " (none where nothing varies)"
         f"{', for every confirm seed anew' if search.per_seed else ''}",
         "shortlist": _shortlist(search),
-        "epochs, at most": str(training.epochs),
+        "epochs, at most": _epochs(spec.student_training()),
         "sampler": _named(search.sampler.name, search.sampler.parameters()),
         "pruner": _named(search.pruner.name, search.pruner.parameters()),
         "ranges of shared hyperparameters": ", ".join(ranges) or "none is shared",
@@ -149,6 +150,11 @@ def shared_settings(spec: SweepSpec) -> dict[str, str]:
 
 def _if_any(table: pd.DataFrame) -> str:
     return Markup(html_table(table.round(2))) if len(table) else ""
+
+
+def _epochs(training: Training) -> str:
+    tasks = "" if training.phases == 1 else f" in each of {training.phases} tasks"
+    return f"{training.epochs}{tasks}"
 
 
 def _shortlist(search: Search) -> str:

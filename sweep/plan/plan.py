@@ -244,7 +244,7 @@ class Plan:
             return ()
         labels = cell.condition.labels_of_teacher
         own = cell.entry.teacher_is_student
-        networks = (like_student(cell.spec),) if own else cell.spec.teacher
+        networks = (like_student(cell.spec),) if own else cell.spec.networks_of_teachers
         return tuple(
             chain(cell.spec, network, labels, seed, self.fingerprints) for network in networks
         )
@@ -361,7 +361,7 @@ class Plan:
                 confirmed + seeds,
             )
             groups += -(-asked // self.generation) - (-streams // lanes) - (-seeds // lanes)
-            epochs += (asked + streams + seeds) * cell.spec.student.training.epochs
+            epochs += (asked + streams + seeds) * cell.spec.student_training().all_epochs
         return Budget(len(self.teachers), trials, shortlisted, confirmed, groups, epochs)
 
 

@@ -81,7 +81,8 @@ class LaneOutcome:
     ``trained_on``: how many examples; ``steps``: of an epoch. In confirm also the
     test metrics, and an array per training example (N, ...) by name: ``row``
     in the data set, ``label`` as given, ``true_label``, and the tables of the method;
-    ``predictions``: the same of the test split; ``student``: the network itself.
+    ``predictions``: the same of the test split; ``tables``: further ones of it, by name;
+    ``student``: the network itself.
     """
 
     epochs: int
@@ -92,6 +93,7 @@ class LaneOutcome:
     trained_on: int = 0
     steps: int = 0
     predictions: Mapping[str, Any] = field(default_factory=dict)
+    tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     student: TrainedStudent | None = None
 
 
@@ -252,7 +254,7 @@ def _student_cohort(
     spec = CohortSpec(
         cell.use.method,
         student.model.settings(),
-        student.training.settings(),
+        cell.spec.student_training(),
         cell.spec.selection(),
         cell.spec.task_entry.name,
     )

@@ -188,7 +188,7 @@ class Referee:
             study = flight.task.search
             self._studies.report(study, epoch, values)
             # Where nothing was evaluated there is nothing to judge by.
-            if values and epoch < flight.task.spec.training.epochs:
+            if values and epoch < flight.task.spec.training.all_epochs:
                 for number in self._studies.judge(study, epoch, list(values)):
                     ends[trial_run(study, number)] = Outcome(number, "pruned")
         self._end(flight, ends)

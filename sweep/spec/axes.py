@@ -24,7 +24,10 @@ from trainers.fields import FieldError
 # The parts of a spec that conditions and rows may differ in, and what may not be: the task, and
 # what decides which examples are tested, which the rows of one condition share.
 PARTS = ("data", "teacher", "student")
-SAME_EXAMPLES = ("data.dataset", "data.splits", "data.examples")
+SAME_EXAMPLES = (
+    *("data.dataset", "data.splits", "data.examples"),
+    *(f"data.stream.{field}" for field in ("tasks", "first", "order")),
+)
 # What a spec has to say.
 REQUIRED = ("data.dataset", "teacher.model", "student.model")
 # Columns that tables have already.

@@ -13,14 +13,14 @@ from pydantic import (
 )
 
 from sweep.errors import unknown
-from sweep.spec.fields import Declared, SafeName, Strict, distinct
+from sweep.spec.fields import Declared, SafeName, Sparing, Strict, distinct
 from sweep.spec.own_code import as_written, named
 from trainers.entries import DatasetEntry
 from trainers.fields import FieldError, checked
 from trainers.loading import options_of
 from trainers.own import is_path
 from trainers.registry import TASKS
-from trainers.settings import SplitFractions, SplitSource
+from trainers.settings import BatchNorm, SplitFractions, SplitSource, Stream
 
 
 def _test_share(value: object) -> float | str:
@@ -109,16 +109,35 @@ def _known(value: str) -> str:
     return value
 
 
+class ClassStream(Sparing):
+    """How classes come task by task: how many ``tasks``, how many classes in the ``first`` (by
+    default as many as in the others), in an ``order`` drawn from the seed or given by the data.
+
+    ``joint``: every task shows the examples of those before it, too.
+    """
+
+    tasks: Annotated[int, Field(ge=1)] = 5
+    first: Annotated[int, Field(ge=1)] | None = None
+    order: Literal["seed", "given"] = "seed"
+    joint: bool | None = None
+
+    def settings(self, batch_norm: BatchNorm) -> Stream:
+        """``batch_norm``: the teacher's."""
+        return Stream(self.tasks, self.first, self.order, bool(self.joint), batch_norm)
+
+
 class Data(Declared):
     """Which data set, how it is split, and what it is told, as its row declares it.
 
     ``clean``: how many examples of the meta split there are, as a share of the data set like the
     splits': its first ones, so that a larger share holds a smaller one; by default all of them.
+    ``stream``: how its classes come, in a task in which they do not come at once.
     """
 
     dataset: Annotated[str, BeforeValidator(named), AfterValidator(_known), as_written]
     splits: Splits = Splits()
     clean: Annotated[float, Field(gt=0, lt=1)] | None = None
+    stream: ClassStream | None = None
 
     @model_validator(mode="before")
     @classmethod

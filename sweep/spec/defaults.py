@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sweep.spec.student import is_given
+from sweep.spec.student import is_trained
 from trainers import registry
 from trainers.entries import TaskEntry
 from trainers.registry import TASKS
@@ -35,6 +35,8 @@ def with_defaults(data: Mapping[str, Any], task: TaskEntry) -> dict[str, Any]:
     whole = dict(data)
     if isinstance(objective, dict):
         whole["objective"] = {"metric": task.objective, **objective}
+    if task.streams:
+        return _with_stream(whole)
     plain = task.methods["labels_only"]
     usual = {name: plain.hyperparameter(name).default for name in ("lr", "weight_decay")}
     if task.optimizer == "sgd" and usual == _USUAL:
@@ -52,11 +54,22 @@ def with_defaults(data: Mapping[str, Any], task: TaskEntry) -> dict[str, Any]:
     return whole
 
 
+def _with_stream(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of classes that come task by task, and of the student before as the teacher."""
+    teacher, examples = data.get("teacher", {}), data.get("data")
+    whole = dict(data)
+    if isinstance(teacher, dict):
+        whole["teacher"] = {"batch_norm": "frozen", **teacher}
+    if isinstance(examples, dict):
+        whole["data"] = {"stream": {}, **examples}
+    return whole
+
+
 def _trained(
     teacher: Mapping[str, Any], usual: Mapping[str, Any], training: Mapping[str, Any]
 ) -> dict[str, Any]:
     """A teacher with what it is trained by, if it is."""
-    return dict(teacher) if is_given(teacher) else {**usual, **_with_training(teacher, training)}
+    return {**usual, **_with_training(teacher, training)} if is_trained(teacher) else dict(teacher)
 
 
 def _with_training(network: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ stands in its row of the trainers' tables, and is checked here, where the task i
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Annotated, Any
 
@@ -27,14 +28,15 @@ from sweep.spec.resources import Resources
 from sweep.spec.results import Compare, Confirm, Objective
 from sweep.spec.search import Search
 from sweep.spec.spaces import Searched, SpaceSpec, defaults, resolve_space
-from sweep.spec.student import Model, Student, Teachers
+from sweep.spec.streams import check_streams
+from sweep.spec.student import Model, Student, Teacher, Teachers
 from sweep.spec.variants import RATES, check_variants, variant, what_is_read
 from trainers import registry
 from trainers.entries import DatasetEntry, MethodEntry, Metric, TaskEntry
 from trainers.fields import FieldError, checked
 from trainers.own import OwnCodeError
 from trainers.registry import TASKS
-from trainers.settings import DataSpec, Fold, NoiseSpec, Selection
+from trainers.settings import DataSpec, Fold, NoiseSpec, Selection, Training
 
 
 class SweepSpec(Sparing):
@@ -95,6 +97,7 @@ class SweepSpec(Sparing):
             self._check_epochs(use, self.space_of(use))
         check_given_teachers(self)
         check_light_teachers(self)
+        check_streams(self)
         check_variants(self)
         if self.questions is not None:
             labels = [use.label for use in self.methods]
@@ -206,8 +209,15 @@ class SweepSpec(Sparing):
         options = noise_options(self.conditions, self.task_entry, self._dataset)
         noise = NoiseSpec(self.conditions.noisy_splits, options)
         splits = self.data.splits.settings(self.data.clean, self.confirm.folds)
-        task = self.task_entry.name
-        return DataSpec(self.data.dataset, splits, self.data.given, noise, task)
+        task, stream = self.task_entry.name, None
+        if self.data.stream is not None:
+            stream = self.data.stream.settings(self.teacher[0].batch_norm or "frozen")
+        return DataSpec(self.data.dataset, splits, self.data.given, noise, task, stream)
+
+    def student_training(self) -> Training:
+        """How students are trained, from the first task to the last where there are several."""
+        settings = self.student.training.settings()
+        return replace(settings, phases=self.data.stream.tasks if self.data.stream else 1)
 
     def fold(self, seed: int) -> Fold | None:
         """Which fold is tested under a seed; None where the seed's own draw says."""
@@ -224,6 +234,11 @@ class SweepSpec(Sparing):
             teachers = [(f"teacher.{i}.model", t.model) for i, t in enumerate(self.teacher)]
         there = [(where, model) for where, model in teachers if model]
         return [*there, ("student.model", self.student.model)]
+
+    @property
+    def networks_of_teachers(self) -> tuple[Teacher, ...]:
+        """The teachers that are networks of their own."""
+        return tuple(teacher for teacher in self.teacher if not teacher.is_student_before)
 
     @property
     def rates_of_teachers(self) -> dict[str, float]:

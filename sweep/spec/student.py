@@ -16,7 +16,14 @@ from sweep.spec.fields import Declared, Sparing, Strict
 from sweep.spec.own_code import as_written, named
 from trainers.fields import FieldError
 from trainers.hyperparameters import LR, WEIGHT_DECAY
-from trainers.settings import NO_NETWORK, ModelSpec, Schedule, SourceSpec, Training
+from trainers.settings import (
+    NO_NETWORK,
+    BatchNorm,
+    ModelSpec,
+    Schedule,
+    SourceSpec,
+    Training,
+)
 
 Size = Annotated[int, Field(ge=1)]
 # Of a teacher that is given: what it is in, and what it does not have, as it is not trained.
@@ -146,6 +153,7 @@ class Teacher(Sparing):
     network was after each of these epochs: each is a teacher of its own. ``source``: what a light
     teacher is trained on in place of the data. Given: ``weights``, a file of those of ``model``;
     ``logits``, a file of what a network says of every example.
+    ``batch_norm``: what it normalises by where it is the student before, and so has no model.
     """
 
     model: Model | None = None
@@ -157,6 +165,7 @@ class Teacher(Sparing):
     source: Source | None = None
     weights: Annotated[str, Field(min_length=1)] | None = None
     logits: Annotated[str, Field(min_length=1)] | None = None
+    batch_norm: BatchNorm | None = None
 
     @model_validator(mode="after")
     def _is_one_of_both(self) -> "Teacher":
@@ -165,7 +174,9 @@ class Teacher(Sparing):
             raise FieldError(
                 "logits", f"are all there is to know of a teacher; drop {other}, or the logits"
             )
-        if self.model is None and not self.logits:
+        if self.is_student_before:
+            self._check_has_no_more()
+        elif self.model is None and not self.logits:
             raise FieldError("model", "is missing; add it")
         if self.given:
             _refuse_training(self.model_fields_set, str(self.given_as))
@@ -194,7 +205,7 @@ class Teacher(Sparing):
         self, write: SerializerFunctionWrapHandler
     ) -> dict[str, object]:
         """Nor what a teacher that is given does not have."""
-        without = OF_TRAINING if self.given else ()
+        without = OF_TRAINING if self.given or self.is_student_before else ()
         written = {name: value for name, value in write(self).items() if value is not None}
         return {name: value for name, value in written.items() if name not in without}
 
@@ -211,6 +222,19 @@ class Teacher(Sparing):
     def light_source(self) -> SourceSpec | None:
         """What it is trained on in place of the data, if it is a light one."""
         return self.source.settings() if self.source else None
+
+    def _check_has_no_more(self) -> None:
+        for name in ("model", "source", *GIVEN, *OF_TRAINING):
+            if name in self.model_fields_set:
+                raise FieldError(
+                    name, "means nothing here, as the student before is the teacher, which "
+                    "batch_norm says of; drop one of the two"
+                )  # fmt: skip
+
+    @property
+    def is_student_before(self) -> bool:
+        """Whether it is the student as it was before its task."""
+        return self.batch_norm is not None
 
     @property
     def given(self) -> str | None:
@@ -235,9 +259,9 @@ class Teacher(Sparing):
         return len(self.snapshots or ()) or 1
 
 
-def is_given(teacher: Mapping[str, object]) -> bool:
-    """Whether a teacher as it was written is a given one."""
-    return any(teacher.get(name) is not None for name in GIVEN)
+def is_trained(teacher: Mapping[str, object]) -> bool:
+    """Whether a teacher as it was written is a network that a sweep trains."""
+    return all(teacher.get(name) is None for name in (*GIVEN, "batch_norm"))
 
 
 def _refuse_training(fields: Collection[str], given_as: str) -> None:

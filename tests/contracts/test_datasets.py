@@ -16,7 +16,7 @@ from tests.trainers.cases import CPU
 from tests.trainers.specimens import FRACTIONS, OFFICIAL, spec_of
 from trainers.data.dataset import Dataset
 from trainers.data.fingerprint import fingerprint
-from trainers.loading import input_shape, load_dataset, missing, options_of
+from trainers.loading import input_shape, load_dataset, missing, options_of, unusable
 from trainers.loop.cohort import Cohort
 from trainers.registry import TASKS
 from trainers.settings import (
@@ -104,9 +104,16 @@ def test_a_spec_takes_no_option_of_another_data_set(task: str, name: str) -> Non
 @EVERY_DATASET
 def test_student_trains_on_it(task: str, name: str, tmp_path: Path) -> None:
     spec = _spec(task, name, tmp_path, examples=50)
+    if unusable(load_dataset(spec), spec, _noise(task)):
+        # A part leaves too few of a class.
+        spec = _spec(task, name, tmp_path)
     results = _cohort(load_dataset(spec), spec).train(lambda *_: [True])
     assert results["lane"].epochs == 1
     assert all(math.isfinite(value) for value in results["lane"].best.values())
+
+
+def _noise(task: str) -> Labels:
+    return Labels(next(iter(TASKS[task].noise_kinds)), 0.4)
 
 
 def _cohort(dataset: Dataset, spec: DataSpec) -> Cohort:
@@ -121,6 +128,6 @@ def _cohort(dataset: Dataset, spec: DataSpec) -> Cohort:
         task.name,
     )
     split = replace(spec, fractions=OFFICIAL if dataset.official_test else FRACTIONS)
-    sources = [LaneSource(1, Labels(next(iter(task.noise_kinds)), 0.4))]
+    sources = [LaneSource(1, _noise(task.name))]
     data = task.load().data(dataset, split, sources, {}, CPU)
     return Cohort(cohort, [Lane("lane", 1, {"lr": specimen.rates[0]})], data)

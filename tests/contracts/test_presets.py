@@ -16,6 +16,7 @@ from sweep.referee.referee import Referee
 from sweep.spec.presets import presets
 from sweep.spec.reader import check_spec, read_spec
 from sweep.spec.spec import SweepSpec
+from sweep.spec.student import is_trained
 from tests.sweep.specs import put
 from tests.sweep.stage import MemoryTracker, studies, train_in_process
 from tests.trainers.text.bert import bert
@@ -30,6 +31,8 @@ SMALLEST: Mapping[str, Mapping[str, Any]] = {
     "transformer": {"name": "transformer", "width": 8, "heads": 2},
     "pretrained": {"name": "pretrained", "train": "last_layer"},
 }
+# Words that a small form keeps.
+KEPT_WORDS = ("embeddings", "norm")
 CNN = {"name": "plain_cnn", "depth": 2, "width": 4}
 SPLITS = {"train": 0.5, "meta": 0.1, "validation": 0.15, "test": 0.25}
 BUDGETS: Mapping[str, Any] = {"search.trials": 2, "search.generation": 2, "confirm.seeds": 2}
@@ -54,13 +57,14 @@ def _shrunk(spec: SweepSpec, folder: Path) -> SweepSpec:
         data["data"] = _texts(spec, folder)
     elif missing(spec.data_settings()):
         augment = data["data"].get("augment", "none")
-        data["data"] = {**STAND_IN, "augment": augment, "splits": SPLITS}
+        stream = {"stream": data["data"]["stream"]} if "stream" in data["data"] else {}
+        data["data"] = {**STAND_IN, "augment": augment, "splits": SPLITS, **stream}
     data["data"]["examples"] = 200
     rates = data["conditions"]["noise_rate"]
     data["conditions"]["noise_rate"] = [*rates[:1], *rates[1:][-1:]]
     teachers = data["teacher"] if isinstance(data["teacher"], list) else [data["teacher"]]
-    for network in (data["student"], *teachers):
-        words = {name: size for name, size in network["model"].items() if name == "embeddings"}
+    for network in (data["student"], *filter(is_trained, teachers)):
+        words = {name: size for name, size in network["model"].items() if name in KEPT_WORDS}
         network["model"] = {**SMALLEST.get(network["model"]["name"], CNN), **words}
         network["training"] = {"epochs": 2, "batch_size": 32}
     for row in data["methods"]:

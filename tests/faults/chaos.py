@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tests.faults.launcher import finish, kill, left, run, same, start, table
-from tests.faults.specs import SPECS, written
+from tests.faults.specs import SPECS, TEACHERS, written
 
 TARGETS = ("launcher", "launcher", "launcher", "RefereeActor", "Trainable")
 # So many processes may be lost on the way.
@@ -57,7 +57,7 @@ def _rounds(place: Path, task: str, kills: int, draw: random.Random) -> None:
         most = min(kills - counts["faults"], MOST_KILLS_IN_A_ROUND)
         counts["faults"] += _one_round(spec, runs, whole, most, draw)
         counts["rounds"] += 1
-        found = asdict(left(runs))
+        found = asdict(left(runs, TEACHERS[task]))
         counts.update(found)
         counts["table_differences"] += not same(table(runs), expected)
         shutil.rmtree(runs)

@@ -166,12 +166,12 @@ def table(runs: Path) -> pd.DataFrame:
     return pd.read_csv(io.StringIO(done.stdout))
 
 
-def left(runs: Path) -> Left:
+def left(runs: Path, teachers: int = PLANNED_TEACHERS) -> Left:
     """Count what a sweep that came to its end left: every trial once, in its true state."""
-    return left_in(MlflowClient(f"sqlite:///{runs / 'mlflow.db'}"), _journal(runs))
+    return left_in(MlflowClient(f"sqlite:///{runs / 'mlflow.db'}"), _journal(runs), teachers)
 
 
-def left_in(client: MlflowClient, studies: BaseStorage) -> Left:
+def left_in(client: MlflowClient, studies: BaseStorage, teachers: int = PLANNED_TEACHERS) -> Left:
     """As `left`, of stores wherever they are."""
     experiment = client.get_experiment_by_name("faults")
     everything = client.search_runs([experiment.experiment_id], max_results=10_000)
@@ -183,7 +183,7 @@ def left_in(client: MlflowClient, studies: BaseStorage) -> Left:
         if "key" in run.data.tags
     }
     found = _states(studies)
-    planned = 1 + PLANNED_TEACHERS + PLANNED_TRIALS + PLANNED_SHORTLISTED + PLANNED_CONFIRMED
+    planned = 1 + teachers + PLANNED_TRIALS + PLANNED_SHORTLISTED + PLANNED_CONFIRMED
     wrong = sum(state not in _ENDS or ends.get(key) != _ENDS[state] for key, state in found.items())
     return Left(
         planned=planned,

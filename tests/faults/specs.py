@@ -1,11 +1,12 @@
-"""The sweep of `tests.faults.launcher` for every task: as many teachers, trials and runs."""
+"""The sweep of `tests.faults.launcher` for every task: as many trials and runs, and teachers where
+these are networks of their own."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pandas as pd
 
-from tests.faults.launcher import SPEC, write_spec
+from tests.faults.launcher import PLANNED_TEACHERS, SPEC, write_spec
 from tests.trainers.text.cases import texts
 
 TEXTS = """
@@ -32,6 +33,30 @@ confirm: {{seeds: 3}}
 """
 
 
+STREAM = """
+name: faults
+task: incremental
+data:
+  dataset: digits
+  stream: {tasks: 2}
+  splits: {train: 0.3, meta: 0.1, validation: 0.2, test: 0.2}
+conditions: {noise_rate: [0.4]}
+student:
+  model: {name: mlp, hidden: [8], norm: batch}
+  training: {epochs: 8, batch_size: 32}
+methods:
+  - {method: alm_kd, with: {teacher.batch_norm: batch}, pin: {warmup_epochs: 1, update_every: 1}}
+  - {method: fixed_kd, baseline: true}
+search:
+  trials: 9
+  generation: 3
+  shortlist: {configurations: 2, seeds: 2}
+  sampler: {name: tpe, n_startup_trials: 3}
+  pruner: {name: successive_halving, reduction_factor: 2}
+confirm: {seeds: 3}
+"""
+
+
 def _images(directory: Path) -> str:
     return SPEC
 
@@ -44,7 +69,17 @@ def _texts(directory: Path) -> str:
     return TEXTS.format(path=path)
 
 
-SPECS: Mapping[str, Callable[[Path], str]] = {"classification": _images, "text": _texts}
+def _stream(directory: Path) -> str:
+    return STREAM
+
+
+SPECS: Mapping[str, Callable[[Path], str]] = {
+    "classification": _images, "text": _texts, "incremental": _stream,
+}  # fmt: skip
+
+
+# Networks of their own that are trained to teach.
+TEACHERS = {task: PLANNED_TEACHERS for task in SPECS} | {"incremental": 0}
 
 
 def written(directory: Path, task: str, epochs: int = 8) -> Path:

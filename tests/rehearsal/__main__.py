@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tests.faults.specs import SPECS, written
+from tests.faults.specs import written
 from tests.rehearsal import doors, leaks, restoring
 from tests.rehearsal.client import Client
 from tests.rehearsal.course import Course
@@ -44,7 +44,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keep", action="store_true", help="keep logs and stores, and say where")
     parser.add_argument("--loopback", action="store_true", help="all hosts on the loopback")
-    parser.add_argument("--task", choices=SPECS, default="classification")
+    parser.add_argument("--task", choices=EPOCHS, default="classification")
     asked = parser.parse_args()
     if not shutil.which("initdb") and not list(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
         sys.stderr.write(

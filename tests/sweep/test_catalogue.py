@@ -181,7 +181,7 @@ def test_options_and_sizes_stand_with_their_defaults() -> None:
     datasets = {row["data set"]: row["options"] for row in catalogue.dataset_rows(task.name)}
     assert datasets["image_folder"] == "examples, folder, image_size (96), augment (none)"
     networks = {row["network"]: row for row in catalogue.network_rows(task.name)}
-    assert networks["mlp"]["sizes"] == "hidden"
+    assert networks["mlp"]["sizes"] == "hidden, norm (none)"
     assert networks["mlp"]["lanes on a CPU"] == "stacked"
     assert networks["resnet8"]["lanes on a CPU"] == "in turn"
     methods = {row["method"]: row for row in catalogue.method_rows(task.name)}

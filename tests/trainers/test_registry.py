@@ -134,7 +134,8 @@ def test_two_of_one_name_are_refused(install: Install) -> None:
     assert "classification has one of that name already, of " in problems[0]
     assert {word in problems[0] for word in ("some-kd 0.1", "other-kd 0.1")} == {True}
     assert problems[1] == (
-        "the network mlp of some-kd 0.1: classification has one of that name already, of almkd; "
+        "the network mlp of some-kd 0.1: classification, incremental have one of that name "
+        "already, of almkd; "
         "uninstall one"
     )
 

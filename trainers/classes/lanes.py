@@ -10,7 +10,6 @@ same rows, too: where they are also asked for at the same places, their inputs a
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -21,43 +20,27 @@ from torch import Tensor
 from torch.func import jvp
 
 from trainers.classes.dataset import ClassDataset
+from trainers.classes.draw import LabelNoise
 from trainers.classes.metrics import MEASURES, guesses, is_defined
 from trainers.classes.teacher_logits import Answers, TeacherLogits
 from trainers.classes.terms import (
-    ClassObjective,
     ClassTargets,
     ClassTerms,
     class_objective,
     class_term_gradients,
     temperature,
 )
-from trainers.data.noise import ClassMap, Examples, corrupt_labels
-from trainers.data.splits import FOLDS, STREAM, rows_of_fold, split_rows, use_clean
 from trainers.evaluation import frozen_output
 from trainers.lanes.network import LaneNetwork, Output
-from trainers.lanes.seeds import numpy_generator
 from trainers.lanes.shared import is_once, once
 from trainers.lanes.state import State
 from trainers.lanes.values import LaneValues
-from trainers.settings import SPLITS, TEACHER_SPLIT, DataSpec, LaneSource, SplitFractions
-from trainers.task import Batch, KeptOutputs, Part, TaskData
+from trainers.settings import SPLITS, LaneSource, SplitFractions
+from trainers.task import Batch, KeptOutputs, Objective, Part, TaskData, Terms
 
 # The one array that is kept of a teacher: (N, C), for every example of the data set, or of a light
 # one (C, m, C), for m examples of its own of every class.
 LOGITS = "logits"
-
-
-@dataclass(frozen=True)
-class LabelNoise:
-    """Where label noise falls, and, for asymmetric noise, which class is taken for which."""
-
-    noisy_splits: tuple[str, ...] = ("train",)
-    class_map: ClassMap = ()
-
-    @staticmethod
-    def of(spec: DataSpec) -> "LabelNoise":
-        """As a spec has it."""
-        return LabelNoise(spec.noise.splits, spec.noise.options.get("class_map", ()))
 
 
 class TrainingLabels(NamedTuple):
@@ -82,7 +65,7 @@ class ClassLanes(TaskData):
     ) -> None:
         self.classes = dataset.classes
         self.inputs = torch.as_tensor(dataset.inputs, device=device)
-        drawn = _draw_all(dataset, fractions, sources, noise or LabelNoise())
+        drawn = (noise or LabelNoise()).draw(dataset, fractions).all(sources)
         self._rows = {
             s: once(torch.as_tensor(np.stack([d.rows[s] for d in drawn]), device=device))
             for s in SPLITS
@@ -177,7 +160,7 @@ class ClassLanes(TaskData):
 
         return batch._replace(targets=ClassTargets(batch.targets.labels, logits))
 
-    def terms(self, targets: ClassTargets, output: Output, values: LaneValues) -> ClassTerms:
+    def terms(self, targets: ClassTargets, output: Output, values: LaneValues) -> Terms:
         return ClassTerms(targets, output.logits, values)
 
     def term_gradients(self, targets: ClassTargets, output: Output, values: LaneValues) -> Output:
@@ -193,7 +176,7 @@ class ClassLanes(TaskData):
         along: Tensor = jvp(terms, (output.logits,), (tangent.logits,))[1]
         return along
 
-    def held_out(self, parts: Sequence[Part], values: LaneValues) -> ClassObjective:
+    def held_out(self, parts: Sequence[Part], values: LaneValues) -> Objective:
         weight = parts[0].weight
         return class_objective(parts, self.classes, temperature(values, weight), weight.dtype)
 
@@ -294,79 +277,3 @@ class ClassLanes(TaskData):
             return some.expand(len(rows), *some.shape)
         flat = self.inputs.index_select(0, rows.flatten())
         return flat.view(*rows.shape, *self.inputs.shape[1:])
-
-
-class _Drawn(NamedTuple):
-    """The rows (N_s,) and given labels (N_s,) of every split of one lane; ``certain``: how many
-    training examples are of the meta split."""
-
-    rows: dict[str, NDArray[np.int64]]
-    labels: dict[str, NDArray[np.int64]]
-    certain: int
-
-
-def _draw_all(
-    dataset: ClassDataset,
-    fractions: SplitFractions,
-    sources: Sequence[LaneSource],
-    noise: LabelNoise,
-) -> list[_Drawn]:
-    """Of every lane; lanes that differ in their teachers alone share one draw."""
-    drawn: dict[tuple[object, ...], _Drawn] = {}
-    keys = [(s.seed, s.labels, s.clean, s.fold, s.is_teacher) for s in sources]
-    for key, source in zip(keys, sources, strict=True):
-        if key not in drawn:
-            drawn[key] = _draw(dataset, fractions, source, noise)
-    return [drawn[key] for key in keys]
-
-
-def _draw(
-    dataset: ClassDataset, fractions: SplitFractions, source: LaneSource, noise: LabelNoise
-) -> _Drawn:
-    """Splits by the seed alone, or as the user has them, then noise.
-
-    The noise falls on the same examples with the same labels whether or not the meta split is
-    trained on: its rows and labels come after those of the training split, as those of the split
-    of teachers do for one. ValueError where it is to be trained on, and noise falls on it.
-    """
-    if source.clean != "withhold" and "meta" in noise.noisy_splits:
-        raise ValueError(
-            f"clean: {source.clean}: noise falls on the meta split, so it is not clean"
-        )
-    rng = numpy_generator(source.seed, STREAM)
-    tests, given_splits = dataset.official_test, dataset.given_splits
-    tested = None
-    if source.fold is not None:
-        deal = numpy_generator(source.fold.seed, FOLDS)
-        tested = rows_of_fold(dataset.labels, source.fold, deal)
-    rows = split_rows(dataset.labels, fractions, rng, tests, given_splits, tested)
-    noisy = {s: _corrupted(dataset, rows[s], s, source, noise) for s in noise.noisy_splits}
-    more = rows.pop(TEACHER_SPLIT, None)
-    if more is not None and source.is_teacher:
-        # After the noise of the others, which is the same for students.
-        rows["train"] = np.concatenate([rows["train"], more])
-        if "train" in noisy:
-            its = _corrupted(dataset, more, TEACHER_SPLIT, source, noise)
-            noisy["train"] = np.concatenate([noisy["train"], its])
-    certain = use_clean(rows, source.clean, numpy_generator(source.seed, "clean half"))
-    labels = {s: dataset.labels[rows[s]] for s in SPLITS}
-    for split, given in noisy.items():
-        labels[split][: len(given)] = given
-    return _Drawn(rows, labels, certain)
-
-
-def _corrupted(
-    dataset: ClassDataset,
-    rows: NDArray[np.int64],
-    split: str,
-    source: LaneSource,
-    noise: LabelNoise,
-) -> NDArray[np.int64]:
-    """The labels of one split after the noise, which each split draws from a stream of its own."""
-    kind, rate = source.labels.noise_kind, source.labels.noise_rate
-    purpose = ("noise", kind) if split == "train" else ("noise", kind, split)
-    given = None if dataset.file_labels is None else dataset.file_labels[rows]
-    examples = Examples(
-        dataset.labels[rows], dataset.classes, dataset.inputs, rows, given, noise.class_map
-    )
-    return corrupt_labels(examples, kind, rate, numpy_generator(source.seed, *purpose))

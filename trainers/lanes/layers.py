@@ -89,8 +89,8 @@ class Conv2d(nn.Module):
         )
 
 
-class BatchNorm2d(nn.Module):
-    """Batch normalisation per lane and channel, as `torch.nn.BatchNorm2d`: ``(B, L * ch, H, W)``.
+class _BatchNorm(nn.Module):
+    """Batch normalisation per lane and channel, as torch's: ``(B, L * ch, ...)``.
 
     ``weight`` 1 and ``bias`` 0 at first, ``running_mean`` and ``running_var`` (unbiased), each
     (L, ch). In training a batch is normalised by its own mean and biased variance, and moves the
@@ -122,6 +122,19 @@ class BatchNorm2d(nn.Module):
             self.MOMENTUM,
             self.EPSILON,
         )
+
+
+class BatchNorm2d(_BatchNorm):
+    """Of images ``(B, L * ch, H, W)``, as `torch.nn.BatchNorm2d`."""
+
+
+class BatchNorm1d(_BatchNorm):
+    """Of vectors ``(L, D, B)``, as `torch.nn.BatchNorm1d`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        # Each channel's numbers one after the other: with channels last in memory, what becomes of
+        # one depends on how many there are.
+        return super().forward(x.flatten(0, 1).unsqueeze(0)).view(x.shape)
 
 
 def fold(x: Tensor) -> Tensor:

@@ -45,6 +45,15 @@ class LaneNetwork(nn.Module, ABC):
     def forward(self, x: Any) -> Output:
         """What a task shows its students, lanes and examples first, to features and logits."""
 
+    @property
+    def last_layer(self) -> tuple[nn.Parameter, ...]:
+        """The weight (L, C, H) and, where there is one, the bias (L, C) of the linear layer that it
+        ends in, here its ``head``; ValueError where it has none of that name."""
+        head = getattr(self, "head", None)
+        if not isinstance(head, nn.Module):
+            raise ValueError(f"{type(self).__name__}: has no last layer called head; call it so")
+        return tuple(p for p in (head.weight, head.bias) if isinstance(p, nn.Parameter))
+
     def own_state(self) -> dict[str, Any]:
         """What training changes beside parameters and buffers, as `trainers.lanes.state` has it."""
         return {}

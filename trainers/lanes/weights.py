@@ -24,5 +24,14 @@ def put_weights(network: LaneNetwork, weights: Mapping[str, NDArray[Any]]) -> No
         state[network.inside + name].copy_(torch.as_tensor(array))
 
 
+def keep_lanes(network: LaneNetwork, lanes: Tensor) -> None:
+    """Cut a network down to ``lanes`` (indices)."""
+    for parameter in network.parameters():
+        parameter.data = parameter.data[lanes]
+    for module in network.modules():
+        for name, buffer in module.named_buffers(recurse=False):
+            setattr(module, name, buffer[lanes])
+
+
 def _state(network: LaneNetwork) -> dict[str, Tensor]:
     return {**dict(network.named_parameters()), **dict(network.named_buffers())}

@@ -121,7 +121,7 @@ class Cohort:
                 f"{network}: has no parameter with requires_grad, so it cannot be trained; a "
                 "student has to have some, a teacher need not"
             )
-        while self._stacks and self.epoch < self.spec.training.epochs:
+        while self._stacks and self.epoch < self.spec.training.all_epochs:
             if between and self.epoch:
                 between()
                 if not self._stacks:
@@ -173,6 +173,8 @@ class Cohort:
             self._heed()
             if not self._stacks:
                 return True
+        for stack in self._stacks:
+            stack.go_to(self.epoch)
         mine = self._state()
         if not set(self.names) <= set(state["lanes"]) or not same_names(mine, state["stack"]):
             return self._start_again()
@@ -258,6 +260,8 @@ class Cohort:
     def _start_again(self) -> bool:
         """Forget what was reported; training has changed nothing yet."""
         self._history.clear()
+        for stack in self._stacks:
+            stack.reset()
         self._results.update({name: LaneResult() for name in self.names})
         return False
 
@@ -336,6 +340,6 @@ class Cohort:
                 f"{self.spec.method}: no clean example is trained on; give the lanes clean: train"
             )
         for lane in lanes:
-            problem = method.teacher_problem(data.teachers, lane.hyperparameters)
+            problem = method.teacher_problem(data.heard, lane.hyperparameters)
             if problem:
                 raise ValueError(f"{lane.name}: {self.spec.method} {problem}")

@@ -19,6 +19,7 @@ from torch.utils._pytree import tree_map
 from trainers.entries import TaskEntry
 from trainers.evaluation import joined
 from trainers.lanes.network import LaneNetwork, Output
+from trainers.lanes.weights import keep_lanes
 from trainers.settings import ModelSpec
 from trainers.task import Task, TaskData
 
@@ -100,11 +101,7 @@ class _Teacher:
         if not self._stacked:
             self._models = [self._models[i] for i in lanes.tolist()]
             return
-        for parameter in self._models[0].parameters():
-            parameter.data = parameter.data[lanes]
-        for module in self._models[0].modules():
-            for name, buffer in module.named_buffers(recurse=False):
-                setattr(module, name, buffer[lanes])
+        keep_lanes(self._models[0], lanes)
 
 
 def _built(

@@ -27,7 +27,7 @@ from trainers.loop.live_teachers import LiveTeachers
 from trainers.loop.stopwatch import Stopwatch
 from trainers.method import Method, Setup, Step
 from trainers.settings import CohortSpec, Lane
-from trainers.task import KeptOutputs, Task, TaskData
+from trainers.task import KeptOutputs, Phase, Task, TaskData
 
 
 @dataclass
@@ -57,41 +57,80 @@ class Stack:
         live: LiveTeachers | None,
     ) -> None:
         """``live``: the teachers themselves, where inputs are changed and there are any."""
-        self.names = [lane.name for lane in lanes]
         self.data = data
         self._spec = spec
         self._task, self._entry = task, entry
         self._live = live
-        method = entry.methods[spec.method]
-        values = stack_values(
+        self._network = entry.networks[spec.model.name].complete(spec.model)
+        self._begin(lanes)
+
+    def _begin(self, lanes: Sequence[Lane]) -> None:
+        """Stand where nothing was trained yet."""
+        self._lanes, data = list(lanes), self.data
+        self.names = [lane.name for lane in lanes]
+        method, training = self._entry.methods[self._spec.method], self._spec.training
+        self._values = stack_values(
             method.hyperparameters, [lane.hyperparameters for lane in lanes], data.device
         )
-        seeds = tuple(lane.seed for lane in lanes)
-        starts = [torch_generator(seed, "student") for seed in seeds]
-        model = entry.networks[spec.model.name].complete(spec.model)
-        self.model: LaneNetwork = task.network(model, data, starts).to(data.device)
-        setup = Setup(data, values, seeds, spec.training, self.model, live)
-        self.method: Method = method.load()(setup)
-        self._lr = values.numbers["lr"]
+        self.model: LaneNetwork = self._drawn_network("student")
+        self._order = [torch_generator(lane.seed, "batches") for lane in lanes]
+        self._lr = self._values.numbers["lr"]
         # Of a plain gradient step: that of SGD, or one of its own where AdamW's rate says nothing.
-        adamw = spec.training.optimizer == "adamw"
-        self._plain_lr = values.numbers.get("look_ahead_lr", self._lr) if adamw else self._lr
-        self._optimizer = lane_optimizer(self.model, values.numbers["weight_decay"], spec.training)
-        self._order = [torch_generator(seed, "batches") for seed in seeds]
-        self._best = self._optimizer.state()
+        adamw = training.optimizer == "adamw"
+        self._plain_lr = self._values.numbers.get("look_ahead_lr", self._lr) if adamw else self._lr
         self._epoch: _Epoch | None = None
         self._factors = torch.ones(len(lanes), dtype=torch.float64)
         self._rates_now: tuple[float, Tensor, Tensor] | None = None
+        self._enter(0, self.model)
+        self._best = self._optimizer.state()
+
+    def _drawn_network(self, *purpose: str) -> LaneNetwork:
+        """From random weights, of every lane's own stream for that."""
+        starts = [torch_generator(lane.seed, *purpose) for lane in self._lanes]
+        return self._task.network(self._network, self.data, starts).to(self.data.device)
+
+    def _enter(self, phase: int, student: LaneNetwork) -> None:
+        """Be where a phase begins: its examples, a method and an optimizer of its own."""
+        self._phase = phase
+        methods, training = self._entry.methods, self._spec.training
+        method = methods[self._spec.method]
+
+        def fresh() -> LaneNetwork:
+            return self._drawn_network("phase", str(phase))
+
+        self.data.begin_phase(Phase(phase, student, fresh, method.uses_teacher))
+        if method.uses_teacher and not self.data.teachers:
+            # Before there is one to hear.
+            method = methods["labels_only"]
+        seeds = tuple(lane.seed for lane in self._lanes)
+        setup = Setup(self.data, self._values, seeds, training, self.model, self._live)
+        self.method: Method = method.load()(setup)
+        weight_decay = self._values.numbers["weight_decay"]
+        self._optimizer = lane_optimizer(self.model, weight_decay, training)
+
+    def go_to(self, epoch: int) -> None:
+        """Before training, be of the form that it has after ``epoch``, with whatever numbers."""
+        phase, _ = self._spec.training.place(max(epoch, 1))
+        while self._phase < phase:
+            self._enter(self._phase + 1, self.model)
+
+    def reset(self) -> None:
+        """Stand where nothing was trained yet, after `go_to`."""
+        if self._phase:
+            self._begin(self._lanes)
 
     def steps(self, epoch: int, stopwatch: Stopwatch) -> Iterator[None]:
         """Train an epoch; pauses before every step and at the end, when lanes may be cut out."""
         training = self._spec.training
+        phase, here = training.place(epoch)
+        if phase != self._phase:
+            self._enter(phase, self.method.evaluated(self.model))
         sizes = self._sizes()
-        before = (epoch - 1) * len(sizes)
+        before = (here - 1) * len(sizes)
         stopwatch.lap("training")
-        self._factors, self._rates_now = self.method.lr_factors(epoch), None
+        self._factors, self._rates_now = self.method.lr_factors(here), None
         first = training.warmup_factor(before + 1)
-        self.method.begin_epoch(epoch, self.model, self._rates(first)[1])
+        self.method.begin_epoch(here, self.model, self._rates(first)[1])
         stopwatch.lap("method")
         zero = torch.zeros_like(self._lr)
         self._epoch = running = _Epoch(epoch, self._drawn_order(sum(sizes)), zero.clone(), {})
@@ -125,6 +164,10 @@ class Stack:
     def predictions(self, split: str) -> list[dict[str, NDArray[Any]]]:
         """What every lane says of each example of a split."""
         return self.data.predictions(self.method.evaluated(self.model), split)
+
+    def further_tables(self, split: str) -> list[dict[str, Mapping[str, Any]]]:
+        """Of every lane what its task shows of a split besides, by name."""
+        return self.data.tables(self.method.evaluated(self.model), split)
 
     def diagnostics(self) -> Mapping[str, Tensor]:
         """What the method tells of itself, each (L,)."""
@@ -181,7 +224,9 @@ class Stack:
     def keep(self, lanes: Sequence[int]) -> None:
         """Cut the stack down to ``lanes`` (indices), in the middle of an epoch too."""
         at = torch.tensor(lanes, dtype=torch.int64, device=self._lr.device)
-        self.names = [self.names[i] for i in lanes]
+        self._lanes = [self._lanes[i] for i in lanes]
+        self.names = [lane.name for lane in self._lanes]
+        self._values = self._values.keep(at)
         self._order = [self._order[i] for i in lanes]
         self._lr, self._plain_lr = self._lr[at], self._plain_lr[at]
         self._factors, self._rates_now = self._factors[lanes], None

@@ -6,7 +6,8 @@ from typing import Any, Protocol, cast
 
 import torch
 
-from trainers.classes.lanes import LOGITS, ClassLanes, LabelNoise
+from trainers.classes.draw import LabelNoise
+from trainers.classes.lanes import LOGITS, ClassLanes
 from trainers.classes.task import ClassTask
 from trainers.data.dataset import Dataset
 from trainers.data.raw_inputs import RawInputs

@@ -75,7 +75,7 @@ class Recovered:
         first_best = max(sorted(curve), key=lambda epoch: sign * curve[epoch])
         search = self.plan.search(self.key.rpartition("/trial/")[0])
         return {
-            EPOCHS: search.cell.spec.student.training.epochs,
+            EPOCHS: search.cell.spec.student_training().all_epochs,
             "best_epoch": max(curve) if selection.epoch == "last" else first_best,
             f"best_validation_{self.plan.spec.objective.metric}": self.trial.value,
         }

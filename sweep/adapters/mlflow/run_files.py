@@ -27,12 +27,17 @@ def write_run_files(
 
     Beside those of `write_examples` ``predictions.parquet``, a row per test example with ``row``
     (its place in the data set), what is true of it, and what the student says, an array of several
-    numbers in numbered columns; and the folder ``student``.
+    numbers in numbered columns; further tables of the task as ``NAME.csv``; and the folder
+    ``student``.
     """
     files = write_examples(directory, outcome.examples)
     with replaced(directory / PREDICTIONS_FILE) as path:
         pd.DataFrame(_columns(outcome.predictions)).to_parquet(path, index=False)
     files.append(directory / PREDICTIONS_FILE)
+    for name, columns in outcome.tables.items():
+        with replaced(directory / f"{name}.csv") as path:
+            pd.DataFrame(columns).to_csv(path, index=False)
+        files.append(directory / f"{name}.csv")
     if description is not None and outcome.student is not None:
         (directory / STUDENT).mkdir(exist_ok=True)
         files += write_student(directory / STUDENT, outcome.student.weights, description)

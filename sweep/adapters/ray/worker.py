@@ -57,7 +57,7 @@ class CohortTrainable(tune.Trainable):
             answer: Future[Sequence[bool]] = referee.report.remote(cohort, reported).future()
             return answer
 
-        reports = Reports(dispatch.task.spec.training.epochs, dispatch.judged_from, send)
+        reports = Reports(dispatch.task.spec.training.all_epochs, dispatch.judged_from, send)
 
         def save(lanes: Sequence[str], epoch: int, state: bytes) -> None:
             reports.flush()

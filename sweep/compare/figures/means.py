@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sweep.compare.figures.style import Grid, draw_grid, even_columns, look
-from sweep.compare.notation import axis_label
 from sweep.compare.records import SweepRecord
 from sweep.compare.tables import rows_of
 from sweep.plan.plan import Condition
@@ -20,8 +19,8 @@ INTERVAL_WIDTH = 1.5  # points; bars without caps stay clear where many stand si
 FEW = 10.0  # times: numbers that span more stand on a logarithmic edge
 
 
-def panels_figure(record: SweepRecord, panels: int, draw: Callable[[Axes, int], None]) -> Figure:
-    """Panels that share the metric's axis; ``draw`` fills the one of a number."""
+def panels_figure(label: str, panels: int, draw: Callable[[Axes, int], None]) -> Figure:
+    """Panels that share the axis of what ``label`` names; ``draw`` fills the one of a number."""
     columns = even_columns(panels, COLUMNS)
     grid = Grid(-(-panels // columns), columns, share_y="all")
 
@@ -32,7 +31,7 @@ def panels_figure(record: SweepRecord, panels: int, draw: Callable[[Axes, int], 
         for position, panel_axes in enumerate(axes):
             panel_axes.set_visible(position < panels)
             if position % columns == 0:
-                panel_axes.set_ylabel(axis_label(record))
+                panel_axes.set_ylabel(label)
 
     return draw_grid(grid, draw_all)
 

@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 
 from sweep.compare.figures.means import COLUMNS, draw_means, panels_figure
 from sweep.compare.figures.style import GREY, Grid, draw_grid, even_columns
-from sweep.compare.notation import condition_levels, decimals, varying
+from sweep.compare.notation import axis_label, condition_levels, decimals, varying
 from sweep.compare.questions import pairs
 from sweep.compare.records import SweepRecord
 from sweep.compare.tables import rows_of
@@ -64,7 +64,7 @@ def metric_over_axis(table: pd.DataFrame, record: SweepRecord, edge: Edge) -> Fi
         axes.set_xlabel(edge.title)
         axes.set_title(_title(conditions, record))
 
-    return panels_figure(record, len(panels), draw)
+    return panels_figure(axis_label(record), len(panels), draw)
 
 
 def map_of_differences(

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sweep.compare.figures.means import draw_means, panels_figure
-from sweep.compare.notation import axis_texts, teachers_differ
+from sweep.compare.notation import axis_label, axis_texts, teachers_differ
 from sweep.compare.records import SweepRecord
 from sweep.plan.plan import Condition
 
@@ -36,7 +36,7 @@ def metric_over_noise(table: pd.DataFrame, record: SweepRecord) -> Figure:
         axes.set_xlabel("Label noise rate (%)")
         axes.set_title(panel_title(panels[number], record))
 
-    return panels_figure(record, len(panels), draw)
+    return panels_figure(axis_label(record), len(panels), draw)
 
 
 def panels_of(record: SweepRecord) -> list[Panel]:

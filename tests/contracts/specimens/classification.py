@@ -19,7 +19,8 @@ def _cohort(method: str, trials: Sequence[Trial], epochs: int) -> Cohort:
     return make_cohort(method, trials, Shape(epochs))
 
 
-def _check(spec: DataSpec, dataset: Dataset) -> None:
+def check_arrays(spec: DataSpec, dataset: Dataset) -> None:
+    """A data set of classification."""
     name = spec.dataset
     inputs = check_classes(spec, dataset, np.float32).inputs
     # What can be augmented is images; an own array may be either.
@@ -38,5 +39,5 @@ SPECIMEN = Specimen(
     undefined=("top_5_accuracy",),
     model=ModelSpec("mlp", {"hidden": (4,)}),
     options=options_for,
-    check=_check,
+    check=check_arrays,
 )

@@ -17,10 +17,12 @@ def spec_data(task: str, data: Mapping[str, Any]) -> dict[str, Any]:
     sizes = {name: _written(size) for name, size in model.sizes.items()}
     network = {"name": model.name, **sizes}
     kind = next(iter(TASKS[task].noise_kinds))
+    # Where the student before teaches, there is no network of the teacher's.
+    teacher = {"teacher": {}} if TASKS[task].streams else {"teacher.model": network}
     return small_data(
         {
             "task": task, "data": data, "conditions.noise_kind": [kind],
-            "teacher.model": network, "student.model": network,
+            "student.model": network, **teacher,
         }
     )  # fmt: skip
 

@@ -11,6 +11,7 @@ from sweep.cli import COMMANDS
 from sweep.spec.presets import presets
 from trainers.classification.data.datasets import DATASETS
 from trainers.classification.networks.table import NETWORKS
+from trainers.registry import TASKS
 
 MARK = "----"
 # `_almkd_completion` is what bash calls; it is given the words, and answers in COMPREPLY.
@@ -86,7 +87,7 @@ def test_what_bash_is_offered(place: Path) -> None:
         "almkd methods alm_": {"alm_kd"},
         "almkd datasets --task classification ": set(DATASETS),
         "almkd networks --task classification ": set(NETWORKS),
-        "almkd tasks ": {"classification", "text"},
+        "almkd tasks ": set(TASKS),
         "almkd students first --method fix": {"fixed_kd"},
         "almkd export first --table p": {"predictions"},
     }

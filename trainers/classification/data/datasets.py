@@ -19,8 +19,10 @@ from trainers.classification.data.cifar import (
 from trainers.classification.data.dataset import Dataset
 from trainers.classification.data.fashion_mnist import (
     PUBLISHED,
+    SIZES,
     fashion_mnist,
     missing_fashion_mnist,
+    shape_of_images,
 )
 from trainers.classification.data.image_folder import image_folder, missing_image_folder
 from trainers.classification.data.npz import npz
@@ -41,6 +43,10 @@ AUGMENT = Field(
 FOLDER = Field(
     "folder", "path", None, "where its files are; by default $ALMKD_DATA and the usual places",
     "own", example="~/data",
+)  # fmt: skip
+SIZE = Field(
+    "size", "choice", "28x28", "of the images: as published, or with the mean of squares of pixels "
+    "in their place", "own", choices=tuple(SIZES),
 )  # fmt: skip
 PATH = Field("path", "path", None, "the file", "the user's", required=True, example="data.npz")
 TABLE = (
@@ -159,12 +165,12 @@ DATASETS: Mapping[str, DatasetEntry] = {
         "70,000 grey images of clothes, 28x28, 10 classes",
         "Xiao, Rasul and Vollgraf 2017, arXiv 1708.07747",
         TASK,
-        fields=(FOLDER,),
+        fields=(FOLDER, SIZE),
         treatment=(AUGMENT,),
         official_test=True,
         missing=missing_fashion_mnist,
         published=PUBLISHED,
-        shape=_always(1, 28, 28),
+        shape=shape_of_images,
         counts=_counted(70_000, 10),
     ),
     "cifar10": DatasetEntry(

@@ -46,14 +46,17 @@ CLASS_NAMES = (
 )  # fmt: skip
 CLASSES = len(CLASS_NAMES)
 SIDE = 28
+# By the word that stands for it, the side of images: as published, or of means of squares.
+PUBLISHED_SIZE = "28x28"
+SIZES = {PUBLISHED_SIZE: SIDE, "14x14": 14, "7x7": 7}
 # The published training images, and how far their mean may be from that of STANDARD.
 TRAINED_ON, TOLERANCE = 60_000, 1e-3
 # Of the 60,000 training images.
 STANDARD = Standard(mean=(0.2860,), std=(0.3530,))
 
 
-def fashion_mnist(folder: str | None = None) -> Dataset:
-    """Grey images (N, 1, 28, 28), standardised; the official test part last."""
+def fashion_mnist(folder: str | None = None, size: str = PUBLISHED_SIZE) -> Dataset:
+    """Grey images (N, 1, side, side), standardised; the official test part last."""
     found = holding([*TRAIN, *TEST], places(folder, FOLDER, DEBIAN))
     if found is None:
         raise DataError(missing_fashion_mnist(folder) or "")
@@ -66,15 +69,30 @@ def fashion_mnist(folder: str | None = None) -> Dataset:
             "Fashion-MNIST into a folder of its own and name that as data.folder"
         )
     info = DatasetInfo(class_names=CLASS_NAMES)
-    return of_images([train], [_part(found, *TEST)], CLASSES, STANDARD, info)
+    parts = [_pooled(part, SIZES[size]) for part in (train, _part(found, *TEST))]
+    return of_images(parts[:1], parts[1:], CLASSES, STANDARD, info)
 
 
-def missing_fashion_mnist(folder: str | None = None) -> str | None:
+def shape_of_images(size: str = PUBLISHED_SIZE, **others: object) -> tuple[int, int, int]:
+    """The shape of one image."""
+    return 1, SIZES[size], SIZES[size]
+
+
+def missing_fashion_mnist(folder: str | None = None, **others: object) -> str | None:
     """What to fetch and where to put it, or None if all files are there."""
     folders = places(folder, FOLDER, DEBIAN)
     if holding([*TRAIN, *TEST], folders):
         return None
     return not_found([*TRAIN, *TEST], folders, "fashion_mnist")
+
+
+def _pooled(part: Images, side: int) -> Images:
+    if side == SIDE:
+        return part
+    pool = SIDE // side
+    n, channels, height, width = part.pixels.shape
+    squares = part.pixels.reshape(n, channels, height // pool, pool, width // pool, pool)
+    return Images(squares.mean(axis=(3, 5), dtype=np.float32), part.labels)
 
 
 def _part(folder: Path, images: str, labels: str) -> Images:

@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainers.classes.lanes import ClassLanes, LabelNoise
+from trainers.classes.draw import LabelNoise
+from trainers.classes.lanes import ClassLanes
 from trainers.classification.data.augment import crop_and_flip
 from trainers.classification.data.dataset import Dataset
 from trainers.lanes.seeds import torch_generator

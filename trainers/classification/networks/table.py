@@ -69,6 +69,10 @@ def _path_problem(sizes: Mapping[str, Any]) -> str | None:
     return f"path is {sizes['path']!r}; write it as package.module:Class"
 
 
+def _always(sizes: Mapping[str, Any]) -> bool:
+    return True
+
+
 def _size(name: str, meaning: str, source: str, default: Any = None, **more: Any) -> Field:
     return Field(name, "int", default, meaning, source, low=1, **more)
 
@@ -76,13 +80,16 @@ def _size(name: str, meaning: str, source: str, default: Any = None, **more: Any
 NETWORKS: Mapping[str, NetworkEntry] = {
     "mlp": NetworkEntry(
         implementation="trainers.classification.networks.mlp:Mlp",
-        summary="fully connected layers with ReLU, as wide as hidden says",
+        summary="fully connected layers with ReLU, as wide as hidden says, normalised or not",
         source="standard",
         together=("cpu", "cuda"),
         fields=(
             Field("hidden", "sizes", None, "widths of the hidden layers", "standard",
                   unit="units", low=1, required=True, example=[16]),
+            Field("norm", "choice", "none", "what hidden layers give is normalised over the batch, "
+                  "or not", "Ioffe and Szegedy 2015, arXiv 1502.03167", choices=("none", "batch")),
         ),
+        batch_norm=lambda sizes: sizes["norm"] == "batch",
         lane_bytes=mlp_bytes,
     ),
     **{
@@ -98,6 +105,7 @@ NETWORKS: Mapping[str, NetworkEntry] = {
                       "He et al. 2016, options A and B", choices=("pad", "projection")),
             ),
             lane_bytes=convolutional_bytes,
+            batch_norm=_always,
         )
         for depth in RESNET_DEPTHS
     },
@@ -115,6 +123,7 @@ NETWORKS: Mapping[str, NetworkEntry] = {
         ),
         problem=_depth_in_steps(6, least=10),
         lane_bytes=convolutional_bytes,
+        batch_norm=_always,
     ),
     "plain_cnn": NetworkEntry(
         implementation="trainers.classification.networks.plain_cnn:PlainCnn",
@@ -131,6 +140,7 @@ NETWORKS: Mapping[str, NetworkEntry] = {
         implied=_plain_width,
         problem=_plain_problem,
         lane_bytes=convolutional_bytes,
+        batch_norm=_always,
     ),
     "densenet": NetworkEntry(
         implementation="trainers.classification.networks.densenet:DenseNet",
@@ -145,6 +155,7 @@ NETWORKS: Mapping[str, NetworkEntry] = {
         ),
         problem=_depth_in_steps(3, least=7),
         lane_bytes=convolutional_bytes,
+        batch_norm=_always,
     ),
     "module": NetworkEntry(
         implementation="trainers.classification.networks.own_module:OwnModule",
