@@ -47,6 +47,7 @@ OWN: Mapping[str, Mapping[str, Domain]] = {
         "intra_weight": Float(0.1, 10.0, log=True),
     },
     "lw_kd": {"adversarial_weight": Float(0.0, 1.0)},
+    "ckd": {},
     "born_again": {},
     "aver": {},
     "ebkd": {},

@@ -29,6 +29,7 @@ TAKES: Mapping[str, str] = {
     "self_distillation": "160 s at most",
     "synthetic": "6 min at most",
     "synthetic_spiral": "2 min at most",
+    "teacher_calls": "20 min at most",
     "text": "20 min at most",
     "text_quick": "5 min at most",
 }

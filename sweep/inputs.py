@@ -7,7 +7,8 @@ from sweep.carried_files import place_of
 from sweep.errors import BadInput
 from sweep.plan.content import fingerprints
 from sweep.plan.plan import Cell, Plan
-from sweep.spec.code_needed import rows_of_own
+from sweep.spec.code_needed import needs_code, rows_of_own
+from trainers.settings import LaneSource
 
 if TYPE_CHECKING:
     from trainers.data.dataset import Dataset
@@ -89,6 +90,30 @@ def _check_cell(cell: Cell, dataset: "Dataset") -> None:
         unfit = network.shape_problem(model.name, shape)
         if unfit := unfit or network.data_problem(sizes, dataset):
             raise BadInput(unfit)
+    if cell.shifts_bias and needs_code(spec):
+        _check_bias(cell, dataset)
+
+
+def _check_bias(cell: Cell, dataset: "Dataset") -> None:
+    """BadInput where a student of the user's own has no bias that a row could shift."""
+    import torch
+
+    settings, entry = cell.spec.data_settings(), cell.spec.task_entry
+    source = LaneSource(cell.spec.seed, cell.condition.labels)
+    task, model = entry.load(), cell.spec.student.model.settings()
+    whole = entry.networks[model.name].complete(model)
+    data = task.data(dataset, settings, [source], {}, torch.device("cpu"))
+    try:
+        student = task.network(whole, data, [torch.Generator()])
+    except ValueError as error:
+        raise BadInput(str(error)) from None
+    if student.last_bias is None:
+        at = (cell.entry.shifts_bias or {}).items()
+        named = ", ".join(f"{name}: {value}" for name, value in at)
+        raise BadInput(
+            f"{cell.use.label}: {named} shifts the bias of the student's last layer, and "
+            f"{whole.sizes.get('path', whole.name)} shows none; give it one, or pin another value"
+        )
 
 
 def load_given(plan: Plan, datasets: "Mapping[str, Dataset]") -> "Mapping[str, GivenTeacher]":

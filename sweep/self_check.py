@@ -168,7 +168,8 @@ def _few(dataset: Dataset, spec: DataSpec) -> Dataset:
     """A part of the data set, the whole where a part would not do."""
     if spec.fractions.given:
         return dataset
-    smallest = min(spec.fractions.drawn().values())
+    asked = spec.fractions.train * (spec.calls.share if spec.calls else 1.0)
+    smallest = min(*spec.fractions.drawn().values(), asked)
     strata = len(np.unique(dataset.strata))
     wanted = max(math.ceil(OF_A_SPLIT / smallest), OF_A_CLASS * strata)
     if wanted >= len(dataset):

@@ -78,8 +78,10 @@ class MethodEntry:
     shows students other inputs than those that teachers' outputs were kept for, so that teachers
     are asked anew.
     ``teacher_is_student``: its teacher has the student's architecture. ``one_teacher_only``:
-    choices, by hyperparameter, that know one teacher alone. ``limits``: where it is a simpler
-    method; a search tries these first.
+    choices, by hyperparameter, that know one teacher alone. ``asks_held_out``: hyperparameters at
+    which it asks teachers about the meta split too. ``shifts_bias``: those at which it shifts the
+    bias of the student's last layer, which then has to have one; None: it never does. ``limits``:
+    where it is a simpler method; a search tries these first.
 
     Of a method that is not almkd's: ``space``: what is searched of its own hyperparameters unless a
     sweep says otherwise, each as a spec has it (``{"low": 0.1, "high": 10.0, "log": True}`` or
@@ -102,6 +104,8 @@ class MethodEntry:
     changes_inputs: bool = False
     teacher_is_student: bool = False
     one_teacher_only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    asks_held_out: tuple[Mapping[str, Value], ...] = ()
+    shifts_bias: Mapping[str, Value] | None = None
     limits: tuple[Limit, ...] = ()
 
     @property
@@ -135,6 +139,18 @@ class MethodEntry:
                 return (
                     f"{name}: {value!r} mixes the label with one teacher, but there are {count}; "
                     f"choose {' or '.join(others)}"
+                )
+        return None
+
+    def held_out_problem(self, values: Mapping[str, Value]) -> str | None:
+        """Why the method cannot train with these hyperparameters where teachers may be asked about
+        training examples alone, or None."""
+        for at in self.asks_held_out:
+            if all(values.get(n, self.hyperparameter(n).default) == v for n, v in at.items()):
+                named = ", ".join(f"{name} {value}" for name, value in at.items())
+                return (
+                    f"asks the teachers about the meta split with {named}, and data.teacher_calls "
+                    "has them asked about training examples alone; pin other values, or drop it"
                 )
         return None
 
@@ -312,8 +328,9 @@ class TaskEntry:
     condition's labels cannot be had on a data set that was loaded, or None. ``inspect``: what a
     look at a data set and the rows of its splits shows, beside what can be said of any; None where
     that is all. ``takes_splits``: whether its data is split as a data set's ``given_splits`` says,
-    where there are any, and as the fold of a lane's source does. ``models``: networks trained
-    before that can be fetched, by the names that options of data sets take for them.
+    where there are any, and as the fold of a lane's source does. ``takes_calls``: whether its data
+    withholds teachers' outputs as `trainers.settings.TeacherCalls` says. ``models``: networks
+    trained before that can be fetched, by the names that options of data sets take for them.
     ``teacher_sources``: what a light teacher may be trained on; none where the task has none.
     ``streams``: whether its classes come one task after the other (`trainers.settings.Stream`), and
     its teacher is the student before; ``split_rows``: how rows are dealt to splits; None for as
@@ -342,6 +359,7 @@ class TaskEntry:
     usable: "Callable[[Dataset, DataSpec, Labels], str | None]" = lambda dataset, spec, labels: None
     inspect: "Callable[[Dataset, SplitRows], Inspection] | None" = None
     takes_splits: bool = False
+    takes_calls: bool = False
     models: "Mapping[str, Published]" = field(default_factory=dict)
     teacher_sources: Mapping[str, SourceEntry] = field(default_factory=dict)
     streams: bool = False

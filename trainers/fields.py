@@ -1,6 +1,7 @@
 """How a field of a table row is declared, whatever table it is: a hyperparameter of a method, an
 option of a data set or of a noise kind, a size of a network."""
 
+import dataclasses
 import difflib
 import json
 import sys
@@ -95,10 +96,12 @@ class Field:
 
 @dataclass(frozen=True)
 class Limit:
-    """Hyperparameters at which a method is a simpler one; ``method``: its name, if it has one."""
+    """Hyperparameters at which a method is a simpler one; ``method``: its name, if it has one.
+    ``where``: others that have to be so for it."""
 
     at: Mapping[str, Value]
     method: str = ""
+    where: Mapping[str, Value] = dataclasses.field(default_factory=dict)
 
 
 def resolved(fields: Sequence[Field], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,8 @@ from trainers.settings import DataSpec, Labels
 
 # Which examples a part of a data set holds; no seed of a sweep is used, as for the whole.
 SUBSET_SEED = 0
+# No batch has one alone (`trainers.lanes.batches`).
+FEWEST_ASKED = 2
 EXAMPLES = Field(
     "examples", "int", None, "a part of the data set: so many examples, always the same ones",
     "own", unit="examples", low=1,
@@ -77,6 +79,7 @@ def check_splits(dataset: Dataset, spec: DataSpec) -> None:
             f"confirm.folds: {drawn} examples cannot be dealt into {fractions.folds} folds; lower "
             "it"
         )
+    _check_calls(dataset, spec, drawn)
     if fractions.clean is None:
         return
     clean = share_of(fractions.clean, drawn)
@@ -87,6 +90,19 @@ def check_splits(dataset: Dataset, spec: DataSpec) -> None:
         raise DataError(
             f"data.clean: {fractions.clean:g} of {drawn} examples is {clean}, and the meta split "
             f"of {fractions.given} has {len(given['meta'])}; lower it"
+        )
+
+
+def _check_calls(dataset: Dataset, spec: DataSpec, drawn: int) -> None:
+    """DataError where teachers may be asked about too few of ``drawn`` examples."""
+    if spec.calls is None:
+        return
+    given = dataset.given_splits
+    train = len(given["train"]) if given else share_of(spec.fractions.train, drawn)
+    if (asked := share_of(spec.calls.share, train)) < FEWEST_ASKED:
+        raise DataError(
+            f"data.teacher_calls: {spec.calls.share:g} of {train} training examples is "
+            f"{asked}, and it has to be {FEWEST_ASKED} at least; raise it"
         )
 
 

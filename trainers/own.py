@@ -28,6 +28,8 @@ from trainers.fields import Field, Limit
 R = TypeVar("R", bound=Row)
 # Hyperparameters that every method has, and every method with a teacher, as its task declares them.
 EVERYONES, WITH_TEACHER = ("lr", "weight_decay"), ("temperature",)
+# What tells a field, as JSON holds it, from another mapping.
+OF_A_FIELD = {"name", "kind", "meaning", "source"}
 PAGE = "docs/your-own-method.md shows how"
 KINDS: Mapping[str, type[Row]] = {
     kind.__name__: kind for kind in (MethodEntry, DatasetEntry, NetworkEntry)
@@ -119,6 +121,12 @@ def problem(row: Row) -> str | None:
         may_lack = h.required or (h.default is None and not isinstance(row, MethodEntry))
         if not may_lack and (wrong := h.problem(h.default)):
             return f"gives {h.name} the default {h.default!r}, which {wrong}; correct it"
+    if isinstance(row, MethodEntry):
+        named = [*row.asks_held_out, row.shifts_bias or {}, *(limit.where for limit in row.limits)]
+        usual = (*EVERYONES, *(WITH_TEACHER if row.uses_teacher else ()))
+        for name in [name for values in named for name in values]:
+            if name not in (*names, *usual):
+                return f"names {name!r} and does not declare it; correct the name"
     return None
 
 
@@ -212,9 +220,11 @@ def _read(value: Any) -> Any:
     return tuple(_part(part) if isinstance(part, Mapping) else part for part in value)
 
 
-def _part(declared: Mapping[str, Any]) -> Field | Limit:
+def _part(declared: Mapping[str, Any]) -> Field | Limit | Mapping[str, Any]:
     if "at" in declared:
         return Limit(**declared)
+    if not declared.keys() >= OF_A_FIELD:
+        return declared
     return Field(
         **{**declared, "choices": tuple(declared["choices"]), "words": tuple(declared["words"])}
     )

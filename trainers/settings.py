@@ -16,6 +16,9 @@ Schedule = Literal["cosine", "linear", "constant", "steps"]
 # What becomes of the clean labels of the meta split beside being held out for methods that learn
 # from it: nothing; all of them are trained on too; one half is trained on, the other held out.
 CleanUse = Literal["withhold", "train", "split"]
+# What becomes of training examples that teachers may not be asked about: they are left out, or
+# trained on by their labels alone.
+Unasked = Literal["drop", "label"]
 
 
 @dataclass(frozen=True)
@@ -268,13 +271,24 @@ class NoiseSpec:
 
 
 @dataclass(frozen=True)
+class TeacherCalls:
+    """About which examples students may ask their teachers: a ``share`` in (0, 1] of the training
+    split, and none of any other; ``unasked``: what becomes of the rest of it."""
+
+    share: float
+    unasked: Unasked = "drop"
+
+
+@dataclass(frozen=True)
 class DataSpec:
     """A data set of a task, by name, with its options as given, the share of each split, the
-    noise, and how its classes come, where they do not come at once."""
+    noise, how often teachers may be asked (``calls`` None: about every example), and how its
+    classes come, where they do not come at once."""
 
     dataset: str
     fractions: SplitFractions
     options: Mapping[str, Option] = field(default_factory=dict)
     noise: NoiseSpec = NoiseSpec()
     task: str = "classification"
+    calls: TeacherCalls | None = None
     stream: Stream | None = None

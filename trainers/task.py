@@ -20,6 +20,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
 from trainers.data.dataset import Dataset
 from trainers.data.errors import DataError
@@ -143,11 +144,15 @@ class TaskData(ABC):
     """The examples of every lane of a cohort, on one device.
 
     ``corrupted`` (L, N): which training examples have a wrong label. ``certain``: how many of them,
-    the last ones, came from the clean meta split.
+    the last ones, came from the clean meta split. ``asked`` (L, N): about which of them teachers
+    may be asked, as many in every lane; None: about all. ``limits_calls``: whether they may be
+    asked about some training examples alone, and about no other example.
     """
 
     corrupted: Tensor
     certain: int = 0
+    asked: Tensor | None = None
+    limits_calls: bool = False
 
     @property
     @abstractmethod
@@ -165,7 +170,7 @@ class TaskData(ABC):
         """How many teachers each lane has, M."""
 
     @property
-    def asked(self) -> int:
+    def asked_anew(self) -> int:
         """How many of them look at inputs, and are asked anew where these are changed; here all."""
         return self.teachers
 
@@ -207,6 +212,21 @@ class TaskData(ABC):
     def training_batch(self, index: Tensor) -> Batch:
         """The training examples at places ``index`` (L, B) as a step of training sees them."""
         return self.batch("train", index)
+
+    @property
+    def learned_places(self) -> Tensor:
+        """The places (L, n) of training examples whose weights can be learned: teachers may be
+        asked about them, and their labels are not certain."""
+        if self.asked is not None:
+            return self.asked.nonzero()[:, 1].view(self.lanes, -1)
+        learned = torch.arange(self.size("train") - self.certain, device=self.device)
+        return learned.expand(self.lanes, -1)
+
+    def first(self, batch: Batch, count: int) -> Batch:
+        """The first examples of a batch of the training split; of their targets what is kept."""
+        places = batch.places[:, :count]
+        inputs = tree_map(lambda t: t[:, :count], batch.inputs)
+        return Batch(places, inputs, self.targets_of("train", places), batch.changed)
 
     def taught(self, batch: Batch, outputs: Sequence[Output]) -> Batch:
         """``batch`` with these outputs of the teachers that are `asked` in place of those that were

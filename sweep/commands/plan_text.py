@@ -2,10 +2,12 @@
 
 from sweep.compare.notation import counted, size_text
 from sweep.compare.outlook import notes, reach
+from sweep.compare.ranges import ranges
 from sweep.compare.records import SweepRecord
 from sweep.compare.statistics import smallest_reachable_p
 from sweep.plan.kept_files import predictions_bytes, students_bytes
 from sweep.plan.plan import Budget, Plan
+from sweep.plan.teacher_calls import calls_of
 from sweep.plan.teacher_jobs import TeacherJob
 from sweep.spec.spec import SweepSpec
 from trainers.fields import resolved
@@ -25,6 +27,7 @@ def describe(spec: SweepSpec, seen: SweepRecord | None = None) -> list[str]:
         f"cells       {len(plan.cells)}: {len(spec.methods)} methods x "
         f"{len(plan.conditions)} conditions",
         f"teachers    {budget.teachers}{_given(plan)}{_kept_outputs(plan)}",
+        *_calls(plan),
         f"search      {budget.search_trials} trials, {spec.search.trials} for each "
         f"{_one_search(spec)} in generations of {plan.generation}{_why(spec, plan.generation)}, "
         f"{spec.search.sampler.name} with {spec.search.pruner.name} pruning"
@@ -105,6 +108,16 @@ def _kept_rows(plan: Plan, job: TeacherJob, examples: int, classes: int) -> int:
         return examples
     fields = plan.spec.task_entry.teacher_sources[source.name].fields
     return classes * int(resolved(fields, source.given)["examples_per_class"])
+
+
+def _calls(plan: Plan) -> list[str]:
+    """How many of these outputs students may read, where that is limited."""
+    found = calls_of(plan)
+    read: dict[str, list[str]] = {}
+    for cell in plan.cells:
+        read.setdefault(cell.use.label, []).extend([found[cell.id]] if cell.id in found else [])
+    told = [f"{label} {ranges(words)}" for label, words in read.items() if words]
+    return [f"calls       of teachers, by one student: {', '.join(told)}"] if told else []
 
 
 def _kept(plan: Plan) -> str:

@@ -29,6 +29,7 @@ from sweep.compare.records import SweepRecord
 from sweep.compare.scope import scope_text
 from sweep.compare.statistics import Floats
 from sweep.compare.tables import rows_of
+from sweep.compare.teacher_calls import teacher_calls_text
 from sweep.compare.teachers import given_teachers_text, worse_teachers_text
 from sweep.plan.plan import Condition
 
@@ -57,6 +58,7 @@ def answer(table: pd.DataFrame, record: SweepRecord) -> list[str]:
         trained_alike(record),
         *below_contained(record),
         clean_labels_text(record),
+        teacher_calls_text(record),
         *record.notices,
         given_teachers_text(record),
         worse_teachers_text(record),

@@ -1,13 +1,9 @@
 """How many clean labels each row of a sweep had, in a sentence that goes with every table."""
 
-import re
-from collections.abc import Sequence
-
 from sweep.compare.notation import listed
+from sweep.compare.ranges import ranges
 from sweep.compare.records import SweepRecord
 from sweep.plan.clean_labels import NONE, UNEQUAL
-
-NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
 def clean_labels_text(record: SweepRecord) -> str:
@@ -15,7 +11,7 @@ def clean_labels_text(record: SweepRecord) -> str:
     had: dict[str, list[str]] = {}
     for method in record.methods:
         found = [record.clean.get(record.cell(c, method), "") for c in record.conditions]
-        had.setdefault(_ranges([text for text in found if text]), []).append(method)
+        had.setdefault(ranges([text for text in found if text]), []).append(method)
     told = [f"{listed(methods)} {words}" for words, methods in had.items() if words]
     if not told:
         return ""
@@ -31,15 +27,3 @@ def _only_learners(record: SweepRecord) -> str:
     others = [used[method] for method in record.methods if method not in record.learns_weights]
     learn = any(used[method] != {NONE} for method in record.learns_weights)
     return f" {UNEQUAL}" if learn and others and all(clean == {NONE} for clean in others) else ""
-
-
-def _ranges(texts: Sequence[str]) -> str:
-    """Texts that differ in numbers as one, "17 to 179 trained on"; others side by side."""
-    forms: dict[str, list[list[str]]] = {}
-    for text in texts:
-        forms.setdefault(NUMBER.sub("{}", text), []).append(NUMBER.findall(text))
-    told = []
-    for form, found in forms.items():
-        columns = [sorted(set(column), key=float) for column in zip(*found, strict=True)]
-        told.append(form.format(*(c[0] if len(c) == 1 else f"{c[0]} to {c[-1]}" for c in columns)))
-    return " or ".join(told)

@@ -16,13 +16,16 @@ from sweep.compare.questions import DECLARED, EXPLORATORY, against, is_declared
 from sweep.compare.records import STAGES, WHOLE, SweepRecord, scores, trial_columns, trials_of
 from sweep.compare.statistics import Floats
 from sweep.plan.plan import Condition
+from sweep.plan.teacher_calls import TEACHER_CALLS
 
 NAN = float("nan")
 # A column for the table's own use: the two cells of a comparison.
 PAIR = "(cells)"
 
 
-def comparison_columns(metric: str, axes: Sequence[str] = ()) -> tuple[str, ...]:
+def comparison_columns(
+    metric: str, axes: Sequence[str] = (), limits_calls: bool = False
+) -> tuple[str, ...]:
     """Columns of `comparison_table`, in order.
 
     Means, intervals and differences are in the record's unit; `delta` is method minus baseline,
@@ -30,7 +33,8 @@ def comparison_columns(metric: str, axes: Sequence[str] = ()) -> tuple[str, ...]
     `question` says whether a difference is declared, hence tested, or exploratory.
     `n_seeds` counts finished confirm seeds, `n_failed_seeds` those that ended without a value.
     `n_trials`, `n_pruned` and `n_failed` count search trials; `epochs_trained` sums the epochs of
-    search, shortlist and confirm. `clean_labels` says how many of them a row had, and for what.
+    search, shortlist and confirm. `clean_labels` says how many of them a row had, and for what;
+    where calls are limited, `teacher_calls` how many outputs of teachers a student of it read.
     """
     return (
         *("sweep", "dataset", "noise_kind", "noise_rate", "teacher_labels", *axes),
@@ -39,6 +43,7 @@ def comparison_columns(metric: str, axes: Sequence[str] = ()) -> tuple[str, ...]
         *("delta", "delta_ci95_low", "delta_ci95_high", "p_value", "p_holm"),
         *("prob_better", "called", "best_params"),
         *("n_trials", "n_pruned", "n_failed", "epochs_trained", "clean_labels"),
+        *((TEACHER_CALLS,) if limits_calls else ()),
     )
 
 
@@ -67,7 +72,7 @@ def comparison_table(record: SweepRecord, seed: int) -> pd.DataFrame:
             table["delta_ci95_low"], table["delta_ci95_high"], table["p_holm"], strict=True
         )
     ]
-    return table[list(comparison_columns(record.metric, record.axes))]
+    return table[list(comparison_columns(record.metric, record.axes, bool(record.calls)))]
 
 
 def trials_table(record: SweepRecord) -> pd.DataFrame:
@@ -137,6 +142,7 @@ def _cell_row(record: SweepRecord, condition: Condition, method: str, seed: int)
             sum(runs["epochs_trained"].sum() for runs in (search, shortlist, confirm))
         ),
         "clean_labels": record.clean.get(record.cell(condition, method), ""),
+        TEACHER_CALLS: record.calls.get(record.cell(condition, method), ""),
     }
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 from sweep.compare.notation import listed
 from sweep.compare.records import TEACHER, SweepRecord, completed, trials_of
 from sweep.plan.plan import Condition
+from sweep.plan.teacher_calls import TEACHER_CALLS
 
 REASON_LENGTH = 300  # characters of a reason that a table shows, from its end
 
@@ -60,6 +61,7 @@ def _cell_row(record: SweepRecord, condition: Condition, method: str) -> dict[st
         **condition.columns,
         "method": method,
         "clean_labels": record.clean.get(record.cell(condition, method), ""),
+        **({TEACHER_CALLS: _calls(record, condition, method)} if record.calls else {}),
         **{name: _one(confirm[name]) for name in ("train_examples", "steps_per_epoch")},
         "planned": record.planned_trials.get(method, 0),
         **({"enqueued": _enqueued(record, condition, method)} if record.enqueued else {}),
@@ -140,6 +142,10 @@ def _left_out(record: SweepRecord, condition: Condition, method: str) -> int:
 
 def _enqueued(record: SweepRecord, condition: Condition, method: str) -> int:
     return record.enqueued.get(record.cell(condition, method), 0)
+
+
+def _calls(record: SweepRecord, condition: Condition, method: str) -> str:
+    return record.calls.get(record.cell(condition, method), "")
 
 
 def _counts(runs: pd.DataFrame) -> set[tuple[int, int]]:

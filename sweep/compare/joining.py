@@ -48,7 +48,8 @@ def join(specs: Sequence[SweepSpec], records: Sequence[SweepRecord]) -> Joined:
         for a, b in one.declared
     )
     own = of_plan(plan)
-    own["clean"] = {cell: text for cell, text in own["clean"].items() if cell in there}
+    for told in ("clean", "calls"):
+        own[told] = {cell: text for cell, text in own[told].items() if cell in there}
     record = replace(
         records[0],
         **own,

@@ -24,6 +24,7 @@ from sweep.compare.notation import axis_label, condition_levels, condition_title
 from sweep.compare.records import SweepRecord
 from sweep.compare.scope import scope_of, spoken_of
 from sweep.compare.tables import NOTHING, rows_of, without_a_mean
+from sweep.compare.teacher_calls import teacher_calls_text
 from sweep.plan.plan import Condition
 
 Spread = Literal["interval", "std"]
@@ -74,7 +75,8 @@ class PaperTable:
     cells: Mapping[tuple[Row, Condition], Cell]
     digits: int
     tested: bool = True
-    clean: str = ""  # how many clean labels each row had, in words
+    # How many clean labels each row had, and where they are limited how many calls of teachers.
+    given: tuple[str, ...] = ()
     scope: str = spoken_of()  # what was trained on every seed, in words
 
     @property
@@ -103,7 +105,7 @@ def paper_table(record: SweepRecord, table: pd.DataFrame, seed: int) -> PaperTab
         cells,
         decimals(float(np.median(spreads))) if len(spreads) else decimals(0.0),
         _is_tested(record),
-        clean_labels_text(record),
+        tuple(filter(None, (clean_labels_text(record), teacher_calls_text(record)))),
         scope_of(record),
     )
 
@@ -119,16 +121,23 @@ def side_by_side(tables: Sequence[PaperTable]) -> PaperTable:
         {place: cell for table in tables for place, cell in table.cells.items()},
         max(table.digits for table in tables),
         all(table.tested for table in tables),
-        " ".join(_clean_labels(table, len(tables) > 1) for table in tables).strip(),
+        tuple(line for table in tables for line in _given(table, len(tables) > 1)),
         " or ".join(dict.fromkeys(table.scope for table in tables)),
     )
 
 
-def _clean_labels(table: PaperTable, is_one_of_several: bool) -> str:
-    """The sentence on clean labels, with the sweep's name where others stand beside it."""
+def _given(table: PaperTable, is_one_of_several: bool) -> tuple[str, ...]:
+    """The sentences on what rows had, with the sweep's name where others stand beside it."""
     if not is_one_of_several:
-        return table.clean
-    return table.clean.replace("Clean labels", f"Clean labels in {', '.join(table.sweeps)}")
+        return table.given
+    sweeps = ", ".join(table.sweeps)
+    beginnings = ("Clean labels", "Teacher calls")
+    return tuple(
+        f"{start} in {sweeps}{line.removeprefix(start)}"
+        for line in table.given
+        for start in beginnings
+        if line.startswith(start)
+    )
 
 
 def wide_frame(table: PaperTable) -> pd.DataFrame:
@@ -148,7 +157,7 @@ def wide_markdown(table: PaperTable, spread: Spread) -> str:
     """Bold is the best; not significantly worse is underlined."""
     marks = {"best": "**{}**", "not_worse": "<ins>{}</ins>", "": "{}"}
     frame = pd.DataFrame(_grid(table, spread, marks, str), columns=_heads(table))
-    below = f"\n{table.clean}\n" if table.clean else ""
+    below = f"\n{' '.join(table.given)}\n" if table.given else ""
     return f"{to_markdown(frame)}{below}"
 
 
@@ -339,6 +348,6 @@ def _caption(table: PaperTable, spread: Spread) -> str:
         if table.tested
         else "Differences to the best are not tested"
     )
-    clean = f" {table.clean}" if table.clean else ""
+    given = "".join(f" {line}" for line in table.given)
     over = f"{what} over seeds, of {table.scope}"
-    return f"{table.title}, {over}. Bold: the best mean. {tests}{seeds}.{clean}"
+    return f"{table.title}, {over}. Bold: the best mean. {tests}{seeds}.{given}"

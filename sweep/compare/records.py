@@ -17,6 +17,7 @@ from sweep.plan.clean_labels import clean_labels
 from sweep.plan.limits import contained_in_words
 from sweep.plan.plan import Condition, Plan
 from sweep.plan.search_end import SearchEnd
+from sweep.plan.teacher_calls import calls_of
 from trainers.entries import Metric
 
 Direction = Literal["maximize", "minimize"]
@@ -112,6 +113,8 @@ class SweepRecord:
     # that does not read what sets conditions apart is trained once.
     cells: Mapping[tuple[Condition, str], str] = field(default_factory=dict)
     clean: Mapping[str, str] = field(default_factory=dict)  # cell -> its clean labels, in words
+    # cell -> how many outputs of teachers a student reads, in words; empty without a limit
+    calls: Mapping[str, str] = field(default_factory=dict)
     learns_weights: tuple[str, ...] = ()  # labels of rows that learn from held-out clean labels
     splits: Splits = "drawn"  # anew for every seed, given, or of a cross-validation
     per_seed: bool = False  # every confirm seed has a search of its own
@@ -215,6 +218,7 @@ def of_plan(plan: Plan) -> dict[str, Any]:
         },
         "spaces": {use.label: spec.space_of(use) for use in spec.methods},
         "clean": {cell.id: str(clean_labels(cell)) for cell in plan.cells},
+        "calls": calls_of(plan),
         "learns_weights": tuple(u.label for u in spec.methods if spec.entry_of(u).uses_meta),
         "enqueued": {cell.id: len(cell.enqueued) for cell in plan.cells if cell.enqueued},
         "plain": next((use.label for use in spec.methods if use.method == PLAIN), ""),

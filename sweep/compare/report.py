@@ -33,6 +33,7 @@ from sweep.compare.records import SweepRecord
 from sweep.compare.scope import scope_of
 from sweep.compare.statistics import LEVEL
 from sweep.compare.tables import NOTHING, delta_text, rows_of, verdict_text
+from sweep.compare.teacher_calls import teacher_calls_text
 from sweep.spec.search import Search
 from sweep.spec.spec import SweepSpec
 from trainers.settings import Training
@@ -68,9 +69,9 @@ def report(findings: Findings, pictures: Sequence[Picture]) -> str:
     record, table, origin = findings.record, findings.table, findings.origin
     asked, *verdicts = findings.answer
     question, _, how = asked.partition("? ")
-    clean = clean_labels_text(record)
+    given = [line for line in (clean_labels_text(record), teacher_calls_text(record)) if line]
     asked_of = len(questions(record))
-    limits = [line for line in verdicts[asked_of:] if line != clean]
+    limits = [line for line in verdicts[asked_of:] if line not in given]
     return _template().render(
         record=record,
         origin=origin,
@@ -78,7 +79,7 @@ def report(findings: Findings, pictures: Sequence[Picture]) -> str:
         how=how,
         verdicts=verdicts[:asked_of],
         limits=limits,
-        clean=clean,
+        given=given,
         wide=Markup(wide_html_table(findings.wide, "interval")),
         differences=Markup(html_table(differences_table(record, table))),
         exploratory=Markup(html_table(with_conditions_across(findings.exploratory)))

@@ -19,8 +19,7 @@ def limits_of(
 ) -> tuple[Mapping[str, Value], ...]:
     """The limits of a row's method that its search space holds: values by hyperparameter, those
     aside that are pinned there."""
-    left = [_left(use, limit) for limit in entry.limits]
-    return tuple(at for at in left if at and _holds(space, at))
+    return tuple(at for _, at in _limits(use, entry, space))
 
 
 def contained(
@@ -36,9 +35,8 @@ def contained(
             if same and more and _holds(space, more):
                 yield other.label, more
         else:
-            for limit in entry.limits:
-                at = _left(use, limit)
-                if limit.method == other.method and not other.pin and at and _holds(space, at):
+            for limit, at in _limits(use, entry, space):
+                if limit.method == other.method and not other.pin:
                     yield other.label, at
 
 
@@ -52,9 +50,17 @@ def contained_in_words(
     }
 
 
-def _left(use: MethodUse, limit: Limit) -> Mapping[str, Value]:
-    """What a row has to be searched at to be at a limit, beside what is pinned there."""
-    return {name: x for name, x in limit.at.items() if use.pin.get(name) != x}
+def _limits(
+    use: MethodUse, entry: MethodEntry, space: Mapping[str, Domain]
+) -> Iterator[tuple[Limit, Mapping[str, Value]]]:
+    """Those that a row's search space holds, and what it has to be searched at, beside what is
+    pinned there."""
+    for limit in entry.limits:
+        fixed = {n: use.pin.get(n, entry.hyperparameter(n).default) for n in limit.where}
+        at = {name: x for name, x in limit.at.items() if use.pin.get(name) != x}
+        holds = not set(fixed) & set(space) and fixed == limit.where
+        if holds and at and _holds(space, at):
+            yield limit, at
 
 
 def _holds(space: Mapping[str, Domain], at: Mapping[str, Value]) -> bool:

@@ -104,6 +104,15 @@ class Cell:
         return tuple(first)
 
     @property
+    def shifts_bias(self) -> bool:
+        """Whether some configuration of it shifts the bias of the student's last layer."""
+        at, pin = self.entry.shifts_bias, {**self.use.pin}
+        usual = {h.name: h.default for h in self.entry.hyperparameters}
+        return at is not None and all(
+            name in self.space or pin.get(name, usual[name]) == value for name, value in at.items()
+        )
+
+    @property
     def id(self) -> str:
         """The cell's name in studies and runs."""
         return f"{self.condition}/{self.use.label}"
@@ -263,8 +272,7 @@ class Plan:
         spec, values = self.spec, condition.varied
         reads = spec.read_by(use, values)
         first = next(v for v in combinations(spec.axes) if spec.read_by(use, v) == reads)
-        entry = spec.entry_of(use)
-        read = [axis.name for axis in spec.axes if is_read(axis, use, entry)]
+        read = [axis.name for axis in spec.axes if is_read(spec, axis, use)]
         named = tuple(value for value in first if value.axis in read)
         own = spec.at(values, use)
         row = own.methods[0] if own is not spec else use

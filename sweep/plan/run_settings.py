@@ -1,7 +1,7 @@
 """What a run is in beside its hyperparameters, as parameters: MLflow's charts have no other axes.
 
-Where it stands on the axes of the conditions, its stage and seed, its clean labels, its data and
-networks.
+Where it stands on the axes of the conditions, its stage and seed, its clean labels and calls of
+teachers, its data and networks.
 """
 
 from collections.abc import Iterable
@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from sweep.plan.clean_labels import CLEAN_LABELS, clean_labels
 from sweep.plan.plan import Cell, Condition, Plan
 from sweep.plan.tasks import CohortTask, LaneTask, teacher_run
+from sweep.plan.teacher_calls import TEACHER_CALLS, teacher_calls
 from sweep.spec.axes import OF_EVERY_RUN, Axis
 from trainers.settings import ModelSpec
 
@@ -46,6 +47,7 @@ def run_settings(plan: Plan, task: CohortTask, lane: LaneTask) -> dict[str, str]
         **({"teacher": taught_by} if (taught_by := _teachers(plan, cell)) else {}),
         **_labels(plan, plan.conditions_of(cell)),
         CLEAN_LABELS: str(clean_labels(cell)),
+        **({} if (calls := teacher_calls(cell)) is None else {TEACHER_CALLS: str(calls)}),
     }
 
 

@@ -28,18 +28,21 @@ SAME_EXAMPLES = (
     *("data.dataset", "data.splits", "data.examples"),
     *(f"data.stream.{field}" for field in ("tasks", "first", "order")),
 )
+# Nor what teachers may be asked about.
+SAME_CALLS = ("data.teacher_calls", "data.unasked")
 # What a spec has to say.
 REQUIRED = ("data.dataset", "teacher.model", "student.model")
 # Columns that tables have already.
 TAKEN = (
     *("sweep", "dataset", "stage", "cell", "method", "baseline", "metric", "clean_labels"),
+    "teacher_calls",
     *("noise_kind", "noise_rate", "teacher_labels", "trial", "seed", "state", "reason"),
     *("params", "run_id", "cohort", "epoch"),
 )
 # Parameters that runs have beside axes and hyperparameters.
 OF_EVERY_RUN = (
     *("method", "stage", "seed", "noise_kind", "noise_rate", "teacher_labels"),
-    *("dataset", "student", "teacher", "clean_labels"),
+    *("dataset", "student", "teacher", "clean_labels", "teacher_calls"),
 )
 VARIED = "conditions.vary"
 

@@ -20,7 +20,14 @@ from trainers.fields import FieldError, checked
 from trainers.loading import options_of
 from trainers.own import is_path
 from trainers.registry import TASKS
-from trainers.settings import BatchNorm, SplitFractions, SplitSource, Stream
+from trainers.settings import (
+    BatchNorm,
+    SplitFractions,
+    SplitSource,
+    Stream,
+    TeacherCalls,
+    Unasked,
+)
 
 
 def _test_share(value: object) -> float | str:
@@ -132,12 +139,29 @@ class Data(Declared):
     ``clean``: how many examples of the meta split there are, as a share of the data set like the
     splits': its first ones, so that a larger share holds a smaller one; by default all of them.
     ``stream``: how its classes come, in a task in which they do not come at once.
+    ``teacher_calls``: the share of the training split about which students may ask their teachers;
+    by default they may about any example. ``unasked``: what becomes of the others, ``drop`` by
+    default.
     """
 
     dataset: Annotated[str, BeforeValidator(named), AfterValidator(_known), as_written]
     splits: Splits = Splits()
     clean: Annotated[float, Field(gt=0, lt=1)] | None = None
     stream: ClassStream | None = None
+    teacher_calls: Annotated[float, Field(gt=0, le=1)] | None = None
+    unasked: Unasked | None = None
+
+    @property
+    def unasked_rule(self) -> Unasked:
+        """What becomes of training examples that teachers may not be asked about."""
+        return self.unasked or "drop"
+
+    @property
+    def calls(self) -> TeacherCalls | None:
+        """How often teachers may be asked; None: about every example."""
+        if self.teacher_calls is None:
+            return None
+        return TeacherCalls(self.teacher_calls, self.unasked_rule)
 
     @model_validator(mode="before")
     @classmethod

@@ -30,6 +30,7 @@ from sweep.spec.search import Search
 from sweep.spec.spaces import Searched, SpaceSpec, defaults, resolve_space
 from sweep.spec.streams import check_streams
 from sweep.spec.student import Model, Student, Teacher, Teachers
+from sweep.spec.teacher_calls import check_teacher_calls
 from sweep.spec.variants import RATES, check_variants, variant, what_is_read
 from trainers import registry
 from trainers.entries import DatasetEntry, MethodEntry, Metric, TaskEntry
@@ -98,6 +99,7 @@ class SweepSpec(Sparing):
         check_given_teachers(self)
         check_light_teachers(self)
         check_streams(self)
+        check_teacher_calls(self)
         check_variants(self)
         if self.questions is not None:
             labels = [use.label for use in self.methods]
@@ -212,7 +214,9 @@ class SweepSpec(Sparing):
         task, stream = self.task_entry.name, None
         if self.data.stream is not None:
             stream = self.data.stream.settings(self.teacher[0].batch_norm or "frozen")
-        return DataSpec(self.data.dataset, splits, self.data.given, noise, task, stream)
+        return DataSpec(
+            self.data.dataset, splits, self.data.given, noise, task, self.data.calls, stream
+        )
 
     def student_training(self) -> Training:
         """How students are trained, from the first task to the last where there are several."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from sweep.spec.axes import (
+    SAME_CALLS,
     SAME_EXAMPLES,
     VARIED,
     Axis,
@@ -62,6 +63,9 @@ def what_is_read(spec: "SweepSpec", use: "MethodUse", values: Sequence[AxisValue
     content = made.model_dump(mode="json", include={"data", "student"})
     if not _reads("data.clean", use, entry):
         content["data"].pop("clean", None)
+    if made.data.unasked_rule == "label" and not entry.uses_teacher:
+        for path in SAME_CALLS:
+            content["data"].pop(path.partition(".")[2], None)
     if entry.teacher_is_student:
         content["teacher"] = list(made.rates_of_teachers.values())
     elif entry.uses_teacher:
@@ -69,9 +73,21 @@ def what_is_read(spec: "SweepSpec", use: "MethodUse", values: Sequence[AxisValue
     return json.dumps(content, sort_keys=True)
 
 
-def is_read(axis: Axis, use: "MethodUse", entry: MethodEntry) -> bool:
+def is_read(spec: "SweepSpec", axis: Axis, use: "MethodUse") -> bool:
     """Whether a row reads a field of an axis, whatever the values."""
-    return any(_reads(path, use, entry) for path in axis.fields)
+    entry = spec.entry_of(use)
+    # Without a teacher, what may be asked decides no more than what is dropped.
+    asks = entry.uses_teacher or _drops(spec)
+    fields = [path for path in axis.fields if asks or path not in SAME_CALLS]
+    return any(_reads(path, use, entry) for path in fields)
+
+
+def _drops(spec: "SweepSpec") -> bool:
+    """Whether some condition has no place for examples that teachers may not be asked about."""
+    own = spec.data.unasked_rule
+    values = [value.patch for axis in spec.axes for value in axis.values]
+    varied = [patch["data.unasked"] for patch in values if "data.unasked" in patch]
+    return "drop" in (varied or [own])
 
 
 def _reads(path: str, use: "MethodUse", entry: MethodEntry) -> bool:
@@ -105,7 +121,7 @@ def check_variants(spec: "SweepSpec") -> None:
                 f"{VARIED}.{axis.name}", "is the name of a hyperparameter, and would hide it in "
                 "the runs; choose another"
             )  # fmt: skip
-        if not any(is_read(axis, use, spec.entry_of(use)) for use in spec.methods):
+        if not any(is_read(spec, axis, use) for use in spec.methods):
             raise FieldError(
                 f"{VARIED}.{axis.name}", f"no row reads {' or '.join(axis.fields)}, so all its "
                 "conditions would be one; drop the axis, or add a row that does"
@@ -130,6 +146,11 @@ def _check_patch(spec: "SweepSpec", place: int, use: "MethodUse") -> None:
         raise FieldError(
             where, f"{clash[0]} decides which examples are tested, and rows of a condition share "
             f"these; make it an axis under {VARIED}"
+        )  # fmt: skip
+    if clash := overlap(paths, SAME_CALLS):
+        raise FieldError(
+            where, f"{clash[0]} decides what teachers may be asked about, and rows of a condition "
+            f"share that; make it an axis under {VARIED}"
         )  # fmt: skip
     for axis in spec.axes:
         if clash := overlap(paths, axis.fields):

@@ -66,7 +66,8 @@ def _shrunk(spec: SweepSpec, folder: Path) -> SweepSpec:
     for network in (data["student"], *filter(is_trained, teachers)):
         words = {name: size for name, size in network["model"].items() if name in KEPT_WORDS}
         network["model"] = {**SMALLEST.get(network["model"]["name"], CNN), **words}
-        network["training"] = {"epochs": 2, "batch_size": 32}
+        steps = {"steps": 2} if network["training"].get("steps") else {}
+        network["training"] = {"epochs": 2, "batch_size": 32, **steps}
     for row in data["methods"]:
         if row["method"] == "fine_tuning":
             row["pin"] = {**row["pin"], "fine_tune_epochs": 1}

@@ -58,3 +58,24 @@ def test_such_a_sweep_is_refused_unless_code_is_allowed(
     assert stop.value.code == 2
     assert "my_nets:Student" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["own.yaml"]
+
+
+def test_a_row_that_shifts_a_bias_is_refused_where_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import yaml
+
+    (tmp_path / "my_nets.py").write_text(MODULE.replace("(width, 10)", "(width, 10, bias=False)"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "my_nets", raising=False)
+    rows = [{"method": "ckd"}, {"method": "fixed_kd", "baseline": True}]
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(small_data({**CHANGES, "methods": rows})))
+    monkeypatch.setattr(sys, "argv", ["almkd", "launch", "own.yaml", "--allow-code"])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 2
+    assert (
+        "ckd: calibrate: bias shifts the bias of the student's last layer, and my_nets:Student "
+        "shows none; give it one, or pin another value"
+    ) in capsys.readouterr().err

@@ -44,6 +44,8 @@ BAD_SPECS: Sequence[Sequence[str]] = (
     ["digits", "--set", "search.sampler.n_startup=3"],
     ["digits", "--set", "search.pruner.n_warmup_steps=-1"],
     ["digits", "--set", "search.generation=99", "--set", "resources.max_lanes=98"],
+    ["digits", "--set", "data.teacher_calls=0.05"],
+    ["teacher_calls", "--set", "student.training.steps=null"],
     ["digits", "--set", "name=../up"],
     ["digits", "--set", "name=mlflow.db"],
     ["digits", "--set", "name=MLflow.db-wal"],

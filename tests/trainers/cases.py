@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from trainers.classification.data.dataset import Dataset
-from trainers.classification.data.lanes import LaneData
+from trainers.classification.data.lanes import LaneData, Treatment
 from trainers.classification.entry import CLASSIFICATION
 from trainers.entries import TaskEntry
 from trainers.fields import Value
@@ -23,6 +23,7 @@ from trainers.settings import (
     ModelSpec,
     Selection,
     SplitFractions,
+    TeacherCalls,
     Training,
 )
 from trainers.task import Batch
@@ -66,6 +67,12 @@ LIVELY: Mapping[str, Sequence[Mapping[str, Value]]] = {
         {"adversarial_weight": 0.0, "temperature": 2.0},
         {"adversarial_weight": 0.3, "discriminator_lr": 0.01, "temperature": 8.0},
     ),
+    "ckd": (
+        {"lr": 0.02},
+        {"label_loss": "compare", "alpha": 0.7, "lr": 0.03},
+        {"comparisons": "pairs", "label_loss": "compare", "calibrate": "none", "lr": 0.02},
+        {"comparisons": "two_to_one", "alpha": 1.0, "lr": 0.01},
+    ),
     "fine_tuning": (
         {"fine_tune_epochs": 1, "fine_tune_scale": 0.5},
         {"fine_tune_epochs": 2},
@@ -93,13 +100,16 @@ class Trial:
 
 @dataclass(frozen=True)
 class Shape:
-    """What the lanes of a test share; ``clean``: by default `usual_clean`."""
+    """What the lanes of a test share; ``clean``: by default `usual_clean`. ``calls``: how often
+    they may ask teachers. ``steps``: of an epoch."""
 
     epochs: int = 3
     batch_size: int = 19
     hidden: tuple[int, ...] = (11,)
     metric: str = "accuracy"
     clean: CleanUse | None = None
+    calls: TeacherCalls | None = None
+    steps: int | None = None
 
 
 def made_up_dataset() -> Dataset:
@@ -131,8 +141,16 @@ def usual_clean(method: str) -> CleanUse:
     return "train" if CLASSIFICATION.methods[method].needs_clean_rows else "withhold"
 
 
-def make_cohort(method: str, trials: Sequence[Trial], shape: Shape | None = None) -> Cohort:
-    """A cohort of ``trials`` on the made-up data, in torch's default floating point type."""
+def make_cohort(
+    method: str,
+    trials: Sequence[Trial],
+    shape: Shape | None = None,
+    outputs: Mapping[str, np.ndarray] | None = None,
+) -> Cohort:
+    """A cohort of ``trials`` on the made-up data, in torch's default floating point type.
+
+    ``outputs``: of the teachers, by default `teacher_logits`.
+    """
     shape = shape or Shape()
     dataset, clean = made_up_dataset(), shape.clean or usual_clean(method)
     sources = [
@@ -141,10 +159,11 @@ def make_cohort(method: str, trials: Sequence[Trial], shape: Shape | None = None
     spec = CohortSpec(
         method,
         ModelSpec("mlp", {"hidden": shape.hidden}),
-        Training(shape.epochs, shape.batch_size, momentum=0.9, nesterov=True, schedule="cosine"),
+        Training(shape.epochs, shape.batch_size, steps=shape.steps),
         Selection(shape.metric, maximize=shape.metric == "accuracy"),
     )
-    data = LaneData(dataset, FRACTIONS, sources, teacher_logits(dataset), CPU)
+    logits = teacher_logits(dataset) if outputs is None else outputs
+    data = LaneData(dataset, FRACTIONS, sources, logits, CPU, Treatment(calls=shape.calls))
     return Cohort(spec, [Lane(t.name, t.seed, t.values) for t in trials], data)
 
 

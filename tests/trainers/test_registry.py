@@ -26,6 +26,10 @@ TWICE = MethodEntry(
     implementation="{module}.code:Squared", summary="", source="own", teachers="one",
     hyperparameters=(BETA, BETA),
 )
+ASTRAY = MethodEntry(
+    implementation="{module}.code:Squared", summary="", source="own", teachers="one",
+    hyperparameters=(BETA,), asks_held_out=({{"gamma": 1.0}},),
+)
 NOWHERE = MethodEntry(summary="", source="own", teachers="one", hyperparameters=())
 NETWORK = NetworkEntry(
     implementation="tests.sweep.own_parts:Narrow", summary="narrow", source="own",
@@ -107,6 +111,7 @@ def test_a_package_adds_rows_that_say_whose_they_are(install: Install) -> None:
         ({"methods.squared": "BETA"}, "it is no trainers.entries.MethodEntry but Field("),
         ({"methods.squared": "NETWORK"}, "it is no trainers.entries.MethodEntry but NetworkEntry("),
         ({"methods.squared": "TWICE"}, "it declares 'beta' twice; name each once"),
+        ({"methods.squared": "ASTRAY"}, "it names 'gamma' and does not declare it; correct the"),
         ({"methods.squared": "NOWHERE"}, "it has the implementation ''; write it as package."),
         ({"datasets.squared": "SORTING"}, "it is of no task there is; they are classification"),
     ],
@@ -187,4 +192,4 @@ def test_commands_list_what_a_package_adds_train_it_and_name_what_is_left_out(
 def test_commands_end_where_a_name_is_taken(install: Install) -> None:
     done = _almkd(install("some-kd", {"networks.mlp": "NETWORK"}), "networks")
     assert done.returncode == 2
-    assert done.stderr.startswith("almkd: the network mlp of some-kd 0.1: classification has one")
+    assert done.stderr.startswith("almkd: the network mlp of some-kd 0.1: classification, ")

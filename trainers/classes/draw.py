@@ -12,22 +12,39 @@ from numpy.typing import NDArray
 
 from trainers.classes.dataset import ClassDataset
 from trainers.data.noise import ClassMap, Examples, corrupt_labels
-from trainers.data.splits import FOLDS, STREAM, rows_of_fold, split_rows, use_clean
+from trainers.data.splits import (
+    CALLS,
+    FOLDS,
+    STREAM,
+    asked_of,
+    rows_of_fold,
+    split_rows,
+    use_clean,
+)
 from trainers.lanes.seeds import numpy_generator
-from trainers.settings import SPLITS, TEACHER_SPLIT, DataSpec, LaneSource, SplitFractions
+from trainers.settings import (
+    SPLITS,
+    TEACHER_SPLIT,
+    DataSpec,
+    LaneSource,
+    SplitFractions,
+    TeacherCalls,
+)
 
 
 @dataclass(frozen=True)
-class LabelNoise:
-    """Where label noise falls, and, for asymmetric noise, which class is taken for which."""
+class Handling:
+    """How examples reach a student: where label noise falls; for asymmetric noise, which class is
+    taken for which; about which of them teachers may be asked."""
 
     noisy_splits: tuple[str, ...] = ("train",)
     class_map: ClassMap = ()
+    calls: TeacherCalls | None = None
 
     @staticmethod
-    def of(spec: DataSpec) -> "LabelNoise":
+    def of(spec: DataSpec) -> "Handling":
         """As a spec has it."""
-        return LabelNoise(spec.noise.splits, spec.noise.options.get("class_map", ()))
+        return Handling(spec.noise.splits, spec.noise.options.get("class_map", ()), spec.calls)
 
     def draw(self, dataset: ClassDataset, fractions: SplitFractions) -> "Draw":
         """What draws the rows and labels of lanes."""
@@ -36,20 +53,22 @@ class LabelNoise:
 
 class Drawn(NamedTuple):
     """The rows (N_s,) and given labels (N_s,) of every split of one lane; ``certain``: how many
-    training examples are of the meta split."""
+    training examples are of the meta split; ``asked`` (N,): about which of them its teachers may be
+    asked."""
 
     rows: dict[str, NDArray[np.int64]]
     labels: dict[str, NDArray[np.int64]]
     certain: int
+    asked: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Draw:
-    """Splits by the seed alone, or as the user has them, then noise."""
+    """Splits by the seed alone, or as the user has them, then noise, then what may be asked."""
 
     dataset: ClassDataset
     fractions: SplitFractions
-    noise: LabelNoise
+    handling: Handling
 
     def all(self, sources: Sequence[LaneSource]) -> list[Drawn]:
         """Of every lane; lanes that differ in their teachers alone share one draw."""
@@ -80,7 +99,12 @@ class Draw:
         purpose = ("noise", kind) if split == "train" else ("noise", kind, split)
         given = None if dataset.file_labels is None else dataset.file_labels[rows]
         examples = Examples(
-            dataset.labels[rows], dataset.classes, dataset.inputs, rows, given, self.noise.class_map
+            dataset.labels[rows],
+            dataset.classes,
+            dataset.inputs,
+            rows,
+            given,
+            self.handling.class_map,
         )
         return corrupt_labels(examples, kind, rate, numpy_generator(source.seed, *purpose))
 
@@ -90,7 +114,7 @@ class Draw:
         split of teachers do for one. ValueError where it is to be trained on, and noise falls on
         it.
         """
-        noisy_splits = self.noise.noisy_splits
+        noisy_splits = self.handling.noisy_splits
         if source.clean != "withhold" and "meta" in noisy_splits:
             raise ValueError(
                 f"clean: {source.clean}: noise falls on the meta split, so it is not clean"
@@ -104,8 +128,21 @@ class Draw:
             if "train" in noisy:
                 its = self.corrupted(more, TEACHER_SPLIT, source)
                 noisy["train"] = np.concatenate([noisy["train"], its])
+        # How often students ask is nothing to their teachers, which train on all there is.
+        asked = np.ones(len(rows["train"]), dtype=bool)
+        calls = self.handling.calls
+        if calls is not None and not source.is_teacher:
+            rng = numpy_generator(source.seed, CALLS)
+            chosen = asked_of(self.dataset.labels[rows["train"]], calls.share, rng)
+            if calls.unasked == "drop":
+                rows["train"], asked = rows["train"][chosen], asked[chosen]
+                noisy = {s: y[chosen] if s == "train" else y for s, y in noisy.items()}
+            else:
+                asked = np.isin(np.arange(len(asked)), chosen)
         certain = use_clean(rows, source.clean, numpy_generator(source.seed, "clean half"))
         labels = {s: self.dataset.labels[rows[s]] for s in SPLITS}
         for split, given in noisy.items():
             labels[split][: len(given)] = given
-        return Drawn(rows, labels, certain)
+        # Those that are added are of the meta split.
+        asked = np.concatenate([asked, np.zeros(certain, dtype=bool)])
+        return Drawn(rows, labels, certain, asked)

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.func import jvp
 
 from trainers.classes.dataset import ClassDataset
-from trainers.classes.draw import LabelNoise
+from trainers.classes.draw import Handling
 from trainers.classes.metrics import MEASURES, guesses, is_defined
 from trainers.classes.teacher_logits import Answers, TeacherLogits
 from trainers.classes.terms import (
@@ -61,11 +61,12 @@ class ClassLanes(TaskData):
         sources: Sequence[LaneSource],
         teacher_logits: Mapping[str, NDArray[np.float32]],
         device: torch.device,
-        noise: LabelNoise | None = None,
+        handling: Handling | None = None,
     ) -> None:
         self.classes = dataset.classes
         self.inputs = torch.as_tensor(dataset.inputs, device=device)
-        drawn = (noise or LabelNoise()).draw(dataset, fractions).all(sources)
+        handling = handling or Handling()
+        drawn = handling.draw(dataset, fractions).all(sources)
         self._rows = {
             s: once(torch.as_tensor(np.stack([d.rows[s] for d in drawn]), device=device))
             for s in SPLITS
@@ -95,6 +96,10 @@ class ClassLanes(TaskData):
         if any(self._light):
             seeds = [source.seed for source in sources]
             self._answers = Answers(each, seeds, {split: self.size(split) for split in SPLITS})
+        self.limits_calls = handling.calls is not None and bool(self.teachers)
+        asked = torch.as_tensor(np.stack([d.asked for d in drawn]), device=device)
+        if self.limits_calls and not asked.all():
+            self.asked = asked
 
     @property
     def lanes(self) -> int:
@@ -109,7 +114,7 @@ class ClassLanes(TaskData):
         return self._teachers.shape[1]
 
     @property
-    def asked(self) -> int:
+    def asked_anew(self) -> int:
         """All but the light ones, which are at the same places in every lane."""
         return sum(not light for light in self._light)
 
@@ -238,6 +243,8 @@ class ClassLanes(TaskData):
         self.corrupted = self.corrupted[lanes]
         self._teachers = self._teachers[lanes]
         self._answers = self._answers and self._answers.keep(lanes)
+        if self.asked is not None:
+            self.asked = self.asked[lanes]
 
     def _measured(self, z: Tensor, split: str, metrics: Sequence[str]) -> dict[str, Tensor]:
         """The loss and these metrics of logits (L, N_s, C)."""
@@ -269,7 +276,36 @@ class ClassLanes(TaskData):
         teachers = self._teachers if lanes is None else self._teachers[lanes]
         if self._answers and answers is None:
             answers = self._answers.standing(split, index, lanes)
-        return ClassTargets(labels, partial(self._logits.at, teachers, rows, labels, answers))
+        unasked = self._unasked_at(split, index, lanes)
+        fetch = partial(self._teachers_at, teachers, rows, labels, answers, unasked)
+        return ClassTargets(labels, fetch)
+
+    def _teachers_at(
+        self,
+        teachers: Tensor,
+        rows: Tensor,
+        labels: Tensor,
+        answers: Tensor | None,
+        unasked: Tensor | None,
+    ) -> Tensor:
+        """Logits (L, M, B, C); NaN in place of what a teacher may not be asked about, so that
+        nobody learns from it unnoticed."""
+        logits = self._logits.at(teachers, rows, labels, answers)
+        if unasked is None:
+            return logits
+        return logits.masked_fill(unasked[:, None, :, None], torch.nan)
+
+    def _unasked_at(self, split: str, index: Tensor, lanes: Tensor | None) -> Tensor | None:
+        """About which of the examples at places ``index`` (L, B) teachers may not be asked; None
+        where they may be about all."""
+        if not self.limits_calls:
+            return None
+        if split != "train":
+            return torch.ones_like(index, dtype=torch.bool)
+        if self.asked is None:
+            return None
+        asked = self.asked if lanes is None else self.asked[lanes]
+        return ~asked.gather(1, index)
 
     def _inputs_at(self, rows: Tensor) -> Tensor:
         if is_once(rows):

@@ -34,4 +34,5 @@ CLASSIFICATION = TaskEntry(
     inspect=inspect,
     takes_splits=True,
     teacher_sources=TEACHER_SOURCES,
+    takes_calls=True,
 )

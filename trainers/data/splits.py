@@ -9,6 +9,8 @@ from trainers.settings import CleanUse, Fold, SplitFractions
 Rows = NDArray[np.int64]
 # The purpose of the random stream, of a seed, that splits are drawn from.
 STREAM = "split"
+# That of a seed by which examples are chosen that teachers may be asked about.
+CALLS = "teacher_calls"
 # That of the seed that deals the folds of a cross-validation.
 FOLDS = "folds"
 
@@ -89,6 +91,15 @@ def use_clean(rows: dict[str, Rows], clean: CleanUse, rng: np.random.Generator) 
         added, rows["meta"] = added[np.sort(order[:half])], added[np.sort(order[half:])]
     rows["train"] = np.concatenate([rows["train"], added])
     return len(added)
+
+
+def asked_of(labels: NDArray[np.int64], share: float, rng: np.random.Generator) -> Rows:
+    """Which of the training examples with these true labels (N,) teachers may be asked about: their
+    places, in ascending order.
+
+    Classes keep their shares, and a larger share holds a smaller one of the same draw.
+    """
+    return np.sort(deal(labels, rng)[: share_of(share, len(labels))])
 
 
 def deal(labels: NDArray[np.int64], rng: np.random.Generator) -> Rows:

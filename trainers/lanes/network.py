@@ -5,7 +5,7 @@ L lanes, B examples, H features of the last layer, C outputs.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -46,13 +46,21 @@ class LaneNetwork(nn.Module, ABC):
         """What a task shows its students, lanes and examples first, to features and logits."""
 
     @property
-    def last_layer(self) -> tuple[nn.Parameter, ...]:
+    def last_layer(self) -> tuple[Tensor, ...]:
         """The weight (L, C, H) and, where there is one, the bias (L, C) of the linear layer that it
         ends in, here its ``head``; ValueError where it has none of that name."""
         head = getattr(self, "head", None)
         if not isinstance(head, nn.Module):
             raise ValueError(f"{type(self).__name__}: has no last layer called head; call it so")
-        return tuple(p for p in (head.weight, head.bias) if isinstance(p, nn.Parameter))
+        bias = self.last_bias
+        weight = cast(Tensor, head.weight)
+        return (weight,) if bias is None else (weight, bias)
+
+    @property
+    def last_bias(self) -> nn.Parameter | None:
+        """The bias (L, C) of the linear layer that it ends in, as a parameter of its own; None
+        where there is none, or it does not say."""
+        return None
 
     def own_state(self) -> dict[str, Any]:
         """What training changes beside parameters and buffers, as `trainers.lanes.state` has it."""

@@ -84,8 +84,13 @@ class Cohort:
         self._asked: list[str] = []
         self._check(lanes, data)
         changes = data.changes_inputs or self._entry.methods[spec.method].changes_inputs
-        if changes and data.asked and live is None:
+        if changes and data.asked_anew and live is None:
             raise ValueError("inputs are changed: give the teachers themselves, not their outputs")
+        if changes and data.limits_calls:
+            raise ValueError(
+                "inputs are changed, so that teachers are asked at every step; drop data.augment, "
+                "or data.teacher_calls"
+            )
         self._stacks = self._stacked(lanes, data, live)
         self._stopwatch.lap("set-up")
 
@@ -341,5 +346,7 @@ class Cohort:
             )
         for lane in lanes:
             problem = method.teacher_problem(data.heard, lane.hyperparameters)
+            if problem is None and data.limits_calls:
+                problem = method.held_out_problem(lane.hyperparameters)
             if problem:
                 raise ValueError(f"{lane.name}: {self.spec.method} {problem}")

@@ -16,26 +16,29 @@ from torch import Tensor
 
 from trainers.entries import TaskEntry
 from trainers.lanes.batches import batch_sizes
-from trainers.lanes.network import LaneNetwork
+from trainers.lanes.network import LaneNetwork, Output
 from trainers.lanes.optim import LaneState, lane_optimizer
 from trainers.lanes.seeds import torch_generator
 from trainers.lanes.shared import once
 from trainers.lanes.state import State, places, wind
 from trainers.lanes.values import stack_values
 from trainers.lanes.weights import lane_weights
+from trainers.loop.asked import asked_counts, asked_first
 from trainers.loop.live_teachers import LiveTeachers
 from trainers.loop.stopwatch import Stopwatch
 from trainers.method import Method, Setup, Step
 from trainers.settings import CohortSpec, Lane
-from trainers.task import KeptOutputs, Phase, Task, TaskData
+from trainers.task import Batch, KeptOutputs, Phase, Task, TaskData
 
 
 @dataclass
 class _Epoch:
-    """An epoch under way: what is left of it, and sums (L,) over the examples so far."""
+    """An epoch under way: its examples, how many at the start of each batch teachers may be asked
+    about, and sums (L,) over the examples so far."""
 
     number: int
     order: Tensor
+    asked: list[int]
     loss: Tensor
     tallies: dict[str, Tensor]
 
@@ -133,14 +136,16 @@ class Stack:
         self.method.begin_epoch(here, self.model, self._rates(first)[1])
         stopwatch.lap("method")
         zero = torch.zeros_like(self._lr)
-        self._epoch = running = _Epoch(epoch, self._drawn_order(sum(sizes)), zero.clone(), {})
+        order, asked = self._drawn_order(sizes)
+        self._epoch = running = _Epoch(epoch, order, asked, zero.clone(), {})
         begin = 0
-        for step, size in enumerate(sizes, start=before + 1):
+        for step, size in enumerate(sizes):
             yield
             if not self.names:
                 return
             index = running.order[:, begin : begin + size]
-            self._step(index, training.warmup_factor(step), stopwatch)
+            warmup = training.warmup_factor(before + 1 + step)
+            self._step(index, asked[step], warmup, stopwatch)
             begin += size
         stopwatch.lap("training")
         yield
@@ -256,31 +261,49 @@ class Stack:
             return batch_sizes(self.data.size("train"), training.batch_size)
         return [min(training.batch_size, self.data.size("train"))] * training.steps
 
-    def _drawn_order(self, examples: int) -> Tensor:
-        """Which examples come when, (L, examples): passes, each in a random order of its own."""
-        n = self.data.size("train")
-        passes = -(-examples // n)
+    def _drawn_order(self, sizes: Sequence[int]) -> tuple[Tensor, list[int]]:
+        """Which examples come when, (L, E): passes, each in a random order of its own. And about
+        how many at the start of each batch teachers may be asked."""
+        n, examples, asked = self.data.size("train"), sum(sizes), self.data.asked
+        passes, counts = -(-examples // n), list(sizes)
+        if asked is not None:
+            of_pass = int(asked[0].sum())
+            counts = asked_counts(sizes, of_pass, n)
+            # One that is left over has another in its place.
+            passes = max(passes, -(-(examples - sum(counts)) // (n - of_pass)))
         orders = [
-            torch.cat([torch.randperm(n, generator=g) for _ in range(passes)])[:examples]
-            for g in self._order
+            torch.cat([torch.randperm(n, generator=g) for _ in range(passes)]) for g in self._order
         ]
         order = torch.stack(orders).to(self._lr.device)
-        return once(order)
+        if asked is None:
+            return once(order[:, :examples]), counts
+        return once(asked_first(order, asked, sizes, counts)), counts
 
-    def _step(self, index: Tensor, warmup: float, stopwatch: Stopwatch) -> None:
-        """One batch; ``warmup``: the share of the epoch's rates that it has."""
+    def _step(self, index: Tensor, asked: int, warmup: float, stopwatch: Stopwatch) -> None:
+        """One batch; ``asked``: about how many of its first examples teachers may be asked, and
+        ``warmup``: the share of the epoch's rates that it has."""
         running = self._epoch
         assert running is not None
-        batch = self.method.show(self.data.training_batch(self.method.choose(index)))
+        chosen = self.method.choose(index)
+        if asked < index.shape[1] and chosen is not index:
+            raise ValueError(
+                f"{self._spec.method} chooses the examples of a batch by itself, and teachers may "
+                "be asked about some alone; take data.unasked: drop"
+            )
+        batch = self.method.show(self.data.training_batch(chosen))
         if batch.changed and self._live:
             batch = self.data.taught(batch, self._live.outputs(batch.inputs))
         stopwatch.lap("training")
         lr, plain_lr = self._rates(warmup)
-        self.method.begin_step(batch, self.model, plain_lr)
+        whole = asked == index.shape[1]
+        own = batch if whole else self.data.first(batch, asked)
+        if asked:
+            self.method.begin_step(own, self.model, plain_lr)
         stopwatch.lap("method")
         output = self.model(batch.inputs)
-        terms = self.data.terms(batch.targets, output, self.method.values)
-        losses = self.method.losses(Step(batch, output, terms))
+        losses = self._losses(own, output if whole else output.each(lambda t: t[:, :asked]))
+        if not whole:
+            losses = torch.cat([losses, self._label_losses(batch, output, asked)], dim=1)
         self._optimizer.step(losses, lr)
         self.method.end_step(self.model)
         with torch.no_grad():
@@ -289,6 +312,19 @@ class Stack:
                 if name not in running.tallies:
                     running.tallies[name] = torch.zeros_like(running.loss)
                 running.tallies[name] += total
+
+    def _losses(self, batch: Batch, output: Output) -> Tensor:
+        """Those of the method, (L, B); it is not asked about no example."""
+        if not batch.places.shape[1]:
+            return output.logits.new_zeros(batch.places.shape)
+        terms = self.data.terms(batch.targets, output, self.method.values)
+        return self.method.losses(Step(batch, output, terms))
+
+    def _label_losses(self, batch: Batch, output: Output, asked: int) -> Tensor:
+        """Those of the labels alone, of the examples after the first ``asked``."""
+        targets = self.data.targets_of("train", batch.places[:, asked:])
+        rest = output.each(lambda t: t[:, asked:])
+        return self.data.terms(targets, rest, self.method.values).label
 
     def _rates(self, warmup: float) -> tuple[Tensor, Tensor]:
         """The optimizer's rates, and those of a plain gradient step, (L,) each."""

@@ -30,6 +30,12 @@ METHODS: Mapping[str, MethodEntry] = {
         teachers="any",
         uses_meta=True,
         one_teacher_only={"variant": ("convex",)},
+        asks_held_out=(
+            {"held_out_loss": "mixed"},
+            {"held_out_loss": "teacher"},
+            {"held_out_loss": "default", "variant": "max"},
+            {"held_out_loss": "default", "variant": "softmax"},
+        ),
         hyperparameters=(
             *OPTIMIZER,
             LOOK_AHEAD_LR,

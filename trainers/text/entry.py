@@ -42,5 +42,6 @@ TEXT = TaskEntry(
     usable=usable,
     inspect=inspect,
     takes_splits=True,
+    takes_calls=True,
     models=MODELS,
 )

@@ -6,7 +6,7 @@ from typing import Any, Protocol, cast
 
 import torch
 
-from trainers.classes.draw import LabelNoise
+from trainers.classes.draw import Handling
 from trainers.classes.lanes import LOGITS, ClassLanes
 from trainers.classes.task import ClassTask
 from trainers.data.dataset import Dataset
@@ -47,7 +47,7 @@ class Text(ClassTask):
     ) -> TextLanes:
         assert isinstance(dataset, TextDataset)
         logits = {name: kept[LOGITS] for name, kept in outputs.items()}
-        lanes = TextLanes(dataset, spec.fractions, sources, logits, device, LabelNoise.of(spec))
+        lanes = TextLanes(dataset, spec.fractions, sources, logits, device, Handling.of(spec))
         lanes.facts = of_dataset(dataset)
         return lanes
 

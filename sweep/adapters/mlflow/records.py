@@ -26,6 +26,7 @@ from sweep.plan.plan import CellSearch, Plan
 from sweep.plan.run_settings import names_of_settings
 from sweep.plan.search_end import SearchEnd
 from sweep.plan.tasks import NO_TRIAL, teacher_run
+from sweep.plan.teacher_calls import TEACHER_CALLS, teacher_calls
 from sweep.referee.states import ENDED
 from sweep.spec.axes import Axis
 from trainers.entries import Metric
@@ -93,14 +94,16 @@ def _splits(plan: Plan) -> Splits:
 
 
 def _on_axes(plan: Plan, cell: str | None) -> dict[str, str | float | None]:
-    """Where a run stands on the axes, nothing where its cell does not read one, and its clean
-    labels."""
+    """Where a run stands on the axes, nothing where its cell does not read one, its clean
+    labels, and its calls where they are limited."""
     if not cell:
         return {}
     known = plan.cell(cell)
     condition = known.condition.columns
     axes = {axis.name: condition.get(axis.name) for axis in plan.spec.axes}
-    return {**axes, CLEAN_LABELS: str(clean_labels(known))}
+    calls = teacher_calls(known)
+    limited = {} if calls is None else {TEACHER_CALLS: str(calls)}
+    return {**axes, CLEAN_LABELS: str(clean_labels(known)), **limited}
 
 
 def heard_teachers(plan: Plan, reached: Mapping[str, float]) -> dict[str, tuple[HeardTeacher, ...]]:
@@ -258,6 +261,7 @@ def _frame(
     names = [
         *(f"test_{metric.name}" for metric in others),
         CLEAN_LABELS,
+        *((TEACHER_CALLS,) if any(TEACHER_CALLS in row for row in rows) else ()),
         *(axis.name for axis in axes),
     ]
     columns = [*trial_columns(compared.name, objective), *names]

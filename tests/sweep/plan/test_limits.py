@@ -78,3 +78,18 @@ def test_rows_of_a_sweep_change_nothing_of_what_is_tried_first() -> None:
     pinned = {"method": "fixed_kd", "label": "half", "pin": {"alpha": 0.5}}
     beside = _cells({"method": "fixed_kd", "baseline": True}, pinned).cells[0]
     assert alone.tried_first == beside.tried_first
+
+
+def test_a_limit_may_depend_on_what_is_pinned() -> None:
+    """Labels that are compared are no cross-entropy, whatever the mix."""
+    plan = _cells(
+        {"method": "ckd"},
+        {"method": "ckd", "label": "compared", "pin": {"label_loss": "compare"}},
+        {"method": "labels_only", "baseline": True},
+    )
+    plain, compared, _ = plan.cells
+    assert list(plain.tried_first) == [{"alpha": 0.0}, {"alpha": 1.0}]
+    assert list(compared.tried_first) == [{"alpha": 1.0}]
+    rows = plan.spec.methods
+    assert "labels_only" in dict(contained(plain.use, plain.entry, plain.space, rows))
+    assert not dict(contained(compared.use, compared.entry, compared.space, rows))

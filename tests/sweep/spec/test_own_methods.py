@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,11 @@ from sweep.plan.plan import Plan
 from sweep.spec.code_needed import needs_code
 from sweep.spec.reader import check_spec, read_spec
 from sweep.spec.spec import SweepSpec
-from tests.sweep.own_methods import Borrowed
+from tests.sweep.own_methods import ENTRY, Borrowed
 from tests.sweep.specs import small_data
-from trainers.own import kept
+from trainers.fields import Limit
+from trainers.own import _declared, kept, take_up
+from trainers.registry import TASKS
 
 PATH = "tests.sweep.own_methods:Squared"
 BASELINE = {"method": "fixed_kd", "baseline": True}
@@ -126,6 +129,19 @@ def test_nothing_is_run_that_was_not_allowed() -> None:
         "--allow-code",
         "[]",
     ]
+
+
+def test_a_kept_row_says_all_that_it_said() -> None:
+    """Limits, and where it asks teachers about held-out examples, through JSON."""
+    row = replace(
+        ENTRY,
+        limits=(Limit({"beta": 0.0}, "labels_only", {"temperature": 4.0}),),
+        asks_held_out=({"beta": 1.0},),
+    )
+    path = "nowhere.at_all:Row"
+    take_up({path: json.loads(json.dumps(_declared(row)))})
+    taken = TASKS["classification"].methods[path]
+    assert (taken.limits, taken.asks_held_out) == (row.limits, row.asks_held_out)
 
 
 def test_with_its_row_kept_a_spec_is_read_without_its_code() -> None:

@@ -84,7 +84,7 @@ def test_a_teacher_of_the_examples_is_what_it_is_beside_a_light_one() -> None:
 
 def test_of_changed_inputs_the_others_alone_are_asked() -> None:
     data = _data(("light", "strong"), ("light", "weak"))
-    assert data.asked == 1
+    assert data.asked_anew == 1
     batch = data.training_batch(_all(data, "train"))
     said = torch.randn(2, data.size("train"), CLASSES)
     taught = data.taught(batch, [Output(None, said)]).targets

@@ -160,7 +160,7 @@ def test_an_epoch_may_have_a_number_of_steps() -> None:
     training = training_of(PAIRS, epochs=1, steps=20)
     stack = toy_cohort(PAIRS, "fixed_kd", [ToyTrial("a")], training).stacks[0]
     assert stack._sizes() == [7] * 20
-    order = stack._drawn_order(140)[0]
+    order = stack._drawn_order([7] * 20)[0][0]
     n = stack.data.size("train")
     assert sorted(order[:n].tolist()) == sorted(order[n : 2 * n].tolist()) == list(range(n))
     assert order[:n].tolist() != order[n : 2 * n].tolist()

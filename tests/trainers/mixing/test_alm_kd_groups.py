@@ -11,7 +11,9 @@ from trainers.task import TaskData
 
 def test_a_short_last_batch_divides_by_the_examples_that_it_has() -> None:
     """340 examples in batches of 32, three to a group: of the last 20 each counts 32/20 as much."""
-    data = cast(TaskData, SimpleNamespace(size={"train": 340, "meta": 50}.get, certain=0))
+    learned = torch.arange(340).unsqueeze(0)
+    known = SimpleNamespace(size={"train": 340, "meta": 50}.get, learned_places=learned)
+    data = cast(TaskData, known)
     deal = Deal.draw([torch.Generator()], torch.tensor([0]), 32, 3, 32, data)
     scale = deal.scale.flatten()
     torch.testing.assert_close(scale[:320], torch.ones(320))

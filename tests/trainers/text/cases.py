@@ -22,6 +22,7 @@ from trainers.settings import (
     ModelSpec,
     Selection,
     SplitFractions,
+    TeacherCalls,
     Training,
 )
 from trainers.text.data.dataset import Reading, TextDataset
@@ -70,7 +71,10 @@ def teacher_weights(data: TextLanes, name: str) -> dict[str, np.ndarray]:
 
 
 def lanes(
-    trials: Sequence[Trial], dataset: TextDataset | None = None, clean: CleanUse = "withhold"
+    trials: Sequence[Trial],
+    dataset: TextDataset | None = None,
+    clean: CleanUse = "withhold",
+    calls: TeacherCalls | None = None,
 ) -> TextLanes:
     """Their data; of the teachers what they say of every text is kept."""
     dataset, task = dataset or made_up_texts(), TASKS["text"].load()
@@ -81,7 +85,7 @@ def lanes(
         (kept,) = task.kept_outputs(network_of(bare, name), bare)
         outputs[name] = kept
     taught = [replace(s, teachers=t.teachers) for s, t in zip(sources, trials, strict=True)]
-    data = task.data(dataset, spec_of(), taught, outputs, CPU)
+    data = task.data(dataset, replace(spec_of(), calls=calls), taught, outputs, CPU)
     assert isinstance(data, TextLanes)
     return data
 
@@ -106,7 +110,11 @@ def live(data: TextLanes, trials: Sequence[Trial]) -> LiveTeachers:
 
 
 def make_cohort(
-    method: str, trials: Sequence[Trial], model: ModelSpec = SMALL, **training: object
+    method: str,
+    trials: Sequence[Trial],
+    model: ModelSpec = SMALL,
+    calls: TeacherCalls | None = None,
+    **training: object,
 ) -> Cohort:
     """A cohort of ``trials``; its last batch is shorter than the others."""
     usual = Training(epochs=3, batch_size=19, optimizer="adamw")
@@ -118,6 +126,6 @@ def make_cohort(
         task="text",  # type: ignore[arg-type]
     )
     row = TEXT.methods[method]
-    data = lanes(trials, clean="train" if row.needs_clean_rows else "withhold")
+    data = lanes(trials, clean="train" if row.needs_clean_rows else "withhold", calls=calls)
     asked = live(data, trials) if row.changes_inputs else None
     return Cohort(spec, [Lane(t.name, t.seed, t.values) for t in trials], data, asked)

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainers.classes.draw import LabelNoise
+from trainers.classes.draw import Handling
 from trainers.classes.lanes import ClassLanes
 from trainers.classification.data.augment import crop_and_flip
 from trainers.classification.data.dataset import Dataset
@@ -23,17 +23,16 @@ from trainers.task import Batch
 
 
 @dataclass(frozen=True)
-class Treatment(LabelNoise):
-    """What is done to examples on their way to a student: label noise, and ``augment``, how inputs
-    of training batches are changed."""
+class Treatment(Handling):
+    """The same of arrays, and ``augment``: how inputs of training batches are changed."""
 
     augment: Literal["none", "crop_flip"] = "none"
 
     @staticmethod
     def of(spec: DataSpec) -> "Treatment":
         augment: Any = spec.options.get("augment", "none")
-        noise = LabelNoise.of(spec)
-        return Treatment(noise.noisy_splits, noise.class_map, augment)
+        own = Handling.of(spec)
+        return Treatment(own.noisy_splits, own.class_map, own.calls, augment)
 
 
 class LaneData(ClassLanes):

@@ -131,6 +131,39 @@ METHODS: Mapping[str, MethodEntry] = {
             Limit({"adversarial_weight": 0.0}, "fixed_kd"),
         ),
     ),
+    "ckd": MethodEntry(
+        implementation="trainers.classification.methods.ckd:Ckd",
+        summary="how examples differ from each other, in the student as in the teacher",
+        source="arXiv 2311.02253, its abstract and its authors' public code",
+        teachers="one",
+        uses_meta=False,
+        shifts_bias={"calibrate": "bias"},
+        limits=(
+            Limit({"alpha": 0.0}, "labels_only", {"label_loss": "cross_entropy"}),
+            Limit({"alpha": 1.0}),
+        ),
+        hyperparameters=(
+            *OPTIMIZER,
+            replace(ALPHA, default=0.5, source="authors' code, both terms weighed 1"),
+            Field(
+                "comparisons", "choice", "all", "what is compared: all pairs of a batch in closed "
+                "form, or each example with one, or with one more against a third, at random",
+                "all: own; pairs, two_to_one: authors' code",
+                choices=("all", "pairs", "two_to_one"),
+            ),
+            Field(
+                "label_loss", "choice", "cross_entropy", "how labels are learned: by "
+                "cross-entropy, or by comparisons of one-hot labels",
+                "cross_entropy: own; compare: authors' code",
+                choices=("cross_entropy", "compare"),
+            ),
+            Field(
+                "calibrate", "choice", "bias", "whether the one number per class that comparisons "
+                "leave free is set, in the bias of the last layer, before every evaluation",
+                "bias: own; none: authors' code", choices=("bias", "none"),
+            ),
+        ),
+    ),
     "born_again": MethodEntry(
         implementation="trainers.classification.methods.born_again:BornAgain",
         summary="a teacher of the student's own architecture, without a temperature",

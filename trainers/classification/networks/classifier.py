@@ -5,7 +5,7 @@ L lanes, B examples, H features of the last layer, C classes, ch channels.
 
 from abc import abstractmethod
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from trainers.lanes.layers import Linear, fold
 from trainers.lanes.network import LaneNetwork, Output
@@ -23,6 +23,10 @@ class ImageClassifier(LaneNetwork):
     @abstractmethod
     def vectors(self, x: Tensor, lanes: int) -> Tensor:
         """Images (B, L * ch, H, W) to the features (L, H, B) that the head reads."""
+
+    @property
+    def last_bias(self) -> nn.Parameter:
+        return self.head.bias
 
     def forward(self, x: Tensor) -> Output:
         features = self.vectors(fold(x), len(x))

@@ -36,6 +36,10 @@ class Mlp(LaneNetwork):
         self.norms = nn.ModuleList(BatchNorm1d(width, len(generators)) for width in widths)
         self.head = Linear(sizes[-1], classes, generators)
 
+    @property
+    def last_bias(self) -> nn.Parameter:
+        return self.head.bias
+
     def forward(self, x: Tensor) -> Output:
         h = x.flatten(2).mT
         for place, layer in enumerate(self.body):

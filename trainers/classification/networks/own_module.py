@@ -48,10 +48,16 @@ class OwnModule(LaneNetwork):
             self.module = _load(spec)
             self._read: list[Tensor] = []
             head = _head(self.module, spec)
+            self._head = spec.sizes["head"]
+            self.last_layer_has_bias = head.bias is not None
             self._hook = head.register_forward_pre_hook(self._note_features)
             self.widest = self._try(spec, shape, classes, head)
         for tensor in [*self.module.parameters(), *self.module.buffers()]:
             tensor.data = tensor.data.unsqueeze(0)
+
+    @property
+    def last_bias(self) -> nn.Parameter | None:
+        return dict(self.module.named_parameters()).get(f"{self._head}.bias")
 
     def forward(self, x: Tensor) -> Output:
         buffers = dict(self.module.named_buffers())

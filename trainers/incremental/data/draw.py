@@ -49,8 +49,8 @@ class StreamDraw(Draw):
     def corrupted(
         self, rows: NDArray[np.int64], split: str, source: LaneSource
     ) -> NDArray[np.int64]:
-        assert isinstance(self.noise, StreamTreatment)
-        stream, kind = self.noise.stream, source.labels.noise_kind
+        assert isinstance(self.handling, StreamTreatment)
+        stream, kind = self.handling.stream, source.labels.noise_kind
         order = class_order(stream, self.dataset.classes, source.seed)
         labels = self.dataset.labels[rows].copy()
         start = 0

@@ -42,15 +42,18 @@ class Deal:
 
         ``held_out_batch``: V, at most as many as there are.
 
-        Examples of the clean meta split that are trained on are in none of them. A batch that is
+        In none of them are examples of the clean meta split that are trained on, and those that
+        teachers may not be asked about (`TaskData.learned_places`). A batch that is
         not ``batch_size`` large counts as what it is, as in training.
         """
-        n, n_meta, g = data.size("train") - data.certain, data.size("meta"), grad_fit * batch_size
+        learned = data.learned_places[at].cpu()
+        n, n_meta, g = learned.shape[1], data.size("meta"), grad_fit * batch_size
         groups = math.ceil(n / g)
         v = held_out_batch
         fill = torch.arange(groups * g)
         window = torch.arange(groups * v) % n_meta
-        train = torch.stack([torch.randperm(n, generator=x) for x in generators])[:, fill % n]
+        order = torch.stack([torch.randperm(n, generator=x) for x in generators])[:, fill % n]
+        train = learned.gather(1, order)
         meta = torch.stack([torch.randperm(n_meta, generator=x) for x in generators])[:, window]
         filled = (fill < n).view(groups, g).repeat(len(generators), 1)
         ratio = torch.ones(groups * g)

@@ -12,8 +12,8 @@ mini-batch per group, drawn in turn. The step is that of the last layer
 (`trainers.mixing.hypergradient`) or, with ``hypergradient: full``, of the whole network
 (`trainers.mixing.look_ahead`).
 
-Clean examples that are trained on keep the weights of `trainers.mixing.certain`, and are in no
-group.
+Clean examples that are trained on keep the weights of `trainers.mixing.certain`, those that
+teachers may not be asked about have lam = (1, 0, ...); both are in no group.
 
 Source: arXiv 2202.03250 and its authors' public code. Where the versions of the paper differ, a
 variant of `trainers.mixing.alm_kd.variants` says what holds. Departure: as the student stands still
@@ -77,7 +77,7 @@ class AlmKd(Method):
         ]
         free = [v.constraint.coordinates(lam) for v, lam in zip(variants, starts, strict=True)]
         self.lam = torch.stack(starts).to(self.data.device)
-        self._fix_certain()
+        self._fix_the_rest()
         self._coordinates = torch.stack(free).to(self.data.device)
         self._meta_lr = _meta_lr(self.values, self.lam)
         self._order = [torch_generator(seed, "alm_kd", "order") for seed in setup.seeds]
@@ -124,15 +124,24 @@ class AlmKd(Method):
         self._order = [self._order[i] for i in lanes.tolist()]
         self._diagnostics = {name: t[lanes] for name, t in self._diagnostics.items()}
 
-    def _fix_certain(self) -> None:
-        """Give the clean examples that are trained on the weights that they keep."""
+    def _fix_the_rest(self) -> None:
+        """Give clean examples that are trained on the weights that they keep, and those that
+        teachers may not be asked about all weight on their labels."""
         if self.data.certain:
             fixed = certain_weights(self.values, self.data.teachers, self.lam)
             self.lam[:, -self.data.certain :] = fixed.unsqueeze(1)
+        if self.data.asked is not None:
+            self.lam[~self.data.asked] = torch.eye(self.lam.shape[2])[LABEL].to(self.lam)
+
+    def _learned(self, x: Tensor) -> Tensor:
+        """x (L, N, ...) of the examples whose weights are learned alone."""
+        if self.data.asked is None:
+            return x[:, : x.shape[1] - self.data.certain]
+        return x[self.data.asked].view(len(x), -1, *x.shape[2:])
 
     def _diagnose(self) -> dict[str, Tensor]:
-        learned = self.lam[:, : self.lam.shape[1] - self.data.certain]
-        label, corrupted = learned[..., LABEL], self.data.corrupted[:, : learned.shape[1]]
+        learned = self._learned(self.lam)
+        label, corrupted = learned[..., LABEL], self._learned(self.data.corrupted)
         teachers = [learned[..., 1 + m].mean(-1) for m in range(self.data.teachers)]
         each = {f"lambda_teacher_{m}": mean for m, mean in enumerate(teachers, start=1)}
         return {

@@ -196,3 +196,22 @@ def test_wrong_modules_are_refused_with_the_remedy(spec: ModelSpec, message: str
 def test_a_shape_that_it_cannot_take_is_named() -> None:
     with pytest.raises(ValueError, match="Net cannot take inputs of 3x8x8: "):
         build_model(_spec("Net"), (3, 8, 8), C, [torch.Generator()])
+
+
+def test_a_last_layer_without_a_bias_is_known_as_such() -> None:
+    """By its parameter, and to look-aheads, which would move it."""
+    for bias in (True, False):
+        sizes = {"path": f"{__name__}:Headless", "head": "head", "arguments": {"bias": bias}}
+        network = build_model(ModelSpec("module", sizes), SHAPE, C, [torch.Generator()])
+        assert network.last_layer_has_bias == bias
+        assert (network.last_bias is not None) == bias
+        if network.last_bias is not None:
+            assert network.last_bias.shape == (1, C)
+
+
+class Headless(Net):
+    """With a bias of its last layer, or without."""
+
+    def __init__(self, bias: bool) -> None:
+        super().__init__()
+        self.head = nn.Linear(5, C, bias=bias)
