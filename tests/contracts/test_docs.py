@@ -1,11 +1,16 @@
 """The tables of the pages are what the rows say."""
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+import yaml
+
+from sweep.plan.plan import Plan
+from sweep.spec.reader import check_spec
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -27,6 +32,21 @@ WRITER = _script()
 def test_tables_are_in_step_with_the_rows(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert WRITER.written(text) == text, "run make docs"
+
+
+def _whole_specs() -> list[tuple[str, str]]:
+    """The blocks of pages that are whole specs, by page."""
+    blocks = [
+        (page.stem, block)
+        for page in sorted(DOCS.glob("*.md"))
+        for block in re.findall(r"^```yaml\n(name: .*?)^```", page.read_text("utf-8"), re.M | re.S)
+    ]
+    return [(stem, block) for stem, block in blocks if "your-own" not in stem]
+
+
+@pytest.mark.parametrize(("page", "block"), _whole_specs(), ids=[p for p, _ in _whole_specs()])
+def test_specs_of_pages_can_be_planned(page: str, block: str) -> None:
+    assert Plan(check_spec(yaml.safe_load(block), page)).budget().confirm_runs > 0
 
 
 def test_every_table_stands_in_some_page() -> None:
