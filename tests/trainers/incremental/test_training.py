@@ -23,11 +23,13 @@ from tests.trainers.incremental.cases import (
 from trainers.classification.data.lanes import LaneData
 from trainers.incremental.data.draw import StreamTreatment
 from trainers.incremental.entry import INCREMENTAL
+from trainers.incremental.terms import StreamTargets
 from trainers.lanes.layers import BatchNorm1d
 from trainers.lanes.seeds import torch_generator
 from trainers.loop.cohort import Cohort
 from trainers.loop.stack import Stack
 from trainers.loop.stopwatch import Stopwatch
+from trainers.mixing.hypergradient import Evaluation, TrainingGroup, last_layer_hypergradient
 from trainers.settings import (
     CohortSpec,
     Labels,
@@ -38,6 +40,7 @@ from trainers.settings import (
     Stream,
     Training,
 )
+from trainers.task import Part
 
 ADAPTS = Stream(3, batch_norm="batch")
 
@@ -387,3 +390,46 @@ def test_what_was_known_after_each_task_is_told_at_the_end() -> None:
                 # Each row of it was reported at the end of its task, of classes of equal sizes.
                 reported = [diary.rows[name][epoch]["validation_accuracy"] for epoch in (1, 3, 5)]
                 assert np.allclose(reported, means, atol=2.0)
+
+
+@pytest.mark.usefixtures("double")
+def test_the_hypergradient_is_that_of_the_mixed_loss_through_a_step_of_the_last_layer() -> None:
+    """Terms and their mix written out, by autograd through the step, for one lane."""
+    values = {"alpha": 0.5, "rho": 0.3, "temperature": TAU, "lr": 0.1}
+    stack = only(make_cohort("alm_kd", [StreamTrial("a", 3, {**values, "warmup_epochs": 9}, 0.4)]))
+    _steps(stack, [1, 2, 3])
+    data, eta, batch, rho = stack.data, 0.7, 6, 0.3
+    stack.model.eval()
+    sides = {}
+    for split, count in (("train", batch), ("meta", 5)):
+        index = torch.arange(count).unsqueeze(0)
+        known = data.batch(split, index)
+        sides[split] = known.targets, stack.model(known.inputs).each(lambda t: t.detach())
+    lam = torch.rand(1, 2, batch, generator=torch.Generator().manual_seed(2))
+    targets, output = sides["train"]
+    r = data.term_gradients(targets, output, stack.method.values).logits
+    assert output.features is not None
+    group = TrainingGroup(output.features.mT, r.permute(0, 2, 3, 1), torch.tensor([eta]), batch)
+    held_targets, held = sides["meta"]
+    assert held.features is not None
+    weight = torch.full((1, 5), 1 / 5)
+    goal = data.held_out([Part("meta", held_targets, "mixed", weight)], stack.method.values)
+    found = last_layer_hypergradient(lam, group, Evaluation(held.features.mT, held.logits.mT, goal))
+
+    shown = data._shown  # type: ignore[attr-defined]
+    new, old = shown.new[0], shown.old[0]
+
+    def terms(z: torch.Tensor, of: StreamTargets) -> torch.Tensor:
+        number = torch.tensor([new.tolist().index(int(c)) for c in of.labels[0]])
+        label = F.cross_entropy(z[:, new], number, reduction="none")
+        return torch.stack([label, _global(of.teachers[0, 0][:, old], z[:, old], ())])
+
+    W, b = (t.detach()[0].requires_grad_() for t in stack.model.last_layer)
+    weights = lam[0].clone().requires_grad_()
+    loss = (weights * terms(F.linear(output.features[0], W, b), targets)).sum() / batch
+    dW, db = torch.autograd.grad(loss, (W, b), create_graph=True)
+    label, teacher = terms(F.linear(held.features[0], W - eta * dW, b - eta * db), held_targets)
+    lower = ((1 - rho) * label + rho * teacher).mean()
+    (expected,) = torch.autograd.grad(lower, weights)
+    assert expected.abs().min() > 0
+    torch.testing.assert_close(found[0], expected)
