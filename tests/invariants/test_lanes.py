@@ -80,7 +80,7 @@ def test_a_lane_of_any_task_is_the_trial_alone(task: str, method: str) -> None:
 
 
 @pytest.mark.parametrize("method", CLASSIFICATION.methods)
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(
     numbers=st.lists(st.integers(0, POOL - 1), min_size=1, max_size=POOL, unique=True),
     last_epochs=st.lists(st.integers(1, 4), min_size=POOL, max_size=POOL),
