@@ -117,7 +117,8 @@ def _published(dataset: str) -> "Published":
 
     found: dict[str, Published | None] = {}
     for task in TASKS.values():
-        found |= {name: entry.published for name, entry in task.datasets.items()}
+        # A data set of several tasks is the first one's.
+        found = {name: entry.published for name, entry in task.datasets.items()} | found
         found |= task.models
     if dataset not in found:
         raise BadInput(unknown("data set", dataset, found))

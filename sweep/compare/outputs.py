@@ -20,7 +20,7 @@ from sweep.compare.figures.over_axis import (
     metric_over_axis,
 )
 from sweep.compare.figures.over_noise import metric_over_noise
-from sweep.compare.figures.over_tasks import has_tasks, metric_over_tasks
+from sweep.compare.figures.over_tasks import metric_over_tasks
 from sweep.compare.figures.saver import FigureSaver
 from sweep.compare.figures.search import best_over_budget, importance, searched_methods, slices
 from sweep.compare.figures.weights import weighing_methods, weights_over_training
@@ -138,13 +138,13 @@ def drawings(findings: Findings) -> Iterator[Drawing]:
             " Exploratory: nothing is tested here.",
             lambda: map_against_best(findings.against_best, record, (edges[0], edges[1])),
         )
-    if has_tasks(findings.origin.spec):
+    if record.epochs_of_task:
         yield Drawing(
             f"{record.objective.name}_over_tasks",
             "Over the tasks",
             f"Validation {record.objective.title} over all classes that have come, at the end of"
             " each task: the mean over the confirm seeds and their range.",
-            lambda: metric_over_tasks(record, curves, findings.origin.spec),
+            lambda: metric_over_tasks(record, curves),
         )
     if pairs(record):
         yield Drawing(

@@ -18,12 +18,16 @@ from sweep.plan.limits import contained_in_words
 from sweep.plan.plan import Condition, Plan
 from sweep.plan.search_end import SearchEnd
 from sweep.plan.teacher_calls import calls_of
+from sweep.spec.axes import overlap
+from sweep.spec.spec import SweepSpec
 from trainers.entries import Metric
 
 Direction = Literal["maximize", "minimize"]
 Splits = Literal["drawn", "given", "folds"]
 
 TEACHER = "teacher"
+# What decides where tasks end.
+ENDS_OF_TASKS = ("data.stream", "data.dataset", "student.training")
 PLAIN = "labels_only"  # the method of students without teachers
 STAGES = ("teacher", "search", "shortlist", "confirm")
 STATES = ("complete", "pruned", "failed", "running", "interrupted")
@@ -118,6 +122,9 @@ class SweepRecord:
     learns_weights: tuple[str, ...] = ()  # labels of rows that learn from held-out clean labels
     splits: Splits = "drawn"  # anew for every seed, given, or of a cross-validation
     per_seed: bool = False  # every confirm seed has a search of its own
+    # Epochs of a task, where classes come one task after the other and these end alike in every
+    # condition; None elsewhere.
+    epochs_of_task: int | None = None
     # cell -> the rows that it contains, by label, and at which hyperparameters
     contains: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     enqueued: Mapping[str, int] = field(default_factory=dict)  # cell -> trials that the spec names
@@ -206,6 +213,12 @@ class SweepRecord:
         return dict(iter(self.trials.groupby(["stage", "cell"], sort=False)))
 
 
+def _epochs_of_task(spec: SweepSpec) -> int | None:
+    training = spec.student_training()
+    varied = any(overlap(axis.fields, ENDS_OF_TASKS) for axis in spec.axes)
+    return training.epochs if training.phases > 1 and not varied else None
+
+
 def of_plan(plan: Plan) -> dict[str, Any]:
     """The fields of a record that follow from its plan alone."""
     spec = plan.spec
@@ -219,6 +232,7 @@ def of_plan(plan: Plan) -> dict[str, Any]:
         "spaces": {use.label: spec.space_of(use) for use in spec.methods},
         "clean": {cell.id: str(clean_labels(cell)) for cell in plan.cells},
         "calls": calls_of(plan),
+        "epochs_of_task": _epochs_of_task(spec),
         "learns_weights": tuple(u.label for u in spec.methods if spec.entry_of(u).uses_meta),
         "enqueued": {cell.id: len(cell.enqueued) for cell in plan.cells if cell.enqueued},
         "plain": next((use.label for use in spec.methods if use.method == PLAIN), ""),

@@ -1,6 +1,7 @@
 """The figures of curves, weights, search and differences: what is drawn, and drawn the same."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ from sweep.compare.comparison import comparison_table
 from sweep.compare.curves import Curves, read_curves
 from sweep.compare.figures.differences import paired_differences
 from sweep.compare.figures.learning import learning_curves
+from sweep.compare.figures.over_tasks import metric_over_tasks
 from sweep.compare.figures.search import best_over_budget, importance, searched_methods, slices
 from sweep.compare.figures.style import look, save
 from sweep.compare.figures.weights import weighing_methods, weights_over_training
-from sweep.compare.records import SweepRecord
+from sweep.compare.notation import objective_label
+from sweep.compare.records import SweepRecord, trials_of
 
 Make = Callable[..., Any]
 SHARES = pd.DataFrame(
@@ -47,6 +50,20 @@ def test_curves_end_where_pruning_cut(record: SweepRecord, curves: Curves) -> No
         assert list(cut.get_ydata()) == [83]
     assert "where pruning cut" in legend(figure)
     assert [axes.get_title() for axes in figure.axes[:2]] == ["fixed_kd", "alm_kd"]
+
+
+def test_what_is_known_at_the_end_of_each_task(record: SweepRecord, curves: Curves) -> None:
+    """Of curves over six epochs, tasks of two: the second, the fourth and the sixth."""
+    own = replace(record, epochs_of_task=2)
+    figure = metric_over_tasks(own, curves)
+    assert len(figure.axes) == len(record.conditions)
+    (run,) = trials_of(record, "confirm", record.conditions[0], record.methods[0])["run_id"][:1]
+    epochs, _ = curves.of(run, record.validation_column)
+    ends = [int(epoch) // 2 for epoch in epochs if epoch % 2 == 0]
+    lines = figure.axes[0].get_lines()
+    assert [str(line.get_label()) for line in lines] == list(record.methods)
+    assert all(list(line.get_xdata()) == ends for line in lines)
+    assert figure.axes[0].get_ylabel() == objective_label(record)
 
 
 def test_weights_of_clean_and_corrupted_examples(record: SweepRecord, curves: Curves) -> None:

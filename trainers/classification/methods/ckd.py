@@ -100,6 +100,10 @@ class Ckd(Method):
 
     def losses(self, step: Step) -> Tensor:
         z, given = step.output.logits, step.batch.targets
+        if z.requires_grad:
+            # Its parts add up to what lies in memory as the first of them does, and which that is
+            # depends on the other lanes; the bits of the products behind it depend on that.
+            z.register_hook(lambda gradient: gradient.mT.contiguous().mT)  # type: ignore[no-untyped-call]
         alpha = self.values.numbers["alpha"].view(-1, 1)
         cycle = self._drawn_cycles(z.shape[1])
         teacher = self._compared(z - given.teachers[:, 0], cycle)
