@@ -210,6 +210,7 @@ TABLES: Mapping[str, tuple[str, Callable[[Result], list[str]]]] = {
     "scale_ray": ("scale_ray", by_trials),
     "lanes_cpu": ("lanes_cpu", lanes),
     "lanes_cuda": ("lanes_cuda", lanes),
+    "lanes_text": ("lanes_text_cpu", lanes),
     "convolutions": ("convolutions", convolutions),
     "text": ("text", text),
     "incremental": ("incremental", incremental),
