@@ -227,7 +227,9 @@ class NetworkEntry:
     ``data_problem``: why it cannot train on a data set that was loaded, or None.
     ``lane_bytes``: about what a training step of one lane touches, from sizes, batch size (0: the
     parameters' copies alone) and the shape of an input; None where that is not known.
-    ``batch_norm``: whether it normalises over batches, by sizes.
+    ``cpu_bytes``: what a step of all lanes may touch on a CPU, where that was measured and is not
+    `trainers.loop.cohort_size.CPU_BYTES`. ``batch_norm``: whether it normalises over batches, by
+    sizes.
     ``bytes_of_data``: about what a student's files hold beside that, from sizes and options of the
     data set: vectors of words, say. ``tasks``, ``origin``: as of a method.
     """
@@ -246,6 +248,7 @@ class NetworkEntry:
     data_problem: "Callable[[Mapping[str, Any], Dataset], str | None]" = lambda sizes, dataset: None
     lane_bytes: "Callable[[ModelSpec, int, Shape], int] | None" = None
     bytes_of_data: Callable[[Mapping[str, Any], Mapping[str, Any]], int] = lambda sizes, options: 0
+    cpu_bytes: int | None = None
     batch_norm: Callable[[Mapping[str, Any]], bool] = lambda sizes: False
     tasks: tuple[str, ...] = ()
     origin: str = ALMKD

@@ -38,5 +38,6 @@ def lanes_that_pay(
         return 1
     lane = network.lane_bytes(model, batch_size, shape)
     if device == "cpu":
-        return max(1, min(CPU_LANES, CPU_BYTES // lane, memory // lane))
+        pays = network.cpu_bytes or CPU_BYTES
+        return max(1, min(CPU_LANES, pays // lane, memory // lane))
     return max(1, min(GPU_LANES, int(GPU_SHARE * memory) // lane))
