@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 FLOAT = 4  # bytes
 # What a step of all lanes may touch on a CPU. By bench/lanes.py encoders 16 wide, of 3 MiB a lane,
-# take 1.6 times as many steps a second in fours as alone, those 64 wide, of 10 MiB, no more.
+# take 1.6 times as many steps a second in fours as alone, those 64 wide, of 10 MiB, hardly more.
 CPU_BYTES = 13 * 2**20
 # Numbers touched for each that a layer gives: before and after what follows it, and the gradient.
 TOUCHED = 3
