@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from trainers.classes.student import ClassStudent
+from trainers.data.tokenizer import Tokenizer
 from trainers.text.data.pretrained import TOKENIZER
-from trainers.text.data.tokenizer import Tokenizer
 
 
 class TextClassifier(ClassStudent):

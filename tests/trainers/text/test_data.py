@@ -15,13 +15,13 @@ from tests.trainers.text.cases import FRACTIONS, texts
 from tests.trainers.text.files import write_part
 from trainers.data.errors import DataError
 from trainers.data.fingerprint import fingerprint
+from trainers.data.tokenizer import PADDING, UNKNOWN, Tokenizer, whole_words
 from trainers.loading import inspect, load_dataset, missing
 from trainers.settings import DataSpec, SplitFractions, SplitSource
 from trainers.text.data import corpora
 from trainers.text.data.corpora import R8, load_corpus
 from trainers.text.data.dataset import TextDataset
 from trainers.text.data.pretrained import Pretrained
-from trainers.text.data.tokenizer import PADDING, UNKNOWN, Tokenizer, whole_words
 
 
 def _loaded(kind: str, path: Path, **options: Any) -> TextDataset:

@@ -5,8 +5,8 @@ import numpy as np
 from trainers.classes.inspection import look
 from trainers.data.dataset import Dataset
 from trainers.data.inspection import Inspection, SplitRows
+from trainers.data.tokenizer import PADDING
 from trainers.text.data.dataset import TextDataset
-from trainers.text.data.tokenizer import PADDING
 
 
 def inspect(dataset: Dataset, rows: SplitRows) -> Inspection:

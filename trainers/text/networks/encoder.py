@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from trainers.lanes.layers import Linear
 from trainers.lanes.network import LaneNetwork, Output
+from trainers.lanes.sequences import NOTHING, Embedding, Map, Norm
 from trainers.settings import ModelSpec
 from trainers.text.facts import TextFacts
-from trainers.text.networks.layers import NOTHING, Embedding, GivenWords, Layer, Map, Norm
+from trainers.text.networks.layers import GivenWords, Layer
 from trainers.text.networks.tokens import Tokens, as_tokens, is_there
 
 EPSILON = 1e-12

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from trainers.text.data.tokenizer import PADDING
+from trainers.data.tokenizer import PADDING
 
 
 class Tokens(NamedTuple):

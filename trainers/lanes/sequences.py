@@ -1,0 +1,73 @@
+"""Layers of sequences over lanes, places before numbers.
+
+L lanes, N = B S places of a batch, B sequences of S tokens, D numbers of a token, K outputs, V
+words. Lane l of the output depends on lane l of the input and of the parameters only.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+# Embeddings start from N(0, STD^2), as those of BERT's and GPT-2's authors.
+STD = 0.02
+# Stands for the logarithm of no weight at all: far below any score of attention, and finite.
+NOTHING = -1e9
+
+
+class Map(nn.Module):
+    """W x + b of every place: ``(L, N, D) -> (L, N, K)``; ``weight`` (L, K, D), ``bias`` (L, K).
+
+    W starts as in `torch.nn.Linear`, uniform in +-1/sqrt(D), b at zero: BERT's N(0, 0.02^2) is for
+    layers ten times as wide.
+    """
+
+    def __init__(self, inputs: int, outputs: int, generators: Sequence[torch.Generator]) -> None:
+        super().__init__()
+        bound = 1 / math.sqrt(inputs)
+        drawn = [
+            torch.empty(outputs, inputs).uniform_(-bound, bound, generator=g) for g in generators
+        ]
+        self.weight = nn.Parameter(torch.stack(drawn))
+        self.bias = nn.Parameter(torch.zeros(len(generators), outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.baddbmm(self.bias.unsqueeze(1), x, self.weight.mT)
+
+
+class Norm(nn.Module):
+    """Layer normalisation of every place: ``(L, N, D) -> (L, N, D)``."""
+
+    def __init__(self, width: int, lanes: int, epsilon: float) -> None:
+        super().__init__()
+        self.epsilon = epsilon
+        self.weight = nn.Parameter(torch.ones(lanes, width))
+        self.bias = nn.Parameter(torch.zeros(lanes, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        standard = F.layer_norm(x, x.shape[-1:], eps=self.epsilon)
+        return standard * self.weight.unsqueeze(1) + self.bias.unsqueeze(1)
+
+
+class Embedding(nn.Module):
+    """A vector for each of V numbers: ``(L, ...) -> (L, ..., D)``; ``weight`` (L, V, D).
+
+    Numbers below 0 give that of 0, which the caller has to leave out.
+    """
+
+    def __init__(self, count: int, width: int, generators: Sequence[torch.Generator]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(_drawn((count, width), generators))
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        lanes, count, width = self.weight.shape
+        first = torch.arange(lanes, device=numbers.device) * count
+        places = numbers.clamp(min=0).flatten(1) + first.unsqueeze(1)
+        return self.weight.flatten(0, 1)[places.flatten()].view(*numbers.shape, width)
+
+
+def _drawn(shape: tuple[int, ...], generators: Sequence[torch.Generator]) -> Tensor:
+    """Lane by lane from its own generator: ``(L, *shape)``."""
+    return torch.stack([torch.empty(shape).normal_(0.0, STD, generator=g) for g in generators])
