@@ -7,7 +7,7 @@ authors' public code and common defaults; they are meant to be narrowed by a swe
 
 from collections.abc import Mapping
 
-from search_spaces.domains import Choice, Domain, Float
+from search_spaces.domains import Choice, Domain, Float, Int
 
 SHARED: Mapping[str, Domain] = {
     "lr": Float(0.01, 0.5, log=True),
@@ -22,6 +22,7 @@ BY_TASK: Mapping[str, Mapping[str, Domain]] = {
     "classification": {},
     # Of AdamW.
     "text": {"lr": Float(3e-4, 1e-2, log=True)},
+    "language": {"lr": Float(1e-3, 2e-2, log=True), "temperature": Float(1.0, 4.0, log=True)},
 }
 
 OWN: Mapping[str, Mapping[str, Domain]] = {
@@ -53,6 +54,10 @@ OWN: Mapping[str, Mapping[str, Domain]] = {
     "ebkd": {},
     "ca_mkd": {},
     "ae_kd": {"cap": Float(0.3, 1.0)},
+    "seq_kd": {},
+    "gkd": {"on_policy": Choice((0.25, 0.5, 0.75, 1.0))},
+    "skd": {"top_k": Int(1, 20, log=True)},
+    "okd": {"module_lr": Float(1e-5, 1e-2, log=True), "gamma": Float(0.0, 2.0)},
     "mixkd": {"sm_weight": Float(0.0, 2.0), "tmkd_weight": Float(0.0, 2.0)},
 }
 

@@ -126,7 +126,7 @@ class _Bench:
         ]
         data = self.task.data(self.dataset, self.cohort.data, sources, self.outputs, CPU)
         live = None
-        if self.cohort.changes_inputs and self.weights:
+        if self.cohort.asks_teachers and self.weights:
             weights = [self.weights for _ in lanes]
             live = LiveTeachers(self.networks, weights, data, self.task, entry)
         training = self.cohort.spec.training

@@ -123,7 +123,7 @@ def _with_all_that_is_kept(
 
 def _live(task: CohortTask, data: TaskData, weights: Mapping[str, Weights]) -> LiveTeachers | None:
     """The teachers themselves, where their outputs cannot be kept."""
-    if not (task.changes_inputs and data.asked_anew):
+    if not (task.asks_teachers and data.asked_anew):
         return None
     at = [m for m, network in enumerate(task.teacher_networks) if network != NO_NETWORK]
     of_lanes = [[weights[lane.source.teachers[m]] for m in at] for lane in task.lanes]

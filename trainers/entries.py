@@ -335,6 +335,8 @@ class TaskEntry:
     withholds teachers' outputs as `trainers.settings.TeacherCalls` says. ``models``: networks
     trained before that can be fetched, by the names that options of data sets take for them.
     ``teacher_sources``: what a light teacher may be trained on; none where the task has none.
+    ``teachers_go_along``: whether students are handed the teachers themselves beside what is kept
+    of them, to ask what nobody knew before.
     ``streams``: whether its classes come one task after the other (`trainers.settings.Stream`), and
     its teacher is the student before; ``split_rows``: how rows are dealt to splits; None for as
     `trainers.data.splits` does.
@@ -365,6 +367,7 @@ class TaskEntry:
     takes_calls: bool = False
     models: "Mapping[str, Published]" = field(default_factory=dict)
     teacher_sources: Mapping[str, SourceEntry] = field(default_factory=dict)
+    teachers_go_along: bool = False
     streams: bool = False
     split_rows: Callable[..., "SplitRows"] | None = None
 

@@ -29,13 +29,13 @@ class FieldError(ValueError):
 class Field:
     """A named value that a row takes.
 
-    ``low`` and ``high`` bound what is legal, both included (``open_low``: low itself excluded), of
-    a number or of every number in a list; what is searched is a matter of the search space.
-    ``choices`` replaces them for words. ``words`` are words a number may be given as instead
-    (``"uniform"`` for a random start). ``required``: it has no default, and ``example`` shows one.
-    ``default`` None: it may be left out, and is then not there. ``needs_optimizer``: it means
-    something with that optimizer alone. ``below_epochs``: a count of epochs of which a training has
-    to have more.
+    ``low`` and ``high`` bound what is legal, both included (``open_low``, ``open_high``: low or
+    high itself excluded), of a number or of every number in a list; what is searched is a matter of
+    the search space. ``choices`` replaces them for words. ``words`` are words a number may be given
+    as instead (``"uniform"`` for a random start). ``required``: it has no default, and ``example``
+    shows one. ``default`` None: it may be left out, and is then not there. ``needs_optimizer``: it
+    means something with that optimizer alone. ``below_epochs``: a count of epochs of which a
+    training has to have more.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Field:
     low: float = float("-inf")
     high: float = float("inf")
     open_low: bool = False
+    open_high: bool = False
     choices: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     required: bool = False
@@ -76,7 +77,7 @@ class Field:
         if self.kind not in ("float", "int", "sizes"):
             return ""
         left = "(" if self.open_low or self.low == float("-inf") else "["
-        right = ")" if self.high == float("inf") else "]"
+        right = ")" if self.open_high or self.high == float("inf") else "]"
         return f"{left}{self.low:g}, {self.high:g}{right}"
 
     def _number_problem(self, value: object) -> str | None:
@@ -89,7 +90,9 @@ class Field:
         # An integer may be too large for a float, and NaN is in no range though it is outside none.
         if not abs(value) <= sys.float_info.max:
             return "must be a finite number"
-        if value < self.low or value > self.high or (self.open_low and value == self.low):
+        outside = value < self.low or value > self.high
+        at_end = (self.open_low and value == self.low) or (self.open_high and value == self.high)
+        if outside or at_end:
             return f"must be in {self.legal_range()}"
         return None
 

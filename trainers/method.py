@@ -4,9 +4,9 @@ L lanes, B examples of a batch, N of the training split, M teachers.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,19 +15,7 @@ from trainers.lanes.network import LaneNetwork, Output
 from trainers.lanes.state import State
 from trainers.lanes.values import LaneValues
 from trainers.settings import Training
-from trainers.task import Batch, TaskData, Terms
-
-
-class Teachers(Protocol):
-    """Teachers that can be asked about what a method shows; no gradient leads to them."""
-
-    def outputs(self, inputs: Any) -> Sequence[Output]:
-        """What the M teachers of every lane make of inputs."""
-        ...
-
-    def outputs_of(self, lane: int, inputs: Any) -> Sequence[Output]:
-        """What those of one lane make of inputs with that lane alone."""
-        ...
+from trainers.task import Batch, TaskData, Teachers, Terms
 
 
 @dataclass(frozen=True)
@@ -35,7 +23,8 @@ class Setup:
     """What a method is built from: the cohort's data, hyperparameters, settings, a seed per lane.
 
     ``student``: as it starts; what is made of it (`Method.evaluated`) has to be a copy. ``ask``:
-    the teachers themselves, where there are any and the method's row says ``changes_inputs``.
+    the teachers themselves, where there are any and the method's row says ``changes_inputs``, or
+    the task's that ``teachers_go_along``.
     """
 
     data: TaskData

@@ -20,6 +20,7 @@ from trainers.entries import (
     TaskEntry,
 )
 from trainers.incremental.entry import INCREMENTAL
+from trainers.language.entry import LANGUAGE
 from trainers.own import Table, code_problem, completed, is_path, problem
 from trainers.text.entry import TEXT
 
@@ -30,7 +31,7 @@ ROW_GROUPS: Mapping[str, tuple[str, str, type[Row]]] = {
     "datasets": ("almkd.datasets", "data set", DatasetEntry),
     "networks": ("almkd.networks", "network", NetworkEntry),
 }
-OWN = (CLASSIFICATION, TEXT, INCREMENTAL)
+OWN = (CLASSIFICATION, TEXT, INCREMENTAL, LANGUAGE)
 # Whose a data set of several tasks is where no task is named.
 FIRST = CLASSIFICATION.name
 

@@ -140,6 +140,22 @@ class Phase(NamedTuple):
     taught: bool
 
 
+class Teachers(Protocol):
+    """Teachers that can be asked about what a method shows; no gradient leads to them."""
+
+    def outputs(self, inputs: Any) -> Sequence[Output]:
+        """What the M teachers of every lane make of inputs."""
+        ...
+
+    def outputs_of(self, lane: int, inputs: Any) -> Sequence[Output]:
+        """What those of one lane make of inputs with that lane alone."""
+        ...
+
+    def network(self, m: int) -> LaneNetwork:
+        """Teacher ``m`` (from 0) of every lane; ValueError where they are not one network."""
+        ...
+
+
 class TaskData(ABC):
     """The examples of every lane of a cohort, on one device.
 
@@ -178,6 +194,10 @@ class TaskData(ABC):
     def heard(self) -> int:
         """The most teachers that each lane has in some phase of training."""
         return self.teachers
+
+    def ask(self, teachers: Teachers | None) -> None:
+        """What is to be asked of teachers once, before training: called with them where they go
+        along. Here nothing."""
 
     def begin_phase(self, phase: Phase) -> None:
         """What is trained on from now on: called before the first epoch of each phase. Only data

@@ -54,10 +54,11 @@ class CohortTask:
     source: SourceSpec | None = None
 
     @property
-    def changes_inputs(self) -> bool:
-        """Whether its teachers have to see what the students see."""
-        method = TASKS[self.spec.task].methods[self.spec.method]
-        return method.changes_inputs or bool(changing(self.data))
+    def asks_teachers(self) -> bool:
+        """Whether its teachers go along, beside what is kept of them."""
+        task = TASKS[self.spec.task]
+        changes = task.methods[self.spec.method].changes_inputs or bool(changing(self.data))
+        return changes or task.teachers_go_along
 
     @property
     def teachers(self) -> tuple[str, ...]:

@@ -12,15 +12,7 @@ from numpy.typing import NDArray
 
 from trainers.classes.dataset import ClassDataset
 from trainers.data.noise import ClassMap, Examples, corrupt_labels
-from trainers.data.splits import (
-    CALLS,
-    FOLDS,
-    STREAM,
-    asked_of,
-    rows_of_fold,
-    split_rows,
-    use_clean,
-)
+from trainers.data.splits import CALLS, asked_of, rows_of_lane, use_clean
 from trainers.lanes.seeds import numpy_generator
 from trainers.settings import (
     SPLITS,
@@ -81,13 +73,7 @@ class Draw:
 
     def rows(self, source: LaneSource) -> dict[str, NDArray[np.int64]]:
         """The rows of every split, that of teachers among them where there is one."""
-        rng = numpy_generator(source.seed, STREAM)
-        tests, given_splits = self.dataset.official_test, self.dataset.given_splits
-        tested = None
-        if source.fold is not None:
-            deal = numpy_generator(source.fold.seed, FOLDS)
-            tested = rows_of_fold(self.dataset.labels, source.fold, deal)
-        return split_rows(self.dataset.labels, self.fractions, rng, tests, given_splits, tested)
+        return rows_of_lane(self.dataset, self.fractions, source, numpy_generator)
 
     def corrupted(
         self, rows: NDArray[np.int64], split: str, source: LaneSource

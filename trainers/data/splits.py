@@ -1,12 +1,16 @@
 """Train / meta / validation / test, disjoint and with the classes' shares kept."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
+from trainers.data.dataset import Dataset
 from trainers.data.given_splits import GivenSplits
-from trainers.settings import CleanUse, Fold, SplitFractions
+from trainers.settings import CleanUse, Fold, LaneSource, SplitFractions
 
 Rows = NDArray[np.int64]
+Stream = Callable[[int, str], np.random.Generator]
 # The purpose of the random stream, of a seed, that splits are drawn from.
 STREAM = "split"
 # That of a seed by which examples are chosen that teachers may be asked about.
@@ -50,6 +54,20 @@ def split_rows(
     if fractions.test is None:
         rows["test"] = np.arange(drawn, len(labels), dtype=np.int64)
     return _first_clean(rows, fractions, drawn)
+
+
+def rows_of_lane(
+    dataset: Dataset, fractions: SplitFractions, source: LaneSource, stream: Stream
+) -> dict[str, Rows]:
+    """The rows of every split of a lane, that of teachers among them where there is one.
+
+    ``stream``: from a seed and a purpose to a draw.
+    """
+    rng, tested = stream(source.seed, STREAM), None
+    if source.fold is not None:
+        tested = rows_of_fold(dataset.strata, source.fold, stream(source.fold.seed, FOLDS))
+    tests, given = dataset.official_test, dataset.given_splits
+    return split_rows(dataset.strata, fractions, rng, tests, given, tested)
 
 
 def _first_clean(

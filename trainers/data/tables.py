@@ -279,3 +279,33 @@ def _coarse(file: Path, name: str, numbers: NDArray[np.float64]) -> list[str]:
         f"{file}: column {name!r} goes from {low:.12g} to {high:.12g}, where single precision "
         f"knows steps of {step:g} alone; subtract its mean before"
     ]
+
+
+def texts_of(
+    file: Path, table: "pa.Table", text: str, label: str = "", field: str = "text"
+) -> list[str]:
+    """The column ``text``; DataError where it is not there, holds no texts, or is that of labels.
+
+    ``field``: the option of ``data`` that names it. What is not there is an empty text.
+    """
+    names = [name for name in table.column_names if name]
+    if text == label:
+        raise DataError(
+            f"data.{field}: {text!r} is the column of labels; name that of the texts"
+            if field == "text"
+            else f"data.{field}: {text!r} is the column of responses; name another"
+        )
+    if text not in names:
+        raise DataError(
+            f"{file}: has no column {text!r} but {listed(names)}; name the column of {field}s as "
+            f"data.{field}"
+        )
+    found = table[text].to_pylist()
+    wrong = next((value for value in found if value is not None and not isinstance(value, str)), "")
+    if not isinstance(wrong, str):
+        raise DataError(
+            f"{file}: column {text!r} holds no texts but {table[text].type}, such as {wrong!r}; "
+            f"name the column of {field}s as data.{field}"
+        )
+    # What is not there is told with what is empty.
+    return [value or "" for value in found]

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from trainers.data.errors import DataError
 
+# The file of one, as Hugging Face calls it.
+TOKENIZER = "tokenizer.json"
 PADDING = -1
 # Of a vocabulary of whole words: what stands for all others.
 UNKNOWN = "[UNK]"
@@ -57,8 +59,7 @@ class Tokenizer:
     @property
     def unknown(self) -> int | None:
         """The number of the token that stands for all that is not in the vocabulary, if any."""
-        number: int | None = self._made.token_to_id(UNKNOWN)
-        return number
+        return self.number(UNKNOWN)
 
     def encode(self, texts: Sequence[str], length: int) -> Encoded:
         """Every text's first ``length`` tokens, with those that mark its ends where there are
@@ -74,6 +75,22 @@ class Tokenizer:
                 cut = len(texts[place]) > CHARACTERS * length
                 whole[place] = not (encoding.overflowing or cut)
         return Encoded(ids, whole)
+
+    def numbers(self, text: str) -> list[int]:
+        """All tokens of a text, without those that mark its ends."""
+        self._made.no_truncation()
+        found: list[int] = self._made.encode(text, add_special_tokens=False).ids
+        return found
+
+    def number(self, token: str) -> int | None:
+        """That of a token, if there is one."""
+        found: int | None = self._made.token_to_id(token)
+        return found
+
+    def text(self, ids: Sequence[int]) -> str:
+        """What numbers of tokens say."""
+        found: str = self._made.decode(list(ids))
+        return found
 
     def tokens(self, ids: Sequence[int]) -> list[str]:
         """What these numbers stand for."""

@@ -57,6 +57,10 @@ class LiveTeachers:
         """What the M teachers of one lane make of inputs with that lane alone."""
         return [teacher.output_of(lane, inputs) for teacher in self._teachers]
 
+    def network(self, m: int) -> LaneNetwork:
+        """Teacher ``m`` (from 0) of every lane; ValueError where it is a network for each."""
+        return self._teachers[m].network()
+
     def keep(self, lanes: torch.Tensor) -> None:
         """Cut the stack down to ``lanes`` (indices)."""
         for teacher in self._teachers:
@@ -88,6 +92,14 @@ class _Teacher:
             for i, model in enumerate(self._models)
         ]
         return _stacked(parts)
+
+    def network(self) -> LaneNetwork:
+        if len(self._models) > 1:
+            raise ValueError(
+                "the teachers of several lanes are a network for each here; train a lane at a "
+                "time (resources.max_lanes: 1), or take a teacher that trains in lanes"
+            )
+        return self._models[0]
 
     def output_of(self, lane: int, inputs: Any) -> Output:
         if not self._stacked:

@@ -64,6 +64,8 @@ class Stack:
         self._spec = spec
         self._task, self._entry = task, entry
         self._live = live
+        if data.teachers:
+            data.ask(live)
         self._network = entry.networks[spec.model.name].complete(spec.model)
         self._begin(lanes)
 

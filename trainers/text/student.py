@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from trainers.classes.student import ClassStudent
-from trainers.data.tokenizer import Tokenizer
-from trainers.text.data.pretrained import TOKENIZER
+from trainers.data.tokenizer import TOKENIZER, Tokenizer
 
 
 class TextClassifier(ClassStudent):

@@ -136,7 +136,7 @@ class RefereeActor:
         if math.isnan(self._first_cohort):
             self._first_cohort = time.time()
         outputs = {key: self._outputs[key] for key in task.teachers}
-        weights = {key: self._weights_of(key) for key in task.teachers if task.changes_inputs}
+        weights = {key: self._weights_of(key) for key in task.teachers if task.asks_teachers}
         state, judged_from = self._guard(
             lambda: (self._checkpoints.find(task), self._referee.judged_from(cohort)), (b"", 1.0)
         )

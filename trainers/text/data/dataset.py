@@ -10,9 +10,9 @@ from trainers.classes.dataset import Check, ClassDataset
 from trainers.classes.labels import Classes
 from trainers.data.dataset import DatasetInfo
 from trainers.data.errors import DataError, counted
-from trainers.data.tokenizer import PADDING, Tokenizer, read_tokenizer, whole_words
+from trainers.data.tokenizer import PADDING, TOKENIZER, Tokenizer, read_tokenizer, whole_words
 from trainers.settings import DataSpec
-from trainers.text.data.pretrained import TOKENIZER, Given, Pretrained
+from trainers.text.data.pretrained import Given, Pretrained
 
 
 @dataclass(frozen=True)

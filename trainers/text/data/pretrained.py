@@ -20,8 +20,9 @@ from safetensors.numpy import load
 from trainers.data.errors import DataError, listed
 from trainers.data.files import holding, own_place, places
 from trainers.data.sources import Published, Wheel
+from trainers.data.tokenizer import TOKENIZER
 
-CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
 FILES = (CONFIG, WEIGHTS, TOKENIZER)
 # In bytes, of a digest of the weights.
 SIZE = 16

@@ -8,11 +8,10 @@ from trainers.data.delimited import TAB, Dialect, read_delimited, read_text
 from trainers.data.errors import DataError
 from trainers.data.json_lines import read_json_lines
 from trainers.data.raw_inputs import RawInputs, of_array
-from trainers.data.tables import Table, read_parquet
+from trainers.data.tables import Table, read_parquet, texts_of
 from trainers.data.tokenizer import Tokenizer
 from trainers.fields import FieldError, checked, resolved
 from trainers.text.data.datasets import DATASETS
-from trainers.text.data.tables import texts_of
 
 # The kind of a file, by the end of its name.
 KINDS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".parquet": "parquet", ".txt": "txt"}

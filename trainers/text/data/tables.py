@@ -5,20 +5,22 @@ numbers or texts; classes are numbered in ascending order of what stands there.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trainers.classes.labels import numbered
 from trainers.data.delimited import TAB, Dialect, read_delimited
-from trainers.data.errors import DataError, listed
 from trainers.data.given_splits import named
 from trainers.data.json_lines import read_json_lines
-from trainers.data.tables import Table, check_filled, check_label, check_split_column, read_parquet
+from trainers.data.tables import (
+    Table,
+    check_filled,
+    check_label,
+    check_split_column,
+    read_parquet,
+    texts_of,
+)
 from trainers.text.data.dataset import Reading, TextDataset
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 # Of a table of texts: its columns.
 Columns = dict[str, str]
@@ -67,24 +69,3 @@ def _dataset(
     if not split:
         return dataset
     return dataset.with_splits(named(table.columns[split].to_pylist(), f"{file}: column {split!r}"))
-
-
-def texts_of(file: Path, table: "pa.Table", text: str, label: str = "") -> list[str]:
-    """The column ``text``; DataError where it is not there, or holds no texts."""
-    names = [name for name in table.column_names if name]
-    if text == label:
-        raise DataError(f"data.text: {text!r} is the column of labels; name that of the texts")
-    if text not in names:
-        raise DataError(
-            f"{file}: has no column {text!r} but {listed(names)}; name the column of texts as "
-            "data.text"
-        )
-    found = table[text].to_pylist()
-    wrong = next((value for value in found if value is not None and not isinstance(value, str)), "")
-    if not isinstance(wrong, str):
-        raise DataError(
-            f"{file}: column {text!r} holds no texts but {table[text].type}, such as {wrong!r}; "
-            "name the column of texts as data.text"
-        )
-    # What is not there is told with what is empty.
-    return [value or "" for value in found]
