@@ -75,7 +75,7 @@ class SequenceTerms(Terms):
 
     def teacher_rows(self, m: int) -> Tensor:
         """That of teacher ``m``, (L, B, R)."""
-        return self._targets.share.to(self._z) * self._divergence(self._targets.teachers[:, m])
+        return self._targets.share.to(self._wide) * self._divergence(self._targets.teachers[:, m])
 
     @property
     def label_at_teachers(self) -> Tensor:
@@ -91,7 +91,7 @@ class SequenceTerms(Terms):
             raise ValueError("of a response that a student wrote there is no label")
         tokens = self._targets.tokens.clamp(min=0).unsqueeze(-1)
         lost = -log_probabilities(z).gather(-1, tokens).squeeze(-1)
-        return self._targets.share.to(z) * lost
+        return self._targets.share.to(self._wide) * lost
 
     def _divergence(self, t: Tensor) -> Tensor:
         """tau^2 D of every column, (L, B, R), each lane by its own."""
@@ -115,8 +115,13 @@ class SequenceTerms(Terms):
         """A hyperparameter of every lane, (L, 1, 1)."""
         found = self._values.numbers.get(name)
         if found is None:
-            found = self._z.new_full((len(self._z),), default)
-        return found.to(self._z).view(-1, 1, 1)
+            found = torch.full((len(self._z),), default, device=self._z.device)
+        return found.to(self._wide).view(-1, 1, 1)
+
+    @property
+    def _wide(self) -> torch.dtype:
+        """Of all that is computed here: single precision at least."""
+        return torch.promote_types(self._z.dtype, torch.float32)
 
 
 def terms_at(targets: SequenceTargets, output: Output, values: LaneValues) -> SequenceTerms:
