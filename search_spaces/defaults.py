@@ -25,11 +25,16 @@ BY_TASK: Mapping[str, Mapping[str, Domain]] = {
     "language": {"lr": Float(1e-3, 2e-2, log=True), "temperature": Float(1.0, 4.0, log=True)},
 }
 
+# Of ALM-KD, whatever has a weight.
+_ALM_KD: Mapping[str, Domain] = {
+    "variant": Choice(("convex", "box")),
+    "meta_lr": Float(1e1, 1e5, log=True),
+}
+_NORMALISED: Mapping[str, Domain] = {"meta_lr": Float(0.01, 1.0, log=True)}
+
 OWN: Mapping[str, Mapping[str, Domain]] = {
-    "alm_kd": {
-        "variant": Choice(("convex", "box")),
-        "meta_lr": Float(1e1, 1e5, log=True),
-    },
+    "alm_kd": _ALM_KD,
+    "alm_kd_token": _ALM_KD,
     "fixed_kd": {},
     "labels_only": {},
     "fine_tuning": {"fine_tune_scale": Float(0.01, 1.0, log=True)},
@@ -63,5 +68,6 @@ OWN: Mapping[str, Mapping[str, Domain]] = {
 
 # Own ranges that hold once another hyperparameter has a certain value: (method, name, value).
 GIVEN: Mapping[tuple[str, str, str], Mapping[str, Domain]] = {
-    ("alm_kd", "meta_step", "normalised"): {"meta_lr": Float(0.01, 1.0, log=True)},
+    ("alm_kd", "meta_step", "normalised"): _NORMALISED,
+    ("alm_kd_token", "meta_step", "normalised"): _NORMALISED,
 }

@@ -6,7 +6,9 @@ a row.
 
 Everything that mixes terms is written once, in `trainers.mixing`, and knows nothing but what stands
 here. A task writes `Task`, `TaskData` and `Terms`; where it has closed forms of the gradients it
-may override `TaskData.term_gradients`, `TaskData.terms_along` and `TaskData.held_out`.
+may override `TaskData.term_gradients`, `TaskData.terms_along` and `TaskData.held_out`. Where the
+terms of an example are sums over its rows, `Terms.label_rows`, `Terms.teacher_rows` and
+`TaskData.rows_there` give what `trainers.mixing.alm_kd.by_row` reads besides.
 """
 
 from abc import ABC, abstractmethod
@@ -106,6 +108,22 @@ class Terms(ABC):
         """The first ``count`` of them, the label's before the teachers': ``(L, count, B)``."""
         return torch.stack([self.label, *(self.teacher(m) for m in range(count - 1))], dim=1)
 
+    @property
+    def label_rows(self) -> Tensor:
+        """Each row's share of the label's term, (L, B, T): the sum over rows is the term, so that
+        a share carries the example's mean over its rows; it depends on no other row of the output,
+        and is 0 for rows that are not there. NotImplementedError where terms have no rows."""
+        raise NotImplementedError(f"{type(self).__name__} has no terms of rows")
+
+    def teacher_rows(self, m: int) -> Tensor:
+        """The same of teacher ``m`` (from 0), (L, B, T)."""
+        raise NotImplementedError(f"{type(self).__name__} has no terms of rows")
+
+    def first_rows(self, count: int) -> Tensor:
+        """The shares of the first ``count`` terms: ``(L, count, B, T)``."""
+        teachers = [self.teacher_rows(m) for m in range(count - 1)]
+        return torch.stack([self.label_rows, *teachers], dim=1)
+
 
 class Part(NamedTuple):
     """Some held-out examples: their split, what terms read of them, what they should be met by, and
@@ -162,13 +180,17 @@ class TaskData(ABC):
     ``corrupted`` (L, N): which training examples have a wrong label. ``certain``: how many of them,
     the last ones, came from the clean meta split. ``asked`` (L, N): about which of them teachers
     may be asked, as many in every lane; None: about all. ``limits_calls``: whether they may be
-    asked about some training examples alone, and about no other example.
+    asked about some training examples alone, and about no other example. ``corrupted_rows``
+    (L, N, T): which of their rows have a wrong label; None: all of an example that is corrupted.
+    ``has_rows``: whether outputs have a dimension of rows, which then may be 1.
     """
 
     corrupted: Tensor
+    corrupted_rows: Tensor | None = None
     certain: int = 0
     asked: Tensor | None = None
     limits_calls: bool = False
+    has_rows: bool = False
 
     @property
     @abstractmethod
@@ -253,6 +275,12 @@ class TaskData(ABC):
         kept."""
         raise NotImplementedError(f"{type(self).__name__} changes no inputs")
 
+    def rows_there(self, targets: Any) -> Tensor:
+        """Which rows some examples have, (L, B, T) bool, at least one each; T may differ from that
+        of an output, where what is past the end of either is not there. NotImplementedError where
+        terms have no rows."""
+        raise NotImplementedError(f"{type(self).__name__} has no terms of rows")
+
     @abstractmethod
     def terms(self, targets: Any, output: Output, values: LaneValues) -> Terms:
         """The terms of some examples at a student's output."""
@@ -290,6 +318,19 @@ class TaskData(ABC):
             if of_terms is not None and t is not None
         ]
         return torch.stack(parts).sum(0).mT
+
+    def row_terms_along(
+        self, targets: Any, output: Output, tangent: Output, values: LaneValues, count: int
+    ) -> Tensor:
+        """The same of each row's share of them, as `Terms.label_rows` has it: (L, count, B, T)."""
+        r = self.term_gradients(targets, output, values)
+        parts = [
+            # (L, B, K, T, ...) by (L, B, 1, T, ...), over what a row shows.
+            (of_terms[:, :, :count] * t.unsqueeze(2)).sum(-1)
+            for of_terms, t in zip(r, tangent, strict=True)
+            if of_terms is not None and t is not None
+        ]
+        return torch.stack(parts).sum(0).transpose(1, 2)
 
     def held_out(self, parts: Sequence[Part], values: LaneValues) -> Objective:
         """The loss that ``parts`` ask for, a sum of terms; here by autograd."""
@@ -475,7 +516,8 @@ class SumOfTerms:
     def gradient(self, z: Tensor) -> Tensor:
         lanes, classes, rows = z.shape
         examples = sum(part.weight.shape[1] for part in self.parts)
-        own_rows = () if rows == examples else (rows // examples,)
+        several = rows != examples or self.data.has_rows
+        own_rows = (rows // examples,) if several else ()
         shape = (lanes, examples, *own_rows, classes)
         leaf = z.mT.reshape(shape).detach().requires_grad_()
         with torch.enable_grad():

@@ -11,6 +11,7 @@ from sweep.spec.spaces import DomainSpec, Searched, resolve_space, to_domain
 from tests.contracts.specimens.table import EVERY_METHOD
 from trainers.entries import Optimizer
 from trainers.fields import Value
+from trainers.mixing.table import ROW_METHODS
 from trainers.registry import TASKS
 
 # Shared ranges and those that a task has in their place.
@@ -50,7 +51,8 @@ def _searched(
 
 
 def _methods() -> set[str]:
-    return set(chain.from_iterable(task.methods for task in TASKS.values()))
+    """Of some task here, or of tasks whose examples have rows."""
+    return {*chain.from_iterable(task.methods for task in TASKS.values()), *ROW_METHODS}
 
 
 def test_every_method_has_a_space_and_every_space_a_method() -> None:
@@ -72,13 +74,18 @@ def test_spaces_name_hyperparameters_that_exist() -> None:
 
 
 def test_what_methods_share_is_no_ones_own() -> None:
-    owned = list(chain.from_iterable(OWN.values()))
+    # What a method by rows searches is its method by examples', the same range for both.
+    by_examples = {"alm_kd_token": "alm_kd"}
+    assert set(by_examples) == set(ROW_METHODS)
+    assert all(OWN[rows] == OWN[examples] for rows, examples in by_examples.items())
+    owned = list(chain.from_iterable(own for m, own in OWN.items() if m not in by_examples))
     assert len(set(owned)) == len(owned)
     assert not set(owned) & set(SHARED)
     for task in TASKS.values():
         assert not set(owned) & set(BY_TASK.get(task.name, {}))
         for name in owned:
-            users = [method for method, entry in task.methods.items() if entry.has(name)]
+            having = [method for method, entry in task.methods.items() if entry.has(name)]
+            users = {by_examples.get(method, method) for method in having}
             assert len(users) <= 1, f"{name} is searched by one method, but {users} have it"
 
 

@@ -43,7 +43,8 @@ from trainers.task import Objective
 class TrainingGroup:
     """The training side of a look-ahead; its gradients stay fixed over the inner repeats.
 
-    ``owner`` None: every example has one row, in order. ``bias``: whether the last layer has one.
+    ``owner`` None: every example has one row, in order, or every row has weights of its own and is
+    an example here. ``bias``: whether the last layer has one.
     """
 
     h: Tensor

@@ -61,7 +61,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Group:
-    """Training examples whose weights are looked at together.
+    """Training examples, or rows of them, whose weights are looked at together.
 
     ``output``: as a function of theta; ``terms``: (L, K, B) as a function of an output; ``along``:
     how fast they change at an output along a tangent of it, (L, K, B). ``scale``: 0 for examples

@@ -1,4 +1,5 @@
-"""METHODS: the ways to train that see nothing but terms, and so serve every task."""
+"""METHODS: the ways to train that see nothing but terms, and so serve every task; ROW_METHODS:
+those that see each row's share of them, and serve tasks whose examples have several."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -185,6 +186,20 @@ METHODS: Mapping[str, MethodEntry] = {
     ),
 }  # fmt: skip
 
+ROW_METHODS: Mapping[str, MethodEntry] = {
+    "alm_kd_token": replace(
+        METHODS["alm_kd"],
+        implementation="trainers.mixing.alm_kd.by_row:AlmKdByRow",
+        summary="weights of label and teachers learned per row of an example by a meta-gradient",
+        source="own, on alm_kd",
+        hyperparameters=tuple(
+            replace(h, meaning=h.meaning.replace("drawn per example", "drawn per row"))
+            if h.name == "start" else h
+            for h in METHODS["alm_kd"].hyperparameters
+        ),
+    ),
+}  # fmt: skip
+
 
 def mixing_methods(
     *declared_anew: Field, without: tuple[str, ...] = ()
@@ -194,6 +209,11 @@ def mixing_methods(
     A task without a temperature, say, or with another default or another legal range.
     """
     return anew(METHODS, *declared_anew, without=without)
+
+
+def row_methods(*declared_anew: Field, without: tuple[str, ...] = ()) -> Mapping[str, MethodEntry]:
+    """The same of those for a task whose terms have rows (`trainers.task.Terms.label_rows`)."""
+    return anew(ROW_METHODS, *declared_anew, without=without)
 
 
 def anew(

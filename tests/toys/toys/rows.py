@@ -9,7 +9,7 @@ from toys.datasets import LONGEST, TAGS, load_pairs, load_sequences
 from trainers.entries import DatasetEntry, MethodEntry, Metric, NetworkEntry, NoiseEntry, TaskEntry
 from trainers.fields import Field
 from trainers.hyperparameters import MIX
-from trainers.mixing.table import METHODS, mixing_methods
+from trainers.mixing.table import METHODS, mixing_methods, row_methods
 
 EXAMPLES = Field("n", "int", 400, "how many are made", "own", unit="examples", low=50)
 WIDTH = Field("width", "int", 8, "numbers of one embedding", "own", low=1)
@@ -54,7 +54,7 @@ SEQUENCES = TaskEntry(
     implementation="toys.sequences:SequenceTask",
     summary="a tag for each token of a sequence",
     example="a sequence",
-    methods={**mixing_methods(), "dropping": DROPPED},
+    methods={**mixing_methods(), **row_methods(), "dropping": DROPPED},
     datasets={
         "toy_sequences": DatasetEntry(
             load=load_sequences,

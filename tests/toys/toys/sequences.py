@@ -45,13 +45,20 @@ class SequenceTerms(Terms):
         self._own = self._tags != NOTHING
 
     def of_label(self) -> Tensor:
-        return self._mean(cross_entropy(self._z, self._tags.clamp_min(0)), self._own)
+        return self._mean(self._label_losses(), self._own)
 
     def of_teachers(self) -> Tensor:
         tau = self._tau.view(-1, 1, 1, 1)
         return self._mean(
             distillation(self._teachers, self._z.unsqueeze(1), tau), self._own.unsqueeze(1)
         )
+
+    @property
+    def label_rows(self) -> Tensor:
+        return self._shares(self._label_losses())
+
+    def teacher_rows(self, m: int) -> Tensor:
+        return self._shares(distillation(self._teachers[:, m], self._z, self._tau.view(-1, 1, 1)))
 
     @property
     def label_at_teachers(self) -> Tensor:
@@ -62,6 +69,13 @@ class SequenceTerms(Terms):
     def uninformed(self) -> float:
         return float(torch.log(torch.tensor(float(TAGS))))
 
+    def _label_losses(self) -> Tensor:
+        return cross_entropy(self._z, self._tags.clamp_min(0))
+
+    def _shares(self, losses: Tensor) -> Tensor:
+        """Of each row in the mean over its sequence."""
+        return losses * self._own / self._own.sum(-1, keepdim=True)
+
     @staticmethod
     def _mean(losses: Tensor, own: Tensor) -> Tensor:
         return (losses * own).sum(-1) / own.sum(-1)
@@ -69,6 +83,8 @@ class SequenceTerms(Terms):
 
 class SequenceData(ToyData):
     """Sequences cut to the longest of each batch."""
+
+    has_rows = True
 
     def __init__(
         self,
@@ -105,6 +121,9 @@ class SequenceData(ToyData):
     def taught(self, batch: Batch, outputs: Sequence[Output]) -> Batch:
         teachers = torch.stack([output.logits for output in outputs], dim=1)
         return batch._replace(targets=batch.targets._replace(teachers=teachers))
+
+    def rows_there(self, targets: Targets) -> Tensor:
+        return targets.tags != NOTHING
 
     def terms(self, targets: Any, output: Output, values: LaneValues) -> SequenceTerms:
         return SequenceTerms(targets, output.logits, temperature(values, output.logits))

@@ -1,6 +1,8 @@
 """What the loop does for every task: lanes stacked and in turn, what is shown, what is evaluated,
 when; on the two toy tasks."""
 
+from itertools import product
+
 import pytest
 import torch
 
@@ -24,8 +26,10 @@ MIXING = (
     "labels_only", "fine_tuning", "fixed_kd", "alm_kd", "superloss", "meta_weight_net", "bikd",
     "aver",
 )  # fmt: skip
+ALM_KD = {"warmup_epochs": 1, "update_every": 1, "meta_lr": 0.3}
 LIVELY = {
-    "alm_kd": {"warmup_epochs": 1, "update_every": 1, "meta_lr": 0.3},
+    "alm_kd": ALM_KD,
+    "alm_kd_token": {**ALM_KD, "start": "uniform"},
     "fine_tuning": {"fine_tune_epochs": 2},
 }
 
@@ -45,8 +49,11 @@ def _rows(cohort: Cohort, last_epochs: dict[str, int] | None = None) -> dict[str
     return diary.rows
 
 
-@TASKS
-@pytest.mark.parametrize("method", MIXING)
+@pytest.mark.parametrize(
+    ("task", "method"),
+    [*product((SEQUENCES, PAIRS), MIXING), (SEQUENCES, "alm_kd_token")],
+    ids=lambda x: x if isinstance(x, str) else x.name,
+)
 def test_a_lane_is_the_trial_alone(task: TaskEntry, method: str) -> None:
     trials = _trials(method)
     together = _rows(toy_cohort(task, method, trials), {"b": 2})
@@ -67,8 +74,14 @@ def test_lanes_in_turn_may_all_be_cut_out_at_once() -> None:
     assert {len(of_lane) for of_lane in rows.values()} == {2}
 
 
-@TASKS
-@pytest.mark.parametrize("method", ["fixed_kd", "alm_kd", "bikd"])
+@pytest.mark.parametrize(
+    ("task", "method"),
+    [
+        *product((SEQUENCES, PAIRS), ("fixed_kd", "alm_kd", "bikd")),
+        (SEQUENCES, "alm_kd_token"),
+    ],
+    ids=lambda x: x if isinstance(x, str) else x.name,
+)
 def test_a_cohort_goes_on_bit_for_bit(task: TaskEntry, method: str) -> None:
     trials = _trials(method)
     whole, kept = toy_cohort(task, method, trials), []

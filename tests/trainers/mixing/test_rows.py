@@ -1,5 +1,5 @@
 """The gradient of ALM-KD against double backward through an explicit step, on tasks with one row an
-example, with many rows, and without a last layer.
+example, with many rows, and without a last layer, by examples and by rows.
 
 Groups hold examples repeated as filling, and examples of a last batch that is shorter.
 """
@@ -25,17 +25,22 @@ from trainers.mixing.alm_kd.rule import AlmKd
 from trainers.mixing.hypergradient import Evaluation, TrainingGroup, last_layer_hypergradient
 
 SEED, LR, TAU, META_LR = 3, 0.3, 2.5, 1e-4
-CASES = [
-    ("classification", "last_layer"),
-    ("classification", "full"),
-    ("toy_sequences", "last_layer"),
-    ("toy_sequences", "full"),
-    ("toy_pairs", "full"),
-]
+CASES = pytest.mark.parametrize(
+    ("task", "method", "hypergradient"),
+    [
+        ("classification", "alm_kd", "last_layer"),
+        ("classification", "alm_kd", "full"),
+        ("toy_sequences", "alm_kd", "last_layer"),
+        ("toy_sequences", "alm_kd", "full"),
+        ("toy_sequences", "alm_kd_token", "last_layer"),
+        ("toy_sequences", "alm_kd_token", "full"),
+        ("toy_pairs", "alm_kd", "full"),
+    ],
+)
 TOYS: Mapping[str, TaskEntry] = {"toy_sequences": SEQUENCES, "toy_pairs": PAIRS}
 
 
-def _cohort(task: str, teachers: tuple[str, ...], **values: float | str) -> Cohort:
+def _cohort(task: str, name: str, teachers: tuple[str, ...], **values: float | str) -> Cohort:
     base = {
         "lr": LR, "temperature": TAU, "meta_lr": META_LR, "meta_step": "raw", "variant": "box",
         "start": 0.5, "warmup_epochs": 0, "grad_fit": 2, "inner_repeats": 1, "held_out": 0.75,
@@ -45,11 +50,12 @@ def _cohort(task: str, teachers: tuple[str, ...], **values: float | str) -> Coho
         own = tuple(names[t] for t in teachers)
         return make_cohort("alm_kd", [Trial("a", SEED, teachers=own, values={**base, **values})])
     trial = ToyTrial("a", SEED, values={**base, **values}, teachers=teachers)
-    return toy_cohort(TOYS[task], "alm_kd", [trial])
+    return toy_cohort(TOYS[task], name, [trial])
 
 
 def _explicit(stack: Stack, lam: Tensor, last_layer: bool, goal: str) -> Tensor:
-    """dL_val/dlam of every training example (N, K), by autograd through the step itself."""
+    """dL_val/dlam of every training example (N, K), or row of one (N, T, K), by autograd through
+    the step itself."""
     method, data, model = stack.method, stack.data, stack.model
     size, n, n_meta = method.batch_size, data.size("train"), data.size("meta")
     order = torch_generator(SEED, "alm_kd", "order")
@@ -69,8 +75,13 @@ def _explicit(stack: Stack, lam: Tensor, last_layer: bool, goal: str) -> Tensor:
         terms = data.terms(
             batch.targets, functional_call(model, theta, batch.inputs), method.values
         )
-        losses = torch.cat([terms.label.unsqueeze(1), terms.teachers], 1)[0].T
-        step = (share[start : start + group].unsqueeze(1) * weights * losses).sum()
+        if lam.dim() == 3:
+            losses = terms.first_rows(lam.shape[2])[0].permute(1, 2, 0)
+            lost = (weights[:, : losses.shape[1]] * losses).sum((1, 2))
+        else:
+            losses = torch.cat([terms.label.unsqueeze(1), terms.teachers], 1)[0].T
+            lost = (weights * losses).sum(1)
+        step = (share[start : start + group] * lost).sum()
         gradients = torch.autograd.grad(step, [theta[name] for name in moving], create_graph=True)
         moved = {**theta, **{k: theta[k] - LR * g for k, g in zip(moving, gradients, strict=True)}}
         outputs = [functional_call(model, moved, b.inputs) for b in (held_out, batch)]
@@ -95,38 +106,46 @@ def _loss(stack: Stack, targets: object, output: Output, goal: str, split: str) 
 
 @pytest.mark.usefixtures("double_precision", "toys")
 @pytest.mark.parametrize("goal", ["labels", "mixed", "teacher"])
-@pytest.mark.parametrize(("task", "hypergradient"), CASES)
-def test_gradient_is_that_of_double_backward(task: str, hypergradient: str, goal: str) -> None:
-    cohort = _cohort(task, ("one", "two"), hypergradient=hypergradient, held_out_loss=goal)
+@CASES
+def test_gradient_is_that_of_double_backward(
+    task: str, method: str, hypergradient: str, goal: str
+) -> None:
+    cohort = _cohort(task, method, ("one", "two"), hypergradient=hypergradient, held_out_loss=goal)
     stack = only(cohort)
-    method = stack.method
-    assert isinstance(method, AlmKd)
-    assert stack.data.size("train") % method.batch_size > 1
-    before = method.lam.clone()
+    rule = stack.method
+    assert isinstance(rule, AlmKd)
+    assert stack.data.size("train") % rule.batch_size > 1
+    before = rule.lam.clone()
     with evaluation_mode(stack.model):
         wanted = _explicit(stack, before[0], hypergradient == "last_layer", goal)
-    method.begin_epoch(1, stack.model, torch.tensor([LR]))
-    got = (before - method.lam)[0] / META_LR
+    rule.begin_epoch(1, stack.model, torch.tensor([LR]))
+    got = (before - rule.lam)[0] / META_LR
     assert wanted.abs().max() > 1e-4
     torch.testing.assert_close(got, wanted, rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.usefixtures("double_precision", "toys")
-@pytest.mark.parametrize(("task", "hypergradient"), CASES)
-def test_normalised_step_moves_a_typical_weight_by_meta_lr(task: str, hypergradient: str) -> None:
+@CASES
+def test_normalised_step_moves_a_typical_weight_by_meta_lr(
+    task: str, method: str, hypergradient: str
+) -> None:
     size = 0.01
-    cohort = _cohort(task, ("one",), hypergradient=hypergradient, meta_step="normalised",
+    cohort = _cohort(task, method, ("one",), hypergradient=hypergradient, meta_step="normalised",
                      meta_lr=size)  # fmt: skip
-    method = only(cohort).method
-    assert isinstance(method, AlmKd)
-    before = method.lam.clone()
-    method.begin_epoch(1, only(cohort).model, torch.tensor([LR]))
-    moved = (method.lam - before)[0]
-    group = 2 * method.batch_size
+    rule, data = only(cohort).method, only(cohort).data
+    assert isinstance(rule, AlmKd)
+    before = rule.lam.clone()
+    rule.begin_epoch(1, only(cohort).model, torch.tensor([LR]))
+    moved = (rule.lam - before)[0]
+    group = 2 * rule.batch_size
     order = torch_generator(SEED, "alm_kd", "order")
     train = torch.randperm(len(moved), generator=order)
     for start in range(0, len(moved), group):
-        own = moved[train[start : start + group]]
+        places = train[start : start + group]
+        own = moved[places]
+        if own.dim() == 3:
+            there = data.rows_there(data.targets_of("train", places.unsqueeze(0)))[0]
+            own = own[:, : there.shape[1]][there]
         torch.testing.assert_close(own.square().mean().sqrt(), torch.tensor(size))
 
 
@@ -141,6 +160,9 @@ def test_generic_gradients_of_terms_are_those_of_autograd(task: TaskEntry) -> No
         output = stack.model(batch.inputs)
     tangent = output.each(torch.randn_like)
     along = data.terms_along(batch.targets, output, tangent, values, 3)
+    if task is SEQUENCES:
+        by_row = data.row_terms_along(batch.targets, output, tangent, values, 3)
+        torch.testing.assert_close(by_row.sum(-1), along)
     h = 1e-6
     ahead, behind = (
         data.terms(

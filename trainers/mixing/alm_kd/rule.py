@@ -35,20 +35,17 @@ from trainers.lanes.state import State, places, wind
 from trainers.lanes.values import LaneValues
 from trainers.method import Method, Setup, Step
 from trainers.mixing.alm_kd.descent import Descent, Slope
+from trainers.mixing.alm_kd.diagnostics import LABEL, diagnostics
 from trainers.mixing.alm_kd.groups import Deal
 from trainers.mixing.alm_kd.sides import HeldOut, LastLayer, Seen
-from trainers.mixing.alm_kd.variants import VARIANTS, Constraint
+from trainers.mixing.alm_kd.variants import VARIANTS, Constraint, Variant
 from trainers.mixing.certain import certain_weights
-from trainers.mixing.detector import auroc
 from trainers.mixing.held_out_batches import held_out_sizes
 from trainers.mixing.look_ahead import Group, Network, Parameters, look_ahead_gradient
 from trainers.task import Goal
 
-LABEL = 0
 # The step size of the weights where none is given, by what becomes of the gradient.
 META_LR: Mapping[str, float] = {"raw": 1500.0, "normalised": 0.1}
-# How near to an end of its range a weight counts as being there, as a share of the range.
-NEAR_END = 0.01
 
 
 @dataclass(frozen=True)
@@ -65,15 +62,20 @@ class _Walk:
 
 
 class AlmKd(Method):
-    """Distillation with a learned weight per training example and loss."""
+    """Distillation with a learned weight per training example and loss.
+
+    `trainers.mixing.alm_kd.by_row` has one per row of an example in its place: lam (L, N, T, K),
+    and ``_there`` (L, N, T) says which rows there are.
+    """
+
+    _there: Tensor | None = None
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
-        n, words = self.data.size("train"), self.values.words
-        variants = [VARIANTS[str(name)] for name in words["variant"]]
+        variants = [VARIANTS[str(name)] for name in self.values.words["variant"]]
         starts = [
-            variant.starting_weights(start, n, self.data.teachers, seed)
-            for variant, start, seed in zip(variants, words["start"], setup.seeds, strict=True)
+            self._starting_weights(lane, variant, seed)
+            for lane, (variant, seed) in enumerate(zip(variants, setup.seeds, strict=True))
         ]
         free = [v.constraint.coordinates(lam) for v, lam in zip(variants, starts, strict=True)]
         self.lam = torch.stack(starts).to(self.data.device)
@@ -121,17 +123,25 @@ class AlmKd(Method):
         self.lam = self.lam[lanes]
         self._coordinates = self._coordinates[lanes]
         self._meta_lr = self._meta_lr[lanes]
+        if self._there is not None:
+            self._there = self._there[lanes]
         self._order = [self._order[i] for i in lanes.tolist()]
         self._diagnostics = {name: t[lanes] for name, t in self._diagnostics.items()}
+
+    def _starting_weights(self, lane: int, variant: Variant, seed: int) -> Tensor:
+        """Of one lane, (N[, T], K)."""
+        start, n = self.values.words["start"][lane], self.data.size("train")
+        return variant.starting_weights(start, n, self.data.teachers, seed)
 
     def _fix_the_rest(self) -> None:
         """Give clean examples that are trained on the weights that they keep, and those that
         teachers may not be asked about all weight on their labels."""
         if self.data.certain:
             fixed = certain_weights(self.values, self.data.teachers, self.lam)
-            self.lam[:, -self.data.certain :] = fixed.unsqueeze(1)
+            rows = [1] * (self.lam.dim() - 3)
+            self.lam[:, -self.data.certain :] = fixed.view(len(fixed), 1, *rows, -1)
         if self.data.asked is not None:
-            self.lam[~self.data.asked] = torch.eye(self.lam.shape[2])[LABEL].to(self.lam)
+            self.lam[~self.data.asked] = torch.eye(self.lam.shape[-1])[LABEL].to(self.lam)
 
     def _learned(self, x: Tensor) -> Tensor:
         """x (L, N, ...) of the examples whose weights are learned alone."""
@@ -140,25 +150,13 @@ class AlmKd(Method):
         return x[self.data.asked].view(len(x), -1, *x.shape[2:])
 
     def _diagnose(self) -> dict[str, Tensor]:
-        learned = self._learned(self.lam)
-        label, corrupted = learned[..., LABEL], self._learned(self.data.corrupted)
-        teachers = [learned[..., 1 + m].mean(-1) for m in range(self.data.teachers)]
-        each = {f"lambda_teacher_{m}": mean for m, mean in enumerate(teachers, start=1)}
-        return {
-            "lambda_label": label.mean(-1),
-            "lambda_label_clean": _mean_where(label, ~corrupted),
-            "lambda_label_corrupted": _mean_where(label, corrupted),
-            "lambda_teacher": torch.stack(teachers).mean(0),
-            "lambda_auroc": auroc(label, ~corrupted),
-            "lambda_at_ends": self._at_ends(learned),
-            **(each if len(each) > 1 else {}),
-        }
+        learned, corrupted = self._learned(self.lam), self._learned(self.data.corrupted)
+        return diagnostics(learned, corrupted, self._high())
 
-    def _at_ends(self, lam: Tensor) -> Tensor:
-        """The share of weights (L, N, K) that stand at an end of their range, (L,)."""
+    def _high(self) -> Tensor:
+        """The largest weight that each lane may give, (L,)."""
         highs = [VARIANTS[str(name)].constraint.high for name in self.values.words["variant"]]
-        of_range = lam / torch.tensor(highs, device=lam.device).view(-1, 1, 1)
-        return ((of_range - 0.5).abs() >= 0.5 - NEAR_END).float().mean((1, 2))
+        return torch.tensor(highs, device=self.lam.device)
 
     def _is_due(self, lane: int, epoch: int) -> bool:
         """Epochs count from 1; the first update comes right after the warm-up."""
@@ -175,21 +173,45 @@ class AlmKd(Method):
                 order, at, self.batch_size, walk.grad_fit, walk.held_out_batch, self.data
             )
             meta_lr = deal.per_group(self._meta_lr).view(-1, 1, 1)
-            real = deal.filled.unsqueeze(1) if walk.normalised else None
+            real = self._real(deal).unsqueeze(1) if walk.normalised else None
             descent = Descent(walk.constraint, walk.repeats, meta_lr, real)
-            s = deal.train(self._coordinates).mT.contiguous()
+            s = deal.train(self._coordinates).flatten(1, -2).mT.contiguous()
             if walk.hypergradient == "full":
                 s = descent.down(s, self._whole_network(student, deal, walk.held_out, lr))
             else:
                 seen = seen or Seen.by(student, self.data, self.values)
                 eta = deal.per_group(lr)
                 last_layer = LastLayer(
-                    self.data, deal, seen, walk.held_out, eta, self.batch_size, self.values
-                )
-                numbers = seen.r[0, 0].numel() // seen.r.shape[2]
-                s = descent.down_by_last_layer(s, numbers, last_layer.sides)
-            deal.put_back(s.mT, self._coordinates)
-            deal.put_back(walk.constraint.weights(s).mT, self.lam)
+                    self.data, deal, seen, walk.held_out, eta, self.batch_size, self.values,
+                    self._rows,
+                )  # fmt: skip
+                each = seen.r[0, 0, 0] if self._rows is None else seen.r[0, 0, 0, 0]
+                s = descent.down_by_last_layer(s, each.numel(), last_layer.sides)
+            self._put_back(deal, s, self._coordinates)
+            self._put_back(deal, walk.constraint.weights(s), self.lam)
+
+    @property
+    def _rows(self) -> int | None:
+        """T, where every row has weights of its own."""
+        return None if self._there is None else self._there.shape[2]
+
+    def _of_weights(self, x: Tensor) -> Tensor:
+        """What examples have (J, G), for each of their weights: (J, G[ * T])."""
+        return x if self._rows is None else x.repeat_interleave(self._rows, 1)
+
+    def _real(self, deal: Deal) -> Tensor:
+        """1 where a weight is learned, 0 where it only fills up: (J, G[ * T])."""
+        if self._there is None:
+            return deal.filled
+        return self._of_weights(deal.filled) * deal.train(self._there).flatten(1)
+
+    def _put_back(self, deal: Deal, x: Tensor, everyone: Tensor) -> None:
+        """Write x (J, K, G[ * T]) to its places in (L, N[, T], K); rows that are not there keep
+        what they have."""
+        x = x.mT.reshape(len(x), -1, *everyone.shape[2:])
+        if self._there is not None:
+            x = torch.where(deal.train(self._there).unsqueeze(-1), x, deal.train(everyone))
+        deal.put_back(x, everyone)
 
     def _walks(self, due: list[int]) -> dict[_Walk, list[int]]:
         """Lanes by what they must share."""
@@ -240,16 +262,10 @@ class AlmKd(Method):
     ) -> tuple[Group, Callable[[Parameters], Tensor]]:
         """The training side of group ``j``, and the loss that it should lower."""
         batch = self.data.batch("train", deal.train_index[:, j], deal.at)
-        count = 1 + self.data.teachers
-
-        def terms(shown: Output) -> Tensor:
-            return self.data.terms(batch.targets, shown, values).first(count)
-
-        def along(shown: Output, tangent: Output) -> Tensor:
-            return self.data.terms_along(batch.targets, shown, tangent, values, count)
-
         shown = partial(network.output, x=batch.inputs)
-        group = Group(shown, terms, along, deal.group(j, deal.scale))
+        terms = partial(self._terms, batch.targets, values)
+        along = partial(self._along, batch.targets, values)
+        group = Group(shown, terms, along, self._of_weights(deal.group(j, deal.scale)))
         alone = deal.only(j)
         objective = held_out.objective(self.data, values, alone)
         x = self.data.inputs_of("meta", alone.index("meta"), deal.at)
@@ -262,6 +278,14 @@ class AlmKd(Method):
 
         return group, lower
 
+    def _terms(self, targets: Any, values: LaneValues, shown: Output) -> Tensor:
+        """What the weights weigh at an output, (L, K, G)."""
+        return self.data.terms(targets, shown, values).first(1 + self.data.teachers)
+
+    def _along(self, targets: Any, values: LaneValues, shown: Output, tangent: Output) -> Tensor:
+        """How fast it changes along a tangent, (L, K, G)."""
+        return self.data.terms_along(targets, shown, tangent, values, 1 + self.data.teachers)
+
 
 def _meta_lr(values: LaneValues, like: Tensor) -> Tensor:
     """The step size of every lane, (L,)."""
@@ -270,8 +294,3 @@ def _meta_lr(values: LaneValues, like: Tensor) -> Tensor:
         [META_LR[str(step)] if lr == "default" else float(lr) for lr, step in given],
         device=like.device,
     )
-
-
-def _mean_where(x: Tensor, chosen: Tensor) -> Tensor:
-    """The mean of x (L, N) over the chosen examples (L, N) -> (L,); NaN where there is none."""
-    return (x * chosen).sum(-1) / chosen.sum(-1)

@@ -73,7 +73,8 @@ class Seen(NamedTuple):
 class LastLayer:
     """The look-aheads of a deal through a step of the last layer; ``eta`` of every group, (J,).
 
-    ``values``: of every lane of ``data``.
+    ``values``: of every lane of ``data``. ``rows``: T, where each row of an example has weights of
+    its own, and is an example of its own here; None where an example has.
     """
 
     data: TaskData
@@ -83,6 +84,7 @@ class LastLayer:
     eta: Tensor
     batch_size: int
     values: LaneValues
+    rows: int | None = None
 
     def sides(self, part: slice) -> tuple[TrainingGroup, Evaluation]:
         """Of some groups."""
@@ -90,16 +92,22 @@ class LastLayer:
         assert seen.train.features is not None
         h = deal.train(seen.train.features, part)
         r = deal.train(seen.r, part)
+        own_h = h
+        if self.rows is not None:
+            own_h, r = with_rows(h, self.rows, 2), with_rows(r, self.rows, 3)
         several = r.dim() == 5
         r = r.permute(0, 2, 4, 1, 3).flatten(3) if several else r.permute(0, 2, 3, 1)
         r, scale = r.contiguous(), deal.scale[part]
         owner = None
         if several:
-            of_row = torch.arange(h.shape[1], device=h.device).repeat_interleave(h.shape[2])
+            of_row = torch.arange(h.shape[1], device=h.device).repeat_interleave(own_h.shape[2])
             owner = of_row.expand(len(h), -1)
             scale = scale.gather(1, owner)
         r *= scale.view(len(r), 1, 1, -1)
-        group = TrainingGroup(_rows(h).mT, r, self.eta[part], self.batch_size, owner, seen.bias)
+        group = TrainingGroup(
+            _rows(own_h).mT, r, self.eta[part], self.batch_size,
+            owner if self.rows is None else None, seen.bias,
+        )  # fmt: skip
         held_out = seen.meta.each(lambda t: deal.meta(t, part))
         if self.held_out.share < 1:
             own = Output(h, deal.train(seen.train.logits, part))
@@ -109,6 +117,16 @@ class LastLayer:
         values = self.values.keep(deal.lane[part])
         objective = self.held_out.objective(self.data, values, deal, part)
         return group, Evaluation(_rows(h_e).mT, _rows(z_e).mT.contiguous(), objective)
+
+
+def with_rows(x: Tensor, rows: int, dim: int) -> Tensor:
+    """x with so many rows along ``dim``: those past the end are cut off, missing ones are zero."""
+    missing = rows - x.shape[dim]
+    if missing <= 0:
+        return x.narrow(dim, 0, rows)
+    shape = list(x.shape)
+    shape[dim] = missing
+    return torch.cat([x, x.new_zeros(shape)], dim)
 
 
 def _rows(x: Tensor) -> Tensor:
