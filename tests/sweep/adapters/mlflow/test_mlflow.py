@@ -473,6 +473,21 @@ def test_examples_without_classes_leave_what_their_task_knows(tmp_path: Path) ->
     assert sum(summary["weight_histogram"]["corrupted"]["lambda_label"]) == 2
 
 
+def test_learned_weights_of_rows_are_kept_as_lists(tmp_path: Path) -> None:
+    """Of sequences, say, each as long as its example."""
+    of_rows = np.array([[[0.9, 0.1], [0.7, 0.2]], [[0.5, 0.5], [np.nan, np.nan]]])
+    examples = {
+        "row": np.array([4, 2]),
+        "corrupted": np.array([True, False]),
+        "lambda": np.nanmean(of_rows, 1),
+        "lambda_rows": of_rows,
+    }
+    table = pd.read_parquet(write_examples(tmp_path / "outbox", examples)[0])
+    assert [own.tolist() for own in table["lambda_label_rows"]] == [[0.9, 0.7], [0.5]]
+    assert [own.tolist() for own in table["lambda_teacher_rows"]] == [[0.1, 0.2], [0.5]]
+    assert table["lambda_label"].tolist() == pytest.approx([0.8, 0.5])
+
+
 def test_rows_that_are_added_to_results_are_kept_in_mind(
     store: MlflowStore, places: Places
 ) -> None:
