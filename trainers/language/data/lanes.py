@@ -39,6 +39,9 @@ TAUGHT = ("train", "meta")
 class SequenceLanes(TaskData):
     """The examples of every lane, on one device."""
 
+    has_rows = True
+    corrupted_rows: Tensor
+
     def __init__(
         self,
         dataset: SequenceDataset,
@@ -62,8 +65,10 @@ class SequenceLanes(TaskData):
         }
         self._references = torch.as_tensor(dataset.responses, dtype=torch.int64, device=device)
         true = self._references[self._rows["train"]]
-        self._wrong = self._responses["train"] != true
-        self.corrupted = self._wrong.any(2)
+        wrong = self._responses["train"] != true
+        self.corrupted = wrong.any(2)
+        # Behind the end of a response that is too short there is no token.
+        self.corrupted_rows = wrong & (self._responses["train"] != PADDING)
         self.certain = drawn[0].certain
         self._taught_by = [source.teachers for source in sources]
         like = torch.zeros(0, dataset.size, device=device, dtype=torch.get_default_dtype())
@@ -88,12 +93,6 @@ class SequenceLanes(TaskData):
     def teacher_names(self) -> Sequence[tuple[str, ...]]:
         """Of every lane those of its teachers."""
         return self._taught_by
-
-    @property
-    def corrupted_rows(self) -> Tensor:
-        """Which tokens of training examples are wrong, (L, N, R); of one that is too short, what is
-        behind its end is none."""
-        return self._wrong & (self._responses["train"] != PADDING)
 
     def rows_there(self, targets: SequenceTargets) -> Tensor:
         """Which columns of responses hold a token, (L, B, R)."""
@@ -208,7 +207,8 @@ class SequenceLanes(TaskData):
         self.drawn = tuple(self.drawn[i] for i in chosen)
         self._rows = {s: t[lanes] for s, t in self._rows.items()}
         self._responses = {s: t[lanes] for s, t in self._responses.items()}
-        self._wrong, self.corrupted = self._wrong[lanes], self.corrupted[lanes]
+        self.corrupted = self.corrupted[lanes]
+        self.corrupted_rows = self.corrupted_rows[lanes]
         self._taught_by = [self._taught_by[i] for i in chosen]
         self._starts = {s: t[lanes] for s, t in self._starts.items()}
 

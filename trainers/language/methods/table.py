@@ -6,7 +6,7 @@ from dataclasses import replace
 from trainers.entries import MethodEntry
 from trainers.fields import Field, Limit
 from trainers.hyperparameters import ALPHA, LR, OPTIMIZER, TEMPERATURE, WEIGHT_DECAY
-from trainers.mixing.table import anew, mixing_methods
+from trainers.mixing.table import anew, mixing_methods, row_methods
 
 # Of small decoders from scratch, by AdamW.
 DECLARED_ANEW = (
@@ -129,7 +129,8 @@ def _with_forms(entry: MethodEntry) -> MethodEntry:
     return replace(entry, hyperparameters=(*entry.hyperparameters, *FORMS))
 
 
+MIXING = {**mixing_methods(*DECLARED_ANEW), **row_methods(*DECLARED_ANEW)}
 METHODS: Mapping[str, MethodEntry] = {
-    **{name: _with_forms(entry) for name, entry in mixing_methods(*DECLARED_ANEW).items()},
+    **{name: _with_forms(entry) for name, entry in MIXING.items()},
     **anew(OWN, *DECLARED_ANEW),
 }
