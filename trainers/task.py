@@ -387,6 +387,7 @@ class StudentModule(nn.Module, ABC):
     other may do as well); ``columns``: what they are called, where an input is a row of a table
     whose columns have names. ``takes_texts``: whether raw inputs are made of texts, by `encode`.
     ``files``: by name what is needed to make raw inputs and is no tensor code, such as a tokenizer.
+    ``example_text``: one that can be encoded; ``requirement``: what to install to use it.
     """
 
     network: nn.Module
@@ -395,6 +396,8 @@ class StudentModule(nn.Module, ABC):
     columns: tuple[str, ...] | None = None
     takes_texts: bool = False
     files: Mapping[str, str] = MappingProxyType({})
+    example_text: str = "a text"
+    requirement: str = "almkd"
 
     def encode(self, texts: Sequence[str]) -> Tensor:
         """Raw inputs ``(B, *shape)`` of texts, where the student takes those."""

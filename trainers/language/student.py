@@ -35,6 +35,8 @@ class Responder(StudentModule):
         self.columns = tuple(facts["columns"])
         self._responses = int(facts["responses"])
         self._vocabulary = vocabulary_of(facts["vocabulary"])
+        self.example_text = facts["example"]
+        self.requirement = self._vocabulary.requirement
 
     def encode(self, texts: Sequence[str]) -> Tensor:
         """DataError where a prompt has a symbol that training never had."""

@@ -15,6 +15,7 @@ from trainers.language.data.dataset import SequenceDataset
 from trainers.language.data.lanes import SequenceLanes
 from trainers.language.data.raw_inputs import read_prompts
 from trainers.language.data.teacher_logits import is_kept, kept, nothing_kept
+from trainers.language.data.vocabulary import vocabulary_of
 from trainers.language.networks.network import LanguageNetwork, SequenceFacts
 from trainers.language.networks.table import NETWORKS
 from trainers.language.student import Responder
@@ -79,6 +80,7 @@ class Language(Task):
             "size": dataset.size,
             "end": dataset.end,
             "vocabulary": dataset.vocabulary,
+            "example": vocabulary_of(dataset.vocabulary).prompt_text(dataset.prompts[0]),
         }
 
     def student(self, model: ModelSpec, facts: Mapping[str, Any]) -> Responder:

@@ -21,6 +21,7 @@ class TextClassifier(ClassStudent):
 
     input_dtype = torch.int64
     takes_texts = True
+    requirement = "almkd[text]"
 
     def __init__(self, network: nn.Module, facts: Mapping[str, Any]) -> None:
         """``facts``: as `trainers.text.facts.facts_of` has them."""

@@ -110,7 +110,7 @@ def _save(directory: Path, place: Path) -> None:
     if student.takes_texts:
         (column,) = student.columns or ("text",)
         takes = Schema([ColSpec("string", column)])
-        example = pd.DataFrame({column: ["a text"]})
+        example = pd.DataFrame({column: [student.example_text]})
     elif student.columns:
         takes = Schema([ColSpec("double", name) for name in student.columns])
         example = pd.DataFrame(example.astype(float), columns=student.columns)
@@ -123,7 +123,7 @@ def _save(directory: Path, place: Path) -> None:
         data_path=str(directory),
         signature=ModelSignature(takes, gives.outputs),
         input_example=example,
-        pip_requirements=["almkd[text]" if student.takes_texts else "almkd"],
+        pip_requirements=[student.requirement],
     )
 
 

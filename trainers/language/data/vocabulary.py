@@ -19,11 +19,12 @@ class Vocabulary(ABC):
     """What cuts prompts and responses into tokens.
 
     ``size``: V; ``end``: the number of the token that ends a response, which is one like any other
-    to networks and losses.
+    to networks and losses. ``requirement``: what has to be installed for it.
     """
 
     size: int
     end: int
+    requirement: str = "almkd"
 
     @abstractmethod
     def prompt(self, text: str) -> list[int]:
@@ -32,6 +33,10 @@ class Vocabulary(ABC):
     @abstractmethod
     def response(self, text: str) -> list[int]:
         """Those of a response, without its end."""
+
+    @abstractmethod
+    def prompt_text(self, ids: Iterable[int]) -> str:
+        """What a prompt says, padding left out."""
 
     @abstractmethod
     def text(self, ids: Iterable[int]) -> str:
@@ -81,10 +86,13 @@ class Symbols(Vocabulary):
         return self.symbols.index(END)
 
     def prompt(self, text: str) -> list[int]:
-        return [*self._numbers(text), self.symbols.index(RESPONSE)]
+        return [*self._numbers(text), self._beginning]
 
     def response(self, text: str) -> list[int]:
         return self._numbers(_cut(text, self.between))
+
+    def prompt_text(self, ids: Iterable[int]) -> str:
+        return "".join(self.symbols[i] for i in ids if i not in (PADDING, self._beginning))
 
     def text(self, ids: Iterable[int]) -> str:
         return self.between.join(self.symbols[i] for i in self.until_end(ids))
@@ -92,6 +100,11 @@ class Symbols(Vocabulary):
     @property
     def values(self) -> dict[str, Any]:
         return {"symbols": list(self.symbols), "between": self.between}
+
+    @property
+    def _beginning(self) -> int:
+        """The number of what stands between a prompt and its response."""
+        return self.symbols.index(RESPONSE)
 
     def _numbers(self, symbols: Iterable[str]) -> list[int]:
         known = {symbol: number for number, symbol in enumerate(self.symbols)}
@@ -103,6 +116,8 @@ class Symbols(Vocabulary):
 
 class Tokens(Vocabulary):
     """Those of a tokenizer.json; ``end_token``: the one that ends a response."""
+
+    requirement = "almkd[text]"
 
     def __init__(self, json: str, end_token: str) -> None:
         """DataError where it has no such token."""
@@ -122,6 +137,9 @@ class Tokens(Vocabulary):
 
     def response(self, text: str) -> list[int]:
         return self._tokenizer.numbers(text)
+
+    def prompt_text(self, ids: Iterable[int]) -> str:
+        return self._tokenizer.text([int(i) for i in ids if i != PADDING])
 
     def text(self, ids: Iterable[int]) -> str:
         return self._tokenizer.text(self.until_end(ids))
