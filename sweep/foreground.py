@@ -51,7 +51,7 @@ class Training:
 
     @property
     def teachers(self) -> tuple[TeacherJob, ...]:
-        """What trains the teachers that it reads, each after its parent."""
+        """What trains the teachers that it reads, each after its parent, and its warm start."""
         return tuple(dict.fromkeys(self.plan.jobs_of(self.cell, self.seed)))
 
     @property
@@ -63,7 +63,8 @@ class Training:
 
 @dataclass
 class Teachers:
-    """The teachers of a training: from a directory where they are kept, else trained here.
+    """The teachers of a training, and its warm start: from a directory where they are kept, else
+    trained here.
 
     ``given``: those that are not trained, by `TeacherJob.given`.
     """

@@ -123,7 +123,7 @@ def refuse_registered(name: str, store: MlflowStore) -> None:
 def _teachers_of(name: str, store: MlflowStore) -> set[str]:
     spec = store.spec(name)
     plan = Plan(spec, store.content(Plan(spec)).in_keys)
-    return {teacher for job in plan.teachers for teacher in job.names}
+    return {teacher for job in plan.jobs for teacher in job.names}
 
 
 def _empty_trash(store: MlflowStore, experiment: str) -> None:

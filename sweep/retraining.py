@@ -66,7 +66,7 @@ class Again:
         teachers = Teachers(dataset, self.places.teachers, self.given)
         for job in dict.fromkeys(self.plan.jobs_of(cell, run.seed)):
             if not teachers.take(job):
-                self.tell(f"{run.cell} seed {run.seed}: training its teacher {job.key} again")
+                self.tell(f"{run.cell} seed {run.seed}: training its {job.role} {job.key} again")
                 teachers.train(job)
         outcomes, _ = train(task, dataset, teachers.outputs, go_on, teachers.weights)
         if not outcomes:

@@ -261,7 +261,7 @@ def _failed_teachers(progress: "Progress") -> str:
     """Which teacher failed, and why; empty where none did."""
     first, *others = progress.failed_teachers or ("",)
     more = f" (and {len(others)} more)" if others else ""
-    return f"the teacher {first}{more}" if first else ""
+    return f"the {first}{more}" if first else ""
 
 
 def _attempts(

@@ -19,12 +19,12 @@ from sweep.spec.student import is_trained
 from trainers.entries import MethodEntry
 
 # Fields of a training that count epochs.
-PER_EPOCH = (".training.epochs", ".training.evaluate_every")
+PER_EPOCH = (".training.epochs", ".training.evaluate_every", ".warm_start.epochs")
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A cell that did not run, or ``teacher``, and the last line of why."""
+    """A cell that did not run, or ``teacher`` or ``warm start``, and the last line of why."""
 
     cell: str
     reason: str
@@ -58,7 +58,7 @@ def smallest_of(spec: SweepSpec) -> SweepSpec:
         teacher.update({"snapshots": snapshots} if snapshots else {})
     counts = [_counts_of_epochs(spec.entry_of(use)) for use in spec.methods]
     epochs = 2 if any(counts) else 1
-    data["student"]["training"] = _short(data["student"]["training"], epochs)
+    data["student"] = _short_student(data["student"], epochs)
     for row, names in zip(data["methods"], counts, strict=True):
         row["pin"] = {**row.get("pin", {}), **dict.fromkeys(names, 1)}
         row.update({"with": _short_patch(row["with"], epochs)} if row.get("with") else {})
@@ -76,15 +76,16 @@ def smallest_of(spec: SweepSpec) -> SweepSpec:
 def failures(cells: Sequence[str], trials: pd.DataFrame) -> list[Failure]:
     """What failed of the teachers and of each cell, by the trials of a sweep; in that order."""
     failed = trials[trials["state"] == "failed"]
+    teachers = failed.loc[failed["stage"] == "teacher", ["method", "reason"]].drop_duplicates()
     found = [
-        Failure("teacher", last_line(str(reason)))
-        for reason in failed.loc[failed["stage"] == "teacher", "reason"].unique()
+        Failure(role, last_line(str(reason))) for role, reason in teachers.itertuples(index=False)
     ]
+    lacks = " or ".join(dict.fromkeys(failure.cell for failure in found)) or "teacher"
     done = trials[(trials["stage"] == "confirm") & (trials["state"] == "complete")]
     for cell in cells:
         if cell not in set(done["cell"]):
             reasons = failed.loc[failed["cell"] == cell, "reason"]
-            reason = last_line(str(reasons.iloc[0])) if len(reasons) else "its teacher failed"
+            reason = last_line(str(reasons.iloc[0])) if len(reasons) else f"its {lacks} failed"
             found.append(Failure(cell, reason))
     return found
 
@@ -98,6 +99,14 @@ def _short(training: dict[str, Any], epochs: int) -> dict[str, Any]:
     """So many epochs, whatever the schedule."""
     kept = {name: value for name, value in training.items() if name not in {"milestones", "factor"}}
     return {**kept, "epochs": epochs, "schedule": "constant", "evaluate_every": 1}
+
+
+def _short_student(student: dict[str, Any], epochs: int) -> dict[str, Any]:
+    """A student with so many, and so many of its warm start."""
+    short = {**student, "training": _short(student.get("training", {}), epochs)}
+    if student.get("warm_start"):
+        short["warm_start"] = {**student["warm_start"], "epochs": epochs}
+    return short
 
 
 def _short_axis(axis: dict[str, Any], epochs: int) -> dict[str, Any]:
@@ -118,6 +127,10 @@ def _short_patch(patch: dict[str, Any], epochs: int) -> dict[str, Any]:
             short[path] = epochs
         elif path.endswith(".training"):
             short[path] = _short(content, epochs)
+        elif path.endswith(".warm_start") and content:
+            short[path] = {**content, "epochs": epochs}
+        elif path == "student" and isinstance(content, dict):
+            short[path] = _short_student(content, epochs)
         elif isinstance(content, dict) and "model" in content and is_trained(content):
             short[path] = {**content, "training": _short(content.get("training", {}), epochs)}
     return short

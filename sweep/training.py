@@ -15,7 +15,7 @@ from trainers.loop.live_teachers import LiveTeachers, Weights
 from trainers.loop.memory import keep_freed_memory
 from trainers.loop.stack import Stack
 from trainers.loop.stopwatch import Stopwatch
-from trainers.loop.teachers import Teacher, take_as_it_is, train_teachers
+from trainers.loop.teachers import Teacher, take_as_it_is, train_starts, train_teachers
 from trainers.registry import TASKS
 from trainers.settings import NO_NETWORK
 from trainers.student_files import plain_weights
@@ -45,8 +45,8 @@ def train(  # noqa: PLR0913, PLR0917 - what a task is trained with, each apart
 ) -> tuple[dict[str, LaneOutcome], dict[str, Teacher]]:
     """Train a cohort; what its lanes leave, and for the teachers' stage the teachers, by name.
 
-    ``teacher_weights``: by teacher's name, needed where inputs are changed. Lanes that ``report``
-    stopped leave no outcome. The test split is read in confirm alone, once.
+    ``teacher_weights``: by name, of teachers, needed where inputs are changed, and of warm starts.
+    Lanes that ``report`` stopped leave no outcome. The test split is read in confirm alone, once.
     """
     keep_freed_memory()
     sources = [lane.source for lane in task.lanes]
@@ -56,8 +56,9 @@ def train(  # noqa: PLR0913, PLR0917 - what a task is trained with, each apart
         if task.source
         else kind.data(dataset, task.data, sources, teacher_outputs, _device())
     )
-    live = _live(task, data, teacher_weights or {})
-    cohort = Cohort(task.spec, [lane.lane for lane in task.lanes], data, live, stopwatch)
+    weights = teacher_weights or {}
+    live, lanes = _live(task, data, weights), [lane.lane for lane in task.lanes]
+    cohort = Cohort(task.spec, lanes, data, live, stopwatch, _starts(task, weights))
     # Snapshots are taken on the way, so that a training with them cannot begin in its middle.
     between = None
     if checkpoints and not task.snapshots:
@@ -65,7 +66,10 @@ def train(  # noqa: PLR0913, PLR0917 - what a task is trained with, each apart
         between = _saver(cohort, checkpoints)
     teachers: dict[str, Teacher] = {}
     if task.stage == "teacher":
-        results, trained = train_teachers(cohort, report, task.snapshots, between)
+        if task.is_of_starts:
+            results, trained = train_starts(cohort, report, between)
+        else:
+            results, trained = train_teachers(cohort, report, task.snapshots, between)
         teachers = {_teacher(key): teacher for key, teacher in trained.items()}
     else:
         results = cohort.train(report, between)
@@ -130,6 +134,13 @@ def _live(task: CohortTask, data: TaskData, weights: Mapping[str, Weights]) -> L
     entry = TASKS[task.spec.task]
     networks = [task.teacher_networks[m] for m in at]
     return LiveTeachers(networks, of_lanes, data, entry.load(), entry)
+
+
+def _starts(task: CohortTask, weights: Mapping[str, Weights]) -> dict[str, Weights] | None:
+    """What lanes start from, by their names; None where that is drawn."""
+    if not task.starts:
+        return None
+    return {lane.key: weights[lane.source.start] for lane in task.lanes}
 
 
 def _go_on(cohort: Cohort, state: bytes, report: Report) -> None:

@@ -161,7 +161,8 @@ class LaneSource:
     ``teachers``: M names into the cohort's mapping of teachers' outputs; may be empty. ``clean``:
     what is done with the meta split, whose labels are true; lanes of one cohort agree on it.
     ``fold``: which examples are tested, where not the seed alone says so. ``is_teacher``: whether
-    what trains is a teacher, which learns from the split of teachers too.
+    what trains is a teacher, which learns from the split of teachers too. ``start``: a name into
+    the cohort's mapping of weights, of those that it starts from; empty where they are drawn.
     """
 
     seed: int
@@ -170,6 +171,7 @@ class LaneSource:
     clean: CleanUse = "withhold"
     fold: Fold | None = None
     is_teacher: bool = False
+    start: str = ""
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ def describe(spec: SweepSpec, seen: SweepRecord | None = None) -> list[str]:
         f"cells       {len(plan.cells)}: {len(spec.methods)} methods x "
         f"{len(plan.conditions)} conditions",
         f"teachers    {budget.teachers}{_given(plan)}{_kept_outputs(plan)}",
+        *_starts(plan),
         *_calls(plan),
         f"search      {budget.search_trials} trials, {spec.search.trials} for each "
         f"{_one_search(spec)} in generations of {plan.generation}{_why(spec, plan.generation)}, "
@@ -80,6 +81,18 @@ def _compared(plan: Plan) -> str:
     asked = dict.fromkeys(f"{asked.row} against {asked.against}" for asked in declared)
     count = counted(plan.comparisons, "declared difference")
     return f"{count} ({', '.join(asked)}), all others exploratory"
+
+
+def _starts(plan: Plan) -> list[str]:
+    """The warm starts of students, where there are some."""
+    epochs = sorted({job.epochs for job in plan.starts})
+    if not epochs:
+        return []
+    return [
+        f"starts      {counted(len(plan.starts), 'warm start')} of students, "
+        f"{' or '.join(map(str, epochs))} epochs on labels alone, shared by all rows of a seed and "
+        "condition"
+    ]
 
 
 def _given(plan: Plan) -> str:

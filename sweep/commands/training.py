@@ -99,15 +99,18 @@ def _number(text: str) -> "Value":
 
 
 def _gather(training: "Training", teachers: "Teachers") -> None:
-    """Have the teachers that the student reads; where they come from, on standard error."""
+    """Have the teachers that the student reads, and what it starts from; where they come from, on
+    standard error."""
     jobs = training.teachers
-    for number, job in enumerate(jobs, start=1):
+    for job in jobs:
         taken = teachers.take(job)
         if not taken:
             teachers.train(job)
         otherwise = "given, and not trained" if job.given else "trained, and not kept"
         whence = f"taken from {teachers.directory}" if taken else otherwise
-        typer.echo(f"teacher {number}/{len(jobs)}, {job.key}: {whence}", err=True)
+        alike = [other for other in jobs if other.role == job.role]
+        number = "" if job.is_start else f" {alike.index(job) + 1}/{len(alike)}"
+        typer.echo(f"{job.role}{number}, {job.key}: {whence}", err=True)
 
 
 def _train(training: "Training", teachers: "Teachers") -> None:

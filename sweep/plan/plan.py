@@ -19,6 +19,7 @@ from sweep.plan.teacher_jobs import (
     distinct,
     like_student,
     pays_together,
+    start,
 )
 from sweep.spec.axes import AxisValue, combinations
 from sweep.spec.enqueued import enqueued
@@ -134,9 +135,11 @@ class CellSearch:
 
 @dataclass(frozen=True)
 class Budget:
-    """Counts of what a sweep runs, and the most epochs of students that it takes."""
+    """Counts of what a sweep runs, and the most epochs of students that it takes; ``starts``: warm
+    starts."""
 
     teachers: int
+    starts: int
     search_trials: int
     shortlist_runs: int
     confirm_runs: int
@@ -197,14 +200,19 @@ class Plan:
         return self._searches[search_id]
 
     @cached_property
+    def jobs(self) -> tuple[TeacherJob, ...]:
+        """Every teacher and every warm start that some cell needs, those of the search first."""
+        return distinct(self.jobs_of(cell, seed) for seed in self._seeds for cell in self.cells)
+
+    @property
     def teachers(self) -> tuple[TeacherJob, ...]:
-        """Every teacher that some cell needs, those of the search first."""
-        return distinct(
-            chain
-            for seed in self._seeds
-            for cell in self.cells
-            for chain in self._teacher_chains(cell, seed)
-        )
+        """Those that students hear, with the generations before them."""
+        return tuple(job for job in self.jobs if not job.is_start)
+
+    @property
+    def starts(self) -> tuple[TeacherJob, ...]:
+        """Those whose weights students start from."""
+        return tuple(job for job in self.jobs if job.is_start)
 
     @property
     def _seeds(self) -> tuple[int, ...]:
@@ -214,11 +222,12 @@ class Plan:
 
     @property
     def teacher_cohorts(self) -> list[tuple[TeacherJob, ...]]:
-        """Teachers that train together: first those that the search waits for, then the others."""
+        """Teachers, and warm starts, that train together: first those that the search waits for,
+        then the others."""
         if self.spec.search.per_seed:
-            return cohorts(self.teachers)
-        first = [job for job in self.teachers if job.seed == self.search_seed]
-        others = [job for job in self.teachers if job.seed != self.search_seed]
+            return cohorts(self.jobs)
+        first = [job for job in self.jobs if job.seed == self.search_seed]
+        others = [job for job in self.jobs if job.seed != self.search_seed]
         return [*cohorts(first), *cohorts(others)]
 
     def teachers_of(self, cell: Cell, seed: int) -> tuple[str, ...]:
@@ -227,8 +236,20 @@ class Plan:
         return tuple(name for chain in chains for name in chain[-1].names)
 
     def jobs_of(self, cell: Cell, seed: int) -> tuple[TeacherJob, ...]:
-        """The teachers that ``cell`` reads under ``seed``, with the generations before them."""
-        return tuple(job for jobs in self._teacher_chains(cell, seed) for job in jobs)
+        """The teachers that ``cell`` reads under ``seed``, with the generations before them, and
+        its warm start."""
+        heard = tuple(job for jobs in self._teacher_chains(cell, seed) for job in jobs)
+        start = self.start_of(cell, seed)
+        return heard if start is None else (*heard, start)
+
+    def start_of(self, cell: Cell, seed: int) -> TeacherJob | None:
+        """What the students of ``cell`` start from under ``seed``; None where that is drawn."""
+        return start(cell.spec, cell.condition.labels, seed, self.fingerprints)
+
+    def needed_by(self, cell: Cell, seed: int) -> tuple[TeacherJob, ...]:
+        """What has to be at hand before students of ``cell`` train under ``seed``."""
+        start = self.start_of(cell, seed)
+        return self.heard_by(cell, seed) + (() if start is None else (start,))
 
     def heard_by(self, cell: Cell, seed: int) -> tuple[TeacherJob, ...]:
         """What leaves the teachers that ``cell`` reads under ``seed``, in the spec's order."""
@@ -370,7 +391,8 @@ class Plan:
             )
             groups += -(-asked // self.generation) - (-streams // lanes) - (-seeds // lanes)
             epochs += (asked + streams + seeds) * cell.spec.student_training().all_epochs
-        return Budget(len(self.teachers), trials, shortlisted, confirmed, groups, epochs)
+        teachers, starts = len(self.teachers), len(self.starts)
+        return Budget(teachers, starts, trials, shortlisted, confirmed, groups, epochs)
 
 
 def spec_hash(spec: SweepSpec) -> str:

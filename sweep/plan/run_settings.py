@@ -38,7 +38,8 @@ def run_settings(plan: Plan, task: CohortTask, lane: LaneTask) -> dict[str, str]
     }
     if not task.cell:
         conditions = _conditions_of_teacher(plan, lane.key) if plan.spec.axes else ()
-        return {**settings, "teacher": model, **_labels(plan, conditions)}
+        role = "student" if task.is_of_starts else "teacher"
+        return {**settings, role: model, **_labels(plan, conditions)}
     cell = plan.cell(task.cell)
     return {
         **settings,
@@ -93,8 +94,9 @@ def _labels(plan: Plan, conditions: Iterable[Condition]) -> dict[str, str]:
 
 
 def _conditions_of_teacher(plan: Plan, key: str) -> list[Condition]:
-    """The conditions of all cells that hear a teacher, or a later generation of it."""
-    seed = next(job.seed for job in plan.teachers if teacher_run(job) == key)
+    """The conditions of all cells that hear a teacher, or a later generation of it, or start from
+    it."""
+    seed = next(job.seed for job in plan.jobs if teacher_run(job) == key)
     return [
         condition
         for cell in plan.cells

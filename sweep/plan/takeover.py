@@ -47,6 +47,7 @@ def _is_equal(old: Plan, search: CellSearch, new: Plan, other: CellSearch) -> bo
         and _read_by(old, a) == _read_by(new, b)
         and a.spec.data_settings() == b.spec.data_settings()
         and old.teachers_of(a, search.seed) == new.teachers_of(b, other.seed)
+        and old.start_of(a, search.seed) == new.start_of(b, other.seed)
     )
 
 

@@ -65,6 +65,16 @@ class CohortTask:
         """The keys of all teachers that some lane reads."""
         return tuple(sorted({key for lane in self.lanes for key in lane.source.teachers}))
 
+    @property
+    def starts(self) -> tuple[str, ...]:
+        """The keys of all warm starts that some lane begins with."""
+        return tuple(sorted({lane.source.start for lane in self.lanes if lane.source.start}))
+
+    @property
+    def is_of_starts(self) -> bool:
+        """Whether its lanes are warm starts, which train in the stage of teachers."""
+        return self.stage == "teacher" and not self.lanes[0].source.is_teacher
+
 
 @dataclass(frozen=True)
 class TrainedStudent:
@@ -125,17 +135,17 @@ def confirm_run(search: str, trial: int, seed: int) -> str:
 
 def teacher_cohort(jobs: tuple[TeacherJob, ...]) -> CohortTask:
     """Teachers of one shape side by side; they may differ in labels, seeds and parents. One that is
-    given stands alone."""
+    given stands alone; warm starts stand apart from teachers."""
     network = jobs[0].network
     lanes = tuple(
         LaneTask(
-            Lane(teacher_run(job), stream(job.seed, "teacher"), _told(job)),
+            Lane(teacher_run(job), stream(job.seed, job.role), _told(job)),
             LaneSource(
                 job.seed,
                 job.labels,
                 (job.parent,) if job.parent else (),
                 fold=job.fold,
-                is_teacher=True,
+                is_teacher=not job.is_start,
             ),
         )
         for job in jobs
@@ -144,7 +154,7 @@ def teacher_cohort(jobs: tuple[TeacherJob, ...]) -> CohortTask:
         jobs[0].method,
         network.network,
         replace(network.training.settings(), epochs=jobs[0].epochs),
-        jobs[0].spec.selection(),
+        jobs[0].selection,
         jobs[0].spec.task_entry.name,
     )
     return CohortTask(
@@ -235,6 +245,7 @@ def _student_lane(
     plan: Plan, search: CellSearch, key: str, seed: int, values: Mapping[str, Value]
 ) -> LaneTask:
     cell = search.cell
+    start = plan.start_of(cell, seed)
     return LaneTask(
         Lane(key, seed, {**cell.use.pin, **values}),
         LaneSource(
@@ -243,6 +254,7 @@ def _student_lane(
             plan.teachers_of(cell, seed),
             cell.use.clean_use,
             cell.spec.fold(seed),
+            start=start.key if start else "",
         ),
     )
 

@@ -1,9 +1,12 @@
-"""Which teachers a sweep trains: networks by content key, generations one after the other. Pure."""
+"""Which teachers a sweep trains: networks by content key, generations one after the other. Pure.
+
+The warm starts of students are trained as teachers are, by jobs of the same kind.
+"""
 
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from sweep.plan.content import Fingerprints, of_data, of_model, of_teacher
@@ -17,6 +20,8 @@ from trainers.settings import DataSpec, Fold, Labels, ModelSpec, Selection
 TEACHER_FORMAT = 2
 # Teachers are large: side by side they save little, and small cohorts spread over a machine.
 TEACHER_LANES = 8
+# What the keys of warm starts begin with, so that none is a teacher's.
+START = "start-"
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,8 @@ class TeacherJob:
     """A network to be trained as a teacher; equal jobs have equal keys, in any sweep.
 
     ``spec``: of a cell that hears it, for its data and what counts. ``parent``: the key of the
-    generation before, which it learns from; empty for the first.
+    generation before, which it learns from; empty for the first. ``is_start``: whether students
+    start from its weights (`student.warm_start`) and nobody hears it.
     """
 
     key: str
@@ -33,6 +39,18 @@ class TeacherJob:
     labels: Labels
     seed: int
     parent: str = ""
+    is_start: bool = False
+
+    @property
+    def role(self) -> str:
+        """What it is to students, in words."""
+        return "warm start" if self.is_start else "teacher"
+
+    @property
+    def selection(self) -> Selection:
+        """Which epoch of it counts; of a warm start nothing is selected."""
+        selection = self.spec.selection()
+        return replace(selection, epoch="last") if self.is_start else selection
 
     @property
     def fold(self) -> Fold | None:
@@ -103,9 +121,30 @@ def chain(
     jobs: list[TeacherJob] = []
     for _ in range(network.generations or 1):
         parent = jobs[-1].key if jobs else ""
-        key = _key(spec, network, labels, seed, parent, content_read)
-        jobs.append(TeacherJob(key, spec, network, labels, seed, parent))
+        jobs.append(_keyed(TeacherJob("", spec, network, labels, seed, parent), content_read))
     return tuple(jobs)
+
+
+def start(
+    spec: SweepSpec, labels: Labels, seed: int, fingerprints: Fingerprints
+) -> TeacherJob | None:
+    """The network whose weights students of ``spec`` start from; None where they are drawn.
+
+    It learns from what all students of a seed and a condition do, whatever the method: their
+    training split with its labels, without any clean ones.
+    """
+    warm = spec.student.warm_start
+    if warm is None:
+        return None
+    usual = spec.task_entry.methods["labels_only"].hyperparameter("weight_decay").default
+    network = Teacher(
+        model=spec.student.model,
+        training=spec.student.training.model_copy(update={"epochs": warm.epochs}),
+        lr=warm.lr,
+        weight_decay=float(usual) if warm.weight_decay is None else warm.weight_decay,
+    )
+    job = TeacherJob("", spec, network, labels, seed, is_start=True)
+    return _keyed(job, _fingerprints_of(spec, network, fingerprints))
 
 
 def like_student(spec: SweepSpec) -> Teacher:
@@ -164,7 +203,8 @@ def _shape(job: TeacherJob) -> str:
     )
     # The set that light teachers are trained on is another one under every seed.
     data = job.seed if job.network.source else _data_content(job.spec.data_settings())
-    return json.dumps([generation(job.key), network, data], sort_keys=True)
+    start = _dropped(job.spec) if job.is_start else None
+    return json.dumps([generation(job.key), network, data, start], sort_keys=True)
 
 
 def _fingerprints_of(
@@ -196,28 +236,25 @@ def _clean(spec: SweepSpec) -> Labels:
     return Labels(spec.conditions.noise_kind[0], 0.0)
 
 
-def _key(
-    spec: SweepSpec,
-    network: Teacher,
-    labels: Labels,
-    seed: int,
-    parent: str,
-    content_read: tuple[str, ...],
-) -> str:
-    """A content key: what a teacher's weights depend on, hashed; then its generation."""
-    content: Mapping[str, Any] = {
+def _keyed(job: TeacherJob, content_read: tuple[str, ...]) -> TeacherJob:
+    """With its content key: what its weights depend on, hashed; then its generation."""
+    content: dict[str, Any] = {
         "format": TEACHER_FORMAT,
-        "data": _data_content(spec.data_settings()),
-        "teacher": network.model_dump(mode="json", exclude={"generations"}),
-        "selection": _selection_content(spec.selection()),
-        "labels": asdict(labels) if labels.noise_rate else "clean",
-        "seed": seed,
-        "parent": parent,
-        **({"content": content_read} if content_read else {}),
+        "data": _data_content(job.spec.data_settings()),
+        "teacher": job.network.model_dump(mode="json", exclude={"generations"}),
+        "selection": _selection_content(job.selection),
+        "labels": asdict(job.labels) if job.labels.noise_rate else "clean",
+        "seed": job.seed,
+        "parent": job.parent,
     }
-    if fold := spec.fold(seed):
-        content = {**content, "fold": asdict(fold)}
-    return f"{_hashed(content)}-{generation(parent) + 1 if parent else 1}"
+    if content_read:
+        content["content"] = content_read
+    if fold := job.spec.fold(job.seed):
+        content["fold"] = asdict(fold)
+    if job.is_start:
+        content["dropped"] = _dropped(job.spec)
+    number = generation(job.parent) + 1 if job.parent else 1
+    return replace(job, key=f"{START if job.is_start else ''}{_hashed(content)}-{number}")
 
 
 def _hashed(content: Mapping[str, Any]) -> str:
@@ -252,6 +289,13 @@ def _data_content(data: DataSpec) -> dict[str, Any]:
 def _has(data: DataSpec, name: str) -> bool:
     """Whether the splits say something that keys had no place for before."""
     return bool(getattr(data.fractions, name))
+
+
+def _dropped(spec: SweepSpec) -> dict[str, Any]:
+    """Which examples students do not train on, as they may not ask about them: a warm start does
+    not either."""
+    calls = spec.data_settings().calls
+    return asdict(calls) if calls and calls.unasked == "drop" else {}
 
 
 def _selection_content(selection: Selection) -> dict[str, Any]:

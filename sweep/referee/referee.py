@@ -4,10 +4,10 @@ One object owns the state of a sweep. Whatever trains cohorts asks it for work (
 reports every epoch (`report`), and hands in what came out (`finish`, `failed`, `lost`). It knows
 Optuna and the tracking store only as `Studies` and `Tracker`.
 
-Order: teachers first, those of the search before those of confirm; then, of all searches whose
-teachers are there, the one furthest behind; the shortlist of a search as soon as its trials are
-over, then its confirm runs. Which cohort finishes first changes that order, never what a search is
-asked, prunes or chooses.
+Order: teachers first, and warm starts with them, those of the search before those of confirm; then,
+of all searches whose teachers are there, the one furthest behind; the shortlist of a search as soon
+as its trials are over, then its confirm runs. Which cohort finishes first changes that order, never
+what a search is asked, prunes or chooses.
 """
 
 import math
@@ -87,7 +87,7 @@ class Referee:
         self._plan = plan
         self._studies = studies
         self._tracker = tracker
-        names = {name for job in plan.teachers for name in job.names}
+        names = {name for job in plan.jobs for name in job.names}
         self._teachers = names & set(teachers)
         self._flights: dict[str, _Flight] = {}
         self._lane_epochs = 0
@@ -98,7 +98,7 @@ class Referee:
             for jobs in plan.teacher_cohorts
             if (missing := tuple(job for job in jobs if not self._has(job)))
         )
-        for job in plan.teachers:
+        for job in plan.jobs:
             if self._has(job):
                 reached = (measured or {}).get(job.key, {})
                 tracker.reuse(teacher_cohort((job,)), _as_best(reached))
@@ -266,13 +266,13 @@ class Referee:
             states.update(state.ended)
         failed = self._failed_teachers
         done = {
-            "teachers": sum(self._has(job) for job in self._plan.teachers) + len(failed),
+            "teachers": sum(self._has(job) for job in self._plan.jobs) + len(failed),
             "search": sum(states.values()),
             "shortlist": sum(state.shortlist_done for state in searches),
             "confirm": sum(state.confirm_done for state in searches),
         }
         planned = {
-            "teachers": budget.teachers,
+            "teachers": len(self._plan.jobs),
             "search": sum(state.trials for state in searches),
             "shortlist": sum(state.shortlist_planned for state in searches),
             "confirm": budget.confirm_runs,
@@ -339,7 +339,7 @@ class Referee:
         return all(job.key not in self._failed_teachers for job in self._plan.jobs_of(cell, seed))
 
     def _at_hand(self, cell: Cell, seed: int) -> bool:
-        return all(name in self._teachers for name in self._plan.teachers_of(cell, seed))
+        return all(self._has(job) for job in self._plan.needed_by(cell, seed))
 
     def _has(self, job: TeacherJob) -> bool:
         return all(name in self._teachers for name in job.names)
@@ -377,8 +377,8 @@ class Referee:
 
     def _fail_teacher(self, key: str, reason: str) -> None:
         """A teacher failed, and with it the generations that would have learned from it."""
-        which = next(str(job) for job in self._plan.teachers if job.key == key)
-        self._failed_teachers[key] = f"{which}: {last_line(reason)}"
+        job = next(job for job in self._plan.jobs if job.key == key)
+        self._failed_teachers[key] = f"{job.role} {job}: {last_line(reason)}"
         heirs = [job for jobs in self._teacher_cohorts for job in jobs if job.parent == key]
         left = [tuple(j for j in jobs if j not in heirs) for jobs in self._teacher_cohorts]
         self._teacher_cohorts = deque(jobs for jobs in left if jobs)

@@ -32,6 +32,11 @@ def check_streams(spec: "SweepSpec") -> None:
             "conditions.teacher_labels", "the teacher is the student before, which saw the labels "
             "that the student sees; leave it out"
         )  # fmt: skip
+    if spec.student.warm_start is not None:
+        raise FieldError(
+            "student.warm_start", "is trained on all classes, and here they come task by task; "
+            "drop it"
+        )  # fmt: skip
     _check_normalises(spec)
     for place, use in enumerate(spec.methods):
         _check_row(spec, place, use)

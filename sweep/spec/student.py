@@ -12,7 +12,7 @@ from pydantic import (
     model_validator,
 )
 
-from sweep.spec.fields import Declared, Sparing, Strict
+from sweep.spec.fields import Declared, Sparing
 from sweep.spec.own_code import as_written, named
 from trainers.fields import FieldError
 from trainers.hyperparameters import LR, WEIGHT_DECAY
@@ -137,11 +137,25 @@ class TrainingLoop(Sparing):
         return Training(**self.model_dump())
 
 
-class Student(Strict):
-    """The network whose training is compared."""
+class WarmStart(Sparing):
+    """How the weights that students start from are trained, on labels alone; all else as students
+    are. ``weight_decay``: None for the task's usual one."""
+
+    epochs: Size
+    lr: Annotated[float, Field(gt=0)]
+    weight_decay: Annotated[float, Field(ge=0)] | None = None
+
+
+class Student(Sparing):
+    """The network whose training is compared.
+
+    ``warm_start``: what its weights are trained by before any method trains them; None: they are
+    drawn at random.
+    """
 
     model: Model
     training: TrainingLoop = TrainingLoop()
+    warm_start: WarmStart | None = None
 
 
 class Teacher(Sparing):

@@ -86,7 +86,7 @@ def progress_of(plan: Plan, record: SweepRecord, state: str, now: float) -> Swee
     trials, budget = record.trials, plan.budget()
     end = record.search_ends.get(record.name)
     planned = {
-        "teachers": budget.teachers,
+        "teachers": len(plan.jobs),
         "search": sum(trials_wanted(plan, search.cell, end) for search in plan.searches),
         "shortlist": _shortlist_planned(plan, trials[trials["stage"] == "search"], end),
         "confirm": budget.confirm_runs,
@@ -170,7 +170,7 @@ def _epochs_left(
 ) -> float:
     """Lane epochs still to be trained in all stages."""
     student = float(plan.spec.student.training.epochs)
-    teachers = [job.epochs for job in plan.teachers]
+    teachers = [job.epochs for job in plan.jobs]
     ended = rows["search"][rows["search"]["state"].isin(("complete", "pruned"))]
     each = {
         "teachers": float(np.mean(teachers)) if teachers else 0.0,

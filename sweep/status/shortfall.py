@@ -58,7 +58,7 @@ def shortfall(plan: Plan, trials: pd.DataFrame, search_end: SearchEnd | None = N
     failed = _labels_of(teachers[teachers["state"] == "failed"])
     found = _Found()
     if not failed:
-        found.missing["teacher"] = len(plan.teachers) - len(teachers)
+        found.missing["teacher"] = len(plan.jobs) - len(teachers)
     by_cell = dict(iter(ended.groupby(["stage", "cell"])))
     for search in plan.searches:
         rows = {

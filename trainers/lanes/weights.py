@@ -1,8 +1,9 @@
 """Parameters and buffers of one lane of a network, out of it and into it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -22,6 +23,18 @@ def put_weights(network: LaneNetwork, weights: Mapping[str, NDArray[Any]]) -> No
     state = _state(network)
     for name, array in weights.items():
         state[network.inside + name].copy_(torch.as_tensor(array))
+
+
+@torch.no_grad()
+def put_lane_weights(network: LaneNetwork, weights: Sequence[Mapping[str, NDArray[Any]]]) -> None:
+    """Have each lane hold its own, as `lane_weights` gave them.
+
+    KeyError where they lack a parameter or a buffer of the network.
+    """
+    network.fit(weights[0].keys())
+    for name, tensor in _state(network).items():
+        given = np.stack([lane[name] for lane in weights])
+        tensor.copy_(torch.as_tensor(given, device=tensor.device))
 
 
 def keep_lanes(network: LaneNetwork, lanes: Tensor) -> None:

@@ -2,11 +2,11 @@
 
 L lanes, N examples of the training split.
 
-Every lane draws its first weights and its batch order from its own seed, so that a trial gives the
-same numbers alone or as a lane of any cohort. Lanes train stacked where that pays, else in turn,
-one after the other through each epoch. After it the loop reports every lane's metrics and is told
-which lanes go on; the others are cut out. An answer that takes its time is heeded between two
-batches, and at the latest before the next report.
+Every lane draws its first weights, unless they are given, and its batch order from its own seed, so
+that a trial gives the same numbers alone or as a lane of any cohort. Lanes train stacked where that
+pays, else in turn, one after the other through each epoch. After it the loop reports every lane's
+metrics and is told which lanes go on; the others are cut out. An answer that takes its time is
+heeded between two batches, and at the latest before the next report.
 
 A cohort that was broken off goes on from what `Cohort.state` was after some epoch, bit for bit as
 if nothing had been. What it had reported until then is reported once more.
@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from trainers.lanes.state import State, merged, pick, same_names
-from trainers.loop.live_teachers import LiveTeachers
+from trainers.loop.live_teachers import LiveTeachers, Weights
 from trainers.loop.stack import Stack
 from trainers.loop.stopwatch import Stopwatch
 from trainers.registry import TASKS
@@ -70,9 +70,11 @@ class Cohort:
         data: TaskData,
         live: LiveTeachers | None = None,
         stopwatch: Stopwatch | None = None,
+        starts: Mapping[str, Weights] | None = None,
     ) -> None:
         """``live``: the teachers themselves, where inputs are changed and there are any.
 
+        ``starts``: the first weights of every lane, by its name; None where they are drawn.
         ``stopwatch`` tells set-up, method, training, evaluation and waiting apart.
         """
         self.spec = spec
@@ -91,6 +93,7 @@ class Cohort:
                 "inputs are changed, so that teachers are asked at every step; drop data.augment, "
                 "or data.teacher_calls"
             )
+        self._starts = starts
         self._stacks = self._stacked(lanes, data, live)
         self._stopwatch.lap("set-up")
 
@@ -326,7 +329,7 @@ class Cohort:
         method = self._entry.methods[self.spec.method]
         together = self._entry.networks[self.spec.model.name].together
         if len(lanes) == 1 or (method.stacks and data.device.type in together):
-            return [Stack(self.spec, lanes, data, task, self._entry, live)]
+            return [Stack(self.spec, lanes, data, task, self._entry, live, self._starts)]
         stacks = []
         for i, lane in enumerate(lanes):
             own, own_live = copy.copy(data), copy.deepcopy(live)
@@ -334,7 +337,7 @@ class Cohort:
             own.keep(at)
             if own_live:
                 own_live.keep(at)
-            stacks.append(Stack(self.spec, [lane], own, task, self._entry, own_live))
+            stacks.append(Stack(self.spec, [lane], own, task, self._entry, own_live, self._starts))
         return stacks
 
     def _check(self, lanes: Sequence[Lane], data: TaskData) -> None:

@@ -19,7 +19,7 @@ from torch.utils._pytree import tree_map
 from trainers.entries import TaskEntry
 from trainers.evaluation import joined
 from trainers.lanes.network import LaneNetwork, Output
-from trainers.lanes.weights import keep_lanes
+from trainers.lanes.weights import keep_lanes, put_lane_weights
 from trainers.settings import ModelSpec
 from trainers.task import Task, TaskData
 
@@ -121,11 +121,7 @@ def _built(
 ) -> LaneNetwork:
     generators = [torch.Generator() for _ in weights]
     model = task.network(network, data, generators).to(data.device).eval()
-    model.fit(weights[0].keys())
-    with torch.no_grad():
-        for name, tensor in _named(model).items():
-            given = np.stack([lane[name] for lane in weights])
-            tensor.copy_(torch.as_tensor(given, device=data.device))
+    put_lane_weights(model, weights)
     return model
 
 

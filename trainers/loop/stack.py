@@ -22,9 +22,9 @@ from trainers.lanes.seeds import torch_generator
 from trainers.lanes.shared import once
 from trainers.lanes.state import State, places, wind
 from trainers.lanes.values import stack_values
-from trainers.lanes.weights import lane_weights
+from trainers.lanes.weights import lane_weights, put_lane_weights
 from trainers.loop.asked import asked_counts, asked_first
-from trainers.loop.live_teachers import LiveTeachers
+from trainers.loop.live_teachers import LiveTeachers, Weights
 from trainers.loop.stopwatch import Stopwatch
 from trainers.method import Method, Setup, Step
 from trainers.settings import CohortSpec, Lane
@@ -50,7 +50,7 @@ class _Epoch:
 class Stack:
     """Lanes of one method and one shape on one device."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what its lanes share, each apart
         self,
         spec: CohortSpec,
         lanes: Sequence[Lane],
@@ -58,12 +58,15 @@ class Stack:
         task: Task,
         entry: TaskEntry,
         live: LiveTeachers | None,
+        starts: Mapping[str, Weights] | None = None,
     ) -> None:
-        """``live``: the teachers themselves, where inputs are changed and there are any."""
+        """``live``: the teachers themselves, where inputs are changed and there are any;
+        ``starts``: as in `trainers.loop.cohort.Cohort`."""
         self.data = data
         self._spec = spec
         self._task, self._entry = task, entry
         self._live = live
+        self._starts = starts or {}
         if data.teachers:
             data.ask(live)
         self._network = entry.networks[spec.model.name].complete(spec.model)
@@ -78,6 +81,8 @@ class Stack:
             method.hyperparameters, [lane.hyperparameters for lane in lanes], data.device
         )
         self.model: LaneNetwork = self._drawn_network("student")
+        if self._starts:
+            put_lane_weights(self.model, [self._starts[name] for name in self.names])
         self._order = [torch_generator(lane.seed, "batches") for lane in lanes]
         self._lr = self._values.numbers["lr"]
         # Of a plain gradient step: that of SGD, or one of its own where AdamW's rate says nothing.

@@ -54,6 +54,20 @@ def train_teachers(
     return results, _as_they_are(cohort)
 
 
+def train_starts(
+    cohort: Cohort, report: Report, between: Callable[[], None] | None = None
+) -> tuple[dict[str, LaneResult], dict[str, Teacher]]:
+    """Train a cohort of warm starts: the results of its lanes, and what they are after the last
+    epoch, by lane name; of each the weights alone, as nobody hears it. ``between``: as in
+    `Cohort.train`."""
+    results = cohort.train(report, between)
+    return results, {
+        name: Teacher({}, stack.weights(lane))
+        for stack in cohort.stacks
+        for lane, name in enumerate(stack.names)
+    }
+
+
 def take_as_it_is(
     given: GivenTeacher, spec: CohortSpec, data: TaskData
 ) -> tuple[LaneResult, Teacher]:

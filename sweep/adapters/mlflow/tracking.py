@@ -161,7 +161,8 @@ class MlflowTracker:
             "seed": str(lane.source.seed),
             "noise_kind": labels.noise_kind,
             "noise_rate": repr(labels.noise_rate),
-            "method": "teacher",
+            # No row has a name with a space in it.
+            "method": "warm start" if task.is_of_starts else "teacher",
         }
         if task.cell:
             cell = self._plan.cell(task.cell)

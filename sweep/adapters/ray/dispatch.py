@@ -11,7 +11,8 @@ from sweep.plan.tasks import CohortTask
 class Dispatch:
     """What a cohort needs: its task, and references to the data and what is kept of the teachers.
 
-    ``weights``: references to the teachers' weights, where their outputs cannot be kept.
+    ``weights``: references to the weights of warm starts, and of teachers whose outputs cannot be
+    kept.
     ``checkpoint``: the state to go on from, empty if there is none; ``save_every_s``: after how
     many seconds of training it is saved again. ``judged_from``: as `Referee.judged_from`.
     ``given``: a reference to the teacher, in a list, where one is given and not trained.

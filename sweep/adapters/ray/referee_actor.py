@@ -91,7 +91,7 @@ class RefereeActor:
         ended = self._tracker.ended()
         self._teacher_store = TeacherStore(stores.teachers)
         # A given one takes no training, and is measured in every sweep.
-        jobs = [job for job in plan.teachers if not job.given or teacher_run(job) in ended]
+        jobs = [job for job in plan.jobs if not job.given or teacher_run(job) in ended]
         kept, self._notices = self._teacher_store.outputs(n for job in jobs for n in job.names)
         self._weights: dict[str, Any] = {}
         self._outputs = {key: ray.put(arrays) for key, arrays in kept.items()}
@@ -136,7 +136,8 @@ class RefereeActor:
         if math.isnan(self._first_cohort):
             self._first_cohort = time.time()
         outputs = {key: self._outputs[key] for key in task.teachers}
-        weights = {key: self._weights_of(key) for key in task.teachers if task.asks_teachers}
+        asked = task.teachers if task.asks_teachers else ()
+        weights = {key: self._weights_of(key) for key in (*asked, *task.starts)}
         state, judged_from = self._guard(
             lambda: (self._checkpoints.find(task), self._referee.judged_from(cohort)), (b"", 1.0)
         )

@@ -166,7 +166,7 @@ def test_a_generation_that_fails_takes_only_its_heirs_along(tmp_path: Path) -> N
     assert progress.done["search"] == progress.planned["search"]
     assert progress.done["confirm"] == progress.planned["confirm"] - 2
     assert len(tracker.of("teacher")) == len(plan.teachers) - 2
-    which = "mlp (hidden 24) of seed 2, labels: 40 % symmetric noise: "
+    which = "teacher mlp (hidden 24) of seed 2, labels: 40 % symmetric noise: "
     told = progress.failed_teachers
     assert told[0].startswith(f"{which}diverged in epoch 1")
     assert all(line.startswith(f"{which}the generation before failed: ") for line in told[1:])
