@@ -50,11 +50,12 @@ def train(  # noqa: PLR0913, PLR0917 - what a task is trained with, each apart
     """
     keep_freed_memory()
     sources = [lane.source for lane in task.lanes]
+    outputs = {name: teacher_outputs[name] for name in task.teachers}
     kind = TASKS[task.spec.task].load()
     data = (
         kind.light_data(task.source, dataset, sources, _device())
         if task.source
-        else kind.data(dataset, task.data, sources, teacher_outputs, _device())
+        else kind.data(dataset, task.data, sources, outputs, _device())
     )
     weights = teacher_weights or {}
     live, lanes = _live(task, data, weights), [lane.lane for lane in task.lanes]

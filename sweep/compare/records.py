@@ -38,7 +38,7 @@ TRIAL_COLUMNS: Mapping[str, str] = {
     "sweep": "name of the sweep",
     "stage": "teacher, search, shortlist or confirm",
     "cell": "identifier of the cell (method x condition) the trial belongs to",
-    "method": "label of the method; 'teacher' in the teacher stage",
+    "method": "label of the method; in the teacher stage 'teacher' or 'warm start'",
     "noise_kind": "how labels were corrupted",
     "noise_rate": "share of corrupted training labels, in [0, 1]",
     "teacher_labels": "which labels the teacher was trained on",

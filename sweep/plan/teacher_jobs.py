@@ -139,7 +139,7 @@ def start(
     usual = spec.task_entry.methods["labels_only"].hyperparameter("weight_decay").default
     network = Teacher(
         model=spec.student.model,
-        training=spec.student.training.model_copy(update={"epochs": warm.epochs}),
+        training=spec.student.training.of(warm.epochs),
         lr=warm.lr,
         weight_decay=float(usual) if warm.weight_decay is None else warm.weight_decay,
     )

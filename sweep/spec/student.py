@@ -136,6 +136,17 @@ class TrainingLoop(Sparing):
     def settings(self) -> Training:
         return Training(**self.model_dump())
 
+    def of(self, epochs: int) -> "TrainingLoop":
+        """The same for so many epochs, without the milestones that they do not reach."""
+        changes: dict[str, Any] = {"epochs": epochs}
+        if self.evaluate_every is not None:
+            changes["evaluate_every"] = min(self.evaluate_every, epochs)
+        if self.milestones is not None:
+            reached = tuple(m for m in self.milestones if m < epochs)
+            never = {"schedule": "constant", "milestones": None, "factor": None}
+            changes |= {"milestones": reached} if reached else never
+        return self.model_copy(update=changes)
+
 
 class WarmStart(Sparing):
     """How the weights that students start from are trained, on labels alone; all else as students

@@ -176,9 +176,15 @@ def test_failures_are_told_of_teachers_first() -> None:
 
     trials = pd.DataFrame(
         [
-            {"stage": "search", "cell": "a", "state": "failed", "reason": "x\nTypeError: y\n"},
-            {"stage": "teacher", "cell": "", "state": "failed", "reason": "z"},
-            {"stage": "confirm", "cell": "b", "state": "complete", "reason": None},
+            {
+                "stage": "search",
+                "cell": "a",
+                "state": "failed",
+                "reason": "x\nTypeError: y\n",
+                "method": "a",
+            },
+            {"stage": "teacher", "cell": "", "state": "failed", "reason": "z", "method": "teacher"},
+            {"stage": "confirm", "cell": "b", "state": "complete", "reason": None, "method": "b"},
         ]
     )
     assert failures(["a", "b"], trials) == [Failure("teacher", "z"), Failure("a", "TypeError: y")]

@@ -1,6 +1,6 @@
 """Small cohorts on made-up images, for networks that keep running statistics."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from trainers.classification.entry import CLASSIFICATION
 from trainers.classification.networks.build import build_model
 from trainers.classification.task import Classification
 from trainers.loop.cohort import Cohort
-from trainers.loop.live_teachers import LiveTeachers
+from trainers.loop.live_teachers import LiveTeachers, Weights
 from trainers.settings import (
     CohortSpec,
     Labels,
@@ -45,8 +45,9 @@ def image_cohort(
     method: str = "labels_only",
     model: ModelSpec = SMALL_CNN,
     treatment: Treatment | None = None,
+    starts: Mapping[str, Weights] | None = None,
 ) -> Cohort:
-    """A cohort of small students, convolutional if not told otherwise."""
+    """A cohort of small students, convolutional if not told otherwise; ``starts``: as `Cohort`."""
     dataset = made_up_images()
     logits = {"strong": 3 * np.eye(CLASSES, dtype=np.float32)[dataset.labels]}
     clean = usual_clean(method)
@@ -61,7 +62,8 @@ def image_cohort(
     )
     data = LaneData(dataset, FRACTIONS, sources, logits, CPU, treatment)
     live = _live_teachers(trials, data) if data.changes_inputs else None
-    return Cohort(spec, [Lane(t.name, t.seed, t.values) for t in trials], data, live)
+    lanes = [Lane(t.name, t.seed, t.values) for t in trials]
+    return Cohort(spec, lanes, data, live, starts=starts)
 
 
 def _live_teachers(trials: Sequence[Trial], data: LaneData) -> LiveTeachers:
