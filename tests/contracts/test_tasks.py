@@ -3,11 +3,15 @@
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 
 import pytest
+import torch
 
 from tests.contracts.specimens.specs import needed, spec_data
 from tests.contracts.specimens.table import EVERY_TASK, specimen_of
+from tests.trainers.cases import Diary, weights
+from trainers.lanes.weights import put_lane_weights
 from trainers.registry import TASKS
 
 
@@ -35,6 +39,25 @@ def test_specimen_is_of_rows_that_there_are(task: str) -> None:
 def test_a_task_without_a_specimen_fails() -> None:
     with pytest.raises(pytest.fail.Exception, match="the task sorting has no specimen"):
         specimen_of("sorting")
+
+
+@pytest.mark.parametrize("task", [task.name for task in TASKS.values() if not task.streams])
+def test_a_student_can_start_from_what_another_became(task: str) -> None:
+    specimen = specimen_of(task)
+    trials = specimen.trials("labels_only", 2)
+    trained, fresh = (specimen.cohort("labels_only", trials, 1) for _ in range(2))
+    trained.train(Diary())
+    for trial in trials:
+        assert not _equal(weights(fresh, trial.name), weights(trained, trial.name))
+    for old, new in zip(trained.stacks, fresh.stacks, strict=True):
+        left = [old.weights(lane) for lane in range(len(old.names))]
+        put_lane_weights(new.model, [{k: t.numpy() for k, t in lane.items()} for lane in left])
+    for trial in trials:
+        assert _equal(weights(fresh, trial.name), weights(trained, trial.name))
+
+
+def _equal(some: Mapping[str, torch.Tensor], others: Mapping[str, torch.Tensor]) -> bool:
+    return all(torch.equal(tensor, others[name]) for name, tensor in some.items())
 
 
 CHECKED_WITHOUT_TORCH = """
