@@ -326,6 +326,9 @@ class TaskEntry:
     over which no loss is reduced. ``every_epoch``: metrics that are measured after every epoch,
     beside the objective; the others once, at the epoch that counts (``selection``). ``compared``:
     what is tested; empty for the objective. ``teacher_outputs``: what is kept of a teacher.
+    ``kept_of``: the splits of students of whose examples they are kept; none named: of every
+    example of the data set. ``predicted_numbers``: how many are kept of a prediction, from the
+    shape of an input; by default as many as a teacher gives for an example.
     ``outputs_from_files``: whether a teacher may be given as a file of them.
     ``terms_read_features``: whether some term depends on more than the logits. ``usable``: why a
     condition's labels cannot be had on a data set that was loaded, or None. ``inspect``: what a
@@ -357,6 +360,8 @@ class TaskEntry:
     prediction: str
     export: str
     compared: str = ""
+    kept_of: tuple[str, ...] = ()
+    predicted_numbers: Callable[[Shape], int] | None = None
     outputs_from_files: bool = False
     terms_read_features: bool = False
     selection: EpochThatCounts = "best"

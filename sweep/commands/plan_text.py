@@ -116,9 +116,12 @@ def _kept_outputs(plan: Plan) -> str:
 
 
 def _kept_rows(plan: Plan, job: TeacherJob, examples: int, classes: int) -> int:
-    """How many examples a teacher's outputs are kept of: the data set's, or its own."""
+    """How many examples a teacher's outputs are kept of: the data set's, those of some splits of
+    it, or its own."""
     if not (source := job.network.source):
-        return examples
+        shares = job.spec.data_settings().fractions.drawn()
+        of = [shares[split] for split in plan.spec.task_entry.kept_of if split in shares]
+        return round(examples * sum(of)) if of else examples
     fields = plan.spec.task_entry.teacher_sources[source.name].fields
     return classes * int(resolved(fields, source.given)["examples_per_class"])
 

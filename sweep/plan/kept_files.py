@@ -43,4 +43,7 @@ def _predictions_bytes(cell: Cell) -> int | None:
     if found is None or not data.fractions.test:
         return None
     examples, numbers = found
+    of_prediction, shape = cell.spec.task_entry.predicted_numbers, input_shape(data)
+    if of_prediction is not None and shape is not None:
+        numbers = of_prediction(shape)
     return round(data.fractions.test * examples) * (KEY_BYTES + NUMBER_BYTES * numbers)
