@@ -73,6 +73,11 @@ def launch(  # noqa: PLR0913, PLR0917 - what, where, and how
     began = time.time()
     deadline = Deadline(stop_after, time.monotonic() + stop_after) if stop_after else None
     _check_rules_and_places(spec, places, address)
+    if stop_after and spec.search.fair:
+        raise BadInput(
+            "--stop-after: leaves all searches with as many trials as each other, and search.fair: "
+            "compute gives them equal compute; drop one of the two"
+        )
     plan = Plan(spec)
     known = places.tracking_uri or (places.has_store and places.sweep(spec.name).exists())
     if not known:

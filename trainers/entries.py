@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from trainers.costs import Costs, plain
 from trainers.fields import Field, FieldError, Limit, Value, checked, resolved
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def load(path: str) -> Any:
 class Metric:
     """What is measured on a split. ``unit``: percent, nats, or empty for a pure number.
 
-    ``undefined``: when there is no value; it is then absent, never NaN.
+    ``undefined``: when there is no value; it is then absent, never NaN. ``not_objective``: why it
+    must neither select nor prune, as a clause; empty where it may.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Metric:
     unit: str
     direction: Direction
     undefined: str = ""
+    not_objective: str = ""
 
     @property
     def title(self) -> str:
@@ -81,7 +84,9 @@ class MethodEntry:
     choices, by hyperparameter, that know one teacher alone. ``asks_held_out``: hyperparameters at
     which it asks teachers about the meta split too. ``shifts_bias``: those at which it shifts the
     bias of the student's last layer, which then has to have one; None: it never does. ``limits``:
-    where it is a simpler method; a search tries these first.
+    where it is a simpler method; a search tries these first. ``cost``: of a training step of one
+    example, in forward passes of the student, from what it depends on and hyperparameters; what
+    asks teachers, looks ahead or writes data says so here (`trainers.costs`).
 
     Of a method that is not almkd's: ``space``: what is searched of its own hyperparameters unless a
     sweep says otherwise, each as a spec has it (``{"low": 0.1, "high": 10.0, "log": True}`` or
@@ -107,6 +112,7 @@ class MethodEntry:
     asks_held_out: tuple[Mapping[str, Value], ...] = ()
     shifts_bias: Mapping[str, Value] | None = None
     limits: tuple[Limit, ...] = ()
+    cost: Callable[[Costs, Mapping[str, Value]], float] = plain
 
     @property
     def declared(self) -> tuple[Field, ...]:
@@ -230,6 +236,8 @@ class NetworkEntry:
     ``cpu_bytes``: what a step of all lanes may touch on a CPU, where that was measured and is not
     `trainers.loop.cohort_size.CPU_BYTES`. ``batch_norm``: whether it normalises over batches, by
     sizes.
+    ``work``: about how many multiply-adds a forward pass of one example takes, from complete sizes
+    and the shape of an input; None where that is not known.
     ``bytes_of_data``: about what a student's files hold beside that, from sizes and options of the
     data set: vectors of words, say. ``tasks``, ``origin``: as of a method.
     """
@@ -247,6 +255,7 @@ class NetworkEntry:
     shape_problem: Callable[[str, Shape], str | None] = lambda name, shape: None
     data_problem: "Callable[[Mapping[str, Any], Dataset], str | None]" = lambda sizes, dataset: None
     lane_bytes: "Callable[[ModelSpec, int, Shape], int] | None" = None
+    work: "Callable[[ModelSpec, Shape], int] | None" = None
     bytes_of_data: Callable[[Mapping[str, Any], Mapping[str, Any]], int] = lambda sizes, options: 0
     cpu_bytes: int | None = None
     batch_norm: Callable[[Mapping[str, Any]], bool] = lambda sizes: False

@@ -1,5 +1,6 @@
 """What a plan says to a reader: counts, seeds, and what the seeds can and cannot show."""
 
+from sweep.compare.cost import in_words
 from sweep.compare.notation import counted, size_text
 from sweep.compare.outlook import notes, reach
 from sweep.compare.ranges import ranges
@@ -29,10 +30,11 @@ def describe(spec: SweepSpec, seen: SweepRecord | None = None) -> list[str]:
         f"teachers    {budget.teachers}{_given(plan)}{_kept_outputs(plan)}",
         *_starts(plan),
         *_calls(plan),
-        f"search      {budget.search_trials} trials, {spec.search.trials} for each "
+        f"search      {budget.search_trials} trials, {_each(plan)} for each "
         f"{_one_search(spec)} in generations of {plan.generation}{_why(spec, plan.generation)}, "
         f"{spec.search.sampler.name} with {spec.search.pruner.name} pruning"
         f"{'' if spec.search.per_seed else f', seed {plan.search_seed}'}",
+        *_compute(plan),
         f"shortlist   {_shortlist(spec, budget)}",
         f"confirm     {budget.confirm_runs} runs, seeds {seeds[0]} to {seeds[-1]} for each cell"
         f"{', a fold of a cross-validation each' if spec.confirm.folds else ''}",
@@ -55,6 +57,24 @@ def describe(spec: SweepSpec, seen: SweepRecord | None = None) -> list[str]:
 def _one_search(spec: SweepSpec) -> str:
     """What is searched at a time."""
     return "cell and confirm seed" if spec.search.per_seed else "cell"
+
+
+def _each(plan: Plan) -> str:
+    """How many trials a search has."""
+    spec = plan.spec
+    if not spec.search.fair:
+        return f"{spec.search.trials}"
+    return f"as many as cost what {spec.search.trials} of {plan.baselines[0]} do"
+
+
+def _compute(plan: Plan) -> list[str]:
+    """What each row has of an equal budget of compute, where budgets are."""
+    told: dict[str, list[str]] = {}
+    for cell in plan.cells:
+        if given := plan.allotted.get(cell.id):
+            words = in_words(plan.trials_of(cell), given.cost.step, given.relative)
+            told.setdefault(cell.use.label, []).append(words)
+    return [f"compute     {label}: {ranges(words)}" for label, words in told.items()]
 
 
 def _shortlist(spec: SweepSpec, budget: Budget) -> str:

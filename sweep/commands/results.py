@@ -84,8 +84,10 @@ def export(  # noqa: PLR0913, PLR0917 - an option each
     table: Annotated[
         str,
         typer.Option(
-            help="comparison, trials, curves or predictions.",
-            autocompletion=completion.one_of("comparison", "trials", "curves", "predictions"),
+            help="comparison, trials, cost, curves or predictions.",
+            autocompletion=completion.one_of(
+                "comparison", "trials", "cost", "curves", "predictions"
+            ),
         ),
     ] = "comparison",
     form: Annotated[

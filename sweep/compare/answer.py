@@ -9,6 +9,7 @@ from sweep.compare import statistics
 from sweep.compare.clean_labels import clean_labels_text
 from sweep.compare.comparison import paired_scores
 from sweep.compare.contained import below_contained
+from sweep.compare.cost import equal_compute, unlike_costs
 from sweep.compare.fairness import ended_early, known_first, trained_alike
 from sweep.compare.notation import (
     better_text,
@@ -52,10 +53,12 @@ def answer(table: pd.DataFrame, record: SweepRecord) -> list[str]:
         _exploratory(record),
         seed_warning(len(record.confirm_seeds), comparison_count(record)),
         _missing_runs(table, record),
+        equal_compute(record),
         _budgets(table, record),
         *ended_early(record),
         known_first(record),
         trained_alike(record),
+        unlike_costs(record),
         *below_contained(record),
         clean_labels_text(record),
         teacher_calls_text(record),
@@ -209,11 +212,16 @@ def _budgets(table: pd.DataFrame, record: SweepRecord) -> str:
     """Where methods were not searched alike; empty where they were."""
     cells = _distinct(table, record)
     per_method = cells.groupby("method", sort=False)["n_trials"].agg(["min", "max"])
-    if per_method["min"].min() == per_method["max"].max():
+    planned = [record.planned(condition, method) for condition, method in record.shown.values()]
+    as_planned = bool(record.allotted) and list(cells["n_trials"]) == planned
+    if as_planned or per_method["min"].min() == per_method["max"].max():
         return ""
+    of: dict[object, list[int]] = {}
+    for method, count in zip(cells["method"], planned, strict=True):
+        of.setdefault(method, []).append(count)
     ranges = [
         f"{method} {_range(int(row['min']), int(row['max']))}"
-        f" of {record.planned_trials.get(str(method), 0)} planned"
+        f" of {_range(min(of[method]), max(of[method]))} planned"
         for method, row in per_method.iterrows()
     ]
     return f"Search budgets differ (trials in each cell): {', '.join(ranges)}."

@@ -8,6 +8,7 @@ import pandas as pd
 
 from sweep.compare.comparison import comparison_table, trials_table
 from sweep.compare.conditions import Where
+from sweep.compare.cost import cost_table
 from sweep.compare.curves import Histories, curves_columns, curves_pages
 from sweep.compare.formats import WRITERS
 from sweep.compare.paper import WIDE_TEXT, Spread, paper_table, side_by_side, wide_frame
@@ -92,6 +93,10 @@ def _trials(sources: Sequence[Source]) -> Iterator[pd.DataFrame]:
     yield _stacked([trials_table(source.record) for source in sources])
 
 
+def _cost(sources: Sequence[Source]) -> Iterator[pd.DataFrame]:
+    yield _stacked([cost_table(source.record) for source in sources])
+
+
 def _curves(sources: Sequence[Source]) -> Iterator[pd.DataFrame]:
     metrics = dict.fromkeys(m for source in sources for m in source.record.curve_metrics)
     axes = dict.fromkeys(axis for source in sources for axis in source.record.axes)
@@ -120,6 +125,7 @@ def _stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
 TABLES: Mapping[str, Callable[[Sequence[Source]], Iterator[pd.DataFrame]]] = {
     "comparison": _comparison,
     "trials": _trials,
+    "cost": _cost,
     "curves": _curves,
     "predictions": _predictions,
 }

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from sweep.compare.cost import held_s
 from sweep.compare.notation import listed
 from sweep.compare.records import TEACHER, SweepRecord, completed, trials_of
 from sweep.plan.plan import Condition
@@ -56,14 +57,13 @@ def _cell_row(record: SweepRecord, condition: Condition, method: str) -> dict[st
     confirmed = len(completed(confirm, record.test_column))
     both = pd.concat([search, shortlist, confirm])
     ends = both["started"] + both["wall_s"]
-    held = (ends.groupby(both["cohort"]).max() - both.groupby("cohort")["started"].min()).sum()
     return {
         **condition.columns,
         "method": method,
         "clean_labels": record.clean.get(record.cell(condition, method), ""),
         **({TEACHER_CALLS: _calls(record, condition, method)} if record.calls else {}),
         **{name: _one(confirm[name]) for name in ("train_examples", "steps_per_epoch")},
-        "planned": record.planned_trials.get(method, 0),
+        "planned": record.planned(condition, method),
         **({"enqueued": _enqueued(record, condition, method)} if record.enqueued else {}),
         **({"left_out": _left_out(record, condition, method)} if record.search_ends else {}),
         "asked": len(search),
@@ -78,7 +78,7 @@ def _cell_row(record: SweepRecord, condition: Condition, method: str) -> dict[st
         "confirm_planned": len(record.confirm_seeds),
         "confirm_epochs": int(confirm["epochs_trained"].sum()),
         "wall_s": float(ends.max() - both["started"].min()) if len(both) else 0.0,
-        "device_s": float(held) * record.devices,
+        "device_s": float(held_s(both).sum()) * record.devices,
         "device": record.device,
     }
 
@@ -136,7 +136,7 @@ def _left_out(record: SweepRecord, condition: Condition, method: str) -> int:
     """Planned trials of a cell's searches that there was no time for."""
     sweeps = trials_of(record, "search", condition, method)["sweep"].unique()
     ends = [end for name, end in record.search_ends.items() if name in sweeps]
-    planned = record.planned_trials.get(method, 0)
+    planned = record.planned(condition, method)
     return sum(planned * (end.planned - end.trials) // end.planned for end in ends)
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from sweep.compare.against_best import against_best_table
 from sweep.compare.answer import answer
 from sweep.compare.collapses import collapses_table, collapses_text
+from sweep.compare.cost import cost_table
 from sweep.compare.curves import Curves
 from sweep.compare.exploratory import exploratory_table
 from sweep.compare.fairness import failures_table, fairness_table
@@ -56,6 +57,11 @@ class Findings:
     def fairness(self) -> pd.DataFrame:
         """What every cell was given."""
         return fairness_table(self.record)
+
+    @cached_property
+    def cost(self) -> pd.DataFrame:
+        """What a trial of every cell took of a device."""
+        return cost_table(self.record)
 
     @cached_property
     def against_best(self) -> pd.DataFrame:

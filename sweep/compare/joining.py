@@ -13,6 +13,7 @@ from sweep.compare.records import TEACHER, WHOLE, HeardTeacher, SweepRecord, of_
 from sweep.errors import BadInput
 from sweep.plan.agreement import ELSE, joined
 from sweep.plan.change import content_of
+from sweep.plan.compute import Allotted
 from sweep.plan.plan import Plan
 from sweep.spec.spec import SweepSpec
 
@@ -47,7 +48,7 @@ def join(specs: Sequence[SweepSpec], records: Sequence[SweepRecord]) -> Joined:
         for one, mapping in zip(plans, renamed, strict=True)
         for a, b in one.declared
     )
-    own = of_plan(plan)
+    own = {name: x for name, x in of_plan(plan).items() if name != "allotted"}
     for told in ("clean", "calls"):
         own[told] = {cell: text for cell, text in own[told].items() if cell in there}
     record = replace(
@@ -59,6 +60,7 @@ def join(specs: Sequence[SweepSpec], records: Sequence[SweepRecord]) -> Joined:
         curve_metrics=tuple(sorted({m for record in records for m in record.curve_metrics})),
         others=tuple(m for m in records[0].others if all(m in r.others for r in records)),
         cells=cells,
+        allotted=_allotted(renamed, records),
         teachers=_teachers(renamed, records),
         declared=None if specs[0].questions is None else declared,
         search_ends={name: end for r in records for name, end in r.search_ends.items()},
@@ -76,6 +78,17 @@ def _teachers(
     for names, record in zip(renamed, records, strict=True):
         for cell, teachers in record.teachers.items():
             found.setdefault(names[cell], teachers)
+    return found
+
+
+def _allotted(
+    renamed: Sequence[Mapping[str, str]], records: Sequence[SweepRecord]
+) -> dict[str, Allotted]:
+    """What every cell was given, by the first sweep that has it."""
+    found: dict[str, Allotted] = {}
+    for names, record in zip(renamed, records, strict=True):
+        for cell, given in record.allotted.items():
+            found.setdefault(names[cell], given)
     return found
 
 

@@ -85,6 +85,7 @@ def _tables(findings: Findings) -> dict[str, str]:
             else {}
         ),
         "fairness.csv": to_csv(findings.fairness),
+        "cost.csv": to_csv(findings.cost),
         **({"shortlist.csv": to_csv(findings.shortlist)} if len(findings.shortlist) else {}),
         **({"collapses.csv": to_csv(findings.collapses)} if len(findings.collapses) else {}),
         "failures.csv": to_csv(findings.failures),

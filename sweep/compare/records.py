@@ -14,8 +14,9 @@ import pandas as pd
 
 from search_spaces.domains import Domain
 from sweep.plan.clean_labels import clean_labels
+from sweep.plan.compute import Allotted
 from sweep.plan.limits import contained_in_words
-from sweep.plan.plan import Condition, Plan
+from sweep.plan.plan import Cell, Condition, Plan
 from sweep.plan.search_end import SearchEnd
 from sweep.plan.teacher_calls import calls_of
 from sweep.spec.axes import overlap
@@ -105,6 +106,8 @@ class SweepRecord:
     confirm_seeds: tuple[int, ...]  # planned, whether or not they ran
     planned_trials: Mapping[str, int]  # method label -> search trials planned in each of its cells
     trials: pd.DataFrame  # one row per trial, columns as in TRIAL_COLUMNS
+    # cell -> what it was given, where budgets are equal in compute; empty where they are in trials
+    allotted: Mapping[str, Allotted] = field(default_factory=dict)
     curve_metrics: tuple[str, ...] = ()  # logged in every epoch, in the order of their columns
     spaces: Mapping[str, Mapping[str, Domain]] = field(default_factory=dict)  # label -> searched
     device: Literal["CPU", "GPU"] = "CPU"
@@ -185,6 +188,11 @@ class SweepRecord:
         """The name of the cell that is shown for a method in a condition."""
         return self.cells.get((condition, method), f"{condition}/{method}")
 
+    def planned(self, condition: Condition, method: str) -> int:
+        """How many search trials the cell of a method in a condition has."""
+        given = self.allotted.get(self.cell(condition, method))
+        return given.trials if given else self.planned_trials.get(method, 0)
+
     @cached_property
     def shown(self) -> dict[str, tuple[Condition, str]]:
         """Every cell that there is, by name: the first condition in which it is shown, and its
@@ -225,9 +233,10 @@ def of_plan(plan: Plan) -> dict[str, Any]:
     return {
         "methods": tuple(use.label for use in spec.methods),
         "baselines": plan.baselines,
-        "planned_trials": {
-            cell.use.label: plan.trials_of(cell) * len(plan.searches_of(cell))
-            for cell in plan.cells
+        "planned_trials": {cell.use.label: _searched(plan, cell) for cell in plan.cells},
+        "allotted": {
+            cell_id: replace(given, trials=_searched(plan, plan.cell(cell_id)))
+            for cell_id, given in plan.allotted.items()
         },
         "spaces": {use.label: spec.space_of(use) for use in spec.methods},
         "clean": {cell.id: str(clean_labels(cell)) for cell in plan.cells},
@@ -241,6 +250,11 @@ def of_plan(plan: Plan) -> dict[str, Any]:
             for cell in plan.cells
         },
     }
+
+
+def _searched(plan: Plan, cell: Cell) -> int:
+    """The trials of all searches of a cell."""
+    return plan.trials_of(cell) * len(plan.searches_of(cell))
 
 
 def trial_columns(metric: str, objective: str) -> tuple[str, ...]:

@@ -89,6 +89,7 @@ def report(findings: Findings, pictures: Sequence[Picture]) -> str:
         pictures=pictures,
         shared=shared_settings(origin.spec),
         fairness=Markup(html_table(findings.fairness.round({"wall_s": 1, "device_s": 1}))),
+        cost=Markup(html_table(findings.cost.round(2))),
         shortlist=_if_any(findings.shortlist),
         collapses=_if_any(findings.collapses),
         teachers=_if_any(findings.teachers),
@@ -134,8 +135,12 @@ def shared_settings(spec: SweepSpec) -> dict[str, str]:
     """What the spec made equal for every method, by name."""
     search = spec.search
     ranges = [f"{name} {domain}" for name, domain in _shared_ranges(spec).items()]
+    count = f"{search.trials}"
+    if search.fair:
+        baseline = next(use.label for use in spec.methods if use.baseline)
+        count = f"as many as cost what {search.trials} of {baseline} do"
     return {
-        "search trials in a cell": f"{search.trials}, asked in generations of {search.generation}"
+        "search trials in a cell": f"{count}, asked in generations of {search.generation}"
         " (none where nothing varies)"
         f"{', for every confirm seed anew' if search.per_seed else ''}",
         "shortlist": _shortlist(search),

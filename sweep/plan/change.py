@@ -1,6 +1,7 @@
 """Which changes to a spec go on with the same sweep, and which make it another one."""
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 from sweep.errors import BadInput
@@ -68,6 +69,12 @@ def _refuse_other_cells(before: SweepSpec, now: SweepSpec) -> None:
         if path.startswith(RANGES) and any(_reads_range(cell, path) for cell in changed)
         for leaf in changed_leaves(path, was, is_now)
     ]
+    fewer = [cell for cell in old.cells if _has_fewer(new, there, old, cell)]
+    if fewer and not changed:
+        raise BadInput(
+            f"the sweep {now.name!r} has searched {fewer[0].id} for {old.trials_of(fewer[0])} "
+            f"trials; with what was added its budget of compute would be smaller. {ELSE}"
+        )
     rows = {use.label: use for use in now.methods}
     if changed or any(rows.get(use.label) != use for use in before.methods):
         others = f", and {len(changed) - 3} more" if len(changed) > 3 else ""
@@ -82,6 +89,11 @@ def _refuse_other_cells(before: SweepSpec, now: SweepSpec) -> None:
             f"the sweep {now.name!r} asks for trials in generations of {old.generation}; with what "
             f"was added it would be {new.generation}, and its searches others. {ELSE}"
         )
+
+
+def _has_fewer(new: Plan, there: Collection[str], old: Plan, cell: Cell) -> bool:
+    """Whether a search that is there would have fewer trials."""
+    return cell.id in there and new.trials_of(new.cell(cell.id)) < old.trials_of(cell)
 
 
 def _launched(now: SweepSpec) -> str:

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from search_spaces.domains import Domain
 from sweep.errors import BadInput
+from sweep.plan.compute import Allotted, allotted
 from sweep.plan.content import Fingerprints
 from sweep.plan.lanes import generation_of, most_lanes
 from sweep.plan.limits import limits_of
@@ -183,6 +184,8 @@ class Plan:
         self.confirm_seeds = tuple(spec.seed + 1 + i for i in range(spec.confirm.seeds))
         self.searches = tuple(search for cell in self.cells for search in self.searches_of(cell))
         self._searches = {search.id: search for search in self.searches}
+        # What cells are given, by name, where budgets are of compute; else nothing.
+        self.allotted: dict[str, Allotted] = allotted(self) if spec.search.fair else {}
 
     def searches_of(self, cell: Cell) -> tuple[CellSearch, ...]:
         """The searches of a cell: one, or one for every confirm seed.
@@ -333,7 +336,10 @@ class Plan:
 
     def trials_of(self, cell: Cell) -> int:
         """How many trials a search of ``cell`` asks for: none where nothing varies."""
-        return self.spec.search.trials if cell.space else 0
+        if not cell.space:
+            return 0
+        given = self.allotted.get(cell.id)
+        return given.trials if given else self.spec.search.trials
 
     def shortlist_of(self, cell: Cell) -> tuple[int, int]:
         """The most configurations of ``cell`` that a shortlist holds, and the streams of each."""

@@ -56,7 +56,7 @@ def enqueued(
 
 
 def check_enqueued(
-    enqueue: Enqueued, spaces: Mapping[str, Mapping[str, Domain]], trials: int
+    enqueue: Enqueued, spaces: Mapping[str, Mapping[str, Domain]], trials: float
 ) -> None:
     """FieldError where a configuration is of no row, or lies in no search of one.
 

@@ -3,12 +3,22 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    Tag,
+    model_serializer,
+)
 
 from sweep.spec.durations import Duration
 from sweep.spec.enqueued import Enqueued
 from sweep.spec.fields import FIELDS, WORD, Strict, one_of
 from sweep.spec.spaces import SpaceSpec
+from trainers.fields import FieldError
 
 # The names under which Optuna's samplers and pruners are known here; the classes are an adapter's.
 SAMPLERS = (
@@ -20,6 +30,8 @@ PRUNERS = (
 )  # fmt: skip
 
 
+# What budgets may be equal in.
+FAIR = ("trials", "compute")
 # In place of a shortlist.
 NONE = "none"
 
@@ -69,10 +81,19 @@ def _of_shortlist(value: object) -> str:
     return FIELDS if isinstance(value, Mapping | Shortlist) else WORD
 
 
+def _equal_in(value: object) -> object:
+    """Equal trials are said by saying nothing, so that such specs are one spec."""
+    if value not in (None, *FAIR):
+        raise ValueError(f"{value!r} is nothing that budgets are equal in; write trials or compute")
+    return None if value == "trials" else value
+
+
 class Search(Strict):
     """The same budget, sampler, pruner and shared ranges for every cell.
 
-    ``trials`` per search, asked and trained in generations of ``generation``; ``shortlist``: what
+    ``trials`` per search, asked and trained in generations of ``generation``; ``fair``: what
+    budgets are equal in, None for trials, else those of the first baseline are worth as much
+    compute as those of any other row (`sweep.plan.compute`); ``shortlist``: what
     the best of them are tried on again before one is confirmed; ``per_seed``: a search of its own
     for every confirm seed, in place of one for all of them. ``shared`` ranges hold for every method
     that has the hyperparameter, ``own`` ranges for one label. ``enqueue``: configurations that are
@@ -82,6 +103,7 @@ class Search(Strict):
 
     trials: Annotated[int, Field(ge=1)] = 24
     generation: Annotated[int, Field(ge=1)] = 8
+    fair: Annotated[Literal["compute"] | None, BeforeValidator(_equal_in)] = None
     shortlist: Annotated[
         Annotated[Shortlist, Tag(FIELDS)]
         | Annotated[Literal["none"], BeforeValidator(_no_shortlist), Tag(WORD)],
@@ -94,3 +116,19 @@ class Search(Strict):
     own: dict[str, SpaceSpec] = Field(default_factory=dict)
     enqueue: Enqueued | None = None
     timeout: Duration | None = None
+
+    @model_serializer(mode="wrap")
+    def _leave_out_what_is_not_given(
+        self, write: SerializerFunctionWrapHandler
+    ) -> dict[str, object]:
+        return {name: x for name, x in write(self).items() if name != "fair" or x is not None}
+
+
+def check_limit(search: Search) -> None:
+    """FieldError where a limit of time would leave searches that are to have equal compute with
+    equal trials."""
+    if search.fair and search.timeout is not None:
+        raise FieldError(
+            "search.timeout", "leaves all searches with as many trials as each other, and "
+            "search.fair: compute gives them equal compute; drop one of the two"
+        )  # fmt: skip

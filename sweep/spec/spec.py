@@ -5,6 +5,7 @@ field is added by `sweep.spec.reader`. What a data set, a network, a noise kind 
 stands in its row of the trainers' tables, and is checked here, where the task is known.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -26,7 +27,7 @@ from sweep.spec.noise import check_noise, noise_options, not_here
 from sweep.spec.questions import Question, check_questions
 from sweep.spec.resources import Resources
 from sweep.spec.results import Compare, Confirm, Objective
-from sweep.spec.search import Search
+from sweep.spec.search import Search, check_limit
 from sweep.spec.spaces import Searched, SpaceSpec, defaults, resolve_space
 from sweep.spec.streams import check_streams
 from sweep.spec.student import Model, Student, Teacher, Teachers
@@ -90,9 +91,12 @@ class SweepSpec(Sparing):
         for label, space in self.search.own.items():
             self._check_own_space(label, space)
         self._check_shared_space()
+        check_limit(self.search)
         if self.search.enqueue is not None:
             spaces = {use.label: self.space_of(use) for use in self.methods}
-            check_enqueued(self.search.enqueue, spaces, self.search.trials)
+            # Where rows have other numbers of trials, their plan sees to that.
+            trials = math.inf if self.search.fair else self.search.trials
+            check_enqueued(self.search.enqueue, spaces, trials)
         for use in self.methods:
             self._check_teachers(use)
             self._check_epochs(use, self.space_of(use))
@@ -326,6 +330,13 @@ class SweepSpec(Sparing):
         for field, metric in named.items():
             if metric not in self.task_entry.metrics:
                 raise FieldError(field, unknown("metric", metric, self.task_entry.metrics))
+        if reason := self.objective_metric.not_objective:
+            others = [m.name for m in self.task_entry.metrics.values() if not m.not_objective]
+            raise FieldError(
+                "objective.metric",
+                f"{self.objective.metric} must neither select nor prune: {reason}; take one of "
+                f"{', '.join(others)}",
+            )
 
     def _check_method(self, place: int, use: MethodUse) -> None:
         try:

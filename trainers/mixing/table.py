@@ -16,6 +16,7 @@ from trainers.hyperparameters import (
     OPTIMIZER,
     TEMPERATURE,
 )
+from trainers.mixing import costs
 
 META_STEP = Field(
     "meta_step", "choice", "normalised", "whether a group's gradient is taken as it is, or divided "
@@ -37,6 +38,7 @@ METHODS: Mapping[str, MethodEntry] = {
             {"held_out_loss": "default", "variant": "max"},
             {"held_out_loss": "default", "variant": "softmax"},
         ),
+        cost=costs.alm_kd,
         hyperparameters=(
             *OPTIMIZER,
             LOOK_AHEAD_LR,
@@ -148,6 +150,7 @@ METHODS: Mapping[str, MethodEntry] = {
         source="Shu et al. 2019, arXiv 1902.07379, and its authors' public code",
         teachers="none",
         uses_meta=True,
+        cost=costs.learned_weights,
         hyperparameters=(*OPTIMIZER, LOOK_AHEAD_LR, NET_LR, HELD_OUT_BATCH),
     ),
     "bikd": MethodEntry(
@@ -156,6 +159,7 @@ METHODS: Mapping[str, MethodEntry] = {
         source="arXiv 2605.17839 and its authors' public code",
         teachers="one",
         uses_meta=True,
+        cost=costs.learned_weights,
         hyperparameters=(
             *OPTIMIZER,
             LOOK_AHEAD_LR,

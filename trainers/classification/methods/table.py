@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from trainers.classification.methods import costs
 from trainers.entries import MethodEntry
 from trainers.fields import Field, Limit
 from trainers.hyperparameters import ALPHA, ENDS_OF_MIX, MIX, OPTIMIZER, TEMPERATURE
@@ -44,6 +45,7 @@ METHODS: Mapping[str, MethodEntry] = {
         source="Mirzasoleiman et al. 2020, arXiv 2011.07451, and its authors' public code",
         teachers="none",
         uses_meta=False,
+        cost=costs.crust,
         hyperparameters=(
             *OPTIMIZER,
             Field(
@@ -138,6 +140,7 @@ METHODS: Mapping[str, MethodEntry] = {
         teachers="one",
         uses_meta=False,
         shifts_bias={"calibrate": "bias"},
+        cost=costs.ckd,
         limits=(
             Limit({"alpha": 0.0}, "labels_only", {"label_loss": "cross_entropy"}),
             Limit({"alpha": 1.0}),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from trainers.classification.networks.bytes import convolutional_bytes, mlp_bytes
+from trainers.classification.networks.work import convolutional_work, mlp_work
 from trainers.entries import DOTTED_PATH, NetworkEntry
 from trainers.fields import Field
 
@@ -91,6 +92,7 @@ NETWORKS: Mapping[str, NetworkEntry] = {
         ),
         batch_norm=lambda sizes: sizes["norm"] == "batch",
         lane_bytes=mlp_bytes,
+        work=mlp_work,
     ),
     **{
         f"resnet{depth}": NetworkEntry(
@@ -105,6 +107,7 @@ NETWORKS: Mapping[str, NetworkEntry] = {
                       "He et al. 2016, options A and B", choices=("pad", "projection")),
             ),
             lane_bytes=convolutional_bytes,
+            work=convolutional_work,
             batch_norm=_always,
         )
         for depth in RESNET_DEPTHS
@@ -123,6 +126,7 @@ NETWORKS: Mapping[str, NetworkEntry] = {
         ),
         problem=_depth_in_steps(6, least=10),
         lane_bytes=convolutional_bytes,
+        work=convolutional_work,
         batch_norm=_always,
     ),
     "plain_cnn": NetworkEntry(
@@ -140,6 +144,7 @@ NETWORKS: Mapping[str, NetworkEntry] = {
         implied=_plain_width,
         problem=_plain_problem,
         lane_bytes=convolutional_bytes,
+        work=convolutional_work,
         batch_norm=_always,
     ),
     "densenet": NetworkEntry(
@@ -155,6 +160,7 @@ NETWORKS: Mapping[str, NetworkEntry] = {
         ),
         problem=_depth_in_steps(3, least=7),
         lane_bytes=convolutional_bytes,
+        work=convolutional_work,
         batch_norm=_always,
     ),
     "module": NetworkEntry(

@@ -13,7 +13,7 @@ weights reach the ends of their range exactly, where the authors keep a margin o
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +22,7 @@ from torch import Tensor
 
 from trainers.fields import Value
 from trainers.lanes.seeds import torch_generator
+from trainers.mixing.alm_kd.defaults import HELD_OUT, INNER_REPEATS
 
 # Where a weight that starts at zero lies as a logit; the margin of the authors' code.
 SMALLEST_START = 1e-7
@@ -149,9 +150,13 @@ class Variant:
         return self.constraint.start(torch.full((n, teachers), float(chosen)))
 
 
+_VARIANTS: Sequence[tuple[str, Constraint, float | Literal["uniform", "equal"], str]] = (
+    ("convex", Complement(), "uniform", "labels"),
+    ("max", Complement(), "uniform", "mixed"),
+    ("softmax", Softmax(), "equal", "teacher"),
+    ("box", Box(), 0.9, "labels"),
+)
 VARIANTS: Mapping[str, Variant] = {
-    "convex": Variant(Complement(), "uniform", 10, 0.75, "labels"),
-    "max": Variant(Complement(), "uniform", 5, 0.9, "mixed"),
-    "softmax": Variant(Softmax(), "equal", 10, 0.75, "teacher"),
-    "box": Variant(Box(), 0.9, 5, 1.0, "labels"),
+    name: Variant(constraint, start, INNER_REPEATS[name], HELD_OUT[name], goal)
+    for name, constraint, start, goal in _VARIANTS
 }

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from trainers.entries import MethodEntry
 from trainers.fields import Field, Limit
 from trainers.hyperparameters import ALPHA, OPTIMIZER, TEMPERATURE
+from trainers.text.methods import costs
 
 METHODS: Mapping[str, MethodEntry] = {
     "mixkd": MethodEntry(
@@ -14,6 +15,7 @@ METHODS: Mapping[str, MethodEntry] = {
         source="after Liang et al. 2021 (ICLR), arXiv 2011.00593, from its abstract",
         teachers="one",
         changes_inputs=True,
+        cost=costs.mixkd,
         hyperparameters=(
             *OPTIMIZER,
             TEMPERATURE,

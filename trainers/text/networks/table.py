@@ -85,6 +85,15 @@ def _bytes(model: ModelSpec, batch_size: int, shape: tuple[int, ...]) -> int:
     return touched
 
 
+def _work(model: ModelSpec, shape: tuple[int, ...]) -> int:
+    """Multiply-adds of a forward pass; the last layer and a map of given words are left out."""
+    sizes, (tokens,) = model.sizes, shape
+    maps = tokens * (4 * sizes["width"] ** 2 + 2 * sizes["width"] * sizes["feed_forward"])
+    attention = 2 * tokens**2 * sizes["width"]
+    of_all: int = sizes["layers"] * (maps + attention)
+    return of_all
+
+
 def _words_bytes(sizes: Mapping[str, Any], options: Mapping[str, Any]) -> int:
     """Vectors of words, and the tokenizer that makes them numbers."""
     words: int = BERTS_WORDS if options.get("pretrained") else options["vocabulary"]
@@ -112,6 +121,7 @@ NETWORKS: Mapping[str, NetworkEntry] = {
         problem=_problem,
         data_problem=_given_words,
         lane_bytes=_bytes,
+        work=_work,
         bytes_of_data=_words_bytes,
     ),
     "pretrained": NetworkEntry(
