@@ -18,7 +18,9 @@ METRICS: Mapping[str, Metric] = {
                "student writes greedily until it is the reference, over all examples, as a share "
                "of the tokens of all references", "percent", "minimize"),
         Metric("loss", "mean over responses of the mean negative log-likelihood of their tokens, "
-               "the end among them", "nats", "minimize"),
+               "the end among them", "nats", "minimize",
+               not_objective="a student that is held to its teacher by reverse KL or jsd, or on "
+               "what it writes itself, may answer better and find references less likely"),
         Metric("exact_match", "share of prompts that are answered by the reference, token by token",
                "percent", "maximize"),
         Metric("rouge_l", "mean over examples of F1 of the longest common subsequence of response "

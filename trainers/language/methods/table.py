@@ -6,6 +6,7 @@ from dataclasses import replace
 from trainers.entries import MethodEntry
 from trainers.fields import Field, Limit
 from trainers.hyperparameters import ALPHA, LR, OPTIMIZER, TEMPERATURE, WEIGHT_DECAY
+from trainers.language.methods.costs import on_policy, online, seq_kd
 from trainers.mixing.table import anew, mixing_methods, row_methods
 
 # Of small decoders from scratch, by AdamW.
@@ -47,6 +48,7 @@ TEACHER_TEMPERATURE = Field(
 OWN: Mapping[str, MethodEntry] = {
     "seq_kd": MethodEntry(
         implementation="trainers.language.methods.seq_kd:SeqKd",
+        cost=seq_kd,
         summary="the label's loss of one response to each prompt that the teacher wrote",
         source="Kim and Rush 2016, arXiv 1606.07947",
         teachers="one",
@@ -55,6 +57,7 @@ OWN: Mapping[str, MethodEntry] = {
     ),
     "gkd": MethodEntry(
         implementation="trainers.language.methods.on_policy:OnPolicy",
+        cost=on_policy,
         summary="the teacher alone, on what the student writes in a share of the steps",
         source="Agarwal et al. 2024 (ICLR), arXiv 2306.13649",
         teachers="one",
@@ -73,6 +76,7 @@ OWN: Mapping[str, MethodEntry] = {
     ),
     "skd": MethodEntry(
         implementation="trainers.language.methods.skd:Speculative",
+        cost=on_policy,
         summary="the teacher alone, on what the student writes and the teacher corrects",
         source="Xu et al. 2025 (ICLR), arXiv 2410.11325",
         teachers="one",
@@ -92,6 +96,7 @@ OWN: Mapping[str, MethodEntry] = {
     ),
     "okd": MethodEntry(
         implementation="trainers.language.methods.okd:Online",
+        cost=online,
         summary="fixed mix of label and a teacher in which a small module learns beside the "
         "student",
         source="after arXiv 2409.12512, from its abstract",

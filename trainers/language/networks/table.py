@@ -42,6 +42,14 @@ def _bytes(model: ModelSpec, batch_size: int, shape: tuple[int, ...]) -> int:
     return touched
 
 
+def _work(model: ModelSpec, shape: tuple[int, ...]) -> int:
+    """Products of the layers and of attention; the last layer is left out."""
+    sizes, columns = model.sizes, sum(shape)
+    width, wide, layers = sizes["width"], sizes["feed_forward"], sizes["layers"]
+    each: int = layers * columns * (4 * width * width + 2 * width * wide + 2 * columns * width)
+    return each
+
+
 NETWORKS: Mapping[str, NetworkEntry] = {
     "decoder": NetworkEntry(
         implementation="trainers.language.networks.decoder:Decoder",
@@ -58,5 +66,6 @@ NETWORKS: Mapping[str, NetworkEntry] = {
         implied=_wider,
         problem=_problem,
         lane_bytes=_bytes,
+        work=_work,
     ),
 }  # fmt: skip
