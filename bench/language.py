@@ -13,12 +13,14 @@ where the student writes, `torch.optim.AdamW`; one student at a time. Needs tran
     rate_ratio    tokens written and trained a second of on-policy steps (gkd), and of steps that
                   the teacher corrects (skd, over the plain loop's on-policy ones), ours over the
                   plain loop's, with one lane and with four side by side
+    trl_ratio     the same of on-policy steps over those of GKDTrainer
 
 Writes bench/results/language.json.
 """
 
 import argparse
 import statistics
+import tempfile
 import time
 from typing import Any
 
@@ -32,9 +34,11 @@ import trainers  # noqa: F401 - before torch makes its first call to MKL
 from trainers.data.tokenizer import PADDING
 from trainers.language.data.dataset import SequenceDataset
 from trainers.language.data.lanes import SequenceLanes
+from trainers.language.methods.on_policy import OnPolicy
 from trainers.language.task import Language
 from trainers.loop.cohort import Cohort
 from trainers.loop.live_teachers import LiveTeachers
+from trainers.loop.stopwatch import Stopwatch
 from trainers.registry import TASKS
 from trainers.settings import (
     CohortSpec,
@@ -92,11 +96,14 @@ class Ours:
         own = [Lane(str(i), i, values) for i in range(lanes)]
         self.stack = Cohort(spec, own, data, live).stacks[0]
         self.steps, self.lanes = steps, lanes
+        # What is made once in a training, and not at every step.
+        next(iter(self.stack.steps(1, Stopwatch())))
+        method = self.stack.method
+        if isinstance(method, OnPolicy):
+            method.show(data.training_batch(torch.zeros(lanes, 2, dtype=torch.int64)))
 
     def seconds(self) -> float:
         """Of one step of one lane."""
-        from trainers.loop.stopwatch import Stopwatch
-
         began = time.perf_counter()
         for _ in self.stack.steps(1, Stopwatch()):
             pass
@@ -179,6 +186,61 @@ class Plain:
         return ((p.exp() * (p - q)).sum(-1) * there).sum() / there.sum()
 
 
+def trl_seconds(dataset: SequenceDataset, plain: Plain, steps: int) -> float | None:
+    """Of an on-policy step of trl's GKDTrainer; None where it is not installed."""
+    try:
+        from datasets import Dataset
+        from tokenizers import Tokenizer, models
+        from transformers import PreTrainedTokenizerFast, TrainerCallback
+        from trl.experimental.gkd import GKDConfig, GKDTrainer
+    except ImportError:
+        return None
+    words = {str(i): i for i in range(VOCABULARY)}
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer(models.WordLevel(words, unk_token="1")),
+        pad_token="1", eos_token="0",
+    )  # fmt: skip
+
+    def collated(rows: list[dict[str, Any]]) -> dict[str, Tensor]:
+        prompts, responses = (torch.tensor([row[name] for row in rows]) for name in ("p", "r"))
+        ids = torch.cat([prompts, responses], 1)
+        labels = torch.cat([torch.full_like(prompts, -100), responses], 1)
+        there = (ids != PADDING).long()
+        return {
+            "input_ids": ids.clamp(min=0), "attention_mask": there,
+            "labels": labels.masked_fill(there == 0, -100), "prompts": prompts,
+            "prompt_attention_mask": torch.ones_like(prompts),
+        }  # fmt: skip
+
+    class Watch(TrainerCallback):  # type: ignore[misc]
+        seconds, began = 0.0, 0.0
+
+        def on_step_begin(self, *_: Any, **__: Any) -> None:
+            self.began = time.perf_counter()
+
+        def on_step_end(self, *_: Any, **__: Any) -> None:
+            self.seconds += time.perf_counter() - self.began
+
+    rows = [
+        {"p": p.tolist(), "r": r.tolist()}
+        for p, r in zip(plain.prompts, plain.responses, strict=True)
+    ]
+    with tempfile.TemporaryDirectory(prefix="almkd-bench-") as scratch:
+        config = GKDConfig(
+            scratch, per_device_train_batch_size=BATCH, max_steps=steps, lmbda=1.0, beta=0.0,
+            temperature=1.0, max_new_tokens=RESPONSE, learning_rate=LR, report_to=[], use_cpu=True,
+            save_strategy="no", logging_strategy="no", disable_tqdm=True, bf16=False,
+            gradient_checkpointing=False, dataloader_num_workers=0,
+        )  # fmt: skip
+        watch = Watch()
+        trainer = GKDTrainer(
+            plain.student, plain.teacher, config, collated, Dataset.from_list(rows),
+            processing_class=tokenizer, callbacks=[watch],
+        )  # fmt: skip
+        trainer.train()
+    return watch.seconds / steps
+
+
 def one_round(dataset: SequenceDataset, steps: int) -> dict[str, Any]:
     """Both ways, in turn."""
     plain = Plain(dataset, steps)
@@ -192,6 +254,9 @@ def one_round(dataset: SequenceDataset, steps: int) -> dict[str, Any]:
         str(lanes): Ours(dataset, "skd", lanes, steps).seconds() for lanes in (1, LANES)
     }
     mine, its = found["ours_s"], found["plain_s"]
+    if (its_trl := trl_seconds(dataset, plain, steps)) is not None:
+        found["trl_s"] = its_trl
+        found["trl_ratio"] = {lanes: its_trl / mine["gkd"][lanes] for lanes in mine["gkd"]}
     found["step_ratio"] = {way: mine[way]["1"] / its[way] for way in ("sft", "fixed_kd")}
     found["rate_ratio"] = {
         way: {lanes: its["gkd"] / mine[way][lanes] for lanes in mine[way]} for way in ("gkd", "skd")
@@ -199,7 +264,9 @@ def one_round(dataset: SequenceDataset, steps: int) -> dict[str, Any]:
     say(f"a step of labels {found['step_ratio']['sft']:.2f}, of the mix "
         f"{found['step_ratio']['fixed_kd']:.2f} times a plain one; on-policy "
         f"{found['rate_ratio']['gkd']['1']:.2f} (4 lanes: {found['rate_ratio']['gkd']['4']:.2f}) "
-        "times the tokens a second")  # fmt: skip
+        "times the tokens a second"
+        + (f"; {found['trl_ratio']['1']:.2f} ({found['trl_ratio']['4']:.2f}) times those of trl"
+           if "trl_ratio" in found else ""))  # fmt: skip
     return found
 
 

@@ -10,13 +10,20 @@ uniform number u as the first at which the cumulated probability is over u.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from trainers.data.tokenizer import PADDING
 from trainers.language.networks.network import LanguageNetwork
+
+
+class Begun(NamedTuple):
+    """A network that has read prompts: the logits (L, B, V) of the first token, and its cache."""
+
+    logits: Tensor
+    cache: Any
 
 
 class Corrected(NamedTuple):
@@ -84,7 +91,7 @@ def write(
 @torch.no_grad()
 def write_corrected(
     student: LanguageNetwork,
-    teacher: LanguageNetwork,
+    teacher: tuple[LanguageNetwork, Begun],
     prompts: Tensor,
     k: Tensor,
     temperatures: tuple[Tensor, Tensor],
@@ -93,12 +100,13 @@ def write_corrected(
     """As `write`, but a token that is not among the teacher's ``k`` (L,) likeliest is replaced by
     one that the teacher draws from its whole distribution.
 
-    ``temperatures`` (L,) and ``u`` (L, B, R): of the student's draws and of the teacher's. The next
-    token then has the distribution q(v) [v in A] + (1 - q(A)) p(v), A the k likeliest.
+    ``teacher``: with what it has made of the prompts. ``temperatures`` (L,) and ``u`` (L, B, R): of
+    the student's draws and of the teacher's. The next token then has the distribution
+    q(v) [v in A] + (1 - q(A)) p(v), A the k likeliest.
     Source: Xu et al. 2025 (arXiv 2410.11325), algorithm 1, token by token.
     """
     said, cache = student.begin(prompts)
-    known, its_cache = teacher.begin(prompts)
+    network, (known, its_cache) = teacher
     lanes, examples, _ = prompts.shape
     columns = student.facts.responses
     written = _Written(lanes, examples, student, said.device)
@@ -113,7 +121,7 @@ def write_corrected(
         replaced[:, :, column] = ~taken
         if written.take(column, token):
             break
-        said, known = student.step(token, cache), teacher.step(token, its_cache)
+        said, known = student.step(token, cache), network.step(token, its_cache)
     return Corrected(written.tokens, replaced & (written.tokens != PADDING), logits)
 
 

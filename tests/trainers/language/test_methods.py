@@ -18,10 +18,11 @@ from tests.trainers.language.cases import (
     teacher,
 )
 from trainers.data.tokenizer import PADDING
-from trainers.lanes.network import LaneNetwork, Output
+from trainers.lanes.network import LaneNetwork
 from trainers.lanes.values import LaneValues
 from trainers.language.data.lanes import SequenceLanes
 from trainers.language.entry import LANGUAGE
+from trainers.language.methods import prompts
 from trainers.language.terms import SequenceTargets, SequenceTerms
 from trainers.loop.cohort import Cohort, Metrics
 
@@ -215,8 +216,8 @@ class _Itself:
     def __init__(self, student: LaneNetwork) -> None:
         self._student = student
 
-    def outputs(self, inputs: Tensor) -> list[Output]:
-        return [self._student(inputs).each(Tensor.detach)]
+    def told(self, index: Tensor, inputs: Tensor) -> Tensor:
+        return self._student(inputs).logits.detach()
 
 
 def test_a_student_that_is_its_teacher_stays_there(double_precision: None) -> None:
@@ -225,12 +226,31 @@ def test_a_student_that_is_its_teacher_stays_there(double_precision: None) -> No
     cohort = make_cohort("gkd", [trial], data, optimizer="sgd", clip_norm=1.0)
     (stack,) = cohort.stacks
     method: Any = stack.method
-    method.ask = type(
-        "Itself", (), {"outputs": lambda self, x: [Output(None, stack.model(x).logits.detach())]}
-    )()
+    method.prompts = _Itself(stack.model)
     before = [p.detach().clone() for p in stack.model.parameters()]
     cohort.train(_report)
     assert _near(before, list(stack.model.parameters()), 1e-10)
+
+
+@pytest.mark.parametrize("most", [2**28, 0])
+def test_a_teacher_that_has_read_the_prompts_says_what_it_would_of_all(
+    most: int, monkeypatch: pytest.MonkeyPatch, double_precision: None
+) -> None:
+    monkeypatch.setattr(prompts, "MOST_BYTES", most)
+    trials = [Trial("a"), Trial("b", seed=5)]
+    data = lanes(trials)
+    known = prompts.Prompts(data, live(data, trials).network(0))
+    index = torch.stack([torch.arange(9), torch.arange(9).flip(0)])
+    for lane in range(2):
+        batch = data.training_batch(index)
+        there = data.rows_there(batch.targets)
+        said = known.told(index, batch.inputs)[there]
+        torch.testing.assert_close(said, batch.targets.teachers[:, 0][there])
+        if lane == 0:
+            known.keep(torch.tensor([1]))
+            data.keep(torch.tensor([1]))
+            network = live(data, trials[1:]).network(0)
+            known._network, index = network, index[1:]
 
 
 def test_teacher_written_responses_are_the_same_for_every_lane_of_a_seed() -> None:

@@ -8,7 +8,10 @@ from torch import Tensor
 from tests.trainers.language.cases import decoder, sums, teacher
 from trainers.data.tokenizer import PADDING
 from trainers.language.data.lanes import facts_of
+from trainers.language.networks.decoder import Decoder
 from trainers.language.writing import (
+    Begun,
+    Corrected,
     among_top,
     drawn,
     uniforms,
@@ -26,6 +29,14 @@ def _generators(*seeds: int) -> list[torch.Generator]:
 
 def _prompts(n: int = 12, lanes: int = 1) -> Tensor:
     return torch.as_tensor(sums().prompts[:n]).long().expand(lanes, -1, -1)
+
+
+def _corrected(
+    network: Decoder, adviser: Decoder, k: Tensor, u: tuple[Tensor, Tensor]
+) -> Corrected:
+    prompts, one = _prompts(), torch.ones(1)
+    begun = Begun(*adviser.begin(prompts))
+    return write_corrected(network, (adviser, begun), prompts, k, (one, one), u)
 
 
 def _law(tokens: Tensor, wanted: Tensor) -> float:
@@ -72,10 +83,10 @@ def test_with_all_tokens_allowed_it_is_on_policy_writing() -> None:
     u, w = (uniforms(_generators(s), 12, FACTS.responses) for s in (3, 4))
     one = torch.ones(1)
     every = torch.tensor([FACTS.vocabulary])
-    found = write_corrected(network, adviser, _prompts(), every, (one, one), (u, w))
+    found = _corrected(network, adviser, every, (u, w))
     assert torch.equal(found.tokens, write(network, _prompts(), one, u))
     assert not found.replaced.any()
-    none = write_corrected(network, adviser, _prompts(), torch.tensor([0]), (one, one), (u, w))
+    none = _corrected(network, adviser, torch.tensor([0]), (u, w))
     assert torch.equal(none.tokens, write(adviser, _prompts(), one, w))
     assert torch.equal(none.replaced, none.tokens != PADDING)
 
@@ -84,7 +95,7 @@ def test_replaced_tokens_are_the_teachers_and_its_logits_are_of_these_prefixes()
     network, adviser, prompts = decoder(FACTS), teacher(FACTS, "strong"), _prompts()
     u, w = (uniforms(_generators(s), 12, FACTS.responses) for s in (5, 6))
     one, k = torch.ones(1), torch.tensor([2])
-    found = write_corrected(network, adviser, prompts, k, (one, one), (u, w))
+    found = _corrected(network, adviser, k, (u, w))
     inputs = torch.cat([prompts, found.tokens], 2)
     scored = adviser(inputs).logits
     there = found.tokens != PADDING

@@ -25,7 +25,8 @@ from trainers.lanes.seeds import torch_generator
 from trainers.lanes.state import State, places, wind
 from trainers.lanes.values import LaneValues
 from trainers.language.data.lanes import SequenceLanes
-from trainers.language.methods.teacher_written import TeacherWritten
+from trainers.language.methods.prompts import Prompts
+from trainers.language.methods.teacher_written import TeacherWritten, network_of
 from trainers.language.networks.network import LanguageNetwork
 from trainers.language.terms import SequenceTargets, SequenceTerms
 from trainers.language.writing import uniforms, write
@@ -69,6 +70,7 @@ class OnPolicy(Method):
         self.student = setup.student
         self._coins = [torch_generator(seed, PURPOSE, "coin") for seed in setup.seeds]
         self._draws = [torch_generator(seed, PURPOSE, "student") for seed in setup.seeds]
+        self.prompts = Prompts(self.data, network_of(self.ask))
         self._teacher_written = TeacherWritten(self.data, self.ask, setup.seeds)
         self._writes = torch.zeros(self.data.lanes, dtype=torch.bool, device=self.data.device)
         self._gap = self._nothing()
@@ -84,17 +86,17 @@ class OnPolicy(Method):
         batch = self._fixed(batch)
         if not bool(self._writes.any()):
             return batch
-        prompts = self.data.prompts_of(batch.inputs)
-        tokens, logits = self.written(prompts, u)
+        tokens, logits = self.written(batch, u)
         return self._merged(batch, tokens, logits, self._writes)
 
     def drawn_ahead(self, examples: int) -> Sequence[Tensor]:
         """The uniform numbers of a batch, (L, B, R) each."""
         return [uniforms(self._draws, examples, self.data.facts.responses).to(self.data.device)]
 
-    def written(self, prompts: Tensor, u: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
+    def written(self, batch: Batch, u: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
         """What the student answers (L, B, R), and the teacher's logits for it, where they are known
         already."""
+        prompts = self.data.prompts_of(batch.inputs)
         return write(self.student, prompts, self.values.numbers["sampling_temperature"], u[0]), None
 
     def losses(self, step: Step) -> Tensor:
@@ -122,6 +124,13 @@ class OnPolicy(Method):
         self._writes = self._writes[lanes]
         self._gap.keep(lanes)
         self._teacher_written.keep(chosen)
+        self.prompts.keep(lanes)
+
+    @torch.no_grad()
+    def _told(self, index: Tensor, inputs: Tensor) -> Tensor:
+        """What the teacher says (L, B, R, V) of responses to the training prompts at places
+        (L, B)."""
+        return self.prompts.told(index, inputs)
 
     def _nothing(self) -> Means:
         return Means(self.data.lanes, self.data.device)
@@ -144,7 +153,7 @@ class OnPolicy(Method):
         inputs = torch.where(chosen, torch.cat([prompts, tokens], dim=2), batch.inputs)
 
         def teachers() -> Tensor:
-            known = self.ask.outputs(inputs)[0].logits if logits is None else logits
+            known = self._told(batch.places, inputs) if logits is None else logits
             known = known.unsqueeze(1).to(torch.get_default_dtype())
             if bool(lanes.all()):
                 return known

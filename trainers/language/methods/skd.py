@@ -24,6 +24,7 @@ from trainers.language.methods.on_policy import PURPOSE, OnPolicy
 from trainers.language.methods.teacher_written import network_of
 from trainers.language.writing import uniforms, write_corrected
 from trainers.method import Setup
+from trainers.task import Batch
 
 
 class Speculative(OnPolicy):
@@ -43,11 +44,11 @@ class Speculative(OnPolicy):
         its = uniforms(self._corrections, examples, columns).to(device)
         return [*super().drawn_ahead(examples), its]
 
-    def written(self, prompts: Tensor, u: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
-        numbers = self.values.numbers
+    def written(self, batch: Batch, u: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
+        numbers, prompts = self.values.numbers, self.data.prompts_of(batch.inputs)
         found = write_corrected(
             self.student,
-            network_of(self.ask),
+            (network_of(self.ask), self.prompts.begun(batch.places, prompts)),
             prompts,
             numbers["top_k"],
             (numbers["sampling_temperature"], numbers["teacher_temperature"]),

@@ -108,6 +108,8 @@ class _Layer(nn.Module):
 class Decoder(LanguageNetwork):
     """A decoder from random weights."""
 
+    keeps_prompts = True
+
     def __init__(
         self, spec: ModelSpec, facts: SequenceFacts, generators: Sequence[torch.Generator]
     ) -> None:
@@ -164,13 +166,48 @@ class Decoder(LanguageNetwork):
 
     @torch.no_grad()
     def step(self, tokens: Tensor, cache: Cache) -> Tensor:
-        h = self._embedded(tokens.unsqueeze(2), cache.place.unsqueeze(2))
-        bias = cache.bias[:, :, None, None, : cache.filled + 1]
+        return self._after(tokens.unsqueeze(2), cache).squeeze(2)
+
+    @torch.no_grad()
+    def follow(self, tokens: Tensor, cache: Cache) -> Tensor:
+        return self._after(tokens, cache)
+
+    def kept(self, cache: Cache) -> tuple[Tensor, ...]:
+        lanes, examples, _ = cache.bias.shape
+        columns = [t[:, : cache.filled] for pair in cache.layers for t in pair]
+        by_example = [t.reshape(lanes, examples, -1, *t.shape[1:]) for t in columns]
+        return cache.bias, cache.place, *by_example
+
+    def cache_of(self, kept: tuple[Tensor, ...]) -> Cache:
+        bias, place, *columns = kept
+        room, filled = bias.shape[2], self.facts.prompts
+
+        def with_room(t: Tensor) -> Tensor:
+            lanes, examples, heads, _, width = t.shape
+            made = t.new_empty(lanes * examples * heads, room, width)
+            made[:, :filled] = t.flatten(0, 2)
+            return made
+
+        pairs = zip(columns[::2], columns[1::2], strict=True)
+        layers = [(with_room(key), with_room(value)) for key, value in pairs]
+        return Cache(bias, place, filled, layers)
+
+    def _after(self, tokens: Tensor, cache: Cache) -> Tensor:
+        """Logits (L, B, T, V) of what follows each of tokens (L, B, T), which the cache takes."""
+        count = tokens.shape[2]
+        column = torch.arange(count, device=tokens.device)
+        h = self._embedded(tokens, cache.place.unsqueeze(2) + column)
+        bias = cache.bias[:, :, None, None, : cache.filled + count]
+        if count > 1:
+            later = torch.ones(count, count, dtype=torch.bool, device=h.device).triu(1)
+            own = h.new_zeros(count, cache.filled + count)
+            own[:, cache.filled :] = own[:, cache.filled :].masked_fill(later, NOTHING)
+            bias = bias + own
         for layer, (keys, values) in zip(self.layers, cache.layers, strict=True):
             h, _, _ = layer(h, bias, (keys, values, cache.filled))
-        cache.filled += 1
-        cache.place = cache.place + 1
-        return self._told(h).logits.squeeze(2)
+        cache.filled += count
+        cache.place = cache.place + count
+        return self._told(h).logits
 
     def _embedded(self, ids: Tensor, place: Tensor) -> Tensor:
         """x of every column, ``(L, B, columns, D)``."""

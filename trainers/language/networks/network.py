@@ -29,9 +29,12 @@ class LanguageNetwork(LaneNetwork):
     ``forward``: of a prompt and its response (L, B, P + R), `PADDING` before the one and behind the
     other, features (L, B, R, H) and logits (L, B, R, V), those from which each token of the
     response is told: of the column before it.
+
+    ``keeps_prompts``: whether what it makes of a prompt can be kept (`Prompts`).
     """
 
     facts: SequenceFacts
+    keeps_prompts: bool = False
 
     @abstractmethod
     def forward(self, x: Tensor) -> Output: ...
@@ -51,3 +54,16 @@ class LanguageNetwork(LaneNetwork):
     def step(self, tokens: Tensor, cache: Any) -> Tensor:
         """Take tokens (L, B) that come next, which changes ``cache``, to the logits (L, B, V) of
         those that follow. At most R times."""
+
+    def follow(self, tokens: Tensor, cache: Any) -> Tensor:
+        """Take tokens (L, B, T) that come next, `PADDING` behind an end, at once: logits
+        (L, B, T, V), of each those of what follows it. Where it ``keeps_prompts``."""
+        raise NotImplementedError(f"{type(self).__name__} keeps no prompts")
+
+    def kept(self, cache: Any) -> tuple[Tensor, ...]:
+        """What of a cache that `begin` gave has to be kept, (L, B, ...) each."""
+        raise NotImplementedError(f"{type(self).__name__} keeps no prompts")
+
+    def cache_of(self, kept: tuple[Tensor, ...]) -> Any:
+        """A cache, ready for `follow`, of what was kept (L, B, ...)."""
+        raise NotImplementedError(f"{type(self).__name__} keeps no prompts")
