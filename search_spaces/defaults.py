@@ -63,6 +63,8 @@ OWN: Mapping[str, Mapping[str, Domain]] = {
     "gkd": {"on_policy": Choice((0.25, 0.5, 0.75, 1.0))},
     "skd": {"top_k": Int(1, 20, log=True)},
     "okd": {"module_lr": Float(1e-5, 1e-2, log=True), "gamma": Float(0.0, 2.0)},
+    "taid": {"t_start": Float(0.0, 0.8)},
+    "adakd": {"temperature_scale": Float(0.0, 1.0), "share_step": Choice((0.0, 0.05, 0.1))},
     "mixkd": {"sm_weight": Float(0.0, 2.0), "tmkd_weight": Float(0.0, 2.0)},
 }
 

@@ -73,9 +73,11 @@ class SequenceTerms(Terms):
         what a student wrote itself."""
         return self._of_rows(self._z)
 
-    def teacher_rows(self, m: int) -> Tensor:
-        """That of teacher ``m``, (L, B, R)."""
-        return self._targets.share.to(self._wide) * self._divergence(self._targets.teachers[:, m])
+    def teacher_rows(self, m: int, tau: Tensor | None = None) -> Tensor:
+        """That of teacher ``m``, (L, B, R); ``tau`` (L, B, R): a temperature for each token in
+        place of the lane's."""
+        lost = self._divergence(self._targets.teachers[:, m], tau)
+        return self._targets.share.to(self._wide) * lost
 
     @property
     def label_at_teachers(self) -> Tensor:
@@ -93,10 +95,10 @@ class SequenceTerms(Terms):
         lost = -log_probabilities(z).gather(-1, tokens).squeeze(-1)
         return self._targets.share.to(self._wide) * lost
 
-    def _divergence(self, t: Tensor) -> Tensor:
+    def _divergence(self, t: Tensor, tau: Tensor | None) -> Tensor:
         """tau^2 D of every column, (L, B, R), each lane by its own."""
         lanes = len(t)
-        tau = self._number("temperature", TAU)
+        tau = self._number("temperature", TAU) if tau is None else tau.to(self._wide)
         over = tau.unsqueeze(-1)
         p, q = log_probabilities(t / over), log_probabilities(self._z / over)
         shape = Shape(self._number("beta", BETA), self._number("skew", SKEW))

@@ -5,14 +5,24 @@ from dataclasses import replace
 
 from trainers.entries import MethodEntry
 from trainers.fields import Field, Limit
-from trainers.hyperparameters import ALPHA, LR, OPTIMIZER, TEMPERATURE, WEIGHT_DECAY
+from trainers.hyperparameters import (
+    ALPHA,
+    ENDS_OF_MIX,
+    LR,
+    OPTIMIZER,
+    TEMPERATURE,
+    WEIGHT_DECAY,
+)
 from trainers.language.methods.costs import on_policy, online, seq_kd
 from trainers.mixing.table import anew, mixing_methods, row_methods
 
 # Of small decoders from scratch, by AdamW.
-DECLARED_ANEW = (
+OF_ADAMW = (
     replace(LR, default=4e-3, source="own, small decoders from scratch"),
     replace(WEIGHT_DECAY, default=0.01, source="own"),
+)
+DECLARED_ANEW = (
+    *OF_ADAMW,
     replace(TEMPERATURE, default=1.0, source="standard for language models"),
     replace(ALPHA, default=0.5, source="MiniLLM's authors' code"),
 )
@@ -127,6 +137,65 @@ OWN: Mapping[str, MethodEntry] = {
     ),
 }  # fmt: skip
 
+# Published without the label's term.
+WHOLE = replace(ALPHA, default=1.0, source="the teacher alone, as published")
+ADAPTIVE: Mapping[str, MethodEntry] = {
+    "taid": MethodEntry(
+        implementation="trainers.language.methods.taid:Taid",
+        summary="fixed mix of label and a target that goes from the student to the teacher",
+        source="Shing et al. 2025 (ICLR), arXiv 2501.16937, and its authors' public code",
+        teachers="one",
+        hyperparameters=(
+            *OPTIMIZER,
+            WHOLE,
+            Field(
+                "t_start", "float", 0.4, "the teacher's share in the target at the first step; it "
+                "is 1 at the last", "authors' code", unit="share", low=0.0, high=1.0,
+            ),
+            Field(
+                "t_step", "float", 5e-4, "how fast that share rises beyond a line while the loss "
+                "falls", "authors' code", low=0.0, high=1.0,
+            ),
+            Field(
+                "t_momentum", "float", 0.99, "what a step keeps of the mean of how fast the loss "
+                "falls", "authors' code", unit="share", low=0.0, high=1.0, open_high=True,
+            ),
+        ),
+        limits=ENDS_OF_MIX,
+    ),
+    "adakd": MethodEntry(
+        implementation="trainers.language.methods.adakd:AdaKd",
+        summary="fixed mix of label and the teacher's hardest tokens, each at a temperature of its "
+        "own",
+        source="Xie et al. 2026 (AAAI), arXiv 2510.11615, and its authors' public code",
+        teachers="one",
+        hyperparameters=(
+            *OPTIMIZER,
+            WHOLE,
+            *FORMS,
+            Field(
+                "temperature_scale", "float", 0.6, "how much lower the temperature of a hard token "
+                "is than that of an easy one; 0: all at 1", "arXiv 2510.11615", low=0.0, high=5.0,
+            ),
+            Field(
+                "share_step", "float", 0.1, "by what share of itself the share of tokens that "
+                "count changes at a time; 0: all count", "arXiv 2510.11615; its scripts: 0.05",
+                unit="share", low=0.0, high=1.0, open_high=True,
+            ),
+            Field(
+                "share_tolerance", "float", 0.1, "how far the teacher's loss has to fall or rise "
+                "for it", "arXiv 2510.11615; its scripts: 0.05", unit="share", low=0.0, high=1.0,
+                open_high=True,
+            ),
+            Field(
+                "loss_decay", "float", 0.99, "what a step keeps of the running mean of that loss",
+                "authors' code", unit="share", low=0.0, high=1.0, open_high=True,
+            ),
+        ),
+        limits=ENDS_OF_MIX,
+    ),
+}  # fmt: skip
+
 
 def _with_forms(entry: MethodEntry) -> MethodEntry:
     if not entry.uses_teacher:
@@ -138,4 +207,5 @@ MIXING = {**mixing_methods(*DECLARED_ANEW), **row_methods(*DECLARED_ANEW)}
 METHODS: Mapping[str, MethodEntry] = {
     **{name: _with_forms(entry) for name, entry in MIXING.items()},
     **anew(OWN, *DECLARED_ANEW),
+    **anew(ADAPTIVE, *OF_ADAMW),
 }
