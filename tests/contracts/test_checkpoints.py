@@ -8,7 +8,15 @@ import pytest
 import torch
 
 from tests.contracts.specimens.table import EVERY_METHOD, specimen_of
-from tests.trainers.cases import Diary, Shape, Trial, lively_trials, make_cohort, weights
+from tests.trainers.cases import (
+    Diary,
+    Shape,
+    Trial,
+    identical,
+    lively_trials,
+    make_cohort,
+    weights,
+)
 from tests.trainers.image_cases import SMALL_CNN, image_cohort
 from trainers.classification.data.lanes import Treatment
 from trainers.loop.checkpoint import UnusableCheckpoint, from_bytes, to_bytes
@@ -77,7 +85,7 @@ def assert_same(found: Left, expected: Left) -> None:
     assert found.rows == expected.rows
     for name, result in expected.results.items():
         assert _plain(found.results[name]) == _plain(result)
-        assert all(torch.equal(found.results[name].tables[k], t) for k, t in result.tables.items())
+        assert all(identical(found.results[name].tables[k], t) for k, t in result.tables.items())
     assert found.weights.keys() == expected.weights.keys()
     for name, own in expected.weights.items():
         assert found.weights[name].keys() == own.keys()

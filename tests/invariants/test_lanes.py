@@ -15,6 +15,7 @@ from tests.trainers.cases import (
     Shape,
     Trial,
     history,
+    identical,
     lively_trials,
     make_cohort,
     weights,
@@ -76,7 +77,7 @@ def test_a_lane_of_any_task_is_the_trial_alone(task: str, method: str) -> None:
         assert torch.equal(found.parameters, expected.parameters)
         assert found.result.test == expected.result.test
         for name, table in expected.result.tables.items():
-            assert torch.equal(found.result.tables[name], table)
+            assert identical(found.result.tables[name], table)
 
 
 @pytest.mark.parametrize("method", CLASSIFICATION.methods)
@@ -100,7 +101,7 @@ def test_a_lane_is_the_trial_alone(
             assert torch.equal(found.parameters, expected.parameters)
             assert found.result.test == expected.result.test
             for name, table in expected.result.tables.items():
-                assert torch.equal(found.result.tables[name], table)
+                assert identical(found.result.tables[name], table)
 
 
 @pytest.mark.parametrize("method", CLASSIFICATION.methods)

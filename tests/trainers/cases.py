@@ -209,6 +209,11 @@ def weights(cohort: Cohort, name: str) -> dict[str, torch.Tensor]:
     return stack.weights(stack.names.index(name))
 
 
+def identical(a: torch.Tensor, b: torch.Tensor) -> bool:
+    """Whether two tensors are the same to the last bit, with NaN in the same places."""
+    return torch.equal(a.isnan(), b.isnan()) and torch.equal(a.nan_to_num(), b.nan_to_num())
+
+
 def step(stack: Stack, batch: Batch) -> Step:
     """What the student of a stack makes of a batch, and loses on it."""
     output = stack.model(batch.inputs)

@@ -15,6 +15,22 @@ from torch.nn import functional as F
 STD = 0.02
 # Stands for the logarithm of no weight at all: far below any score of attention, and finite.
 NOTHING = -1e9
+# Numbers that torch's loops on a CPU take at a time, or a multiple of that.
+AT_ONCE = 64
+
+
+def gelu(x: Tensor) -> Tensor:
+    """The tanh form of GELU of x (L, ...).
+
+    torch computes the last numbers of a tensor, too few to be taken at once, by another tanh, so
+    that they would depend on L; here the numbers of every lane are filled up.
+    """
+    flat = x.flatten(1)
+    more = -flat.shape[1] % AT_ONCE
+    if not more:
+        return F.gelu(x, approximate="tanh")
+    found = F.gelu(F.pad(flat, (0, more)), approximate="tanh")
+    return found[:, : flat.shape[1]].reshape(x.shape)
 
 
 class Map(nn.Module):

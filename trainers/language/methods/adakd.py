@@ -15,8 +15,8 @@ response without a token in K hears the label alone. With r = 1 and c = 0 it is 
 e < (1 - epsilon) e_0 makes r smaller by the share ``share_step``, e > (1 + epsilon) e_0 larger,
 within [0.1, 1]; the first e_0 is that after a twentieth of training.
 
-Source: Xie et al. 2026 (AAAI), arXiv 2510.11615, and its authors' public code, in which all tokens count
-alike; its scripts take reverse KL, and name a loss that its dispatcher does not find.
+Source: Xie et al. 2026 (AAAI), arXiv 2510.11615, and its authors' public code, in which all tokens
+count alike; its scripts take reverse KL, and name a loss that its dispatcher does not find.
 """
 
 from collections.abc import Mapping

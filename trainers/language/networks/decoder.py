@@ -18,12 +18,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from trainers.data.tokenizer import PADDING
 from trainers.lanes.layers import Linear
 from trainers.lanes.network import Output
-from trainers.lanes.sequences import NOTHING, Embedding, Map, Norm
+from trainers.lanes.sequences import NOTHING, Embedding, Map, Norm, gelu
 from trainers.language.networks.network import LanguageNetwork, SequenceFacts
 from trainers.settings import ModelSpec
 
@@ -100,7 +99,7 @@ class _Layer(nn.Module):
         flat: Tensor = self.attending(x.flatten(1, 2))
         attended, key, value = self.attention(flat.view(x.shape), bias, before)
         x = x + attended
-        wide = F.gelu(self.widen(self.mapping(x.flatten(1, 2))), approximate="tanh")
+        wide = gelu(self.widen(self.mapping(x.flatten(1, 2))))
         mapped: Tensor = self.narrow(wide)
         return x + mapped.view(x.shape), key, value
 
