@@ -22,7 +22,11 @@ BY_TASK: Mapping[str, Mapping[str, Domain]] = {
     "classification": {},
     # Of AdamW.
     "text": {"lr": Float(3e-4, 1e-2, log=True)},
-    "language": {"lr": Float(1e-3, 2e-2, log=True), "temperature": Float(1.0, 4.0, log=True)},
+    "language": {
+        "lr": Float(1e-3, 2e-2, log=True),
+        "temperature": Float(1.0, 4.0, log=True),
+        "on_policy": Choice((0.25, 0.5, 0.75, 1.0)),
+    },
 }
 
 # Of ALM-KD, whatever has a weight.
@@ -60,7 +64,7 @@ OWN: Mapping[str, Mapping[str, Domain]] = {
     "ca_mkd": {},
     "ae_kd": {"cap": Float(0.3, 1.0)},
     "seq_kd": {},
-    "gkd": {"on_policy": Choice((0.25, 0.5, 0.75, 1.0))},
+    "gkd": {},
     "skd": {"top_k": Int(1, 20, log=True)},
     "okd": {"module_lr": Float(1e-5, 1e-2, log=True), "gamma": Float(0.0, 2.0)},
     "taid": {"t_start": Float(0.0, 0.8)},

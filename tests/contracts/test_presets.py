@@ -30,6 +30,7 @@ SMALLEST: Mapping[str, Mapping[str, Any]] = {
     "wrn": {"name": "wrn", "depth": 10, "width": 1},
     "transformer": {"name": "transformer", "width": 8, "heads": 2},
     "pretrained": {"name": "pretrained", "train": "last_layer"},
+    "decoder": {"name": "decoder", "width": 8, "heads": 2},
 }
 # Words that a small form keeps.
 KEPT_WORDS = ("embeddings", "norm")
@@ -55,6 +56,8 @@ def _shrunk(spec: SweepSpec, folder: Path) -> SweepSpec:
     data = spec.model_dump(mode="json")
     if spec.task_entry.name == "text":
         data["data"] = _texts(spec, folder)
+    elif spec.task_entry.name == "language":
+        data["data"] = {"dataset": "addition", "splits": SPLITS}
     elif missing(spec.data_settings()):
         augment = data["data"].get("augment", "none")
         stream = {"stream": data["data"]["stream"]} if "stream" in data["data"] else {}
