@@ -84,7 +84,7 @@ def test_what_bash_is_offered(place: Path) -> None:
         "almkd export first --sweep s": {"second"},
         "almkd rm --runs-dir elsewhere ": {"third"},
         "almkd watch --runs-dir nowhere ": {""},
-        "almkd methods alm_": {"alm_kd"},
+        "almkd methods alm_": {"alm_kd", "alm_kd_token"},
         "almkd datasets --task classification ": set(DATASETS),
         "almkd networks --task classification ": set(NETWORKS),
         "almkd tasks ": set(TASKS),

@@ -7,6 +7,7 @@ from torch.func import functional_call, jvp
 
 from tests.trainers.language.cases import SMALL, decoder, sums
 from trainers.data.tokenizer import PADDING
+from trainers.lanes.sequences import gelu
 from trainers.lanes.weights import keep_lanes
 from trainers.language.data.lanes import facts_of
 from trainers.language.networks.decoder import Decoder
@@ -149,3 +150,12 @@ def test_parameters_are_counted_as_declared() -> None:
     matrices = [network.get_parameter(name).shape[1:] for name in network.matrices]
     assert sum(k * d for k, d in matrices) == 4 * width * width + 2 * width * wide
     assert network.head.weight.shape[1:] == (vocabulary, width)
+
+
+@pytest.mark.parametrize("count", [1, 16, 63, 64, 816])
+def test_gelu_of_a_lane_is_the_same_beside_others(count: int) -> None:
+    x = torch.randn(3, count, generator=torch.Generator().manual_seed(0))
+    found = gelu(x)
+    torch.testing.assert_close(found, torch.nn.functional.gelu(x, approximate="tanh"))
+    for lane in range(3):
+        assert torch.equal(gelu(x[lane : lane + 1]), found[lane : lane + 1])
