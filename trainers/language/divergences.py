@@ -8,7 +8,9 @@ tvd   half the sum of |p - q|          todi  each entry of the vocabulary its ow
 
 A gradient flows through q inside every mixture. jsd vanishes at both ends of beta, where it is
 neither fkl nor rkl but 0, so that beta is inside (0, 1). Where a teacher's logits are infinite,
-its log-probabilities are taken for `FLOOR`, so that neither losses nor gradients are NaN.
+its log-probabilities are taken for `FLOOR`, so that neither losses nor gradients are NaN. torch's
+own logaddexp and sigmoid round the last elements of a tensor unlike those before them, so that a
+lane would depend on others; they are written out.
 
 Source: jsd and f-divergences: Agarwal et al. 2024 (arXiv 2306.13649), eq. 1; skewed ones: Ko et al.
 2024 (arXiv 2402.03898); todi: Jung et al. 2025 (arXiv 2505.16297).
@@ -46,7 +48,8 @@ def _mixture(log_a: Tensor, log_b: Tensor, share: Tensor) -> Tensor:
     """log(share a + (1 - share) b); ``share`` in (0, 1)."""
     of_a = share.log().unsqueeze(-1)
     of_b = torch.log1p(-share).unsqueeze(-1)
-    return torch.logaddexp(log_a + of_a, log_b + of_b)
+    a, b = log_a + of_a, log_b + of_b
+    return torch.maximum(a, b) + torch.log1p(torch.exp(-(a - b).abs()))
 
 
 def _fkl(p: Tensor, q: Tensor, shape: Shape) -> Tensor:
@@ -77,7 +80,7 @@ def _tvd(p: Tensor, q: Tensor, shape: Shape) -> Tensor:
 def _todi(p: Tensor, q: Tensor, shape: Shape) -> Tensor:
     """w p log(p / q) + (1 - w) q log(q / p), w = sigmoid(log p - log q) without gradient: larger
     than both divergences, not between them."""
-    w = torch.sigmoid(p - q).detach()
+    w = 1 / (1 + torch.exp((q - p).detach()))
     return (w * p.exp() * (p - q) + (1 - w) * q.exp() * (q - p)).sum(-1)
 
 

@@ -87,7 +87,8 @@ class Taid(Method):
         fall = (self._before - now) / (self._before + LEAST)
         kept = numbers["t_momentum"]
         momentum = kept * self._momentum + (1 - kept) * fall
-        moved = self._t + numbers["t_step"] * torch.sigmoid(momentum) * (1 - self._t)
+        # torch's sigmoid rounds the last elements of a tensor unlike those before them.
+        moved = self._t + numbers["t_step"] * (1 - self._t) / (1 + torch.exp(-momentum))
         self._momentum = torch.where(first, self._momentum, momentum)
         self._t = torch.where(first, self._t, moved)
         self._before = now
