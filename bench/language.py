@@ -19,6 +19,7 @@ Writes bench/results/language.json.
 """
 
 import argparse
+import importlib.util
 import statistics
 import tempfile
 import time
@@ -279,6 +280,9 @@ def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="an odd number")
     given: argparse.Namespace = parser.parse_args()
+    if importlib.util.find_spec("transformers") is None:
+        say("left out: transformers is not installed; pip install 'almkd[language]'")
+        return
     torch.set_num_threads(1)
     dataset, steps = made_up(), 10 if given.quick else 60
     results = [one_round(dataset, steps) for _ in range(1 if given.quick else given.rounds)]

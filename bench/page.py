@@ -149,6 +149,30 @@ def incremental(r: Result) -> list[str]:
     return [*table(heads, rows), "", said]
 
 
+def language(r: Result) -> list[str]:
+    """Steps of language distillation against a plain loop and trl."""
+    names = {"sft": "labels alone", "fixed_kd": "fixed mix, kept logits", "gkd": "on-policy"}
+    rows = [
+        [what, *[1e3 * r["ours_s"][way][lanes] for lanes in ("1", "4")], 1e3 * r["plain_s"][way],
+         1e3 * r["trl_s"] if way == "gkd" and "trl_s" in r else "-"]
+        for way, what in names.items()
+    ]  # fmt: skip
+    skd = [1e3 * r["ours_s"]["skd"][lanes] for lanes in ("1", "4")]
+    rows.append(["corrected by the teacher", *skd, "-", "-"])
+    rate, step = r["rate_ratio"]["gkd"], r["step_ratio"]
+    said = (
+        f"A step of one lane takes {_shown(step['sft'])} (labels) and {_shown(step['fixed_kd'])} "
+        f"(mix) times that of the plain loop. On-policy steps write and train {_shown(rate['1'])} "
+        f"times as many tokens a second as the plain loop with one lane, {_shown(rate['4'])} with "
+        "four"
+    )
+    if "trl_ratio" in r:
+        trl = r["trl_ratio"]
+        said += f"; {_shown(trl['1'])} and {_shown(trl['4'])} times those of trl's GKDTrainer"
+    heads = ["ms of a step of a lane", "one lane", "four lanes", "plain loop", "trl"]
+    return [*table(heads, rows), "", f"{said}."]
+
+
 def lanes(r: Result) -> list[str]:
     """The best number of lanes and the automatic one, then the curves."""
     rows = [
@@ -214,6 +238,7 @@ TABLES: Mapping[str, tuple[str, Callable[[Result], list[str]]]] = {
     "convolutions": ("convolutions", convolutions),
     "text": ("text", text),
     "incremental": ("incremental", incremental),
+    "language": ("language", language),
 }
 
 

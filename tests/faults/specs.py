@@ -57,6 +57,31 @@ confirm: {seeds: 3}
 """
 
 
+SUMS = """
+name: faults
+task: language
+data:
+  dataset: addition
+  sums: 300
+  splits: {train: 0.3, meta: 0.1, validation: 0.2, test: 0.2, teacher: 0.2}
+conditions: {noise_kind: [swap], noise_rate: [0.4]}
+teacher: {model: {name: decoder, width: 16, layers: 1, heads: 2}, training: {epochs: 3}}
+student:
+  model: {name: decoder, width: 8, layers: 1, heads: 2}
+  training: {epochs: 8, batch_size: 32}
+methods:
+  - {method: skd, pin: {top_k: 3}}
+  - {method: fixed_kd, baseline: true}
+search:
+  trials: 9
+  generation: 3
+  shortlist: {configurations: 2, seeds: 2}
+  sampler: {name: tpe, n_startup_trials: 3}
+  pruner: {name: successive_halving, reduction_factor: 2}
+confirm: {seeds: 3}
+"""
+
+
 def _images(directory: Path) -> str:
     return SPEC
 
@@ -73,8 +98,13 @@ def _stream(directory: Path) -> str:
     return STREAM
 
 
+def _sums(directory: Path) -> str:
+    return SUMS
+
+
 SPECS: Mapping[str, Callable[[Path], str]] = {
     "classification": _images, "text": _texts, "incremental": _stream,
+    "language": _sums,
 }  # fmt: skip
 
 

@@ -76,7 +76,7 @@ class _Attention(nn.Module):
         scores = torch.bmm(query, key.mT) / math.sqrt(width // self.heads)
         scores = scores.view(lanes, examples, self.heads, columns, -1) + bias
         attended = torch.softmax(scores, dim=-1)
-        found = torch.bmm(attended.view(len(query), columns, -1), value)
+        found = torch.bmm(attended.flatten(0, 2), value)
         found = found.view(lanes, examples, self.heads, columns, -1).transpose(2, 3)
         mapped: Tensor = self.output(found.reshape(lanes, examples * columns, width))
         return mapped.view_as(x), key, value
