@@ -14,7 +14,7 @@ from tests.trainers.language.cases import SMALL, make_cohort
 from trainers.data.dataset import Dataset
 from trainers.data.tokenizer import PADDING
 from trainers.fields import Value
-from trainers.language.data.cmudict import FEWEST, FILE
+from trainers.language.data.cmudict import FILE, SAID
 from trainers.language.data.dataset import SequenceDataset
 from trainers.language.entry import LANGUAGE
 from trainers.loading import input_shape
@@ -87,9 +87,10 @@ def _options(name: str, folder: Path) -> Mapping[str, Option]:
 
 
 def _write_dictionary(file: Path) -> None:
-    """Made-up words, the least that are taken for the published ones."""
-    words = ["".join(word) for word in islice(product(ascii_lowercase, repeat=4), FEWEST)]
+    """Made-up words, and those that the published ones are known by."""
+    words = ["".join(word) for word in islice(product(ascii_lowercase, repeat=4), PAIRS)]
     lines = [" ".join([word, *(PHONEMES[ord(c) % len(PHONEMES)] for c in word)]) for word in words]
+    lines += [f"{word} {phonemes}" for word, phonemes in SAID.items()]
     file.write_text("\n".join(lines), encoding="utf-8")
 
 

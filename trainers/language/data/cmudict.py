@@ -18,8 +18,8 @@ NAME, FOLDER, FILE = "cmudict", "cmudict", "cmudict-en-us.dict"
 DEBIAN = "/usr/share/pocketsphinx/model/en-us"
 WORD = re.compile(r"[a-z]{3,8}")
 MOST_PHONEMES = 8
-# About how many words come through in the published files: 84,093 and 84,028.
-FEWEST = 80_000
+# What the published files say of some words, from their beginning to their end.
+SAID = {"abbey": "AE B IY", "mother": "M AH DH ER", "zoology": "Z OW AA L AH JH IY"}
 # Of the longest word, with what ends a prompt; of the longest response, with its end.
 PROMPT, RESPONSE = 9, MOST_PHONEMES + 1
 SPACE = " "
@@ -40,11 +40,12 @@ def cmudict(folder: str | None = None) -> SequenceDataset:
     if found is None:
         raise DataError(missing_cmudict(folder) or "")
     words = _words(found / FILE)
-    if len(words) < FEWEST:
-        raise DataError(
-            f"{found / FILE}: has {len(words)} words of three to eight letters, the published one "
-            f"over {FEWEST}; fetch it again"
-        )
+    for word, phonemes in SAID.items():
+        if SPACE.join(words.get(word, ())) != phonemes:
+            raise DataError(
+                f"{found / FILE}: does not say {word!r} as {phonemes}, as the published one does; "
+                "fetch it again"
+            )
     said = [SPACE.join(phonemes) for phonemes in words.values()]
     symbols = Symbols.of(words, said, SPACE)
     return of_texts(NAME, list(words), said, symbols, Lengths(PROMPT, RESPONSE))

@@ -13,6 +13,9 @@ from trainers.settings import ModelSpec
 FLOAT = 4  # bytes
 # Numbers touched for each that a layer gives: before and after what follows it, and the gradient.
 TOUCHED = 3
+# What a step of all lanes may touch on a CPU: decoders 24 wide, of 6 MiB a lane, take 1.2 to 1.4
+# times as many steps a second in fours as alone by bench/language.py, those 64 wide gain nothing.
+CPU_BYTES = 26 * 2**20
 # Of a layer: queries, keys, values, what is mixed of them, what becomes of that, twice normalised.
 OF_WIDTH = 8
 
@@ -67,5 +70,6 @@ NETWORKS: Mapping[str, NetworkEntry] = {
         problem=_problem,
         lane_bytes=_bytes,
         work=_work,
+        cpu_bytes=CPU_BYTES,
     ),
 }  # fmt: skip
