@@ -101,8 +101,10 @@ class StreamTerms(Terms):
         return torch.stack(each).sum(0)
 
     def _sigmoid(self, t: Tensor, z: Tensor) -> Tensor:
-        each = F.binary_cross_entropy_with_logits(z, torch.sigmoid(t), reduction="none")
-        return each.sum(2)
+        # By `logsigmoid`: torch's sigmoid, which its binary cross-entropy has in its gradient, rounds
+        # the last elements of a tensor unlike those before them.
+        p = F.logsigmoid(t).exp()
+        return -(p * F.logsigmoid(z) + (1 - p) * F.logsigmoid(-z)).sum(2)
 
 
 # By the word of `KD_FORM`: from logits of teacher and student for the old classes, (L, B, old)

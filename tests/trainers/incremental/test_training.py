@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from tests.trainers.incremental.cases import (
 from trainers.classification.data.lanes import LaneData
 from trainers.incremental.data.draw import StreamTreatment
 from trainers.incremental.entry import INCREMENTAL
-from trainers.incremental.terms import StreamTargets
+from trainers.incremental.terms import FORMS, StreamTargets
 from trainers.lanes.layers import BatchNorm1d
 from trainers.lanes.seeds import torch_generator
 from trainers.loop.cohort import Cohort
@@ -433,3 +434,17 @@ def test_the_hypergradient_is_that_of_the_mixed_loss_through_a_step_of_the_last_
     (expected,) = torch.autograd.grad(lower, weights)
     assert expected.abs().min() > 0
     torch.testing.assert_close(found[0], expected)
+
+
+@pytest.mark.parametrize("examples", [1, 5, 13])
+def test_the_sigmoid_form_of_a_lane_does_not_depend_on_others(examples: int) -> None:
+    rng = torch.Generator().manual_seed(7)
+    t, z = (torch.randn(3, examples, 3, generator=rng) for _ in range(2))
+
+    def gradient(of: slice) -> torch.Tensor:
+        leaf = z[of].clone().requires_grad_()
+        terms: Any = None
+        lost = FORMS["sigmoid"](t[of], leaf, terms)
+        return torch.autograd.grad(lost.sum(), leaf)[0]
+
+    assert torch.equal(gradient(slice(3))[1:2], gradient(slice(1, 2)))
