@@ -101,8 +101,8 @@ class StreamTerms(Terms):
         return torch.stack(each).sum(0)
 
     def _sigmoid(self, t: Tensor, z: Tensor) -> Tensor:
-        # By `logsigmoid`: torch's sigmoid, which its binary cross-entropy has in its gradient, rounds
-        # the last elements of a tensor unlike those before them.
+        # By `logsigmoid`: torch's sigmoid, which is in the gradient of its binary cross-entropy,
+        # rounds the last elements of a tensor unlike those before them.
         p = F.logsigmoid(t).exp()
         return -(p * F.logsigmoid(z) + (1 - p) * F.logsigmoid(-z)).sum(2)
 
