@@ -6,38 +6,26 @@ Free of torch.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from trainers.entries import COPIES_OF_PARAMETERS, NetworkEntry
+from trainers.entries import NetworkEntry
 from trainers.fields import Field
 from trainers.settings import ModelSpec
+from trainers.transformer import (
+    FLOAT,
+    bytes_of_step,
+    layer_sizes,
+    problem,
+    wider,
+    work_of_layers,
+)
 
 if TYPE_CHECKING:
     from trainers.data.dataset import Dataset
 
-FLOAT = 4  # bytes
 # What a step of all lanes may touch on a CPU. By bench/lanes.py encoders 16 wide, of 3 MiB a lane,
 # take 1.6 times as many steps a second in fours as alone, those 64 wide, of 10 MiB, hardly more.
 CPU_BYTES = 13 * 2**20
-# Numbers touched for each that a layer gives: before and after what follows it, and the gradient.
-TOUCHED = 3
-# Of a layer: queries, keys, values, what is mixed of them, what becomes of that, twice normalised.
-OF_WIDTH = 8
 # What a tokenizer of BERT knows, and about how many bytes its file has for each.
 BERTS_WORDS, OF_TOKENIZER = 30_522, 17
-
-
-def _size(name: str, meaning: str, source: str, default: Any = None, **more: Any) -> Field:
-    return Field(name, "int", default, meaning, source, low=1, **more)
-
-
-def _wider(sizes: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Between its two maps a layer is four times as wide, as Vaswani et al. 2017 have it."""
-    return {"feed_forward": 4 * sizes["width"]}
-
-
-def _problem(sizes: Mapping[str, Any]) -> str | None:
-    if sizes["width"] % sizes["heads"] == 0:
-        return None
-    return f"width {sizes['width']} is no multiple of heads {sizes['heads']}; change one of them"
 
 
 def _untrained(sizes: Mapping[str, Any]) -> str | None:
@@ -74,24 +62,12 @@ def _pretrained_problem(dataset: "Dataset", head: bool = False) -> str | None:
 
 
 def _bytes(model: ModelSpec, batch_size: int, shape: tuple[int, ...]) -> int:
-    """About what a step of one lane touches; embeddings of words are left out, of which a step
-    moves few."""
-    sizes = model.sizes
-    width, wide, layers = sizes["width"], sizes["feed_forward"], sizes["layers"]
-    (tokens,) = shape
-    parameters = layers * (4 * width * width + 2 * width * wide)
-    given = layers * (tokens * (OF_WIDTH * width + 2 * wide) + 2 * sizes["heads"] * tokens**2)
-    touched: int = FLOAT * (COPIES_OF_PARAMETERS * parameters + batch_size * TOUCHED * given)
-    return touched
+    return bytes_of_step(model.sizes, batch_size, *shape)
 
 
 def _work(model: ModelSpec, shape: tuple[int, ...]) -> int:
-    """Multiply-adds of a forward pass; the last layer and a map of given words are left out."""
-    sizes, (tokens,) = model.sizes, shape
-    maps = tokens * (4 * sizes["width"] ** 2 + 2 * sizes["width"] * sizes["feed_forward"])
-    attention = 2 * tokens**2 * sizes["width"]
-    of_all: int = sizes["layers"] * (maps + attention)
-    return of_all
+    """Of the layers: the last layer and a map of given words are left out."""
+    return work_of_layers(model.sizes, *shape)
 
 
 def _words_bytes(sizes: Mapping[str, Any], options: Mapping[str, Any]) -> int:
@@ -108,17 +84,13 @@ NETWORKS: Mapping[str, NetworkEntry] = {
         together=("cpu", "cuda"),
         cpu_bytes=CPU_BYTES,
         fields=(
-            _size("width", "numbers of a token", "own", 64),
-            _size("layers", "how many", "own", 1, unit="layers"),
-            _size("heads", "of attention in each layer", "own", 4),
-            _size("feed_forward", "width between the two maps of a layer; by default four times "
-                  "that of a token", "Vaswani et al. 2017"),
+            *layer_sizes(width=64, heads=4),
             Field("embeddings", "choice", "trained", "of words: trained from random ones; or a "
                   "trained map of those of data.pretrained, which stay", "own",
                   choices=("trained", "pretrained")),
         ),
-        implied=_wider,
-        problem=_problem,
+        implied=wider,
+        problem=problem,
         data_problem=_given_words,
         lane_bytes=_bytes,
         work=_work,
