@@ -8,6 +8,7 @@ from trainers import registry
 from trainers.entries import TaskEntry
 from trainers.registry import TASKS
 
+USUAL_NOISE = "symmetric"
 # What teachers are trained with where neither spec nor task says anything else.
 _USUAL = {
     name: TASKS["classification"].methods["labels_only"].hyperparameter(name).default
@@ -31,8 +32,11 @@ def task_of(data: object) -> TaskEntry | None:
 
 def with_defaults(data: Mapping[str, Any], task: TaskEntry) -> dict[str, Any]:
     """A spec as it was written, with what the task says where it says nothing."""
-    objective = data.get("objective", {})
+    objective, conditions = data.get("objective", {}), data.get("conditions", {})
     whole = dict(data)
+    # The usual kind of noise, or the first that the task has.
+    if isinstance(conditions, dict) and USUAL_NOISE not in task.noise_kinds and task.noise_kinds:
+        whole["conditions"] = {"noise_kind": [next(iter(task.noise_kinds))], **conditions}
     if isinstance(objective, dict):
         whole["objective"] = {"metric": task.objective, **objective}
     if task.streams:

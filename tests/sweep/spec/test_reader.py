@@ -481,3 +481,17 @@ def test_a_share_for_teachers_is_told_on_and_left_out_where_there_is_none() -> N
     assert keys[0] != keys[1]
     with pytest.raises(BadInput, match=r"the shares add up to 1\.1"):
         small_spec({"data": {"dataset": "digits", "splits": {**shares, "teacher": 0.3}}})
+
+
+def test_without_a_word_the_noise_is_the_usual_or_the_first_of_the_task() -> None:
+    usual = small_data({"conditions": {"noise_rate": [0.2]}})
+    assert check_spec(usual, "x").conditions.noise_kind == ("symmetric",)
+    network = {"name": "decoder", "width": 8}
+    sums = small_data(
+        {
+            "task": "language", "data": {"dataset": "addition"},
+            "conditions": {"noise_rate": [0.2]}, "student.model": network,
+            "teacher.model": network,
+        }
+    )  # fmt: skip
+    assert check_spec(sums, "x").conditions.noise_kind == ("swap",)
