@@ -25,6 +25,7 @@ from trainers.lanes.values import LaneValues
 from trainers.language.data.dataset import Ids, SequenceDataset
 from trainers.language.data.draw import Draw
 from trainers.language.data.teacher_logits import UNKNOWN, TeacherLogits, is_kept
+from trainers.language.data.vocabulary import vocabulary_of
 from trainers.language.measures import MEASURES, Written, measured
 from trainers.language.networks.network import LanguageNetwork, SequenceFacts
 from trainers.language.terms import SequenceTargets, SequenceTerms
@@ -51,6 +52,7 @@ class SequenceLanes(TaskData):
         device: torch.device,
     ) -> None:
         self.facts = facts_of(dataset)
+        self._vocabulary = vocabulary_of(dataset.vocabulary)
         drawn = Draw(dataset, spec.fractions, spec.noise.splits).all(sources)
         self.drawn = tuple(drawn)
         self._prompts = torch.as_tensor(dataset.prompts, dtype=torch.int64, device=device)
@@ -183,23 +185,25 @@ class SequenceLanes(TaskData):
         return found
 
     def examples(self, lane: int) -> dict[str, NDArray[Any]]:
-        drawn = self.drawn[lane]
-        rows = drawn.rows["train"]
+        rows = self._rows["train"][lane]
         return {
-            "row": rows,
-            "response": drawn.responses["train"],
-            "true_response": self._references[self._rows["train"][lane]].cpu().numpy(),
+            "row": rows.cpu().numpy(),
+            "prompt": self._prompt_texts(rows),
+            "response": self._texts(self._responses["train"][lane]),
+            "true_response": self._texts(self._references[rows]),
             "corrupted": self.corrupted[lane].cpu().numpy(),
         }
 
     def predictions(self, student: LaneNetwork, split: str) -> list[dict[str, NDArray[Any]]]:
+        written = self.greedy(student, split)
         return [
             {
                 "row": self._rows[split][lane].cpu().numpy(),
-                "reference": found.references,
-                "response": found.written,
+                "prompt": self._prompt_texts(self._rows[split][lane]),
+                "reference": self._texts(self._responses[split][lane]),
+                "response": self._texts(written[lane]),
             }
-            for lane, found in enumerate(self._written(student, split))
+            for lane in range(self.lanes)
         ]
 
     def keep(self, lanes: Tensor) -> None:
@@ -231,6 +235,15 @@ class SequenceLanes(TaskData):
             Written(mine, its, self.facts.end, PADDING)
             for mine, its in zip(written, references, strict=True)
         ]
+
+    def _texts(self, ids: Tensor) -> NDArray[Any]:
+        """What responses (n, R) say."""
+        return np.array([self._vocabulary.text(row) for row in ids.tolist()], dtype=object)
+
+    def _prompt_texts(self, rows: Tensor) -> NDArray[Any]:
+        """What the prompts at rows (n,) of the data set say."""
+        prompts = self._prompts[rows].tolist()
+        return np.array([self._vocabulary.prompt_text(row) for row in prompts], dtype=object)
 
     def _every(self, split: str) -> Tensor:
         return torch.arange(self.size(split), device=self.device).expand(self.lanes, -1)
