@@ -111,8 +111,8 @@ class _Bench:
         for number, model in enumerate(networks):
             whole = entry.networks[model.name].complete(model)
             network = task.network(whole, data, [torch_generator(number, "teacher")])
-            named = [*network.named_parameters(), *network.named_buffers()]
-            weights.append({name: t.detach()[0].numpy() for name, t in named})
+            held = network.held()
+            weights.append({name: t.detach()[0].numpy() for name, t in held.items()})
             (kept,) = task.kept_outputs(network, data)
             outputs[str(number)] = {name: _tamed(array) for name, array in kept.items()}
         return _Bench(cohort, dataset, task, outputs, networks, weights)

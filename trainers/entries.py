@@ -36,6 +36,9 @@ TEACHERS: Mapping[str, tuple[float, float]] = {
 }
 # What a path to code must look like: a module and, after a colon, what is in it.
 DOTTED_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+# Why a batch cannot be trained in parts: of a method, of a network.
+WHOLE_BATCHES = "needs whole batches (its row does not say by_example)"
+NORMALISES = "normalises over the examples of a batch"
 # Who a row is of, unless it says otherwise.
 ALMKD = "almkd"
 
@@ -77,7 +80,9 @@ class MethodEntry:
     ``teachers``: how many its loss reads: none, exactly one, several (two or more) or any number
     from one on. ``uses_meta``: it learns from the meta split. ``needs_clean_rows``: it knows clean
     examples of the training split from the others, so some of the meta split have to be trained on.
-    ``stacks``: its trials train stacked, side by side; where False, in turn. ``changes_inputs``: it
+    ``stacks``: its trials train stacked, side by side; where False, in turn. ``by_example``: what
+    it loses on an example depends on no other of the batch, so that a batch can be trained in parts
+    (`trainers.settings.Training`, ``accumulate``). ``changes_inputs``: it
     shows students other inputs than those that teachers' outputs were kept for, so that teachers
     are asked anew.
     ``teacher_is_student``: its teacher has the student's architecture. ``one_teacher_only``:
@@ -106,6 +111,7 @@ class MethodEntry:
     tasks: tuple[str, ...] = ()
     origin: str = ALMKD
     stacks: bool = True
+    by_example: bool = False
     changes_inputs: bool = False
     teacher_is_student: bool = False
     one_teacher_only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -72,6 +72,8 @@ class Training:
     epoch to epoch. ``warmup_steps``: over so many steps it rises in a line to what the schedule
     says. ``clip_norm``: the length that a lane's gradient is cut to, None for none.
     ``evaluate_every``: epochs from one evaluation to the next; the last epoch is always evaluated.
+    ``accumulate``: in so many parts, one after the other, a batch is computed, whose gradients add
+    up to that of the whole; None: at once.
     """
 
     epochs: int
@@ -90,6 +92,7 @@ class Training:
     clip_norm: float | None = None
     evaluate_every: int = 1
     phases: int = 1
+    accumulate: int | None = None
 
     @property
     def all_epochs(self) -> int:

@@ -270,6 +270,19 @@ class TaskData(ABC):
         inputs = tree_map(lambda t: t[:, :count], batch.inputs)
         return Batch(places, inputs, self.targets_of("train", places), batch.changed)
 
+    def part(self, batch: Batch, at: slice) -> Batch:
+        """Some examples of a batch, where it is trained in parts."""
+        inputs = tree_map(lambda t: t[:, at], batch.inputs)
+        return Batch(
+            batch.places[:, at], inputs, self.targets_part(batch.targets, at), batch.changed
+        )
+
+    def targets_part(self, targets: Any, at: slice) -> Any:
+        """What terms read of some examples of a batch."""
+        raise NotImplementedError(
+            f"{type(self).__name__} has no batches in parts; drop training.accumulate"
+        )
+
     def taught(self, batch: Batch, outputs: Sequence[Output]) -> Batch:
         """``batch`` with these outputs of the teachers that are `asked` in place of those that were
         kept."""

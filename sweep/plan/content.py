@@ -7,7 +7,7 @@ kept with the sweep, so that neither teachers nor a sweep are taken up with othe
 import hashlib
 import importlib.util
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sweep.carried_files import place_of
@@ -16,13 +16,16 @@ from sweep.spec.spec import SweepSpec
 from sweep.spec.student import Model, Teacher
 from trainers.data.dataset import Dataset
 from trainers.data.fingerprint import SIZE, fingerprint
+from trainers.language.networks.folder import files_of
 from trainers.loading import content_key, may_change
 from trainers.own import is_path
 from trainers.settings import WEIGHTS_FILE, DataSpec
 
-# Digests by what they are of: the content key of a data set, a module by its dotted name, or the
-# file of a given teacher.
+# Digests by what they are of: the content key of a data set, a module by its dotted name, the file
+# of a given teacher, or the folder of a model.
 Fingerprints = Mapping[str, str]
+# What a model names its folder by.
+FOLDER = "folder"
 
 
 def of_data(data: DataSpec) -> tuple[str, ...]:
@@ -31,7 +34,10 @@ def of_data(data: DataSpec) -> tuple[str, ...]:
 
 
 def of_model(model: Model) -> tuple[str, ...]:
-    """The module of a network of the user's own; nothing of another network."""
+    """The module of a network of the user's own, or the folder that it is read from; nothing of
+    another network."""
+    if FOLDER in model.given:
+        return (json.dumps({FOLDER: model.given[FOLDER]}),)
     path = model.given["path"] if model.name == "module" else model.name
     return _module(path)
 
@@ -61,16 +67,17 @@ def fingerprints(spec: SweepSpec, datasets: Mapping[str, Dataset]) -> dict[str, 
     for name in named_by(spec):
         if name in datasets:
             found[name] = fingerprint(datasets[name])
-        elif (file := _file(name)) is not None:
-            with file.open("rb") as stream:
-                found[name] = hashlib.file_digest(stream, _digest).hexdigest()
+        elif files := _files(name):
+            found[name] = _digest_of(files)
     return found
 
 
 def described(name: str) -> str:
     """What a fingerprint is of, in words."""
-    if _is_teacher(name):
+    if _is_of_files(name):
         ((given_as, path),) = json.loads(name).items()
+        if given_as == FOLDER:
+            return f"the model in {path}"
         return f"the file of a teacher's {given_as}, {path},"
     if not _is_data(name):
         return f"the module {name}"
@@ -89,7 +96,7 @@ def _is_data(name: str) -> bool:
     return name.startswith("[")
 
 
-def _is_teacher(name: str) -> bool:
+def _is_of_files(name: str) -> bool:
     return name.startswith("{")
 
 
@@ -103,15 +110,31 @@ def _digest() -> "hashlib.blake2b":
     return hashlib.blake2b(digest_size=SIZE)
 
 
-def _file(name: str) -> Path | None:
-    """The file of a given teacher, or of a module that can be imported; None if it is not here."""
+def _digest_of(files: Sequence[Path]) -> str:
+    """That of a file, or of those of several."""
+    each = []
+    for file in files:
+        with file.open("rb") as stream:
+            each.append(hashlib.file_digest(stream, _digest))
+    if len(each) == 1:
+        return each[0].hexdigest()
+    return hashlib.blake2b(b"".join(d.digest() for d in each), digest_size=SIZE).hexdigest()
+
+
+def _files(name: str) -> list[Path]:
+    """The file of a given teacher, those of a model's folder, or that of a module that can be
+    imported; none where it is not here."""
     if _is_data(name):
-        return None
-    if _is_teacher(name):
-        return _teacher_file(*json.loads(name).values())
+        return []
+    if _is_of_files(name):
+        ((given_as, path),) = json.loads(name).items()
+        if given_as == FOLDER:
+            return files_of(Path(path).expanduser())
+        file = _teacher_file(path)
+        return [file] if file else []
     try:
         found = importlib.util.find_spec(name)
     except Exception:  # noqa: BLE001 - packages around it are imported, and may raise anything
-        return None
+        return []
     file = Path(found.origin) if found and found.origin else None
-    return file if file and file.is_file() else None
+    return [file] if file and file.is_file() else []

@@ -1,6 +1,7 @@
 """Relative paths of a spec, which are relative to the spec's own file.
 
-Paths are the fields that rows declare as such: options of data sets, and what noise kinds read.
+Paths are the fields that rows declare as such: options of data sets, what noise kinds read, and the
+folder of a model.
 They may also stand in the values of an axis and in the patch of a row.
 """
 
@@ -17,7 +18,13 @@ from trainers.own import CodeNotAllowed, OwnCodeError
 from trainers.registry import TASKS
 
 # Where a spec names files by fields of its own.
-OWN_FIELDS = ("data.splits.file", "teacher.weights", "teacher.logits")
+OWN_FIELDS = (
+    "data.splits.file",
+    "teacher.weights",
+    "teacher.logits",
+    "teacher.model.folder",
+    "student.model.folder",
+)
 
 # Keys from the top of a spec to a value, places in lists among them.
 Place = tuple[str, ...]

@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 
 from search_spaces.domains import Choice, Domain
 from sweep.errors import unknown
+from sweep.spec.accumulate import check_accumulate
 from sweep.spec.axes import OF_EVERY_RUN, Axis, AxisValue, axes_of, with_first_values
 from sweep.spec.data import Conditions, Data
 from sweep.spec.defaults import task_of, with_defaults
@@ -104,6 +105,7 @@ class SweepSpec(Sparing):
         check_light_teachers(self)
         check_streams(self)
         check_teacher_calls(self)
+        check_accumulate(self)
         check_variants(self)
         if self.questions is not None:
             labels = [use.label for use in self.methods]

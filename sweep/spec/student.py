@@ -61,7 +61,7 @@ class TrainingLoop(Sparing):
     ``factor``: with ``schedule: steps`` the learning rate is multiplied by the factor (0.1 if not
     given) after each of these epochs. ``warmup_steps``: over so many steps the rate rises to what
     the schedule says. ``clip_norm``: what the gradient of each trial is cut to. ``evaluate_every``:
-    epochs between evaluations.
+    epochs between evaluations. ``accumulate``: in how many parts a batch is computed.
     """
 
     epochs: Annotated[int, Field(ge=1)] = 30
@@ -79,6 +79,7 @@ class TrainingLoop(Sparing):
     warmup_steps: Annotated[int, Field(ge=0)] | None = None
     clip_norm: Annotated[float, Field(gt=0)] | None = None
     evaluate_every: Size | None = None
+    accumulate: Annotated[int, Field(ge=2)] | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -154,6 +154,9 @@ class ClassLanes(TaskData):
         targets = self._targets_at("train", index, rows, None, answers)
         return Batch(index, self._inputs_at(rows), targets)
 
+    def targets_part(self, targets: ClassTargets, at: slice) -> ClassTargets:
+        return targets.part(at)
+
     def taught(self, batch: Batch, outputs: Sequence[Output]) -> Batch:
         def logits() -> Tensor:
             asked = iter(outputs)

@@ -42,6 +42,10 @@ class ClassTargets:
         """The teachers' logits, (L, M, B, C)."""
         return self._fetch_teachers()
 
+    def part(self, at: slice) -> "ClassTargets":
+        """Those of some examples alone."""
+        return ClassTargets(self.labels[:, at], lambda: self.teachers[:, :, at])
+
 
 def temperature(values: LaneValues, like: Tensor) -> Tensor:
     """tau (L,), in the type of ``like`` (L, ...); 1 where the method has none."""

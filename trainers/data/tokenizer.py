@@ -54,7 +54,13 @@ class Tokenizer:
     @property
     def vocabulary(self) -> int:
         """V: one more than the largest number of a token."""
-        return 1 + int(max(self._made.get_vocab(with_added_tokens=True).values()))
+        return 1 + max(self.numbers_of_tokens.values())
+
+    @property
+    def numbers_of_tokens(self) -> dict[str, int]:
+        """Those of all tokens."""
+        found: dict[str, int] = self._made.get_vocab(with_added_tokens=True)
+        return found
 
     @property
     def unknown(self) -> int | None:

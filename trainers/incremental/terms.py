@@ -53,6 +53,9 @@ class StreamTargets(ClassTargets):
         super().__init__(labels, fetch_teachers)
         self.shown = shown
 
+    def part(self, at: slice) -> "StreamTargets":
+        return StreamTargets(self.labels[:, at], lambda: self.teachers[:, :, at], self.shown)
+
 
 def at_classes(z: Tensor, classes: Tensor) -> Tensor:
     """Logits (L, B, C) of some classes (L, k) alone: ``(L, B, k)``."""

@@ -5,6 +5,8 @@ of the whole stack, so that a lane would differ in its last bits from the same t
 normalisation over a batch of one has nothing to go by.
 """
 
+import math
+
 
 def batch_sizes(examples: int, size: int) -> list[int]:
     """Sizes of the batches: ``size`` each, and what is left; a single one joins the last."""
@@ -15,3 +17,8 @@ def batch_sizes(examples: int, size: int) -> list[int]:
     elif left:
         sizes.append(left)
     return sizes
+
+
+def part_sizes(examples: int, parts: int) -> list[int]:
+    """Sizes of the parts that a batch is computed in: so many at most, as equal as may be."""
+    return batch_sizes(examples, math.ceil(examples / parts))

@@ -62,6 +62,11 @@ class LaneNetwork(nn.Module, ABC):
         where there is none, or it does not say."""
         return None
 
+    def held(self) -> dict[str, Tensor]:
+        """Parameters and buffers (L, ...) by name, as far as they are its own: what is kept of it;
+        not what networks of a process share."""
+        return {**dict(self.named_parameters()), **dict(self.named_buffers())}
+
     def own_state(self) -> dict[str, Any]:
         """What training changes beside parameters and buffers, as `trainers.lanes.state` has it."""
         return {}

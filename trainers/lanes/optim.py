@@ -62,13 +62,21 @@ class LaneOptimizer(ABC):
         self._parameters = _learning(model)
         self._weight_decay = weight_decay.unsqueeze(1)
         self._clip_norm = clip_norm
+        self._is_added_to = False
         self._flat = _flatten(self._parameters, len(weight_decay))
         self._bind()
 
     def step(self, losses: Tensor, lr: Tensor) -> None:
         """One update of every lane down the mean of its ``losses`` (L, B), rates ``lr`` (L,)."""
+        self.add(losses, losses.shape[1])
+        self.go(lr)
+
+    def add(self, losses: Tensor, examples: int) -> None:
+        """Take in the gradient of ``losses`` (L, b), those of a part of a batch of so many
+        ``examples``, of whose losses the mean is what is lowered."""
         # Of one number: told where to begin from several, torch would load sympy first.
-        total = losses.mean(1).sum()
+        whole = losses.shape[1] == examples
+        total = losses.mean(1).sum() if whole else (losses.sum(1) / examples).sum()
         found = cast(
             Sequence[Tensor | None],
             torch.autograd.grad(total, self._parameters, allow_unused=True),
@@ -77,7 +85,15 @@ class LaneOptimizer(ABC):
             torch.zeros_like(p) if gradient is None else gradient
             for p, gradient in zip(self._parameters, found, strict=True)
         ]
-        torch._foreach_copy_(self._gradients, gradients)
+        if self._is_added_to:
+            torch._foreach_add_(self._gradients, gradients)
+        else:
+            torch._foreach_copy_(self._gradients, gradients)
+        self._is_added_to = True
+
+    def go(self, lr: Tensor) -> None:
+        """One update by all that was taken in since the last, rates ``lr`` (L,)."""
+        self._is_added_to = False
         if self._clip_norm is not None:
             lengths = torch.linalg.vector_norm(self._gradient, dim=1, keepdim=True)
             # As torch.nn.utils.clip_grad_norm_ has it, margin and all.

@@ -13,14 +13,14 @@ from trainers.lanes.network import LaneNetwork
 
 def lane_weights(network: LaneNetwork, lane: int) -> dict[str, Tensor]:
     """Copies by name, on the CPU, without the dimension of lanes."""
-    return {name: t.detach()[lane].cpu().clone() for name, t in _state(network).items()}
+    return {name: t.detach()[lane].cpu().clone() for name, t in network.held().items()}
 
 
 @torch.no_grad()
 def put_weights(network: LaneNetwork, weights: Mapping[str, NDArray[Any]]) -> None:
     """Have every lane hold these, by the names they have without lanes; others stay."""
     network.fit(weights.keys())
-    state = _state(network)
+    state = network.held()
     for name, array in weights.items():
         state[network.inside + name].copy_(torch.as_tensor(array))
 
@@ -44,7 +44,3 @@ def keep_lanes(network: LaneNetwork, lanes: Tensor) -> None:
     for module in network.modules():
         for name, buffer in module.named_buffers(recurse=False):
             setattr(module, name, buffer[lanes])
-
-
-def _state(network: LaneNetwork) -> dict[str, Tensor]:
-    return {**dict(network.named_parameters()), **dict(network.named_buffers())}

@@ -45,6 +45,10 @@ class SequenceTargets:
         """The teachers' logits, (L, M, B, R, V)."""
         return self._fetch_teachers()
 
+    def part(self, at: slice) -> "SequenceTargets":
+        """Those of some examples alone."""
+        return SequenceTargets(self.tokens[:, at], lambda: self.teachers[:, :, at], self.labelled)
+
     @cached_property
     def share(self) -> Tensor:
         """What every column counts in its response's mean, (L, B, R); 0 where there is no token."""

@@ -20,8 +20,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from trainers.entries import NORMALISES, WHOLE_BATCHES
 from trainers.lanes.state import State, merged, pick, same_names
 from trainers.loop.live_teachers import LiveTeachers, Weights
 from trainers.loop.stack import Stack
@@ -95,6 +96,11 @@ class Cohort:
             )
         self._starts = starts
         self._stacks = self._stacked(lanes, data, live)
+        if spec.training.accumulate and any(_normalises(s.model) for s in self._stacks):
+            raise ValueError(
+                f"{spec.model.name} {NORMALISES}; drop training.accumulate, or take a smaller "
+                "batch_size"
+            )
         self._stopwatch.lap("set-up")
 
     @property
@@ -347,9 +353,19 @@ class Cohort:
             raise ValueError(
                 f"{self.spec.method}: no clean example is trained on; give the lanes clean: train"
             )
+        if self.spec.training.accumulate and not method.by_example:
+            raise ValueError(
+                f"{self.spec.method} {WHOLE_BATCHES}; drop training.accumulate, or take a smaller "
+                "batch_size"
+            )
         for lane in lanes:
             problem = method.teacher_problem(data.heard, lane.hyperparameters)
             if problem is None and data.limits_calls:
                 problem = method.held_out_problem(lane.hyperparameters)
             if problem:
                 raise ValueError(f"{lane.name}: {self.spec.method} {problem}")
+
+
+def _normalises(network: nn.Module) -> bool:
+    """Whether it normalises over batches, of which it then has running means."""
+    return any(name.endswith("running_mean") for name, _ in network.named_buffers())

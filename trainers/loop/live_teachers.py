@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 from torch.func import functional_call
 from torch.utils._pytree import tree_map
 
@@ -105,7 +104,7 @@ class _Teacher:
         if not self._stacked:
             return self._models[lane](inputs)
         (model,) = self._models
-        own = {name: tensor[lane : lane + 1] for name, tensor in _named(model).items()}
+        own = {name: tensor[lane : lane + 1] for name, tensor in model.held().items()}
         output: Output = functional_call(model, own, (inputs,))
         return output
 
@@ -123,10 +122,6 @@ def _built(
     model = task.network(network, data, generators).to(data.device).eval()
     put_lane_weights(model, weights)
     return model
-
-
-def _named(model: nn.Module) -> dict[str, torch.Tensor]:
-    return {**dict(model.named_parameters()), **dict(model.named_buffers())}
 
 
 def _stacked(parts: Sequence[Output]) -> Output:

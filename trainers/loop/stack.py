@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trainers.entries import TaskEntry
-from trainers.lanes.batches import batch_sizes
+from trainers.lanes.batches import batch_sizes, part_sizes
 from trainers.lanes.network import LaneNetwork, Output
 from trainers.lanes.optim import LaneState, lane_optimizer
 from trainers.lanes.seeds import torch_generator
@@ -289,8 +289,6 @@ class Stack:
     def _step(self, index: Tensor, asked: int, warmup: float, stopwatch: Stopwatch) -> None:
         """One batch; ``asked``: about how many of its first examples teachers may be asked, and
         ``warmup``: the share of the epoch's rates that it has."""
-        running = self._epoch
-        assert running is not None
         chosen = self.method.choose(index)
         if asked < index.shape[1] and chosen is not index:
             raise ValueError(
@@ -302,17 +300,36 @@ class Stack:
             batch = self.data.taught(batch, self._live.outputs(batch.inputs))
         stopwatch.lap("training")
         lr, plain_lr = self._rates(warmup)
-        whole = asked == index.shape[1]
-        own = batch if whole else self.data.first(batch, asked)
+        examples = index.shape[1]
+        own = batch if asked == examples else self.data.first(batch, asked)
         if asked:
             self.method.begin_step(own, self.model, plain_lr)
         stopwatch.lap("method")
+        sizes = part_sizes(examples, self._spec.training.accumulate or 1)
+        if len(sizes) == 1:
+            self._learn(batch, own, examples)
+        else:
+            begin = 0
+            for size in sizes:
+                part = self.data.part(batch, slice(begin, begin + size))
+                here = min(max(asked - begin, 0), size)
+                own = part if here == size else self.data.first(part, here)
+                self._learn(part, own, examples)
+                begin += size
+        self._optimizer.go(lr)
+        self.method.end_step(self.model)
+
+    def _learn(self, batch: Batch, own: Batch, examples: int) -> None:
+        """Have the optimizer know the gradient of a batch, or part of one, of so many ``examples``;
+        ``own``: the first of it, those that teachers may be asked about."""
+        running, asked = self._epoch, own.places.shape[1]
+        assert running is not None
+        whole = asked == batch.places.shape[1]
         output = self.model(batch.inputs)
         losses = self._losses(own, output if whole else output.each(lambda t: t[:, :asked]))
         if not whole:
             losses = torch.cat([losses, self._label_losses(batch, output, asked)], dim=1)
-        self._optimizer.step(losses, lr)
-        self.method.end_step(self.model)
+        self._optimizer.add(losses, examples)
         with torch.no_grad():
             running.loss += losses.detach().sum(1)
             for name, total in self.data.tally(batch.targets, output).items():

@@ -31,6 +31,7 @@ METHODS: Mapping[str, MethodEntry] = {
         source="arXiv 2202.03250 and its authors' public code",
         teachers="any",
         uses_meta=True,
+        by_example=True,
         one_teacher_only={"variant": ("convex",)},
         asks_held_out=(
             {"held_out_loss": "mixed"},
@@ -99,6 +100,7 @@ METHODS: Mapping[str, MethodEntry] = {
         source="Hinton et al. 2015, arXiv 1503.02531",
         teachers="any",
         uses_meta=False,
+        by_example=True,
         hyperparameters=MIX,
         limits=ENDS_OF_MIX,
     ),
@@ -108,6 +110,7 @@ METHODS: Mapping[str, MethodEntry] = {
         source="standard",
         teachers="none",
         uses_meta=False,
+        by_example=True,
         hyperparameters=OPTIMIZER,
     ),
     "fine_tuning": MethodEntry(
@@ -116,6 +119,7 @@ METHODS: Mapping[str, MethodEntry] = {
         source="standard",
         teachers="none",
         uses_meta=False,
+        by_example=True,
         needs_clean_rows=True,
         hyperparameters=(
             *OPTIMIZER,
@@ -136,6 +140,7 @@ METHODS: Mapping[str, MethodEntry] = {
         source="Castells et al. 2020 (NeurIPS); on the mix as in the code of arXiv 2202.03250",
         teachers="any",
         uses_meta=False,
+        by_example=True,
         hyperparameters=(
             *MIX,
             Field(
@@ -151,6 +156,7 @@ METHODS: Mapping[str, MethodEntry] = {
         teachers="none",
         uses_meta=True,
         cost=costs.learned_weights,
+        by_example=True,
         hyperparameters=(*OPTIMIZER, LOOK_AHEAD_LR, NET_LR, HELD_OUT_BATCH),
     ),
     "bikd": MethodEntry(
@@ -160,6 +166,7 @@ METHODS: Mapping[str, MethodEntry] = {
         teachers="one",
         uses_meta=True,
         cost=costs.learned_weights,
+        by_example=True,
         hyperparameters=(
             *OPTIMIZER,
             LOOK_AHEAD_LR,
@@ -185,6 +192,7 @@ METHODS: Mapping[str, MethodEntry] = {
         source="You et al. 2017 (KDD)",
         teachers="any",
         uses_meta=False,
+        by_example=True,
         hyperparameters=MIX,
         limits=ENDS_OF_MIX,
     ),

@@ -15,6 +15,7 @@ METHODS: Mapping[str, MethodEntry] = {
         source="Szegedy et al. 2016, arXiv 1512.00567",
         teachers="none",
         uses_meta=False,
+        by_example=True,
         limits=(Limit({"smoothing": 0.0}, "labels_only"),),
         hyperparameters=(
             *OPTIMIZER,
@@ -30,6 +31,7 @@ METHODS: Mapping[str, MethodEntry] = {
         source="Zhou et al. 2021, arXiv 2102.00650, and its authors' public code",
         teachers="one",
         uses_meta=False,
+        by_example=True,
         hyperparameters=(
             *OPTIMIZER,
             replace(TEMPERATURE, default=2.0, source="authors' code, ImageNet"),
@@ -46,6 +48,7 @@ METHODS: Mapping[str, MethodEntry] = {
         teachers="none",
         uses_meta=False,
         cost=costs.crust,
+        by_example=True,
         hyperparameters=(
             *OPTIMIZER,
             Field(
@@ -74,6 +77,7 @@ METHODS: Mapping[str, MethodEntry] = {
         source="Zhao et al. 2022, arXiv 2203.08679, and its authors' public code",
         teachers="one",
         uses_meta=False,
+        by_example=True,
         hyperparameters=(
             *OPTIMIZER,
             replace(TEMPERATURE, source="authors' code"),
@@ -173,6 +177,7 @@ METHODS: Mapping[str, MethodEntry] = {
         source="Furlanello et al. 2018, arXiv 1805.04770",
         teachers="one",
         uses_meta=False,
+        by_example=True,
         teacher_is_student=True,
         limits=ENDS_OF_MIX,
         hyperparameters=(
@@ -186,6 +191,7 @@ METHODS: Mapping[str, MethodEntry] = {
         source="Kwon et al. 2020 (ICASSP); public code of CA-MKD",
         teachers="several",
         uses_meta=False,
+        by_example=True,
         hyperparameters=MIX,
         limits=ENDS_OF_MIX,
     ),
@@ -195,6 +201,7 @@ METHODS: Mapping[str, MethodEntry] = {
         source="Zhang et al. 2022, arXiv 2201.00007, and its authors' public code",
         teachers="several",
         uses_meta=False,
+        by_example=True,
         hyperparameters=MIX,
         limits=ENDS_OF_MIX,
     ),

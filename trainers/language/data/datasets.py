@@ -73,8 +73,9 @@ DATASETS: Mapping[str, DatasetEntry] = {
             Field("tokenizer", "path", None, "a tokenizer.json in the layout of Hugging Face, or a "
                   "folder that has one; without it tokens are characters", "the user's",
                   example="~/model"),
-            Field("end_token", "text", "</s>", "with a tokenizer: the token that ends a response",
-                  "the user's"),
+            Field("end_token", "text", None, "with a tokenizer: the token that ends a response; by "
+                  "default the one that the folder of the tokenizer names as eos", "the user's",
+                  example="</s>"),
         ),
         missing=lambda path, tokenizer=None, **options: missing_parts(path, tokenizer),
         shape=lambda max_prompt, max_response, **options: (max_prompt, max_response),

@@ -158,6 +158,9 @@ class SequenceLanes(TaskData):
     def training_batch(self, index: Tensor) -> Batch:
         return self.batch("train", index)._replace(changed=self._asks_always)
 
+    def targets_part(self, targets: SequenceTargets, at: slice) -> SequenceTargets:
+        return targets.part(at)
+
     def taught(self, batch: Batch, outputs: Sequence[Output]) -> Batch:
         def logits() -> Tensor:
             return torch.stack([output.logits for output in outputs], dim=1)

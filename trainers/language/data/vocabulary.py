@@ -132,6 +132,11 @@ class Tokens(Vocabulary):
         self.end = number
         self.size = self._tokenizer.vocabulary
 
+    @property
+    def numbers_of_tokens(self) -> dict[str, int]:
+        """Those of all tokens."""
+        return self._tokenizer.numbers_of_tokens
+
     def prompt(self, text: str) -> list[int]:
         return self._tokenizer.numbers(text)
 

@@ -54,6 +54,8 @@ class Online(Method):
         self._module.to(self.data.device)
         lr = self.values.numbers["module_lr"]
         self._steps = LaneAdam(list(self._module.parameters()), lr, decay=0.0)
+        # Gradients of the modules by the parts of a batch so far, and how many examples each had.
+        self._gathered: list[tuple[list[Tensor], int]] = []
         self._shift, self._gap = self._nothing(), self._nothing()
 
     def begin_epoch(self, epoch: int, student: LaneNetwork, lr: Tensor) -> None:
@@ -69,6 +71,17 @@ class Online(Method):
         self._note(targets, told, step.output)
         alpha = self.values.numbers["alpha"].view(-1, 1)
         return (1 - alpha) * step.terms.label + alpha * terms.teacher(0)
+
+    def end_step(self, student: LaneNetwork) -> None:
+        """One step of the modules."""
+        parts, self._gathered = self._gathered, []
+        gradients = parts[0][0]
+        if len(parts) > 1:
+            examples = sum(count for _, count in parts)
+            weighted = [[g * (count / examples) for g in each] for each, count in parts]
+            gradients = [torch.stack(of_one).sum(0) for of_one in zip(*weighted, strict=True)]
+        lanes = torch.arange(self.data.lanes, device=self.data.device)
+        self._steps.step(gradients, lanes)
 
     def metrics(self) -> Mapping[str, Tensor]:
         return {"okd_shift": self._shift.value, "okd_gap": self._gap.value}
@@ -107,7 +120,7 @@ class Online(Method):
         return output
 
     def _learn(self, adapted: Output, step: Step) -> None:
-        """One step of the modules."""
+        """Gather the gradients of the modules."""
         words = self.values.words["teacher_loss"]
         of_label, of_student = (
             torch.tensor([float(word in (only, "both")) for word in words]).to(adapted.logits)
@@ -120,7 +133,7 @@ class Online(Method):
         lost = of_label.view(-1, 1) * terms.label + gamma.view(-1, 1) * terms.teacher(0)
         parameters = list(self._module.parameters())
         gradients = torch.autograd.grad(lost.mean(1).sum(), parameters)
-        self._steps.step(gradients, torch.arange(len(lost), device=lost.device))
+        self._gathered.append((list(gradients), lost.shape[1]))
 
     @torch.no_grad()
     def _note(self, targets: SequenceTargets, told: Tensor, output: Output) -> None:

@@ -63,6 +63,7 @@ OWN: Mapping[str, MethodEntry] = {
         source="Kim and Rush 2016, arXiv 1606.07947",
         teachers="one",
         changes_inputs=True,
+        by_example=True,
         hyperparameters=(*OPTIMIZER, TEACHER_TEMPERATURE),
     ),
     "gkd": MethodEntry(
@@ -72,6 +73,7 @@ OWN: Mapping[str, MethodEntry] = {
         source="Agarwal et al. 2024 (ICLR), arXiv 2306.13649",
         teachers="one",
         changes_inputs=True,
+        by_example=True,
         hyperparameters=(
             *OPTIMIZER,
             ON_POLICY,
@@ -91,6 +93,7 @@ OWN: Mapping[str, MethodEntry] = {
         source="Xu et al. 2025 (ICLR), arXiv 2410.11325",
         teachers="one",
         changes_inputs=True,
+        by_example=True,
         hyperparameters=(
             *OPTIMIZER,
             Field(
@@ -112,6 +115,7 @@ OWN: Mapping[str, MethodEntry] = {
         source="after arXiv 2409.12512, from its abstract",
         teachers="one",
         changes_inputs=True,
+        by_example=True,
         hyperparameters=(
             *OPTIMIZER,
             ALPHA,

@@ -6,6 +6,8 @@ Free of torch.
 from collections.abc import Mapping
 
 from trainers.entries import NetworkEntry
+from trainers.fields import Field
+from trainers.language.networks.folder import data_problem, step_bytes
 from trainers.settings import ModelSpec
 from trainers.transformer import bytes_of_step, layer_sizes, problem, wider, work_of_layers
 
@@ -23,6 +25,10 @@ def _work(model: ModelSpec, shape: tuple[int, ...]) -> int:
     return work_of_layers(model.sizes, sum(shape))
 
 
+def _bytes_of_folder(model: ModelSpec, batch_size: int, shape: tuple[int, ...]) -> int:
+    return step_bytes(model.sizes["folder"], batch_size, sum(shape))
+
+
 NETWORKS: Mapping[str, NetworkEntry] = {
     "decoder": NetworkEntry(
         implementation="trainers.language.networks.decoder:Decoder",
@@ -35,5 +41,20 @@ NETWORKS: Mapping[str, NetworkEntry] = {
         lane_bytes=_bytes,
         work=_work,
         cpu_bytes=CPU_BYTES,
+    ),
+    "pretrained": NetworkEntry(
+        implementation="trainers.language.networks.pretrained:PretrainedDecoder",
+        summary="a causal language model in a folder in the layout of Hugging Face",
+        source="the user's; loaded by transformers",
+        fields=(
+            Field("folder", "path", None, "where config.json and the weights are", "the user's",
+                  required=True, example="~/model"),
+            Field("dtype", "choice", "float32", "of products in it; with bfloat16 what learns, "
+                  "losses and gradients stay in float32", "own", choices=("float32", "bfloat16")),
+            Field("train", "choice", "all", "what learns: all of it, or, of a teacher that is "
+                  "taken as it is, nothing", "own", choices=("all", "nothing")),
+        ),
+        data_problem=data_problem,
+        lane_bytes=_bytes_of_folder,
     ),
 }  # fmt: skip
