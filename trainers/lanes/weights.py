@@ -32,7 +32,7 @@ def put_lane_weights(network: LaneNetwork, weights: Sequence[Mapping[str, NDArra
     KeyError where they lack a parameter or a buffer of the network.
     """
     network.fit(weights[0].keys())
-    for name, tensor in _state(network).items():
+    for name, tensor in network.held().items():
         given = np.stack([lane[name] for lane in weights])
         tensor.copy_(torch.as_tensor(given, device=tensor.device))
 

@@ -159,3 +159,29 @@ def test_sweeps_that_read_other_content_are_refused_in_one_table() -> None:
     refuse_other_content({"one": kept, "two": {"the data set table": "a1"}, "three": {}})
     with pytest.raises(BadInput, match=r"two and three .* the data set table held something else"):
         refuse_other_content({"one": kept, "two": kept, "three": {"the data set table": "a2"}})
+
+
+def test_another_model_in_a_folder_has_other_teachers(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    model = {"name": "pretrained", "folder": str(folder)}
+    spec = check_spec(
+        {
+            "name": "folders", "task": "language", "data": {"dataset": "addition"},
+            "conditions": {"noise_kind": ["swap"], "noise_rate": [0.1]},
+            "teacher": {"model": {**model, "train": "nothing"}}, "student": {"model": model},
+            "methods": [{"method": "fixed_kd", "baseline": True}],
+        },
+        "folders",
+    )  # fmt: skip
+    (name,) = named_by(spec)
+    assert described(name) == f"the model in {folder}"
+    assert fingerprints(spec, {}) == {}
+    found = []
+    for weights in (b"one", b"two", b"one"):
+        (folder / "config.json").write_text("{}")
+        (folder / "model.safetensors").write_bytes(weights)
+        found.append(_keys(spec, fingerprints(spec, {})))
+    assert found[0] == found[2] != found[1]
+    (folder / "config.json").write_text('{"a": 1}')
+    assert _keys(spec, fingerprints(spec, {})) != found[0]

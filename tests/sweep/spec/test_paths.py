@@ -136,6 +136,26 @@ def test_files_of_given_teachers_are_relative_to_the_spec_too(project: Path) -> 
     ]
 
 
+def test_the_folders_of_models_are_relative_to_the_spec_too(project: Path) -> None:
+    (project / "specs" / "model").mkdir()
+    model = {"name": "pretrained", "folder": "model"}
+    data = {
+        **small_data(),
+        "task": "language",
+        "data": {"dataset": "addition"},
+        "conditions": {"noise_kind": ["swap"], "noise_rate": [0.1]},
+        "teacher": {"model": {**model, "train": "nothing"}},
+        "student": {"model": model},
+        "methods": [{"method": "fixed_kd", "baseline": True}],
+    }
+    data.pop("search", None)
+    file = project / "specs" / "own.yaml"
+    file.write_text(yaml.safe_dump(data))
+    spec = read_spec(str(file))
+    folders = {m.given["folder"] for _, m in spec.models()}
+    assert {Path(f).resolve() for f in folders} == {project / "specs" / "model"}
+
+
 def test_the_path_of_code_is_no_file(project: Path) -> None:
     student = {**small_data()["student"], "model": {"name": "module", "path": "my_nets:Net"}}
     _write(project / "specs", student=student)

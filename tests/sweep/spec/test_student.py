@@ -1,6 +1,7 @@
 """The parts of a spec about networks: which sizes go with which, what is written, whose code."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -50,6 +51,7 @@ WRONG_LOOPS: Sequence[tuple[Mapping[str, Any], Sequence[str]]] = (
     ({"evaluate_every": 1.0}, ["training.evaluate_every: 1.0", "whole number"]),
     ({"steps": 0}, ["training.steps: 0", "equal to 1"]),
     ({"warmup_steps": -1}, ["training.warmup_steps: -1", "equal to 0"]),
+    ({"accumulate": 1}, ["training.accumulate: 1", "equal to 2"]),
     ({"clip_norm": 0.0}, ["training.clip_norm: 0.0", "greater than 0"]),
     ({"optimizer": "adam"}, ["training.optimizer: 'adam'", "'sgd' or 'adamw'"]),
     ({"optimizer": "adamw", "momentum": 0.9}, ["adamw takes no momentum", "optimizer: sgd"]),
@@ -116,6 +118,7 @@ def test_every_setting_reaches_the_training() -> None:
     given = {
         "epochs": 6, "batch_size": 16, "optimizer": "adamw", "beta1": 0.8, "epsilon": 1e-6,
         "schedule": "linear", "steps": 40, "warmup_steps": 5, "clip_norm": 1.0, "evaluate_every": 6,
+        "accumulate": 2,
     }  # fmt: skip
     loop = small_spec({"student.training": given}).student.training
     written = loop.model_dump(mode="json")
@@ -123,8 +126,28 @@ def test_every_setting_reaches_the_training() -> None:
     usual = Training(6, 16)
     assert loop.settings() == replace(
         usual, optimizer="adamw", beta1=0.8, epsilon=1e-6, schedule="linear", steps=40,
-        warmup_steps=5, clip_norm=1.0, evaluate_every=6,
+        warmup_steps=5, clip_norm=1.0, evaluate_every=6, accumulate=2,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"methods.0": {"method": "dist"}}, "methods.0.method: dist needs whole batches"),
+        (
+            {"student.model": {"name": "mlp", "hidden": [8], "norm": "batch"}},
+            "student.training.accumulate: mlp normalises over the examples of a batch",
+        ),
+        (
+            {"teacher.model": {"name": "mlp", "hidden": [8], "norm": "batch"},
+             "teacher.training.accumulate": 3},
+            "teacher.training.accumulate: mlp normalises",
+        ),
+    ],
+)  # fmt: skip
+def test_what_needs_whole_batches_has_no_parts(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(BadInput, match=re.escape(said)):
+        small_spec({"student.training.accumulate": 2, **changes})
 
 
 def test_a_cosine_is_written_as_ever() -> None:

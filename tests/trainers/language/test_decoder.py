@@ -49,9 +49,9 @@ def test_it_is_gpt_2_of_transformers() -> None:
                 getattr(block.ln_2, kind).copy_(of(f"{at}mapping.{kind}"))
                 qkv = [of(f"{at}attention.{n}.{kind}") for n in ("query", "key", "value")]
                 getattr(block.attn.c_attn, kind).copy_(torch.cat(qkv).t())
-                getattr(block.attn.c_proj, kind).copy_(of(f"{at}attention.output.{kind}").T)
-                getattr(block.mlp.c_fc, kind).copy_(of(f"{at}widen.{kind}").T)
-                getattr(block.mlp.c_proj, kind).copy_(of(f"{at}narrow.{kind}").T)
+                getattr(block.attn.c_proj, kind).copy_(of(f"{at}attention.output.{kind}").t())
+                getattr(block.mlp.c_fc, kind).copy_(of(f"{at}widen.{kind}").t())
+                getattr(block.mlp.c_proj, kind).copy_(of(f"{at}narrow.{kind}").t())
         for kind in ("weight", "bias"):
             getattr(theirs.transformer.ln_f, kind).copy_(of(f"last.{kind}"))
         theirs.lm_head.weight.copy_(of("head.weight"))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trainers.data.tokenizer import PADDING
-from trainers.evaluation import evaluation_mode, evaluation_rows, frozen_output
+from trainers.evaluation import evaluation_mode, evaluation_rows
 from trainers.lanes.batches import batch_sizes
 from trainers.lanes.network import LaneNetwork, Output
 from trainers.lanes.values import LaneValues
@@ -174,12 +174,7 @@ class SequenceLanes(TaskData):
     def evaluate(
         self, student: LaneNetwork, split: str, metrics: Sequence[str]
     ) -> dict[str, Tensor]:
-        terms = self.terms(
-            self.targets_of(split, self._every(split)),
-            frozen_output(student, self, split),
-            LaneValues({}, {}),
-        )
-        found = {"loss": terms.label.mean(1)}
+        found = {"loss": self._label_losses(student, split).mean(1)}
         if names := [name for name in metrics if name in MEASURES]:
             lanes = self._written(student, split)
             found |= {
@@ -230,6 +225,21 @@ class SequenceLanes(TaskData):
                 write(network, part, temperature) for part in torch.split(prompts, sizes, dim=1)
             ]
         return torch.cat(parts, dim=1)
+
+    @torch.no_grad()
+    def _label_losses(self, student: LaneNetwork, split: str) -> Tensor:
+        """The label's term of every example of a split, (L, N_s), in batches: of all at once there
+        are N_s R V logits."""
+        places = torch.arange(self.size(split), device=self.device)
+        sizes = batch_sizes(len(places), evaluation_rows(student, self.lanes, self.device))
+        each = []
+        with evaluation_mode(student):
+            for part in torch.split(places, sizes):
+                index = part.expand(self.lanes, -1)
+                output = student(self.inputs_of(split, index))
+                targets = self.targets_of(split, index)
+                each.append(self.terms(targets, output, LaneValues({}, {})).label)
+        return torch.cat(each, dim=1)
 
     def _written(self, student: LaneNetwork, split: str) -> list[Written]:
         written = self.greedy(student, split).cpu().numpy()
