@@ -101,7 +101,7 @@ class Trial:
 @dataclass(frozen=True)
 class Shape:
     """What the lanes of a test share; ``clean``: by default `usual_clean`. ``calls``: how often
-    they may ask teachers. ``steps``: of an epoch."""
+    they may ask teachers. ``steps``: of an epoch. ``accumulate``: parts of a batch."""
 
     epochs: int = 3
     batch_size: int = 19
@@ -110,6 +110,7 @@ class Shape:
     clean: CleanUse | None = None
     calls: TeacherCalls | None = None
     steps: int | None = None
+    accumulate: int | None = None
 
 
 def made_up_dataset() -> Dataset:
@@ -159,7 +160,7 @@ def make_cohort(
     spec = CohortSpec(
         method,
         ModelSpec("mlp", {"hidden": shape.hidden}),
-        Training(shape.epochs, shape.batch_size, steps=shape.steps),
+        Training(shape.epochs, shape.batch_size, steps=shape.steps, accumulate=shape.accumulate),
         Selection(shape.metric, maximize=shape.metric == "accuracy"),
     )
     logits = teacher_logits(dataset) if outputs is None else outputs
