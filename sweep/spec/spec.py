@@ -390,11 +390,13 @@ class SweepSpec(Sparing):
             raise FieldError(f"{where}.name", problem)
         try:
             model.take(checked(networks[model.name].every_field, model.given, model.name))
-            networks[model.name].complete(model.settings())
+            sizes = networks[model.name].complete(model.settings()).sizes
         except FieldError as error:
             raise FieldError(f"{where}.{error.field}", str(error)) from None
         except ValueError as error:
             raise FieldError(where, str(error)) from None
+        if where == "student.model" and not networks[model.name].learns(sizes):
+            raise FieldError(where, f"a student learns, and in this {model.name} nothing does")
 
     def _check_rows(self) -> None:
         labels = [use.label for use in self.methods]

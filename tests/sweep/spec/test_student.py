@@ -150,6 +150,19 @@ def test_what_needs_whole_batches_has_no_parts(changes: dict[str, Any], said: st
         small_spec({"student.training.accumulate": 2, **changes})
 
 
+def test_a_student_has_something_to_learn() -> None:
+    still = {"name": "pretrained", "folder": "model", "train": "nothing"}
+    data = {
+        "name": "still", "task": "language", "data": {"dataset": "addition"},
+        "conditions": {"noise_kind": ["swap"], "noise_rate": [0.1]},
+        "teacher": {"model": still}, "student": {"model": {**still, "train": "all"}},
+        "methods": [{"method": "fixed_kd", "baseline": True}],
+    }  # fmt: skip
+    check_spec(data, "still")
+    with pytest.raises(BadInput, match=r"student\.model: a student learns, and in this pretrained"):
+        check_spec({**data, "student": {"model": still}}, "still")
+
+
 def test_a_cosine_is_written_as_ever() -> None:
     loop = small_spec().student.training.model_dump(mode="json")
     assert loop == {

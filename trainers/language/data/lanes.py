@@ -258,9 +258,6 @@ class SequenceLanes(TaskData):
         prompts = self._prompts[rows].tolist()
         return np.array([self._vocabulary.prompt_text(row) for row in prompts], dtype=object)
 
-    def _every(self, split: str) -> Tensor:
-        return torch.arange(self.size(split), device=self.device).expand(self.lanes, -1)
-
     def _known(self, split: str) -> Tensor:
         """Where what is kept of each teacher is, (L, M, N_s)."""
         found = np.full((self.lanes, self.teachers, self.size(split)), UNKNOWN)

@@ -55,6 +55,7 @@ NETWORKS: Mapping[str, NetworkEntry] = {
                   "taken as it is, nothing", "own", choices=("all", "nothing")),
         ),
         data_problem=data_problem,
+        learns=lambda sizes: sizes["train"] != "nothing",
         lane_bytes=_bytes_of_folder,
     ),
 }  # fmt: skip

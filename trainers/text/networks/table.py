@@ -111,5 +111,6 @@ NETWORKS: Mapping[str, NetworkEntry] = {
         ),
         problem=_untrained,
         data_problem=_given_network,
+        learns=lambda sizes: sizes["train"] != "nothing",
     ),
 }  # fmt: skip
