@@ -185,8 +185,8 @@ def test_rates_warm_up_over_steps_and_fall_along_a_line() -> None:
     assert [training.lr_factor(epoch) for epoch in (1, 2, 3, 4)] == [1, 0.75, 0.5, 0.25]
     seen: list[float] = []
     stack = toy_cohort(PAIRS, "fixed_kd", [ToyTrial("a", values={"lr": 0.8})], training).stacks[0]
-    step = stack._optimizer.step
-    stack._optimizer.step = lambda losses, lr: (seen.append(float(lr)), step(losses, lr))[1]  # type: ignore[method-assign]
+    go = stack._optimizer.go
+    stack._optimizer.go = lambda lr: (seen.append(float(lr)), go(lr))[1]  # type: ignore[method-assign]
     for epoch in (1, 2):
         for _ in stack.steps(epoch, _Unhurried()):  # type: ignore[arg-type]
             pass
