@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from sweep.compare.comparison import comparison_table
 from sweep.places import Places
 from sweep.spec.reader import read_spec
 from tests.end_to_end.stage import launched_in_process
@@ -25,5 +26,4 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     place = tmp_path_factory.mktemp("undisturbed")
     spec = read_spec(str(launcher.write_spec(place)))
     with pytest.MonkeyPatch.context() as patch:
-        launched_in_process(spec, Places(place / "runs"), patch)
-    return launcher.table(place / "runs")
+        return comparison_table(launched_in_process(spec, Places(place / "runs"), patch), 0)

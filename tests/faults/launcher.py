@@ -41,20 +41,6 @@ confirm: {seeds: 3}
 FIRST_ASKED, SEARCH_UNDER_WAY = 7, 40
 PLANNED_TRIALS, PLANNED_SHORTLISTED, PLANNED_CONFIRMED, PLANNED_TEACHERS = 18, 8, 6, 4
 COMMAND = [sys.executable, "-c", "from sweep.cli import main; main()"]
-
-
-# The same sweep without Ray, one cohort after another: SPEC RUNS.
-UNDISTURBED = """
-import sys
-from pathlib import Path
-import pytest
-from sweep.places import Places
-from sweep.spec.reader import read_spec
-from tests.end_to_end.stage import launched_in_process
-with pytest.MonkeyPatch.context() as patch:
-    spec = read_spec(sys.argv[1], allow_code=True)
-    launched_in_process(spec, Places(Path(sys.argv[2])), patch)
-"""
 ROOT = Path(__file__).parents[2]
 
 # A store without sweeps to start from, if there is one: making its schema takes seconds.
@@ -96,17 +82,19 @@ def start(
     )
 
 
-def train_undisturbed(spec: Path, runs: Path) -> None:
-    """What a sweep leaves in the stores where nothing happens to it, in a process of its own: with
-    the packages and the code that a launch would find."""
+def table_undisturbed(spec: Path, runs: Path) -> pd.DataFrame:
+    """The comparison table of a sweep to which nothing happens, trained without Ray in a process of
+    its own: with the packages and the code that a launch would find."""
     _give_a_store(runs)
     paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    command = [sys.executable, "-c", UNDISTURBED, str(spec), str(runs)]
+    csv = runs / "comparison.csv"
+    command = [sys.executable, "-m", "tests.rehearsal.reference", str(spec), str(runs), str(csv)]
     done = subprocess.run(
         command, capture_output=True, text=True, check=False,
         env={**os.environ, "PYTHONPATH": paths},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    return pd.read_csv(csv)
 
 
 def _give_a_store(runs: Path) -> None:

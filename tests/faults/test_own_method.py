@@ -16,7 +16,7 @@ from tests.faults.launcher import (
     same,
     start,
     table,
-    train_undisturbed,
+    table_undisturbed,
     wait_for_trials,
 )
 
@@ -66,15 +66,14 @@ def test_the_method_is_some_thirty_lines() -> None:
 
 def test_methods_of_the_page_go_on_where_they_were_killed(folder: Path) -> None:
     spec, options = _smaller(folder), ("--allow-code", "--set", "resources.checkpoint_every_s=0.1")
-    train_undisturbed(spec, folder / "whole")
+    whole = table_undisturbed(spec, folder / "whole")
     process = start(spec, folder / "broken", *options)
     wait_for_trials(process, folder / "broken", UNDER_WAY)
     kill(process, "launcher")
     shown = run(spec, folder / "broken", *options)
     # The tables are made without the code.
     (folder / "logit_matching.py").unlink()
-    whole, broken = table(folder / "whole"), table(folder / "broken")
-    assert same(whole, broken)
+    assert same(whole, table(folder / "broken"))
     assert list(whole["method"]) == ["LogitMatching", "fixed_kd", "Fading"]
     assert (whole["n_seeds"] == 2).all()
     assert not whole["n_failed"].any()

@@ -20,7 +20,7 @@ from tests.faults.launcher import (
     same,
     start,
     table,
-    train_undisturbed,
+    table_undisturbed,
     wait_for_trials,
     write_spec,
 )
@@ -84,13 +84,12 @@ def _printed(*words: str) -> str:
 @pytest.mark.parametrize("text", [SEQUENCES, PAIRS], ids=["sequences", "pairs"])
 def test_a_task_of_a_package_goes_on_where_it_was_killed(text: str, tmp_path: Path) -> None:
     spec = write_spec(tmp_path, text)
-    train_undisturbed(spec, tmp_path / "whole")
+    whole = table_undisturbed(spec, tmp_path / "whole")
     process = start(spec, tmp_path / "broken", "--set", "resources.checkpoint_every_s=0.1")
     wait_for_trials(process, tmp_path / "broken", UNDER_WAY)
     kill(process, "launcher")
     shown = run(spec, tmp_path / "broken", "--set", "resources.checkpoint_every_s=0.1")
-    whole, broken = table(tmp_path / "whole"), table(tmp_path / "broken")
-    assert same(whole, broken)
+    assert same(whole, table(tmp_path / "broken"))
     _assert_told(whole, shown)
 
 

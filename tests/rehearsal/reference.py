@@ -17,7 +17,11 @@ from tests.end_to_end.stage import launched_in_process
 
 def main() -> None:
     """Writes the comparison table."""
-    spec, runs, table = read_spec(sys.argv[1], ()), Path(sys.argv[2]), Path(sys.argv[3])
+    spec, runs, table = (
+        read_spec(sys.argv[1], allow_code=True),
+        Path(sys.argv[2]),
+        Path(sys.argv[3]),
+    )
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         record = launched_in_process(spec, Places(runs), patch)
