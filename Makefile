@@ -25,8 +25,11 @@ check: $(INSTALLED) ## Format, lint, types, import walls
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# One more than two cores: processes that tests start wait for each other much of their time.
+WORKERS ?= $(shell [ "$$(getconf _NPROCESSORS_ONLN)" -gt 3 ] && echo 4 || echo 3)
+
 test: check ## All checks, then the tests
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 TASK ?= classification
 

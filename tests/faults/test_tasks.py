@@ -1,4 +1,4 @@
-"""Tasks that an installed package brings go through a whole sweep, killed and gone on with.
+"""Tasks that an installed package brings go through a whole sweep, one of them killed on its way.
 
 The tasks are those of `tests/toys`: token sequences, several rows an example, whose lanes train in
 turn; and two embedding tables without a last layer, by AdamW, whose objective goes downward.
@@ -81,9 +81,8 @@ def _printed(*words: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("text", [SEQUENCES, PAIRS], ids=["sequences", "pairs"])
-def test_a_task_of_a_package_goes_on_where_it_was_killed(text: str, tmp_path: Path) -> None:
-    spec = write_spec(tmp_path, text)
+def test_a_task_of_a_package_goes_on_where_it_was_killed(tmp_path: Path) -> None:
+    spec = write_spec(tmp_path, SEQUENCES)
     whole = table_undisturbed(spec, tmp_path / "whole")
     process = start(spec, tmp_path / "broken", "--set", "resources.checkpoint_every_s=0.1")
     wait_for_trials(process, tmp_path / "broken", UNDER_WAY)
@@ -91,6 +90,11 @@ def test_a_task_of_a_package_goes_on_where_it_was_killed(text: str, tmp_path: Pa
     shown = run(spec, tmp_path / "broken", "--set", "resources.checkpoint_every_s=0.1")
     assert same(whole, table(tmp_path / "broken"))
     _assert_told(whole, shown)
+
+
+def test_a_task_whose_objective_goes_downward_is_told_so(tmp_path: Path) -> None:
+    shown = run(write_spec(tmp_path, PAIRS), tmp_path / "runs")
+    _assert_told(table(tmp_path / "runs"), shown)
 
 
 def _assert_told(whole: pd.DataFrame, shown: str) -> None:
