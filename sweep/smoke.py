@@ -110,13 +110,20 @@ def _short_student(student: dict[str, Any], epochs: int) -> dict[str, Any]:
 
 
 def _short_axis(axis: dict[str, Any], epochs: int) -> dict[str, Any]:
-    """An axis whose networks take so many; one over epochs keeps its conditions, all alike."""
+    """An axis whose networks take so many; where it is over epochs, each value takes one more than
+    the one before it, as cells of conditions that are all alike would be one."""
     if "values" not in axis:
-        return {label: _short_patch(patch, epochs) for label, patch in axis.items()}
+        return {
+            label: _short_patch(patch, epochs + place)
+            for place, (label, patch) in enumerate(axis.items())
+        }
     field = axis["field"]
     if not field.endswith(PER_EPOCH):
         return axis
-    return {str(value): _short_patch({field: value}, epochs) for value in axis["values"]}
+    return {
+        str(value): _short_patch({field: value}, epochs + place)
+        for place, value in enumerate(axis["values"])
+    }
 
 
 def _short_patch(patch: dict[str, Any], epochs: int) -> dict[str, Any]:
@@ -124,7 +131,8 @@ def _short_patch(patch: dict[str, Any], epochs: int) -> dict[str, Any]:
     short = dict(patch)
     for path, content in patch.items():
         if path.endswith(PER_EPOCH):
-            short[path] = epochs
+            # At any number of epochs.
+            short[path] = 1 if path.endswith(".evaluate_every") else epochs
         elif path.endswith(".training"):
             short[path] = _short(content, epochs)
         elif path.endswith(".warm_start") and content:

@@ -1,5 +1,6 @@
 """Two launches at once, changed specs, extensions."""
 
+import signal
 import subprocess
 from pathlib import Path
 
@@ -45,7 +46,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     spec = write_spec(runs)
     process = start(spec, runs)
     wait_for_trials(process, runs, 7)
-    second = launch_again(spec, runs)
+    # It must not come to its end before the second has tried.
+    process.send_signal(signal.SIGSTOP)
+    try:
+        second = launch_again(spec, runs)
+    finally:
+        process.send_signal(signal.SIGCONT)
     assert second.returncode == 2
     assert f"by process {process.pid} on" in second.stderr
     assert "Traceback" not in second.stderr

@@ -107,7 +107,7 @@ WRONG: Sequence[tuple[str, Any, Sequence[str]]] = (
     ("compare", {"metric": "acuracy"}, ["compare.metric: 'acuracy'", "'accuracy'?", "macro_f1"]),
     ("compare", {"metrics": "loss"}, ["compare.metrics", "did you mean 'metric'?"]),
     ("objective.selection", "first", ["objective.selection: 'first'", "'best' or 'last'"]),
-    ("methods.0.method", "seq_kd", ["methods.0.method: 'seq_kd' is no method", "fixed_kd"]),
+    ("methods.0.method", "no_kd", ["methods.0.method: 'no_kd' is no method", "fixed_kd"]),
     ("student.model.name", "gpt", ["student.model.name: 'gpt' is no model", "resnet8"]),
     ("teacher.model.name", "gpt", ["teacher.model.name: 'gpt' is no model", "resnet8"]),
     ("conditions.noise_kind", ["deletion"], ["noise_kind.0: 'deletion' is no noise kind", "pair"]),
