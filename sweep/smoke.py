@@ -19,7 +19,8 @@ from sweep.spec.student import is_trained
 from trainers.entries import MethodEntry
 
 # Fields of a training that count epochs.
-PER_EPOCH = (".training.epochs", ".training.evaluate_every", ".warm_start.epochs")
+WARM = ".warm_start.epochs"
+PER_EPOCH = (".training.epochs", ".training.evaluate_every", WARM)
 
 
 @dataclass(frozen=True)
@@ -110,29 +111,28 @@ def _short_student(student: dict[str, Any], epochs: int) -> dict[str, Any]:
 
 
 def _short_axis(axis: dict[str, Any], epochs: int) -> dict[str, Any]:
-    """An axis whose networks take so many; where it is over epochs, each value takes one more than
-    the one before it, as cells of conditions that are all alike would be one."""
+    """An axis whose networks take so many; one over epochs keeps its conditions, all alike, but for
+    warm starts, each one more than the one before it, so that their cells stay apart."""
     if "values" not in axis:
         return {
-            label: _short_patch(patch, epochs + place)
+            label: _short_patch(patch, epochs, 1 + place)
             for place, (label, patch) in enumerate(axis.items())
         }
     field = axis["field"]
     if not field.endswith(PER_EPOCH):
         return axis
     return {
-        str(value): _short_patch({field: value}, epochs + place)
+        str(value): _short_patch({field: value}, epochs, 1 + place)
         for place, value in enumerate(axis["values"])
     }
 
 
-def _short_patch(patch: dict[str, Any], epochs: int) -> dict[str, Any]:
-    """A patch whose networks take so many epochs."""
+def _short_patch(patch: dict[str, Any], epochs: int, warm: int = 1) -> dict[str, Any]:
+    """A patch whose networks take so many epochs, and their warm starts ``warm``."""
     short = dict(patch)
     for path, content in patch.items():
         if path.endswith(PER_EPOCH):
-            # At any number of epochs.
-            short[path] = 1 if path.endswith(".evaluate_every") else epochs
+            short[path] = warm if path.endswith(WARM) else epochs
         elif path.endswith(".training"):
             short[path] = _short(content, epochs)
         elif path.endswith(".warm_start") and content:
