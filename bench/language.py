@@ -287,7 +287,13 @@ def main() -> None:
     dataset, steps = made_up(), 10 if given.quick else 60
     results = [one_round(dataset, steps) for _ in range(1 if given.quick else given.rounds)]
     ordered = sorted(results, key=lambda result: result["rate_ratio"]["gkd"]["1"])
-    keep(given, "language", ordered[len(ordered) // 2])
+    of_all = {
+        lanes: sorted(
+            result.get("trl_ratio", result["rate_ratio"]["gkd"])[lanes] for result in results
+        )
+        for lanes in ("1", str(LANES))
+    }
+    keep(given, "language", {**ordered[len(ordered) // 2], "of_all_rounds": of_all})
 
 
 if __name__ == "__main__":

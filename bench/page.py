@@ -168,7 +168,11 @@ def language(r: Result) -> list[str]:
     )
     if "trl_ratio" in r:
         trl = r["trl_ratio"]
-        said += f"; {_shown(trl['1'])} and {_shown(trl['4'])} times those of trl's GKDTrainer"
+        of_all = {n: ", ".join(map(_shown, all_)) for n, all_ in r["of_all_rounds"].items()}
+        said += (
+            f"; {_shown(trl['1'])} and {_shown(trl['4'])} times those of trl's GKDTrainer (all "
+            f"rounds: {of_all['1']}; with four {of_all['4']})"
+        )
     heads = ["ms of a step of a lane", "one lane", "four lanes", "plain loop", "trl"]
     return [*table(heads, rows), "", f"{said}."]
 
