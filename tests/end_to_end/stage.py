@@ -1,7 +1,10 @@
 """Whole sweeps: on Ray as `launch` runs them, and in this process, one cohort after another."""
 
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
 from functools import partial
+from io import StringIO
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -9,6 +12,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from sweep import cli
 from sweep.adapters.mlflow.store import MlflowStore
 from sweep.adapters.ray import referee_actor
 from sweep.adapters.ray.dispatch import Worker
@@ -122,3 +126,13 @@ def runs_of(store: MlflowStore, name: str) -> list[Any]:
     experiment = client.get_experiment_by_name(name)
     assert experiment is not None
     return list(client.search_runs([experiment.experiment_id], max_results=5000))
+
+
+def almkd(*words: str) -> tuple[int | str | None, str]:
+    """A command: exit code, what it said beside."""
+    beside = StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stderr(beside):
+        patch.setattr(sys, "argv", ["almkd", *words])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+    return stop.value.code, beside.getvalue()

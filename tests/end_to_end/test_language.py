@@ -1,9 +1,6 @@
 """A sweep over prompts and responses of the user's own: its students by themselves."""
 
 import json
-import sys
-from contextlib import redirect_stderr
-from io import StringIO
 from pathlib import Path
 
 import mlflow
@@ -11,11 +8,11 @@ import pandas as pd
 import pytest
 
 import trainers
-from sweep import cli
 from sweep.best_students import log_best_students
 from sweep.compare.confirm_runs import Wanted, select
 from sweep.places import Places
 from sweep.spec.reader import check_spec
+from tests.end_to_end.stage import almkd
 from tests.end_to_end.test_students import Kept
 
 DIGITS = 3
@@ -77,14 +74,13 @@ def test_prompts_in_files_are_answered(kept: Kept, tmp_path: Path) -> None:
     (tmp_path / "new.txt").write_text("123\n907\n", encoding="utf-8")
     target = tmp_path / "said.csv"
     assert (
-        _almkd("predict", student, "--data", str(tmp_path / "new.txt"), "--out", str(target))[0]
-        == 0
+        almkd("predict", student, "--data", str(tmp_path / "new.txt"), "--out", str(target))[0] == 0
     )
     answers = pd.read_csv(target, dtype=str, keep_default_na=False)
     assert list(answers.columns) == ["row", "response"]
     assert len(answers) == 2
     (tmp_path / "new.txt").write_text("12a\n", encoding="utf-8")
-    code, said = _almkd("predict", student, "--data", str(tmp_path / "new.txt"))
+    code, said = almkd("predict", student, "--data", str(tmp_path / "new.txt"))
     assert code == 2
     assert "row 1: a is not in the vocabulary" in said
 
@@ -97,13 +93,3 @@ def test_models_in_mlflow_take_prompts(kept: Kept) -> None:
     model = mlflow.pyfunc.load_model(f"models:/{found[0].model_id}")  # type: ignore[union-attr]
     answers = model.predict(pd.DataFrame({"asked": ["123", "456"]}))
     assert list(answers.columns) == ["response"]
-
-
-def _almkd(*words: str) -> tuple[int | str | None, str]:
-    """A command: exit code, what it said beside."""
-    beside = StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stderr(beside):
-        patch.setattr(sys, "argv", ["almkd", *words])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-    return stop.value.code, beside.getvalue()

@@ -1,9 +1,6 @@
 """A sweep over texts of the user's own: its students by themselves, in every form."""
 
 import json
-import sys
-from contextlib import redirect_stderr
-from io import StringIO
 from pathlib import Path
 
 import mlflow
@@ -16,11 +13,11 @@ import torch
 import yaml
 
 import trainers
-from sweep import cli
 from sweep.best_students import log_best_students
 from sweep.compare.confirm_runs import ConfirmRun, Wanted, select
 from sweep.places import Places
 from sweep.spec.reader import check_spec
+from tests.end_to_end.stage import almkd
 from tests.end_to_end.test_students import Kept
 from tests.trainers.text.bert import bert
 from tests.trainers.text.cases import texts
@@ -70,17 +67,7 @@ def _tested(kept: Kept, run: ConfirmRun, place: Path) -> tuple[list[str], np.nda
 
 
 def _predict(student: str, data: Path, *more: str) -> tuple[int | str | None, str]:
-    return _almkd("predict", student, "--data", str(data), *more)
-
-
-def _almkd(*words: str) -> tuple[int | str | None, str]:
-    """A command: exit code, what it said beside."""
-    beside = StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stderr(beside):
-        patch.setattr(sys, "argv", ["almkd", *words])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-    return stop.value.code, beside.getvalue()
+    return almkd("predict", student, "--data", str(data), *more)
 
 
 def test_students_need_neither_the_sweep_nor_the_pretrained_network(
@@ -167,7 +154,7 @@ def _check(data: Path, folder: Path, place: Path) -> tuple[int | str | None, str
     }  # fmt: skip
     path = place / "tuned.yaml"
     path.write_text(yaml.safe_dump(spec), encoding="utf-8")
-    return _almkd("check", str(path), "--data")
+    return almkd("check", str(path), "--data")
 
 
 def test_a_tuned_network_of_other_classes_is_refused_before_anything_trains(tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from trainers.data.tokenizer import PADDING
-from trainers.lanes.network import Output
 from trainers.lanes.values import LaneValues
 from trainers.language.divergences import DIVERGENCES, Shape, log_probabilities
 from trainers.task import Terms
@@ -128,8 +127,3 @@ class SequenceTerms(Terms):
     def _wide(self) -> torch.dtype:
         """Of all that is computed here: single precision at least."""
         return torch.promote_types(self._z.dtype, torch.float32)
-
-
-def terms_at(targets: SequenceTargets, output: Output, values: LaneValues) -> SequenceTerms:
-    """The terms at a student's output."""
-    return SequenceTerms(targets, output.logits, values)

@@ -91,11 +91,6 @@ class SequenceLanes(TaskData):
     def teachers(self) -> int:
         return len(self._taught_by[0]) if self._taught_by else 0
 
-    @property
-    def teacher_names(self) -> Sequence[tuple[str, ...]]:
-        """Of every lane those of its teachers."""
-        return self._taught_by
-
     def rows_there(self, targets: SequenceTargets) -> Tensor:
         """Which columns of responses hold a token, (L, B, R)."""
         return targets.tokens != PADDING

@@ -7,7 +7,7 @@ What is kept of a teacher says of which rows of the data set it was asked, and w
 those of another draw of the noise have other prefixes, and it is asked again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -98,11 +98,3 @@ class TeacherLogits:
         if len(self._tables) > 1:
             self._tables = [torch.cat(self._tables)]
         return self._tables[0]
-
-
-def distinct(keys: Sequence[object]) -> list[int]:
-    """The first place of every key."""
-    first: dict[object, int] = {}
-    for place, key in enumerate(keys):
-        first.setdefault(key, place)
-    return list(first.values())
