@@ -13,11 +13,13 @@ from trainers.costs import Costs, plain
 from trainers.fields import Field, FieldError, Limit, Value, checked, resolved
 
 if TYPE_CHECKING:
+    from numpy.random import Generator
+
     from trainers.data.dataset import Dataset
     from trainers.data.inspection import Inspection, SplitRows
     from trainers.data.sources import Published
     from trainers.method import Method
-    from trainers.settings import DataSpec, Labels, ModelSpec
+    from trainers.settings import DataSpec, Labels, ModelSpec, SplitFractions
     from trainers.task import Task
 
 Device = Literal["cpu", "cuda"]
@@ -357,8 +359,8 @@ class TaskEntry:
     ``teachers_go_along``: whether students are handed the teachers themselves beside what is kept
     of them, to ask what nobody knew before.
     ``streams``: whether its classes come one task after the other (`trainers.settings.Stream`), and
-    its teacher is the student before; ``split_rows``: how rows are dealt to splits; None for as
-    `trainers.data.splits` does.
+    its teacher is the student before; ``split_rows``: how rows of a data set are dealt to splits by
+    a draw; None for as `trainers.data.splits` does.
     """
 
     name: str
@@ -390,7 +392,7 @@ class TaskEntry:
     teacher_sources: Mapping[str, SourceEntry] = field(default_factory=dict)
     teachers_go_along: bool = False
     streams: bool = False
-    split_rows: Callable[..., "SplitRows"] | None = None
+    split_rows: "Callable[[Dataset, SplitFractions, Generator], SplitRows] | None" = None
 
     def load(self) -> "Task":
         """The task's own code, torch and all."""

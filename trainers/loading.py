@@ -160,10 +160,12 @@ def may_change(spec: DataSpec) -> bool:
 
 def inspect(dataset: Dataset, spec: DataSpec, rng: np.random.Generator) -> Inspection:
     """What a look at a data set that was loaded shows, split as ``spec`` says by this draw."""
-    given, tests = dataset.given_splits, dataset.official_test
     task = TASKS[spec.task]
-    deals = task.split_rows or split_rows
-    rows = deals(dataset.strata, spec.fractions, rng, tests, given)
+    if task.split_rows:
+        rows = task.split_rows(dataset, spec.fractions, rng)
+    else:
+        given, tests = dataset.given_splits, dataset.official_test
+        rows = split_rows(dataset.strata, spec.fractions, rng, tests, given)
     return (task.inspect or inspect_any)(dataset, rows)
 
 

@@ -3,17 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from numpy.random import Generator
+
 from trainers.classes.dataset import ClassDataset, usable
 from trainers.classes.table import METRICS
 from trainers.classification.entry import CLASSIFICATION
 from trainers.data.dataset import Dataset
+from trainers.data.inspection import SplitRows
 from trainers.data.noise import NOISE_KINDS
 from trainers.entries import MethodEntry, Metric, TaskEntry
 from trainers.fields import Field
 from trainers.hyperparameters import ALPHA, TEMPERATURE
 from trainers.incremental.data.splits import rows_by_class, split_problem
 from trainers.mixing.table import METHODS, anew
-from trainers.settings import DataSpec, Labels, Stream
+from trainers.settings import DataSpec, Labels, SplitFractions, Stream
 
 PAPER = "arXiv 2308.09544, authors' code"
 KD_FORM = Field(
@@ -72,6 +75,11 @@ NEW: Mapping[str, Metric] = {
     )
 }  # fmt: skip
 
+
+def _rows(data: Dataset, fractions: SplitFractions, rng: Generator) -> SplitRows:
+    return rows_by_class(data.strata, fractions, rng, data.official_test)
+
+
 INCREMENTAL = TaskEntry(
     name="incremental",
     implementation="trainers.incremental.task:Incremental",
@@ -95,5 +103,5 @@ INCREMENTAL = TaskEntry(
     usable=_usable,
     inspect=CLASSIFICATION.inspect,
     streams=True,
-    split_rows=rows_by_class,
+    split_rows=_rows,
 )

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.data.given_splits import GivenSplits
 from trainers.data.splits import Rows, share_of
 from trainers.settings import SplitFractions
 
@@ -17,15 +16,12 @@ def rows_by_class(
     fractions: SplitFractions,
     rng: np.random.Generator,
     official_test: int = 0,
-    given: GivenSplits | None = None,
 ) -> dict[str, Rows]:
     """Row numbers of each split, in an order drawn by ``rng``; of a class with n examples each
     split has its share of n, rounded down, and one at least.
 
-    ``official_test``: how many rows, the last ones, are the official test part. ``given``: none;
-    the task's row says so.
+    ``official_test``: how many rows, the last ones, are the official test part.
     """
-    assert given is None
     drawn = len(labels) - (official_test if fractions.test is None else 0)
     parts: dict[str, list[Rows]] = {name: [] for name in fractions.drawn()}
     for c in range(int(labels.max()) + 1):
