@@ -27,6 +27,12 @@ BY_TASK: Mapping[str, Mapping[str, Domain]] = {
         "temperature": Float(1.0, 4.0, log=True),
         "on_policy": Choice((0.25, 0.5, 0.75, 1.0)),
     },
+    "recommendation": {
+        "lr": Float(0.003, 0.03, log=True),
+        "weight_decay": Float(0.003, 0.1, log=True),
+        "temperature": Float(0.3, 3.0, log=True),
+        "look_ahead_lr": Float(10.0, 1000.0, log=True),
+    },
 }
 
 # Of ALM-KD, whatever has a weight.
@@ -34,6 +40,8 @@ _ALM_KD: Mapping[str, Domain] = {
     "variant": Choice(("convex", "box")),
     "meta_lr": Float(1e1, 1e5, log=True),
 }
+# Of a teacher's order of items beside the label's loss.
+_ORDER = Float(0.03, 3.0, log=True)
 _NORMALISED: Mapping[str, Domain] = {"meta_lr": Float(0.01, 1.0, log=True)}
 
 OWN: Mapping[str, Mapping[str, Domain]] = {
@@ -69,6 +77,9 @@ OWN: Mapping[str, Mapping[str, Domain]] = {
     "okd": {"module_lr": Float(1e-5, 1e-2, log=True), "gamma": Float(0.0, 2.0)},
     "taid": {"t_start": Float(0.0, 0.8)},
     "adakd": {"temperature_scale": Float(0.0, 1.0), "share_step": Choice((0.0, 0.05, 0.1))},
+    "rd": {"kd_weight": _ORDER, "rank_scale": Float(1.0, 30.0, log=True)},
+    "rrd": {"kd_weight": _ORDER},
+    "unkd": {"kd_weight": _ORDER, "rank_scale": Float(5.0, 100.0, log=True)},
     "mixkd": {"sm_weight": Float(0.0, 2.0), "tmkd_weight": Float(0.0, 2.0)},
 }
 

@@ -22,6 +22,7 @@ from trainers.entries import (
 from trainers.incremental.entry import INCREMENTAL
 from trainers.language.entry import LANGUAGE
 from trainers.own import Table, code_problem, completed, is_path, problem
+from trainers.recommendation.entry import RECOMMENDATION
 from trainers.text.entry import TEXT
 
 GROUP = "almkd.tasks"
@@ -31,7 +32,7 @@ ROW_GROUPS: Mapping[str, tuple[str, str, type[Row]]] = {
     "datasets": ("almkd.datasets", "data set", DatasetEntry),
     "networks": ("almkd.networks", "network", NetworkEntry),
 }
-OWN = (CLASSIFICATION, TEXT, INCREMENTAL, LANGUAGE)
+OWN = (CLASSIFICATION, TEXT, INCREMENTAL, LANGUAGE, RECOMMENDATION)
 # Whose a data set of several tasks is where no task is named.
 FIRST = CLASSIFICATION.name
 

@@ -182,7 +182,9 @@ class TaskData(ABC):
     may be asked, as many in every lane; None: about all. ``limits_calls``: whether they may be
     asked about some training examples alone, and about no other example. ``corrupted_rows``
     (L, N, T): which of their rows have a wrong label; None: all of an example that is corrupted.
-    ``has_rows``: whether outputs have a dimension of rows, which then may be 1.
+    ``has_rows``: whether outputs have a dimension of rows, which then may be 1. ``penalises``:
+    whether weight_decay is that of `penalty`, which every method's losses have besides, and none of
+    the optimizer.
     """
 
     corrupted: Tensor
@@ -191,6 +193,7 @@ class TaskData(ABC):
     asked: Tensor | None = None
     limits_calls: bool = False
     has_rows: bool = False
+    penalises: bool = False
 
     @property
     @abstractmethod
@@ -297,6 +300,11 @@ class TaskData(ABC):
     @abstractmethod
     def terms(self, targets: Any, output: Output, values: LaneValues) -> Terms:
         """The terms of some examples at a student's output."""
+
+    def penalty(self, student: LaneNetwork, inputs: Any) -> Tensor:
+        """What weight_decay is multiplied by in the loss of each example, (L, B), with the graph
+        that leads to the student."""
+        raise NotImplementedError(f"{type(self).__name__} leaves weight_decay to the optimizer")
 
     def term_gradients(self, targets: Any, output: Output, values: LaneValues) -> Output:
         """r: the gradient of every term by its example's output, ``(L, B, K[, T], C or H)``.

@@ -116,6 +116,8 @@ class Stack:
         setup = Setup(self.data, self._values, seeds, training, self.model, self._live)
         self.method: Method = method.load()(setup)
         weight_decay = self._values.numbers["weight_decay"]
+        if self.data.penalises:
+            weight_decay = torch.zeros_like(weight_decay)
         self._optimizer = lane_optimizer(self.model, weight_decay, training)
 
     def go_to(self, epoch: int) -> None:
@@ -329,13 +331,20 @@ class Stack:
         losses = self._losses(own, output if whole else output.each(lambda t: t[:, :asked]))
         if not whole:
             losses = torch.cat([losses, self._label_losses(batch, output, asked)], dim=1)
-        self._optimizer.add(losses, examples)
+        self._optimizer.add(self._penalised(losses, batch), examples)
         with torch.no_grad():
             running.loss += losses.detach().sum(1)
             for name, total in self.data.tally(batch.targets, output).items():
                 if name not in running.tallies:
                     running.tallies[name] = torch.zeros_like(running.loss)
                 running.tallies[name] += total
+
+    def _penalised(self, losses: Tensor, batch: Batch) -> Tensor:
+        """With what the task takes weight_decay of, (L, B)."""
+        if not self.data.penalises:
+            return losses
+        decay = self._values.numbers["weight_decay"].unsqueeze(1)
+        return losses + decay * self.data.penalty(self.model, batch.inputs)
 
     def _losses(self, batch: Batch, output: Output) -> Tensor:
         """Those of the method, (L, B); it is not asked about no example."""
