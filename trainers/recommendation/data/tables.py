@@ -175,7 +175,8 @@ def _left_out(file: Path, names: Columns, counts: Counts, lost: tuple[int, int])
         users, items = counted(lost[0], "user"), counted(lost[1], "item")
         also = f", and with them {users} and {items} that have no other" if any(lost) else ""
         yield (
-            f"{file}: {low} of {counts.rows} ratings are below {names.at_least:g} and left out{also}"
+            f"{file}: {low} of {counts.rows} ratings are below {names.at_least:g} and left out"
+            f"{also}"
         )
     if again := counts.high - counts.kept:
         yield (
