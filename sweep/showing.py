@@ -19,11 +19,14 @@ def new_console() -> Console:
 
 
 def show(console: Console, shown: "Shown", runs_dir: Path) -> None:
-    """The comparison, its answer in words, and where the rest is."""
+    """The comparison, two metrics against each other where the task names some, the answer in
+    words, and where the rest is."""
     from sweep.compare.answer import answer
-    from sweep.compare.tables import to_rich
+    from sweep.compare.tables import against_to_rich, to_rich
 
     console.print(to_rich(shown.table, shown.record))
+    if against := against_to_rich(shown.record):
+        console.print("", against)
     for line in answer(shown.table, shown.record):
         console.print(line, highlight=False)
     for line in (

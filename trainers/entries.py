@@ -343,7 +343,9 @@ class TaskEntry:
     ``implementation``: its `trainers.task.Task` by path. ``example``: what a weight belongs to, and
     over which no loss is reduced. ``every_epoch``: metrics that are measured after every epoch,
     beside the objective; the others once, at the epoch that counts (``selection``). ``compared``:
-    what is tested; empty for the objective. ``teacher_outputs``: what is kept of a teacher.
+    what is tested; empty for the objective. ``against``: two metrics that are drawn against each
+    other, what is gained on one and lost on the other; None where there are none.
+    ``teacher_outputs``: what is kept of a teacher.
     ``kept_of``: the splits of students of whose examples they are kept; none named: of every
     example of the data set. ``predicted_numbers``: how many are kept of a prediction, from the
     shape of an input; by default as many as a teacher gives for an example.
@@ -378,6 +380,7 @@ class TaskEntry:
     prediction: str
     export: str
     compared: str = ""
+    against: tuple[str, str] | None = None
     kept_of: tuple[str, ...] = ()
     predicted_numbers: Callable[[Shape], int] | None = None
     outputs_from_files: bool = False

@@ -104,6 +104,15 @@ def paired_scores(
     return np.array([a[seed] for seed in shared]), np.array([b[seed] for seed in shared])
 
 
+def mean_with_interval(
+    record: SweepRecord, condition: Condition, method: str, seed: int
+) -> tuple[float, float, float]:
+    """Mean of a cell's test values over its seeds, low and high of its interval; NaN without."""
+    values = np.array(list(scores(record, condition, method).values()))
+    rng = cell_rng(seed, record.name, *_names(record, condition, method), "mean")
+    return (statistics.mean(values), *statistics.bca_interval(values, rng))
+
+
 def cell_rng(seed: int, *names: str) -> np.random.Generator:
     """A generator of its own for the quantity that names spell out.
 
@@ -119,8 +128,7 @@ def _cell_row(record: SweepRecord, condition: Condition, method: str, seed: int)
     confirm = trials_of(record, "confirm", condition, method)
     shortlist = trials_of(record, "shortlist", condition, method)
     values = np.array(list(scores(record, condition, method).values()))
-    rng = cell_rng(seed, record.name, *_names(record, condition, method), "mean")
-    low, high = statistics.bca_interval(values, rng)
+    mean, low, high = mean_with_interval(record, condition, method, seed)
     return {
         "sweep": record.name,
         "dataset": record.dataset,
@@ -129,7 +137,7 @@ def _cell_row(record: SweepRecord, condition: Condition, method: str, seed: int)
         "is_baseline": method in record.baselines,
         "n_seeds": len(values),
         "n_failed_seeds": _failed_seeds(confirm, scores(record, condition, method)),
-        f"test_{record.metric}_mean": statistics.mean(values),
+        f"test_{record.metric}_mean": mean,
         f"test_{record.metric}_std": statistics.sample_std(values),
         "ci95_low": low,
         "ci95_high": high,

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from sweep.atomic_files import replaced_together
 from sweep.compare.comparison import trials_table
+from sweep.compare.figures.against import metric_against_metric
 from sweep.compare.figures.differences import paired_differences
 from sweep.compare.figures.learning import learning_curves
 from sweep.compare.figures.over_axis import (
@@ -147,6 +148,8 @@ def drawings(findings: Findings) -> Iterator[Drawing]:
             " each task: the mean over the confirm seeds and their range.",
             lambda: metric_over_tasks(record, curves),
         )
+    if record.measured_against:
+        yield _of_two_metrics(findings)
     if pairs(record):
         yield Drawing(
             "differences",
@@ -167,6 +170,21 @@ def drawings(findings: Findings) -> Iterator[Drawing]:
             lambda method=method: weights_over_training(record, curves, method),  # type: ignore[misc]
         )
     yield from _of_search(findings)
+
+
+def _of_two_metrics(findings: Findings) -> Drawing:
+    record = findings.record
+    across, up = record.measured_against
+    better = ", ".join(
+        f"{metric.title} {better_text(record.looking_at(metric))}" for metric in (across, up)
+    )
+    return Drawing(
+        f"{up.name}_against_{across.name}",
+        f"Test {up.title} against {across.title}",
+        f"Means over seeds with 95 % intervals both ways; {better}. Grey lines cross at"
+        f" {record.baselines[0]}. Exploratory: nothing is tested here.",
+        lambda: metric_against_metric(record, findings.origin.spec.seed),
+    )
 
 
 def _untested(record: SweepRecord) -> str:

@@ -114,6 +114,7 @@ class SweepRecord:
     devices: float = 1.0  # that a cohort takes
     searched: Metric | None = None  # what search improves; None: the metric that is compared
     others: tuple[Metric, ...] = ()  # test metrics beside, each a column test_<name> of the trials
+    against: tuple[Metric, Metric] | None = None  # that the task draws against each other
     exploratory: bool = False  # the metric is looked at, not tested: no p, and nothing is called
     axes: tuple[str, ...] = ()  # what conditions vary beside noise; a column of the trials each
     # (condition, method) -> name of the cell that is shown there, where it is not their own: one
@@ -166,6 +167,13 @@ class SweepRecord:
     def validation_column(self) -> str:
         """Name of the column of validation values."""
         return f"validation_{self.objective.name}"
+
+    @property
+    def measured_against(self) -> tuple[Metric, ...]:
+        """The two metrics that the task draws against each other; none where one has no column."""
+        measured = {self.metric, *(metric.name for metric in self.others)}
+        named = self.against or ()
+        return named if all(metric.name in measured for metric in named) else ()
 
     def looking_at(self, metric: Metric) -> "SweepRecord":
         """The same about another metric, which is looked at and not tested."""
@@ -221,6 +229,14 @@ class SweepRecord:
         return dict(iter(self.trials.groupby(["stage", "cell"], sort=False)))
 
 
+def _against(spec: SweepSpec) -> tuple[Metric, Metric] | None:
+    entry = spec.task_entry
+    if entry.against is None:
+        return None
+    first, second = entry.against
+    return entry.metrics[first], entry.metrics[second]
+
+
 def _epochs_of_task(spec: SweepSpec) -> int | None:
     training = spec.student_training()
     varied = any(overlap(axis.fields, ENDS_OF_TASKS) for axis in spec.axes)
@@ -241,6 +257,7 @@ def of_plan(plan: Plan) -> dict[str, Any]:
         "spaces": {use.label: spec.space_of(use) for use in spec.methods},
         "clean": {cell.id: str(clean_labels(cell)) for cell in plan.cells},
         "calls": calls_of(plan),
+        "against": _against(spec),
         "epochs_of_task": _epochs_of_task(spec),
         "learns_weights": tuple(u.label for u in spec.methods if spec.entry_of(u).uses_meta),
         "enqueued": {cell.id: len(cell.enqueued) for cell in plan.cells if cell.enqueued},

@@ -1,6 +1,6 @@
 """The comparison table for the terminal, and what all renderings of it share."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from sweep.compare import statistics
 from sweep.compare.notation import (
     axis_label,
     better_text,
@@ -21,7 +22,7 @@ from sweep.compare.notation import (
     varying,
 )
 from sweep.compare.questions import EXPLORATORY, exploratory_count, pairs
-from sweep.compare.records import SweepRecord
+from sweep.compare.records import SweepRecord, scores
 from sweep.compare.scope import scope_of
 from sweep.compare.statistics import LEVEL
 from sweep.plan.plan import Condition
@@ -37,10 +38,59 @@ def to_rich(table: pd.DataFrame, record: SweepRecord) -> Table:
     each of its declared differences. The best mean of a section is bold; a called difference says
     "better" or "worse" in words, so that nothing hangs on colour.
     """
+    what = f"{axis_label(record)}, {better_text(record)}"
+    view = _view(record, what, caption(record))
+    if _names_both(record):
+        view.add_column("against", overflow="fold")
+    for heading in ("mean ± std", "95 % CI", "difference [95 % CI]", "p\n(Holm)"):
+        view.add_column(heading, justify="right", no_wrap=True)
+    view.add_column("called")
+    lacking = bool((table["n_seeds"] < len(record.confirm_seeds)).any())
+    for heading in (*(["seeds"] * lacking), "trials/\npruned"):
+        view.add_column(heading, justify="right")
+    digits = _column_decimals(table[f"{record.test_column}_std"])
+    for condition in record.conditions:
+        _add_section(view, table, record, condition, (digits, lacking))
+    return view
+
+
+def against_to_rich(record: SweepRecord) -> Table | None:
+    """The means of the two metrics that the task draws against each other, for the terminal.
+
+    A line for each cell; None where there are no two such metrics.
+    """
+    if not record.measured_against:
+        return None
+    seen = [record.looking_at(metric) for metric in record.measured_against]
+    first, second = (metric.title for metric in record.measured_against)
+    view = _view(
+        record, f"{second} against {first}", "mean ± std over seeds; nothing is tested here"
+    )
+    for one in seen:
+        view.add_column(f"{axis_label(one)}\n{better_text(one)}", justify="right")
+    spreads = [[_mean_and_std(cell)[1] for cell in one.scores_by_cell.values()] for one in seen]
+    digits = [_column_decimals(deviations) for deviations in spreads]
+    for condition in record.conditions:
+        for method in record.methods:
+            found = [scores(one, condition, method) for one in seen]
+            cells = [
+                _spread_text(*_mean_and_std(values), places) if values else NOTHING
+                for values, places in zip(found, digits, strict=True)
+            ]
+            view.add_row(
+                *_place(record, condition, method == record.methods[0]),
+                *map(Text, (method, *cells)),
+                end_section=method == record.methods[-1],
+            )
+    return view
+
+
+def _view(record: SweepRecord, what: str, words: str) -> Table:
+    """A table without lines, with the columns that tell conditions and methods apart."""
+    seeds = counted(len(record.confirm_seeds), "seed")
     view = Table(
-        title=f"{record.name} on {record.dataset}: {axis_label(record)}, {better_text(record)},"
-        f" {counted(len(record.confirm_seeds), 'seed')}",
-        caption=caption(record),
+        title=f"{record.name} on {record.dataset}: {what}, {seeds}",
+        caption=words,
         box=box.SIMPLE_HEAD,
         show_edge=False,
         pad_edge=False,
@@ -53,17 +103,6 @@ def to_rich(table: pd.DataFrame, record: SweepRecord) -> Table:
         view.add_column("teacher\nlabels")
     # Folded rather than cut short on a narrow terminal: two methods may share a beginning.
     view.add_column("method", overflow="fold")
-    if _names_both(record):
-        view.add_column("against", overflow="fold")
-    for heading in ("mean ± std", "95 % CI", "difference [95 % CI]", "p\n(Holm)"):
-        view.add_column(heading, justify="right", no_wrap=True)
-    view.add_column("called")
-    lacking = bool((table["n_seeds"] < len(record.confirm_seeds)).any())
-    for heading in (*(["seeds"] * lacking), "trials/\npruned"):
-        view.add_column(heading, justify="right")
-    digits = _column_decimals(table, record)
-    for condition in record.conditions:
-        _add_section(view, table, record, condition, (digits, lacking))
     return view
 
 
@@ -83,11 +122,24 @@ def rows_of(table: pd.DataFrame, condition: Condition) -> pd.DataFrame:
     return table[np.logical_and.reduce([table[name] == value for name, value in columns.items()])]
 
 
-def _column_decimals(table: pd.DataFrame, record: SweepRecord) -> int:
+def _column_decimals(deviations: Iterable[float]) -> int:
     """One number of decimals for the whole table, so that a column lines up."""
-    deviations = table[f"{record.test_column}_std"].to_numpy(dtype=float)
-    known = deviations[deviations > 0.0]
-    return decimals(float(np.median(known))) if len(known) else decimals(0.0)
+    known = [deviation for deviation in deviations if deviation > 0.0]
+    return decimals(float(np.median(known))) if known else decimals(0.0)
+
+
+def _mean_and_std(by_seed: Mapping[int, float]) -> tuple[float, float]:
+    values = np.array(list(by_seed.values()))
+    return statistics.mean(values), statistics.sample_std(values)
+
+
+def _place(record: SweepRecord, condition: Condition, first: bool) -> list[Text]:
+    """What tells a condition apart, on the first of its lines alone."""
+    cells = [label_on(condition, axis) for axis in varying(record.conditions)]
+    cells.append(noise_text(condition, record.conditions))
+    if teachers_differ(record.conditions):
+        cells.append(condition.teacher_labels)
+    return [Text(cell if first else "") for cell in cells]
 
 
 def _add_section(
@@ -105,17 +157,8 @@ def _add_section(
     for position, row in enumerate(rows.to_dict("records")):
         mean = row[f"{record.test_column}_mean"]
         std = row[f"{record.test_column}_std"]
-        first = position == 0
         cells = [
-            *(
-                Text(label_on(condition, axis) if first else "")
-                for axis in varying(record.conditions)
-            ),
-            Text(noise_text(condition, record.conditions) if first else ""),
-            *(
-                [Text(condition.teacher_labels if first else "")]
-                * teachers_differ(record.conditions)
-            ),
+            *_place(record, condition, position == 0),
             Text(row["method"]),
             *([Text(row["baseline"] or NOTHING)] * _names_both(record)),
             Text(_mean_text(row, mean, std, digits), style="bold" if mean == best else ""),
@@ -158,8 +201,10 @@ def without_a_mean(row: Mapping[Any, Any]) -> str:
 
 
 def _mean_text(row: Mapping[Any, Any], mean: float, std: float, digits: int) -> str:
-    if np.isnan(mean):
-        return without_a_mean(row)
+    return without_a_mean(row) if np.isnan(mean) else _spread_text(mean, std, digits)
+
+
+def _spread_text(mean: float, std: float, digits: int) -> str:
     return f"{mean:.{digits}f}" if np.isnan(std) else f"{mean:.{digits}f} ± {std:.{digits}f}"
 
 

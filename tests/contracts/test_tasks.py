@@ -22,7 +22,7 @@ def test_row_says_what_it_is(task: str) -> None:
     assert entry.summary
     assert entry.example
     assert "labels_only" in entry.methods
-    assert {entry.objective, *entry.every_epoch} <= set(entry.metrics)
+    assert {entry.objective, *entry.every_epoch, *(entry.against or ())} <= set(entry.metrics)
 
 
 @EVERY_TASK

@@ -19,10 +19,15 @@ INTERVAL_WIDTH = 1.5  # points; bars without caps stay clear where many stand si
 FEW = 10.0  # times: numbers that span more stand on a logarithmic edge
 
 
-def panels_figure(label: str, panels: int, draw: Callable[[Axes, int], None]) -> Figure:
-    """Panels that share the axis of what ``label`` names; ``draw`` fills the one of a number."""
+def panels_figure(
+    label: str, panels: int, draw: Callable[[Axes, int], None], share_y: str = "all"
+) -> Figure:
+    """Panels with what ``label`` names going up; ``draw`` fills the one of a number.
+
+    ``share_y``: which of them have one scale of it, as of `Grid`.
+    """
     columns = even_columns(panels, COLUMNS)
-    grid = Grid(-(-panels // columns), columns, share_y="all")
+    grid = Grid(-(-panels // columns), columns, share_y=share_y)
 
     def draw_all(grid_axes: Any) -> None:
         axes = list(grid_axes.flat)
@@ -48,7 +53,7 @@ def draw_means(
     for position, method in enumerate(record.methods):
         shift = DODGE * step * (position - (len(record.methods) - 1) / 2)
         values = np.array([_values(table, record, c, method) for c in conditions.values()])
-        _draw_method(axes, back(places + shift), values, (position, method))
+        draw_method(axes, back(places + shift), values, (position, method))
     if logarithmic:
         axes.set_xscale("log")
     axes.set_xticks(numbers, [f"{number:g}" for number in numbers])
@@ -57,7 +62,7 @@ def draw_means(
     axes.grid(visible=False, axis="x")
 
 
-def _draw_method(
+def draw_method(
     axes: Axes, x: np.ndarray, values: np.ndarray, numbered_method: tuple[int, str]
 ) -> None:
     """Draws mean, low and high, (K, 3), at K places, (K,)."""
