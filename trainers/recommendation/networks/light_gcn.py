@@ -1,55 +1,113 @@
 """Vectors that are smoothed over the graph of training interactions, over lanes: LightGCN.
 
-L lanes, N training interactions, U users, I items, D numbers of a vector, e_ui an interaction.
+L lanes, N training interactions, V = U + I vertices (users, then items), D numbers of a vector,
+A (V, V) the graph: 1 / sqrt(n_u n_i) for an interaction of user u with item i, either way round.
 
-x_u^(k + 1) = sum_{i: e_ui} x_i^(k) / sqrt(n_u n_i), and likewise for items; the vectors whose
-products are scores are the means of x^(0), ..., x^(layers). What learns, and is penalised, is
-x^(0).
+The vectors whose products are scores are the mean of x, A x, ..., A^layers x. What learns, and is
+penalised, is x.
 
-Source: He et al. 2020 (SIGIR), arXiv 2002.02126; x^(0) starts from N(0, 0.1^2), as in its authors'
+Source: He et al. 2020 (SIGIR), arXiv 2002.02126; x starts from N(0, 0.1^2), as in its authors'
 code.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from trainers.recommendation.networks.factors import Factors
-from trainers.recommendation.networks.network import Known, rows_of
+from trainers.recommendation.networks.network import Known
 from trainers.settings import ModelSpec
 
 STD = 0.1
 
+with warnings.catch_warnings():
+    # That compressed rows may still change torch says once, at the first of them.
+    warnings.simplefilter("ignore")
+    torch.sparse_csr_tensor([0, 1], [0], [1.0], size=(1, 1))
+
+
+class Graph(NamedTuple):
+    """A of every lane in compressed rows: ``starts`` (L, V + 1), where the neighbours of a vertex
+    begin, ``neighbours`` (L, 2 N), ``weights`` (L, 2 N)."""
+
+    starts: Tensor
+    neighbours: Tensor
+    weights: Tensor
+
+    def times(self, x: Tensor) -> Tensor:
+        """A x of every lane, (L, V, D)."""
+        size = (x.shape[1], x.shape[1])
+        return torch.stack(
+            [
+                torch.sparse_csr_tensor(*own, size=size, check_invariants=False) @ of_lane
+                for *own, of_lane in zip(*self, x, strict=True)
+            ]
+        )
+
+    def smoothed(self, x: Tensor, layers: int) -> Tensor:
+        """The mean of x, A x, ..., A^layers x."""
+        total = x
+        for _ in range(layers):
+            x = self.times(x)
+            total = total + x
+        return total / (1 + layers)
+
+
+class _Smoothing(torch.autograd.Function):
+    """`Graph.smoothed`, a symmetric linear map: what leads back through it is the map itself."""
+
+    @staticmethod
+    def forward(x: Tensor, starts: Tensor, neighbours: Tensor, weights: Tensor, layers: int) -> Any:
+        return Graph(starts, neighbours, weights).smoothed(x, layers)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        _, *graph, layers = inputs
+        ctx.save_for_backward(*graph)
+        ctx.save_for_forward(*graph)
+        ctx.layers = layers
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Any) -> Any:
+        return _Smoothing.apply(gradient, *ctx.saved_tensors, ctx.layers), None, None, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Any, *_: Any) -> Any:
+        return _Smoothing.apply(tangent, *ctx.saved_tensors, ctx.layers)
+
 
 class LightGcn(Factors):
-    """As `Factors`, whose vectors are propagated."""
+    """As `Factors`, whose vectors are smoothed; its graph is in buffers."""
 
-    edges: Tensor
+    graph_starts: Tensor
+    graph_neighbours: Tensor
+    graph_weights: Tensor
 
     def __init__(
         self, spec: ModelSpec, known: Known, generators: Sequence[torch.Generator]
     ) -> None:
         super().__init__(spec, known, generators)
         self._layers = spec.sizes["layers"]
-        self.register_buffer("edges", edge_weights(known))
+        for name, tensor in graph_of(known)._asdict().items():
+            self.register_buffer(f"graph_{name}", tensor)
 
     def vectors(self) -> tuple[Tensor, Tensor]:
-        return propagated(
-            self.users, self.items, (self.seen_users, self.seen_items, self.edges), self._layers
-        )
+        graph = self.graph_starts, self.graph_neighbours, self.graph_weights
+        x = torch.cat([self.users, self.items], dim=1)
+        smooth = _Smoothing.apply(x, *graph, self._layers)
+        return smooth[:, : self._shape[0]], smooth[:, self._shape[0] :]
 
     def _vectors_of(self, lane: int) -> tuple[Tensor, Tensor]:
-        at = slice(lane, lane + 1)
-        graph = self.seen_users[at], self.seen_items[at], self.edges[at]
-        users, items = propagated(self.users[at], self.items[at], graph, self._layers)
-        return users[0], items[0]
+        return self._alone({name: tensor[lane] for name, tensor in self.held().items()})
 
     def _alone(self, weights: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        stacked = {name: t.unsqueeze(0) for name, t in weights.items()}
-        graph = stacked["seen_users"], stacked["seen_items"], stacked["edges"]
-        users, items = propagated(stacked["users"], stacked["items"], graph, self._layers)
-        return users[0], items[0]
+        graph = Graph(*(weights[f"graph_{name}"].unsqueeze(0) for name in Graph._fields))
+        x = torch.cat([weights["users"], weights["items"]]).unsqueeze(0)
+        smooth = graph.smoothed(x, self._layers)[0]
+        return smooth[: self._shape[0]], smooth[self._shape[0] :]
 
     def _drawn(self, count: int, width: int, generators: Sequence[torch.Generator]) -> Tensor:
         return torch.stack(
@@ -57,37 +115,15 @@ class LightGcn(Factors):
         )
 
 
-def edge_weights(known: Known) -> Tensor:
-    """1 / sqrt(n_u n_i) of each training interaction, (L, N)."""
-    ones = torch.ones(known.users.shape, device=known.users.device)
-    lanes = len(ones)
-    of_users = ones.new_zeros(lanes, known.users_count).scatter_add_(1, known.users, ones)
-    of_items = ones.new_zeros(lanes, known.items_count).scatter_add_(1, known.items, ones)
-    product = of_users.gather(1, known.users) * of_items.gather(1, known.items)
-    return product.rsqrt().to(torch.get_default_dtype())
-
-
-def propagated(
-    users: Tensor, items: Tensor, graph: tuple[Tensor, Tensor, Tensor], layers: int
-) -> tuple[Tensor, Tensor]:
-    """The means over layers of vectors (L, U, D) and (L, I, D); ``graph``: users and items of each
-    interaction, and its weight, (L, N) each."""
-    of_users, of_items, weights = graph
-    mean_users, mean_items = users, items
-    for _ in range(layers):
-        users, items = (
-            _gathered(items, of_items, of_users, weights, users.shape[1]),
-            _gathered(users, of_users, of_items, weights, items.shape[1]),
-        )
-        mean_users, mean_items = mean_users + users, mean_items + items
-    return mean_users / (1 + layers), mean_items / (1 + layers)
-
-
-def _gathered(x: Tensor, source: Tensor, target: Tensor, weights: Tensor, count: int) -> Tensor:
-    """Of each of ``count`` vertices the weighted sum of its neighbours: (L, count, D)."""
-    lanes, _, width = x.shape
-    sent = rows_of(x, source) * weights.unsqueeze(2)
-    first = torch.arange(lanes, device=x.device) * count
-    places = (target + first.unsqueeze(1)).flatten()
-    empty = x.new_zeros(lanes * count, width)
-    return empty.index_add(0, places, sent.flatten(0, 1)).view(lanes, count, width)
+def graph_of(known: Known) -> Graph:
+    """That of every lane's training interactions."""
+    vertices = known.users_count + known.items_count
+    items = known.items + known.users_count
+    rows, columns = torch.cat([known.users, items], dim=1), torch.cat([items, known.users], dim=1)
+    order = (rows * vertices + columns).argsort(1)
+    rows, columns = rows.gather(1, order), columns.gather(1, order)
+    degrees = torch.zeros(len(rows), vertices, dtype=torch.int64, device=rows.device)
+    degrees.scatter_add_(1, rows, torch.ones_like(rows))
+    starts = torch.nn.functional.pad(degrees.cumsum(1), (1, 0))
+    product = degrees.gather(1, rows) * degrees.gather(1, columns)
+    return Graph(starts, columns, product.to(torch.get_default_dtype()).rsqrt())
