@@ -28,6 +28,8 @@ TAKES: Mapping[str, str] = {
     "lightweight_teacher": "6 min at most",
     "lightweight_teacher_replicated": "15 min at most",
     "multi_teacher": "100 s at most",
+    "recommendation": NOT_YET,
+    "recommendation_quick": NOT_YET,
     "self_distillation": "160 s at most",
     "synthetic": "6 min at most",
     "synthetic_spiral": "2 min at most",

@@ -65,6 +65,7 @@ RECOMMENDATION = TaskEntry(
     metrics=METRICS,
     every_epoch=("ndcg_20",),
     objective="ndcg_20",
+    against=("recall_20_popular", "recall_20_unpopular"),
     optimizer="adamw",
     teacher_outputs="a score for every user and item",
     predicted_numbers=lambda shape: 1,

@@ -45,7 +45,7 @@ def inspect(dataset: Dataset, rows: SplitRows) -> Inspection:
         "users_in_training_alone": int((~held_out).sum()),
         "items_without_training": int((trained == 0).sum()),
         "popular_tenth_share": _share_of_popular(of_items),
-        "popularity_gini": gini(of_items),
+        "popularity_gini": round(gini(of_items), 3),
     }
     warnings = [*known.warnings, *_odd(facts, int((of_users == 1).sum()))]
     return Inspection(facts, known.classes, warnings)
