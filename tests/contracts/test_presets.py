@@ -31,6 +31,8 @@ SMALLEST: Mapping[str, Mapping[str, Any]] = {
     "transformer": {"name": "transformer", "width": 8, "heads": 2},
     "pretrained": {"name": "pretrained", "train": "last_layer"},
     "decoder": {"name": "decoder", "width": 8, "heads": 2},
+    "factors": {"name": "factors", "width": 4},
+    "ease": {"name": "ease"},
 }
 # Words that a small form keeps.
 KEPT_WORDS = ("embeddings", "norm")
@@ -58,6 +60,9 @@ def _shrunk(spec: SweepSpec, folder: Path) -> SweepSpec:
         data["data"] = _texts(spec, folder)
     elif spec.task_entry.name == "language":
         data["data"] = {"dataset": "addition", "splits": SPLITS}
+    elif spec.task_entry.name == "recommendation":
+        sizes = {"users": 10, "items": 60, "interactions": 300}
+        data["data"] = {"dataset": "affinity", **sizes, "splits": SPLITS}
     elif missing(spec.data_settings()):
         augment = data["data"].get("augment", "none")
         stream = {"stream": data["data"]["stream"]} if "stream" in data["data"] else {}

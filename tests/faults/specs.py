@@ -82,6 +82,30 @@ confirm: {seeds: 3}
 """
 
 
+INTERACTIONS = """
+name: faults
+task: recommendation
+data:
+  dataset: affinity
+  splits: {train: 0.6, meta: 0.1, validation: 0.1, test: 0.2}
+conditions: {noise_rate: [0.4]}
+teacher: {model: {name: factors, width: 8}, training: {epochs: 3}}
+student:
+  model: {name: factors, width: 4}
+  training: {epochs: 8, batch_size: 256}
+methods:
+  - {method: unkd, pin: {groups: 2}}
+  - {method: fixed_kd, baseline: true}
+search:
+  trials: 9
+  generation: 3
+  shortlist: {configurations: 2, seeds: 2}
+  sampler: {name: tpe, n_startup_trials: 3}
+  pruner: {name: successive_halving, reduction_factor: 2}
+confirm: {seeds: 3}
+"""
+
+
 def _images(directory: Path) -> str:
     return SPEC
 
@@ -102,9 +126,13 @@ def _sums(directory: Path) -> str:
     return SUMS
 
 
+def _interactions(directory: Path) -> str:
+    return INTERACTIONS
+
+
 SPECS: Mapping[str, Callable[[Path], str]] = {
     "classification": _images, "text": _texts, "incremental": _stream,
-    "language": _sums,
+    "language": _sums, "recommendation": _interactions,
 }  # fmt: skip
 
 

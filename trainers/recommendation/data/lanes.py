@@ -67,7 +67,7 @@ class InteractionLanes(TaskData):
         true = _stacked([dataset.items[d.rows["train"]] for d in drawn], device)
         self.corrupted = self._items["train"] != true
         self.certain = drawn[0].certain
-        self._unseen = Unseen(self._users["train"], self._items["train"], self._shape)
+        self._unseen = self._unseen_of()
         self._source_seeds = [source.seed for source in sources]
         self._seeds = lane_seeds(self._source_seeds, "negatives").to(device)
         self._steps = 0
@@ -82,7 +82,7 @@ class InteractionLanes(TaskData):
 
     @property
     def device(self) -> torch.device:
-        return self._seeds.device
+        return self.corrupted.device
 
     @property
     def teachers(self) -> int:
@@ -249,6 +249,14 @@ class InteractionLanes(TaskData):
     def _shape(self) -> tuple[int, int]:
         users, items = self.dataset.shape
         return users, items
+
+    def _unseen_of(self) -> Unseen:
+        """What is not taken in training, of every draw once."""
+        first = [self.first_with_draw_of(lane) for lane in range(self.lanes)]
+        distinct = list(dict.fromkeys(first))
+        which = torch.tensor([distinct.index(lane) for lane in first], device=self.device)
+        users, items = (part["train"][distinct] for part in (self._users, self._items))
+        return Unseen(users, items, which, self._shape)
 
     def _of(self, split: str, index: Tensor, lanes: Tensor | None) -> tuple[Tensor, Tensor]:
         """Users and items (L, B) at places of a split."""

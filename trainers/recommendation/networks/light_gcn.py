@@ -11,7 +11,7 @@ code.
 """
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -40,10 +40,11 @@ class Graph(NamedTuple):
     def times(self, x: Tensor) -> Tensor:
         """A x of every lane, (L, V, D)."""
         size = (x.shape[1], x.shape[1])
+        lanes = zip(*self, x, strict=True)
         return torch.stack(
             [
-                torch.sparse_csr_tensor(*own, size=size, check_invariants=False) @ of_lane
-                for *own, of_lane in zip(*self, x, strict=True)
+                torch.sparse_csr_tensor(starts, neighbours, weights, size=size) @ of_lane
+                for starts, neighbours, weights, of_lane in lanes
             ]
         )
 
@@ -72,11 +73,14 @@ class _Smoothing(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Any) -> Any:
-        return _Smoothing.apply(gradient, *ctx.saved_tensors, ctx.layers), None, None, None, None
+        return smoothing(gradient, *ctx.saved_tensors, ctx.layers), None, None, None, None
 
     @staticmethod
     def jvp(ctx: Any, tangent: Any, *_: Any) -> Any:
-        return _Smoothing.apply(tangent, *ctx.saved_tensors, ctx.layers)
+        return smoothing(tangent, *ctx.saved_tensors, ctx.layers)
+
+
+smoothing: Callable[..., Tensor] = _Smoothing.apply
 
 
 class LightGcn(Factors):
@@ -97,7 +101,7 @@ class LightGcn(Factors):
     def vectors(self) -> tuple[Tensor, Tensor]:
         graph = self.graph_starts, self.graph_neighbours, self.graph_weights
         x = torch.cat([self.users, self.items], dim=1)
-        smooth = _Smoothing.apply(x, *graph, self._layers)
+        smooth = smoothing(x, *graph, self._layers)
         return smooth[:, : self._shape[0]], smooth[:, self._shape[0] :]
 
     def _vectors_of(self, lane: int) -> tuple[Tensor, Tensor]:
