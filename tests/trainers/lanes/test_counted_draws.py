@@ -91,7 +91,7 @@ def test_numbers_are_uniform_and_apart(seed: int) -> None:
     """Of lanes with seeds that follow one another, of steps and of places."""
     seeds = lane_seeds([seed, seed + 1], "negatives").view(2, 1, 1)
     x = uniform(seeds, torch.arange(100).view(100, 1), torch.arange(500))
-    assert 0 <= x.min()
+    assert x.min() >= 0
     assert x.max() < 1
     assert _even(x, bins=256) > 1e-3
     assert _even(x[0], x[1], bins=16) > 1e-3
