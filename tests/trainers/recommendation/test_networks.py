@@ -18,7 +18,7 @@ from tests.trainers.recommendation.cases import (
     make_cohort,
     usual,
 )
-from trainers.lanes.weights import lane_weights
+from trainers.lanes.weights import lane_weights, put_lane_weights
 from trainers.recommendation.data.lanes import InteractionLanes
 from trainers.recommendation.networks.ease import Ease
 from trainers.recommendation.networks.factors import Factors
@@ -237,6 +237,21 @@ def test_weights_of_a_lane_make_the_same_network_again(name: str) -> None:
     assert alone["users"].shape == (USERS, WIDTH)
     seen = [sorted(row[row < ITEMS].tolist()) for row in alone["seen"]]
     assert seen == [sorted(i for u, i in PAIRS[1] if u == user) for user in range(USERS)]
+
+
+@LEARNING
+def test_vectors_are_put_into_a_lane_that_trains_on_more(name: str) -> None:
+    """As those of a warm start are, which never has the clean examples: what a lane has in training
+    stays its own."""
+    other = _network(name, [0])
+    more = known_of([[*PAIRS[1], (3, 3)]], USERS, ITEMS)
+    of_name: dict[str, Any] = {"factors": Factors, "light_gcn": LightGcn}
+    network = of_name[name](MODELS[name], more, generators([1]))
+    before = {key: t.clone() for key, t in network.named_buffers()}
+    put_lane_weights(network, [{k: t.numpy() for k, t in lane_weights(other, 0).items()}])
+    assert all(torch.equal(network.get_buffer(key), t) for key, t in before.items())
+    for key, t in other.named_parameters():
+        assert torch.equal(network.get_parameter(key), t)
 
 
 def _by_hand(asked: Sequence[Asked], lane: int, users: Tensor, items: Tensor, trial: Trial) -> None:

@@ -25,6 +25,7 @@ STD = 0.1
 class LightGcn(Factors):
     """As `Factors`, whose vectors are propagated."""
 
+    of_data = Factors.of_data | {"edges"}
     edges: Tensor
 
     def __init__(
