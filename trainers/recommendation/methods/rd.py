@@ -54,8 +54,8 @@ class Rd(RankingMethod):
         x = self.drawn(lanes, step, ITEMS, (users.shape[1], SAMPLED))
         items = self.data.unseen.keep(lanes).of(users, x)
         others = self.scores(vectors, users, items)
-        above = (others.unsqueeze(2) > scores.unsqueeze(3)).sum(3) / SAMPLED
-        return torch.floor((self.data.dataset.shape[1] - 1) * above) + 1
+        above = (others.unsqueeze(2) > scores.unsqueeze(3)).sum(3)
+        return (self.data.dataset.shape[1] - 1) * above // SAMPLED + 1
 
 
 def _normalised(weights: Tensor) -> Tensor:
