@@ -36,7 +36,8 @@ class Rd(RankingMethod):
         group = torch.zeros_like(place).expand_as(there)
         at = torch.minimum(place, (size - 1).clamp(min=0))
         scores = self.scores(vectors, users, self.rankings.items(users, lanes, group, at))
-        weights = torch.exp(-(place + 1) / self.number("rank_scale", lanes)) * there
+        # As a share of the first's, which is never too small for a number.
+        weights = torch.exp(-place / self.number("rank_scale", lanes)) * there
         weights = _normalised(weights)
         dynamic = self.values.numbers["dynamic_from"][lanes] <= self.epoch
         if bool(dynamic.any()):
