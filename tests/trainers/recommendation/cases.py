@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from scipy import stats
 from torch import Tensor
 
 from tests.trainers.cases import Trial
@@ -122,3 +123,13 @@ def generators(seeds: Sequence[int]) -> list[torch.Generator]:
 def drawn(*shape: int, seed: int = 0) -> Tensor:
     """Numbers of a normal distribution."""
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def likelihood(counts: Sequence[int], expected: Sequence[float]) -> float:
+    """How likely counts are by a law, by chi-squared; those expected fewer than five times count as
+    one, with the rarest of the others."""
+    order = np.argsort(expected)[::-1]
+    found, law = np.array(counts)[order], np.array(expected)[order]
+    last = max(int((law >= 5).sum()) - 1, 0)
+    found, law = (np.append(x[:last], x[last:].sum()) for x in (found, law))
+    return float(stats.chisquare(found, law).pvalue)
