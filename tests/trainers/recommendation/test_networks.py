@@ -295,6 +295,18 @@ def test_training_is_adam_on_bpr_with_a_penalty_that_the_optimizer_knows_nothing
         torch.testing.assert_close(found["items"], items.detach())
 
 
+@pytest.mark.parametrize("method", ["labels_only", "fixed_kd", "alm_kd"])
+def test_a_batch_in_parts_is_the_batch_at_once_penalty_and_all(method: str) -> None:
+    trial = Trial("a", 1, values={"lr": 0.02, "weight_decay": 0.3})
+    found = []
+    for parts in (None, 3):
+        cohort = make_cohort(method, [trial], epochs=2, accumulate=parts)
+        cohort.train(Diary())
+        found.append(weights(cohort, "a"))
+    for name in ("users", "items"):
+        torch.testing.assert_close(found[1][name], found[0][name])
+
+
 def test_negatives_of_training_are_drawn_anew_and_never_of_what_a_user_took() -> None:
     trials = [Trial("a", 1), Trial("b", 2)]
     data = only(make_cohort("labels_only", trials, model=SMALL)).data
