@@ -34,12 +34,14 @@ class LaneNetwork(nn.Module, ABC):
 
     ``widest``: elements of one example in the widest layer, which bounds how many examples fit in
     memory at once. ``last_layer_has_bias``: where it ends in a linear layer. ``inside``: what the
-    names of its parameters begin with where those of `single` do not.
+    names of its parameters begin with where those of `single` do not. ``of_data``: buffers that say
+    on what a lane trains; weights that are put in leave them as they are.
     """
 
     widest: int
     last_layer_has_bias: bool = True
     inside: str = ""
+    of_data: frozenset[str] = frozenset()
 
     @abstractmethod
     def forward(self, x: Any) -> Output:

@@ -27,14 +27,15 @@ def put_weights(network: LaneNetwork, weights: Mapping[str, NDArray[Any]]) -> No
 
 @torch.no_grad()
 def put_lane_weights(network: LaneNetwork, weights: Sequence[Mapping[str, NDArray[Any]]]) -> None:
-    """Have each lane hold its own, as `lane_weights` gave them.
+    """Have each lane hold its own, as `lane_weights` gave them, but for what is of its data.
 
     KeyError where they lack a parameter or a buffer of the network.
     """
     network.fit(weights[0].keys())
     for name, tensor in network.held().items():
-        given = np.stack([lane[name] for lane in weights])
-        tensor.copy_(torch.as_tensor(given, device=tensor.device))
+        if name not in network.of_data:
+            given = np.stack([lane[name] for lane in weights])
+            tensor.copy_(torch.as_tensor(given, device=tensor.device))
 
 
 def keep_lanes(network: LaneNetwork, lanes: Tensor) -> None:

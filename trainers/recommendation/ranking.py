@@ -74,7 +74,7 @@ class Ranking:
         of_user, column = self._place_of_user[self.users], self._place_of_item[self.items]
         columns = torch.arange(len(self.order))
         for block in self._blocks:
-            part = self._scores(scores, block)
+            part = self._scores(scores, block).cpu()
             (rows,) = np.nonzero((of_user >= block.start) & (of_user < block.stop))
             mine = part[torch.as_tensor(of_user[rows] - block.start)]
             at = torch.as_tensor(column[rows]).unsqueeze(1)

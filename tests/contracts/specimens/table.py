@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.contracts.specimens import classification, incremental, language, text
+from tests.contracts.specimens import classification, incremental, language, recommendation, text
 from tests.contracts.specimens.specimen import Specimen
 from trainers.registry import TASKS
 
 SPECIMENS: Mapping[str, Specimen] = {
     module.SPECIMEN.task.name: module.SPECIMEN
-    for module in (classification, text, incremental, language)
+    for module in (classification, text, incremental, language, recommendation)
 }
 EVERY_TASK = pytest.mark.parametrize("task", TASKS)
 EVERY_METHOD = pytest.mark.parametrize(

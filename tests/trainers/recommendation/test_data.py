@@ -11,13 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.trainers.recommendation.cases import FRACTIONS, of_counts
+from tests.trainers.recommendation.files import write_movielens
 from trainers.data.errors import DataError
 from trainers.fields import resolved
 from trainers.recommendation.data.dataset import Interactions
 from trainers.recommendation.data.datasets import DATASETS
 from trainers.recommendation.data.inspection import gini, inspect
 from trainers.recommendation.data.made_up import affinity, hidden
-from trainers.recommendation.data.movielens import COUNTS, FILE, HEADER, movielens_100k
+from trainers.recommendation.data.movielens import COUNTS, movielens_100k
 from trainers.recommendation.data.splits import FEWEST, rows_by_user
 from trainers.settings import DataSpec
 
@@ -181,18 +182,10 @@ def test_the_end_of_the_name_says_what_a_file_is(tmp_path: Path) -> None:
     assert "there is no file" in (missing(path=str(tmp_path / "b.csv")) or "")
 
 
-def _movielens(folder: Path, header: str = "\t".join(HEADER), drop: int = 0) -> None:
-    """A file with as many users, items and ratings as the published one."""
-    users, items, ratings = COUNTS[1]
-    pairs = np.linspace(0, users * items - 1, ratings).astype(int).tolist()
-    rows = [f"{p // items}\t{p % items}\t{1 + n % 5}\t{n}" for n, p in enumerate(pairs)]
-    (folder / FILE).write_text("\n".join([header, *rows[drop:]]), encoding="utf-8")
-
-
 def test_only_the_published_movielens_is_read(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="almkd fetch movielens_100k"):
         movielens_100k("drawn", str(tmp_path))
-    _movielens(tmp_path)
+    write_movielens(tmp_path)
     found = movielens_100k("time", str(tmp_path))
     assert (*found.shape, len(found)) == COUNTS[1]
     assert found.times is not None
@@ -200,10 +193,10 @@ def test_only_the_published_movielens_is_read(tmp_path: Path) -> None:
     assert some.times is None
     assert len(some) == 40_000
     assert len(movielens_100k("drawn", str(tmp_path), 4.5)) == 20_000
-    _movielens(tmp_path, drop=1)
+    write_movielens(tmp_path, drop=1)
     with pytest.raises(DataError, match=r"holds 99999 ratings.*fetch it again"):
         movielens_100k("drawn", str(tmp_path))
-    _movielens(tmp_path, "user\titem\trating\ttime")
+    write_movielens(tmp_path, "user\titem\trating\ttime")
     with pytest.raises(DataError, match="has the columns user, item, rating, time"):
         movielens_100k("drawn", str(tmp_path))
 

@@ -38,7 +38,7 @@ from trainers.task import Batch, KeptOutputs, TaskData
 
 # Negatives of an example that is held out, or looked at between steps.
 NEGATIVES = 5
-# Examples of all lanes that the loss on a split is computed of at once.
+# Examples of each lane that the loss on a split is computed of at once.
 AT_ONCE = 2**16
 # Popular items are those with the first half of all interactions.
 GROUPS, POPULAR = 2, 0

@@ -109,15 +109,12 @@ def spread(scores: Tensor, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor
     """Mean and standard deviation (U,) of every user's scores (U, I) over the items that are not
     among the interactions (N,); a deviation of 0 counts as 1."""
     wide = scores.double()
-    left = wide.shape[1] - torch.bincount(users, minlength=len(wide))
-    taken = wide[users, items]
-    mean = (wide.sum(1) - _per_user(taken, users, len(wide))) / left
-    centred = (wide - mean.unsqueeze(1)).square()
-    squares = centred.sum(1) - _per_user(centred[users, items], users, len(wide))
-    deviation = (squares / left).clamp(min=0).sqrt()
+    left = torch.ones_like(wide, dtype=torch.bool)
+    left[users, items] = False
+    # Of what is left alone: with the rest taken off a sum, equal scores would differ by rounding.
+    count = left.sum(1)
+    mean = (wide * left).sum(1) / count
+    squares = ((wide - mean.unsqueeze(1)).square() * left).sum(1)
+    deviation = (squares / count).sqrt()
     deviation = torch.where(deviation > 0, deviation, torch.ones_like(deviation))
     return mean.to(scores), deviation.to(scores)
-
-
-def _per_user(x: Tensor, users: Tensor, count: int) -> Tensor:
-    return x.new_zeros(count).index_add_(0, users, x)

@@ -36,7 +36,8 @@ class Rd(RankingMethod):
         group = torch.zeros_like(place).expand_as(there)
         at = torch.minimum(place, (size - 1).clamp(min=0))
         scores = self.scores(vectors, users, self.rankings.items(users, lanes, group, at))
-        weights = torch.exp(-(place + 1) / self.number("rank_scale", lanes)) * there
+        # As a share of the first's, which is never too small for a number.
+        weights = torch.exp(-place / self.number("rank_scale", lanes)) * there
         weights = _normalised(weights)
         dynamic = self.values.numbers["dynamic_from"][lanes] <= self.epoch
         if bool(dynamic.any()):
@@ -54,8 +55,8 @@ class Rd(RankingMethod):
         x = self.drawn(lanes, step, ITEMS, (users.shape[1], SAMPLED))
         items = self.data.unseen.keep(lanes).of(users, x)
         others = self.scores(vectors, users, items)
-        above = (others.unsqueeze(2) > scores.unsqueeze(3)).sum(3) / SAMPLED
-        return torch.floor((self.data.dataset.shape[1] - 1) * above) + 1
+        above = (others.unsqueeze(2) > scores.unsqueeze(3)).sum(3)
+        return (self.data.dataset.shape[1] - 1) * above // SAMPLED + 1
 
 
 def _normalised(weights: Tensor) -> Tensor:

@@ -104,7 +104,7 @@ OWN: Mapping[str, MethodEntry] = {
                   low=1, high=1000),
             Field(
                 "rank_scale", "float", 20.0, "over how many ranks they are drawn less often by a "
-                "factor e", UNKD, low=0.0, open_low=True,
+                "factor e; below 1 nearly all are the first", UNKD, low=1.0,
             ),
         ),
         limits=(Limit({"kd_weight": 0.0}, "labels_only"),),

@@ -30,7 +30,8 @@ class Ease(Recommender):
         ridge = float(spec.sizes["ridge"])
         of_lanes: dict[bytes, Tensor] = {}
         each = []
-        for users, items in zip(known.users, known.items, strict=True):
+        # On the CPU wherever the lanes are: once, in double precision.
+        for users, items in zip(known.users.cpu(), known.items.cpu(), strict=True):
             key = users.numpy().tobytes() + items.numpy().tobytes()
             if key not in of_lanes:
                 of_lanes[key] = ease_scores(users, items, self._shape, ridge)

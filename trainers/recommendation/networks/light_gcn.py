@@ -86,6 +86,7 @@ smoothing: Callable[..., Tensor] = _Smoothing.apply
 class LightGcn(Factors):
     """As `Factors`, whose vectors are smoothed; its graph is in buffers."""
 
+    of_data = Factors.of_data | {f"graph_{name}" for name in Graph._fields}
     graph_starts: Tensor
     graph_neighbours: Tensor
     graph_weights: Tensor

@@ -41,6 +41,7 @@ class Recommender(LaneNetwork):
     Its buffers ``seen_users`` and ``seen_items`` (L, N) are the training interactions.
     """
 
+    of_data = frozenset({"seen_users", "seen_items"})
     seen_users: Tensor
     seen_items: Tensor
 
