@@ -14,7 +14,7 @@ class SweepFailed(Exception):
 
 def unknown(what: str, value: object, known: Iterable[str]) -> str:
     """A message for a name that is none of ``known``, with the nearest one."""
-    names = sorted(known)
+    names = sorted(set(known))
     near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"{value!r} is no {what}; {hint}known: {', '.join(names)}"
