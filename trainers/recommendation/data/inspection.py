@@ -36,10 +36,11 @@ def inspect(dataset: Dataset, rows: SplitRows) -> Inspection:
     for split in set(rows) - {"train"}:
         held_out[dataset.users[rows[split]]] = True
     facts: dict[str, Any] = {
-        **known.facts,
+        # The shape is that of all users and items, which are told beside.
+        **{name: fact for name, fact in known.facts.items() if name != "input_shape"},
         "users": users,
         "items": items,
-        "density": len(dataset) / (users * items),
+        "density": float(f"{len(dataset) / (users * items):.3g}"),
         "interactions_per_user": _spread(of_users),
         "interactions_per_item": _spread(of_items),
         "users_in_training_alone": int((~held_out).sum()),
