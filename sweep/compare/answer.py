@@ -75,7 +75,7 @@ def _question(record: SweepRecord, asked: Sequence[Pair]) -> str:
     rates = {c.noise_rate for c in record.conditions}
     # Where it is the same everywhere, and conditions differ in something else, it stands here.
     rate = f"{rate_text(rates.pop())} " if varying(record.conditions) and len(rates) == 1 else ""
-    noise = f" under {rate}{listed(kinds)} label noise" if kinds else ""
+    noise = f" under {rate}{listed(kinds)} noise" if kinds else ""
     what = "baseline" if record.declared is None else "what it is compared with"
     return (
         f"{_who_beats_whom(asked)} on {record.dataset}"

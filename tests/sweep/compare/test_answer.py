@@ -35,7 +35,7 @@ def without(method: str, rate: float, seeds: range) -> Callable[[pd.DataFrame], 
 
 def test_it_says_where_better_where_worse_and_where_neither(make_record: MakeRecord) -> None:
     question, verdict = told(make_record(values=stepped))
-    assert question.startswith("Does alm_kd beat fixed_kd on digits under symmetric label noise?")
+    assert question.startswith("Does alm_kd beat fixed_kd on digits under symmetric noise?")
     assert "test accuracy in percentage points (higher is better)" in question
     assert "paired over 8 seeds" in question
     better, worse, level, *_ = verdict.split("). ")

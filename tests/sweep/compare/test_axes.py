@@ -142,11 +142,11 @@ def test_conditions_are_named_by_what_sets_them_apart(make_record: Make) -> None
         "clean 0.02, A → B",
         "clean 0.02, C → D",
     ]
-    assert "under 40 % symmetric label noise?" in answer(comparison_table(alone, 0), alone)[0]
+    assert "under 40 % symmetric noise?" in answer(comparison_table(alone, 0), alone)[0]
     both = make(make_record, rates=(0.2, 0.4))
     assert condition_title(both.conditions[1], both.conditions) == "clean 0.02, A → B, 40 % noise"
     assert condition_text(both.conditions[1], both) == "40 % noise, clean 0.02, A → B"
-    assert "under symmetric label noise?" in answer(comparison_table(both, 0), both)[0]
+    assert "under symmetric noise?" in answer(comparison_table(both, 0), both)[0]
 
 
 def test_wide_tables_have_a_level_of_headings_for_each_axis(record: SweepRecord) -> None:
