@@ -58,7 +58,9 @@ def clean_labels(cell: Cell) -> CleanLabels:
     if not share:
         # How many there are, only the user's own splits tell.
         share, of = 1.0, "the meta split"
-    found = counts(data) if of == "the data" else None
+    # A task that deals rows to splits in its own way has about so many.
+    own = cell.spec.task_entry.split_rows is not None
+    found = counts(data) if of == "the data" and not own else None
     # How many of them are an official test part, only the files tell.
     pool = found[0] if found and data.fractions.test is not None else None
     whole = share if pool is None else float(share_of(share, pool))

@@ -11,6 +11,7 @@ from sweep.plan.clean_labels import clean_labels, unequal_note
 from sweep.plan.plan import Cell, Plan, spec_hash
 from sweep.plan.run_settings import names_of_settings, run_settings
 from sweep.plan.tasks import confirm_cohort, search_cohort, teacher_cohort
+from sweep.spec.reader import read_spec
 from tests.sweep.spec.test_axes import CLEAN, PAIR, VARIED
 from tests.sweep.specs import SMALL, small_spec
 
@@ -123,6 +124,12 @@ def test_how_many_clean_labels_a_cell_has_and_for_what(
     changes = {"methods": [{**row, "baseline": True}], "conditions.noise_rate": [0.4]}
     plan = Plan(small_spec(changes | ({"data.clean": share} if share else {})))
     assert str(clean_labels(plan.cells[0])) == expected
+
+
+def test_where_a_task_deals_rows_out_in_its_own_way_clean_labels_are_a_share() -> None:
+    for cell in Plan(read_spec("recommendation_quick")).cells:
+        if cell.use.method == "alm_kd":
+            assert str(clean_labels(cell)) == "10 % of the data held out and trained on"
 
 
 def _settings(plan: Plan, cell: Cell) -> dict[str, str]:
