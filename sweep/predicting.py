@@ -97,7 +97,8 @@ class _Pages:
         rows = range(start, stop)
         if found.names is None:
             several = {FILE: [str(file)] * len(rows)} if len(self.files) > 1 else {}
-            return {**several, ROW: rows}
+            keys = {name: of_all[start:stop] for name, of_all in found.keys.items()}
+            return {**several, ROW: rows, **keys}
         # One folder's pictures by their place in it, those of several files by their own names.
         if len(self.files) == 1:
             return {FILE: found.names[start:stop]}

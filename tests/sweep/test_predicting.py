@@ -79,6 +79,33 @@ def _check(table: pd.DataFrame, logits: np.ndarray[Any, Any]) -> None:
     np.testing.assert_allclose(table["probability"], p.max(1) / p.sum(1), rtol=1e-5)
 
 
+def test_users_are_told_beside_what_is_recommended_to_them(
+    tmp_path: Path, predict: Predict
+) -> None:
+    facts = {"shape": [1], "user_column": "who", "user_ids": ["a", "b"], "longest": 1}
+    description = {
+        "task": "recommendation",
+        "network": {"name": "factors", "sizes": {"width": 1}},
+        "item_ids": ["x", "y", "z"],
+        **facts,
+    }
+    weights = {
+        "users": torch.tensor([[1.0], [-1.0]]),
+        "items": torch.tensor([[1.0], [2.0], [3.0]]),
+        "seen": torch.tensor([[2], [3]]),
+    }
+    (tmp_path / "student").mkdir()
+    write_student(tmp_path / "student", weights, description)
+    (tmp_path / "new.csv").write_text("who\nb\na\nb\n", encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(predicting, "BATCH", 2)
+        code, out, err = predict("--data", "new.csv")
+    assert code == 0, err
+    table = pd.read_csv(io.StringIO(out))
+    assert list(table["user"]) == ["b", "a", "b"]
+    assert list(table["items"]) == ["x y z", "y x", "x y z"]
+
+
 def _frame() -> pd.DataFrame:
     rng = np.random.default_rng(3)
     return pd.DataFrame(rng.normal(size=(N, 2)).astype(np.float32), columns=["high", "wide"])

@@ -3,8 +3,8 @@
 N inputs. ``shape``: that of one of them, as the student takes it.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,15 @@ class RawInputs:
 
     ``names``: the files of pictures; None where inputs are rows of one file, or none has a name.
     ``batch``: from the first and the last place (excluded) to inputs (n, *shape), and sentences on
-    what they lost. ``remarks``: what was left out of the whole.
+    what they lost. ``remarks``: what was left out of the whole. ``keys``: by the name of a column
+    what tells inputs apart beside their places.
     """
 
     count: int
     batch: Callable[[int, int], tuple[NDArray[Any], Sequence[str]]]
     names: Sequence[str] | None = None
     remarks: tuple[str, ...] = ()
+    keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def of_array(inputs: NDArray[Any], remarks: Sequence[str] = ()) -> RawInputs:

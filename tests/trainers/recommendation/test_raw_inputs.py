@@ -18,6 +18,7 @@ def _read(path: Path, **options: str) -> list[list[int]]:
     inputs, remarks = found.batch(0, found.count)
     assert inputs.dtype == np.int64
     assert not remarks
+    assert [FACTS["user_ids"][n] for (n,) in inputs] == found.keys["user"]
     return inputs.tolist()  # type: ignore[no-any-return]
 
 

@@ -2,6 +2,7 @@
 column of a table."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,8 @@ LINES = ".txt"
 
 
 def read_users(path: Path, facts: Mapping[str, Any], options: Mapping[str, str]) -> RawInputs:
-    """The numbers (n, 1) of the users at ``path``, for a student of these facts: ``user_ids``, what
-    they are called, by number, and ``user_column``.
+    """The numbers (n, 1) of the users at ``path``, with their ids, for a student of these facts:
+    ``user_ids``, what they are called, by number, and ``user_column``.
 
     DataError where it cannot be read, or a user was not there in training.
     """
@@ -52,4 +53,5 @@ def read_users(path: Path, facts: Mapping[str, Any], options: Mapping[str, str])
             f"{path}: the user {ids[row]!r} in row {row + 1} was not there in training, so that "
             "the student knows nothing of it; drop it, or train anew with it"
         )
-    return of_array(np.array([[number[name]] for name in ids], np.int64), remarks)
+    inputs = np.array([[number[name]] for name in ids], np.int64)
+    return replace(of_array(inputs, remarks), keys={COLUMN: ids})
