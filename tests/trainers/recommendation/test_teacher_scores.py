@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tests.trainers.recommendation.cases import CPU, drawn
-from trainers.recommendation.data import teacher_scores
+from trainers.recommendation.data import dataset
 from trainers.recommendation.data.teacher_scores import TeacherScores, kept, spread
 
 USERS, ITEMS, TAKEN = 5, 9, 14
@@ -110,6 +110,6 @@ def test_scores_that_are_all_equal_deviate_by_one() -> None:
 
 def test_what_is_kept_is_in_single_precision_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert kept(drawn(4, 5))["scores"].dtype == np.float32
-    monkeypatch.setattr(teacher_scores, "MOST", 19)
+    monkeypatch.setattr(dataset, "MOST_SCORES", 19)
     with pytest.raises(ValueError, match=r"4 users and 5 items are 20 numbers, and 19"):
         kept(drawn(4, 5))

@@ -14,6 +14,9 @@ from trainers.data.dataset import NOTHING_TOLD, DatasetInfo
 from trainers.data.errors import counted
 from trainers.settings import DataSpec
 
+# Scores that are kept of a teacher: half a gigabyte.
+MOST_SCORES = 2**27
+
 
 @dataclass(frozen=True)
 class Interactions(dataset.Dataset):
@@ -90,3 +93,14 @@ class Interactions(dataset.Dataset):
                     f"{len(ids)} they are 0 to {len(ids) - 1}"
                 )
         return None
+
+
+def too_many_scores(users: int, items: int) -> str | None:
+    """Why a teacher's scores of so many users and items cannot be kept, or None."""
+    if users * items <= MOST_SCORES:
+        return None
+    return (
+        f"a teacher's scores of {users} users and {items} items are {users * items} numbers, and "
+        f"{MOST_SCORES} are the most that is kept; take fewer users or items, or methods without a "
+        "teacher"
+    )

@@ -11,21 +11,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trainers.recommendation.data.dataset import too_many_scores
 from trainers.task import KeptOutputs
 
-# The only array of what is kept, and how many numbers it may have: half a gigabyte.
-SCORES, MOST = "scores", 2**27
+# The only array of what is kept.
+SCORES = "scores"
 
 
 def kept(scores: Tensor) -> dict[str, NDArray[Any]]:
     """What is kept of scores (U, I); ValueError where that is too much."""
-    if scores.numel() > MOST:
-        users, items = scores.shape
-        raise ValueError(
-            f"a teacher's scores of {users} users and {items} items are {scores.numel()} numbers, "
-            f"and {MOST} are the most that is kept; take fewer users or items, or methods without "
-            "a teacher"
-        )
+    users, items = scores.shape
+    if problem := too_many_scores(users, items):
+        raise ValueError(problem)
     return {SCORES: scores.cpu().numpy().astype(np.float32)}
 
 

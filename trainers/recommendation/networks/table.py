@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainers.entries import COPIES_OF_PARAMETERS, NetworkEntry
 from trainers.fields import Field
+from trainers.recommendation.data.dataset import too_many_scores
 from trainers.settings import ModelSpec
 
 if TYPE_CHECKING:
@@ -35,10 +36,10 @@ def _work(model: ModelSpec, shape: tuple[int, ...]) -> int:
     return scores
 
 
-def _too_many_items(sizes: Mapping[str, Any], dataset: "Dataset") -> str | None:
-    _, items = dataset.shape
+def _too_large(sizes: Mapping[str, Any], dataset: "Dataset") -> str | None:
+    users, items = dataset.shape
     if items <= MOST_ITEMS:
-        return None
+        return too_many_scores(users, items)
     return (
         f"ease inverts a matrix of {items} by {items} items, and {MOST_ITEMS} are the most; take "
         "the teacher factors, or fewer items"
@@ -80,6 +81,6 @@ NETWORKS: Mapping[str, NetworkEntry] = {
                   "arXiv 1905.03375: 200 to 1000", low=0.0, open_low=True),
         ),
         learns=lambda sizes: False,
-        data_problem=_too_many_items,
+        data_problem=_too_large,
     ),
 }  # fmt: skip
