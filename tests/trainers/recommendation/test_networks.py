@@ -16,14 +16,17 @@ from tests.trainers.recommendation.cases import (
     generators,
     known_of,
     make_cohort,
+    of_counts,
     usual,
 )
 from trainers.lanes.weights import lane_weights, put_lane_weights
+from trainers.recommendation.data import dataset
 from trainers.recommendation.data.lanes import InteractionLanes
 from trainers.recommendation.networks.ease import Ease
 from trainers.recommendation.networks.factors import Factors
 from trainers.recommendation.networks.light_gcn import LightGcn
 from trainers.recommendation.networks.network import Asked, Known, Recommender
+from trainers.recommendation.networks.table import NETWORKS
 from trainers.recommendation.task import Recommendation
 from trainers.settings import ModelSpec
 
@@ -326,3 +329,13 @@ def test_negatives_of_training_are_drawn_anew_and_never_of_what_a_user_took() ->
                 users.flatten().tolist(), asked.items[lane][:, 1:].flatten().tolist(), strict=True
             )
             assert not taken & set(negatives)
+
+
+def test_a_closed_form_of_too_many_items_or_scores_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    problem, sizes = NETWORKS["ease"].data_problem, {"ridge": 1.0}
+    assert problem(sizes, of_counts([9, 5], 101)) is None
+    assert "10001 by 10001 items" in str(problem(sizes, of_counts([9, 5], 10_001)))
+    monkeypatch.setattr(dataset, "MOST_SCORES", 201)
+    assert "202 numbers" in str(problem(sizes, of_counts([9, 5], 101)))
