@@ -147,7 +147,7 @@ def _label(path: Path, table: Any, label: str | None) -> str:
             return found[0]
     raise BadInput(
         f"{path}: nothing tells which column holds the classes; name it with --label, one of "
-        f"{', '.join(names)}"
+        f"{', '.join(names)} (data of other tasks than classification takes a spec written by hand)"
     )
 
 
