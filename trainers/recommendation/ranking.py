@@ -60,10 +60,15 @@ class Ranking:
     def found(self, scores: Lists) -> Found:
         """What is in each user's list."""
         listed = self.listed(scores)
-        keys = torch.arange(len(listed)).unsqueeze(1) * len(self.order) + listed
-        place = torch.searchsorted(self._to_find, keys.flatten()).view(keys.shape)
-        place = place.clamp(max=len(self._to_find) - 1)
-        hits = (self._to_find[place] == keys) & (listed >= 0)
+        hits = torch.zeros_like(listed, dtype=torch.bool)
+        for block in self._blocks:
+            wanted = torch.zeros(block.stop - block.start, len(self.order), dtype=torch.bool)
+            begin, end = torch.searchsorted(
+                self._to_find, torch.tensor([block.start, block.stop]) * len(self.order)
+            )
+            wanted.view(-1)[self._to_find[begin:end] - block.start * len(self.order)] = True
+            hits[block] = wanted.gather(1, listed[block].clamp(min=0))
+        hits &= listed >= 0
         popular = self._popular[listed.clamp(min=0)] & (listed >= 0)
         return Found(hits, popular, listed, self._counts, self._popular_counts, len(self.order))
 

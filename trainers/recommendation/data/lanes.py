@@ -6,7 +6,7 @@ teachers of a lane.
 
 What a student is asked about an example is its user, with its item and n items that the user has
 not taken in training. In training one of these is drawn anew for each step; elsewhere each example
-keeps its own.
+keeps `NEGATIVES` of its own, the first of which the loss on a split is measured by.
 """
 
 from collections.abc import Mapping, Sequence
@@ -122,13 +122,7 @@ class InteractionLanes(TaskData):
         return self._users[split].shape[1]
 
     def inputs_of(self, split: str, index: Tensor, lanes: Tensor | None = None) -> Asked:
-        users, items = self._of(split, index, lanes)
-        seeds = self._seeds if lanes is None else self._seeds[lanes]
-        place = index.unsqueeze(2)
-        each = torch.arange(NEGATIVES, device=self.device)
-        x = uniform(seeds.view(-1, 1, 1), 1 + SPLITS.index(split), place, each)
-        unseen = self._unseen if lanes is None else self._unseen.keep(lanes)
-        return Asked(users, torch.cat([items.unsqueeze(2), unseen.of(users, x)], dim=2))
+        return self._held(split, index, NEGATIVES, lanes)
 
     def targets_of(self, split: str, index: Tensor, lanes: Tensor | None = None) -> PairTargets:
         return PairTargets(lambda: self._asked(self.inputs_of(split, index, lanes), lanes))
@@ -265,17 +259,28 @@ class InteractionLanes(TaskData):
             users, items = users[lanes], items[lanes]
         return users.gather(1, index), items.gather(1, index)
 
+    def _held(
+        self, split: str, index: Tensor, negatives: int, lanes: Tensor | None = None
+    ) -> Asked:
+        """Examples with the first of the negatives that each keeps."""
+        users, items = self._of(split, index, lanes)
+        seeds = self._seeds if lanes is None else self._seeds[lanes]
+        each = torch.arange(negatives, device=self.device)
+        x = uniform(seeds.view(-1, 1, 1), 1 + SPLITS.index(split), index.unsqueeze(2), each)
+        unseen = self._unseen if lanes is None else self._unseen.keep(lanes)
+        return Asked(users, torch.cat([items.unsqueeze(2), unseen.of(users, x)], dim=2))
+
     def _asked(self, asked: Asked, lanes: Tensor | None = None) -> Tensor:
         """What the teachers score, (L, M, B, 1 + n)."""
         self._teachers.standardise(self._users["train"], self._items["train"])
         return self._teachers.at(asked.users, asked.items, lanes)
 
     def _loss(self, student: Recommender, split: str) -> Tensor:
-        """The mean of the label's term over a split, (L,)."""
+        """The mean of the label's term over a split, (L,), each example against one negative."""
         count = self.size(split)
         total = torch.zeros(self.lanes, device=self.device, dtype=torch.float64)
         for part in torch.split(torch.arange(count, device=self.device), AT_ONCE):
-            inputs = self.inputs_of(split, part.expand(self.lanes, -1))
+            inputs = self._held(split, part.expand(self.lanes, -1), negatives=1)
             terms = PairTerms(PairTargets(_nothing), student(inputs).logits, LaneValues({}, {}))
             total += terms.label.double().sum(1)
         return total / count
