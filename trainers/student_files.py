@@ -3,24 +3,28 @@ it takes to use them. Nothing of a sweep is needed, and nothing is unpickled.
 
 ``student.json`` has ``task``, ``network`` (name and sizes), what the task says of its inputs and
 outputs (``shape``, ``class_names``, ``preprocessing``, ...), and whatever its writer adds.
+
+Writing them takes no torch: the processes that do it train nothing.
 """
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import save
-from safetensors.torch import load_file
 
 from trainers.own import CodeNotAllowed, OwnCodeError, without_code
 from trainers.registry import TASKS
 from trainers.settings import DESCRIPTION_FILE, WEIGHTS_FILE, ModelSpec
-from trainers.task import StudentModule
+
+if TYPE_CHECKING:
+    import torch
+
+    from trainers.task import StudentModule
 
 FORMAT = 1
 # A network of the user's own, whose code runs when it is made.
@@ -57,7 +61,7 @@ def describe(directory: str | Path) -> dict[str, Any]:
     return description
 
 
-def load_student(directory: str | Path, allow_code: bool = False) -> StudentModule:
+def load_student(directory: str | Path, allow_code: bool = False) -> "StudentModule":
     """The student that ``almkd students`` wrote into ``directory``, ready to predict.
 
     A `torch.nn.Module` in evaluation mode that takes raw inputs ``(B, *shape)``, or one alone,
@@ -67,6 +71,8 @@ def load_student(directory: str | Path, allow_code: bool = False) -> StudentModu
 
     StudentError where the files are missing or broken, or that code may not run.
     """
+    from safetensors.torch import load_file
+
     place = Path(directory).expanduser()
     description = describe(place)
     student = _made(place, description, allow_code)
@@ -84,7 +90,7 @@ def load_student(directory: str | Path, allow_code: bool = False) -> StudentModu
     return student.eval()
 
 
-def _made(place: Path, description: Mapping[str, Any], allow_code: bool) -> StudentModule:
+def _made(place: Path, description: Mapping[str, Any], allow_code: bool) -> "StudentModule":
     """The student with arbitrary weights."""
     network = description["network"]
     model = ModelSpec(network["name"], network["sizes"])
@@ -108,6 +114,6 @@ def _not_allowed(place: Path, path: str) -> str:
     )
 
 
-def plain_weights(weights: Mapping[str, torch.Tensor], inside: str) -> dict[str, NDArray[Any]]:
+def plain_weights(weights: "Mapping[str, torch.Tensor]", inside: str) -> dict[str, NDArray[Any]]:
     """A lane's parameters and buffers under the names that the network has without lanes."""
     return {name.removeprefix(inside): tensor.numpy() for name, tensor in weights.items()}

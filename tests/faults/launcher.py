@@ -40,6 +40,9 @@ confirm: {seeds: 3}
 # Records of the journal: 2 studies make 4, and each generation that is asked adds 3.
 FIRST_ASKED, SEARCH_UNDER_WAY = 7, 40
 PLANNED_TRIALS, PLANNED_SHORTLISTED, PLANNED_CONFIRMED, PLANNED_TEACHERS = 18, 8, 6, 4
+# Options of launches in which nothing depends on cohorts side by side: on two cores one process
+# trains, as ever with one thread, and the start of another, longer than its trainings, is saved.
+ONE_AT_A_TIME = ("--set", "resources.cpus=1.5")
 COMMAND = [sys.executable, "-c", "from sweep.cli import main; main()"]
 ROOT = Path(__file__).parents[2]
 

@@ -14,6 +14,7 @@ from sweep.compare.comparison import comparison_table
 from sweep.places import Places, open_store
 from tests.faults.launcher import (
     FIRST_ASKED,
+    ONE_AT_A_TIME,
     assert_whole,
     run,
     start,
@@ -61,7 +62,7 @@ def test_a_full_disk_stops_the_sweep_and_the_same_command_finishes_it(
     small_disk: Path, tmp_path: Path, undisturbed: pd.DataFrame
 ) -> None:
     spec, runs = write_spec(tmp_path), small_disk / "runs"
-    process = start(spec, runs)
+    process = start(spec, runs, *ONE_AT_A_TIME)
     wait_for_trials(process, runs, FIRST_ASKED)
     fill(small_disk)
     output, _ = process.communicate(timeout=300)
@@ -71,7 +72,7 @@ def test_a_full_disk_stops_the_sweep_and_the_same_command_finishes_it(
     assert re.search("No space left on device|disk is full", line)
     assert "the same command goes on from here" in line
     assert not mount("-o", "remount,size=64m", str(small_disk))
-    run(spec, runs)
+    run(spec, runs, *ONE_AT_A_TIME)
     assert_whole(runs)
     pd.testing.assert_frame_equal(
         comparison_table(open_store(Places(runs)).record("faults"), 0), undisturbed

@@ -12,6 +12,7 @@ from sweep.spec.reader import read_spec
 from tests.end_to_end.stage import launched_in_process
 from tests.faults.launcher import (
     COMMAND,
+    ONE_AT_A_TIME,
     SPEC,
     finish,
     run,
@@ -44,7 +45,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The runs directory of a sweep during which a second launch was tried."""
     runs = tmp_path_factory.mktemp("finished")
     spec = write_spec(runs)
-    process = start(spec, runs)
+    process = start(spec, runs, *ONE_AT_A_TIME)
     wait_for_trials(process, runs, 7)
     # It must not come to its end before the second has tried.
     process.send_signal(signal.SIGSTOP)

@@ -12,6 +12,7 @@ from sweep.places import Places, open_store
 from tests.faults.cluster import ENVIRONMENT, ray_cluster
 from tests.faults.launcher import (
     FIRST_ASKED,
+    ONE_AT_A_TIME,
     SEARCH_UNDER_WAY,
     assert_whole,
     run,
@@ -35,7 +36,7 @@ def test_a_lost_node_and_then_a_lost_head_change_no_result(
         output, _ = process.communicate(timeout=60)
         assert process.returncode == 1, output
         assert "Traceback" not in output
-    run(spec, runs)
+    run(spec, runs, *ONE_AT_A_TIME)
     assert_whole(runs)
     pd.testing.assert_frame_equal(
         comparison_table(open_store(Places(runs)).record("faults"), 0), undisturbed

@@ -11,6 +11,7 @@ import yaml
 from tests.faults.launcher import (
     COMMAND,
     FIRST_ASKED,
+    ONE_AT_A_TIME,
     kill,
     run,
     same,
@@ -65,7 +66,8 @@ def test_the_method_is_some_thirty_lines() -> None:
 
 
 def test_methods_of_the_page_go_on_where_they_were_killed(folder: Path) -> None:
-    spec, options = _smaller(folder), ("--allow-code", "--set", "resources.checkpoint_every_s=0.1")
+    spec = _smaller(folder)
+    options = ("--allow-code", "--set", "resources.checkpoint_every_s=0.1", *ONE_AT_A_TIME)
     whole = table_undisturbed(spec, folder / "whole")
     process = start(spec, folder / "broken", *options)
     wait_for_trials(process, folder / "broken", UNDER_WAY)

@@ -17,6 +17,7 @@ from mlflow import MlflowClient
 
 from tests.faults.launcher import (
     FIRST_ASKED,
+    ONE_AT_A_TIME,
     SEARCH_UNDER_WAY,
     assert_whole,
     finish,
@@ -92,7 +93,8 @@ def test_a_server_that_is_killed_and_comes_back_has_everything_once(
     server: Server, tmp_path: Path
 ) -> None:
     runs = tmp_path / "runs"
-    process = start(write_spec(tmp_path), runs, "--tracking-uri", server.uri, environment=IMPATIENT)
+    options = ("--tracking-uri", server.uri, *ONE_AT_A_TIME)
+    process = start(write_spec(tmp_path), runs, *options, environment=IMPATIENT)
     wait_for_trials(process, runs, FIRST_ASKED)
     server.kill()
     wait_for_trials(process, runs, SEARCH_UNDER_WAY)  # training goes on

@@ -15,6 +15,7 @@ import pytest
 from tests.faults.launcher import (
     COMMAND,
     FIRST_ASKED,
+    ONE_AT_A_TIME,
     kill,
     run,
     same,
@@ -83,17 +84,18 @@ def _printed(*words: str) -> str:
 
 def test_a_task_of_a_package_goes_on_where_it_was_killed(tmp_path: Path) -> None:
     spec = write_spec(tmp_path, SEQUENCES)
+    options = ("--set", "resources.checkpoint_every_s=0.1", *ONE_AT_A_TIME)
     whole = table_undisturbed(spec, tmp_path / "whole")
-    process = start(spec, tmp_path / "broken", "--set", "resources.checkpoint_every_s=0.1")
+    process = start(spec, tmp_path / "broken", *options)
     wait_for_trials(process, tmp_path / "broken", UNDER_WAY)
     kill(process, "launcher")
-    shown = run(spec, tmp_path / "broken", "--set", "resources.checkpoint_every_s=0.1")
+    shown = run(spec, tmp_path / "broken", *options)
     assert same(whole, table(tmp_path / "broken"))
     _assert_told(whole, shown)
 
 
 def test_a_task_whose_objective_goes_downward_is_told_so(tmp_path: Path) -> None:
-    shown = run(write_spec(tmp_path, PAIRS), tmp_path / "runs")
+    shown = run(write_spec(tmp_path, PAIRS), tmp_path / "runs", *ONE_AT_A_TIME)
     _assert_told(table(tmp_path / "runs"), shown)
 
 
