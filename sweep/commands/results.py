@@ -22,8 +22,8 @@ from sweep.errors import BadInput
 from sweep.secrets import masked
 from sweep.showing import new_console, show
 
-# A dashboard on one's own machine needs neither MLflow's queues for language models nor its four
-# processes that answer: twelve in all, whose start takes 40 s of computing. What is set stays.
+# A dashboard on one's own machine needs neither MLflow's queues for language models, in seven
+# processes, nor four that answer: to start all takes 40 s of computing. What is set stays.
 FOR_ONE_READER = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_WORKERS": "2"}
 
 
