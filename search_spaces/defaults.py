@@ -19,7 +19,7 @@ SHARED: Mapping[str, Domain] = {
 
 # Shared ranges of a task, where they are others.
 BY_TASK: Mapping[str, Mapping[str, Domain]] = {
-    "classification": {},
+    "classification": {"kd_weight": Float(0.1, 10.0, log=True)},
     # Of AdamW.
     "text": {"lr": Float(3e-4, 1e-2, log=True)},
     "language": {
@@ -32,6 +32,8 @@ BY_TASK: Mapping[str, Mapping[str, Domain]] = {
         "weight_decay": Float(0.003, 0.1, log=True),
         "temperature": Float(0.3, 3.0, log=True),
         "look_ahead_lr": Float(10.0, 1000.0, log=True),
+        # Of a teacher's order of items beside the label's loss.
+        "kd_weight": Float(0.03, 3.0, log=True),
     },
 }
 
@@ -40,8 +42,6 @@ _ALM_KD: Mapping[str, Domain] = {
     "variant": Choice(("convex", "box")),
     "meta_lr": Float(1e1, 1e5, log=True),
 }
-# Of a teacher's order of items beside the label's loss.
-_ORDER = Float(0.03, 3.0, log=True)
 _NORMALISED: Mapping[str, Domain] = {"meta_lr": Float(0.01, 1.0, log=True)}
 
 OWN: Mapping[str, Mapping[str, Domain]] = {
@@ -51,7 +51,7 @@ OWN: Mapping[str, Mapping[str, Domain]] = {
     "labels_only": {},
     "fine_tuning": {"fine_tune_scale": Float(0.01, 1.0, log=True)},
     "label_smoothing": {"smoothing": Float(0.0, 0.9)},
-    "wsld": {"kd_weight": Float(0.1, 10.0, log=True)},
+    "wsld": {},
     "superloss": {"regularization": Float(0.1, 10.0, log=True)},
     "crust": {"coreset_ratio": Float(0.2, 1.0), "coreset_radius": Float(0.1, 1.0)},
     "meta_weight_net": {},
@@ -77,9 +77,9 @@ OWN: Mapping[str, Mapping[str, Domain]] = {
     "okd": {"module_lr": Float(1e-5, 1e-2, log=True), "gamma": Float(0.0, 2.0)},
     "taid": {"t_start": Float(0.0, 0.8)},
     "adakd": {"temperature_scale": Float(0.0, 1.0), "share_step": Choice((0.0, 0.05, 0.1))},
-    "rd": {"kd_weight": _ORDER, "rank_scale": Float(1.0, 30.0, log=True)},
-    "rrd": {"kd_weight": _ORDER},
-    "unkd": {"kd_weight": _ORDER, "rank_scale": Float(5.0, 100.0, log=True)},
+    "rd": {"position_scale": Float(1.0, 30.0, log=True)},
+    "rrd": {},
+    "unkd": {"rank_scale": Float(5.0, 100.0, log=True)},
     "mixkd": {"sm_weight": Float(0.0, 2.0), "tmkd_weight": Float(0.0, 2.0)},
 }
 

@@ -26,7 +26,7 @@ OWN_LIVELY: Mapping[str, Sequence[Mapping[str, Value]]] = {
     ),
     "rd": (
         {"users": 5, "top": 4},
-        {"users": 7, "top": 30, "dynamic_from": 1, "rank_scale": 5.0},
+        {"users": 7, "top": 30, "dynamic_from": 1, "position_scale": 5.0},
         {"users": 5, "top": 4, "dynamic_from": 2, "kd_weight": 2.0},
     ),
     "rrd": (

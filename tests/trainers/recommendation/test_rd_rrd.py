@@ -67,7 +67,7 @@ def _rd(problem: Problem, lane: int, epoch: int) -> float:
     own, lost = problem.values[lane], []
     for user in range(USERS):
         order, scores = problem.left(lane, user)[: own["top"]], problem.scores(lane, user)
-        weights = [math.exp(-r / own["rank_scale"]) for r in range(1, len(order) + 1)]
+        weights = [math.exp(-r / own["position_scale"]) for r in range(1, len(order) + 1)]
         weights = [w / sum(weights) for w in weights]
         if own["dynamic_from"] <= epoch:
             ranks = _student_ranks(problem, lane, user, [scores[i] for i in order])
@@ -97,9 +97,9 @@ def _student_ranks(problem: Problem, lane: int, user: int, of: list[float]) -> l
 
 
 RD: Sequence[Mapping[str, Any]] = (
-    {"top": 6, "rank_scale": 1.0, "dynamic_from": 100, "dynamic_scale": 0.1},
-    {"top": 6, "rank_scale": 5.0, "dynamic_from": 3, "dynamic_scale": 0.1},
-    {"top": 6, "rank_scale": 2.0, "dynamic_from": 2, "dynamic_scale": 1.5},
+    {"top": 6, "position_scale": 1.0, "dynamic_from": 100, "dynamic_scale": 0.1},
+    {"top": 6, "position_scale": 5.0, "dynamic_from": 3, "dynamic_scale": 0.1},
+    {"top": 6, "position_scale": 2.0, "dynamic_from": 2, "dynamic_scale": 1.5},
 )
 
 
@@ -130,7 +130,7 @@ def test_a_rank_is_one_more_than_the_share_of_items_above_in_whole_numbers() -> 
 
 def test_rd_loses_nothing_where_the_student_ranks_as_well_as_the_teacher() -> None:
     """No item has a better score than those that the teacher puts first."""
-    values = {"top": 5, "rank_scale": 1.0, "dynamic_from": 1, "dynamic_scale": 1.0}
+    values = {"top": 5, "position_scale": 1.0, "dynamic_from": 1, "dynamic_scale": 1.0}
     problem = Problem("rd", [values])
     problem.method.begin_epoch(1, None, torch.ones(1))
     vectors = torch.zeros(1, USERS + NUMBER, USERS)
@@ -148,7 +148,7 @@ def test_rd_loses_nothing_where_the_student_ranks_as_well_as_the_teacher() -> No
 def test_rd_over_few_ranks_is_of_the_teachers_first_item(scale: float) -> None:
     for dtype in (torch.float64, torch.float32):
         torch.set_default_dtype(dtype)
-        problem = Problem("rd", [{**RD[0], "rank_scale": scale}])
+        problem = Problem("rd", [{**RD[0], "position_scale": scale}])
         expected = np.mean(
             [-_log_sigmoid(problem.scores(0, u)[problem.left(0, u)[0]]) for u in range(USERS)]
         )

@@ -2,7 +2,7 @@
 
 T items that the teacher puts first, r = 1, ..., T their ranks.
 
-KD = mean over users of sum_r w_r (-log sigmoid(s_r)), w_r proportional to exp(-r / rank_scale)
+KD = mean over users of sum_r w_r (-log sigmoid(s_r)), w_r proportional to exp(-r / position_scale)
 
 From the epoch ``dynamic_from`` on, w_r is multiplied by max(0, tanh(dynamic_scale (R_r - r))) and
 normalised again: R_r is the rank that the student gives that item, estimated from `SAMPLED` drawn
@@ -37,7 +37,7 @@ class Rd(RankingMethod):
         at = torch.minimum(place, (size - 1).clamp(min=0))
         scores = self.scores(vectors, users, self.rankings.items(users, lanes, group, at))
         # As a share of the first's, which is never too small for a number.
-        weights = torch.exp(-place / self.number("rank_scale", lanes)) * there
+        weights = torch.exp(-place / self.number("position_scale", lanes)) * there
         weights = _normalised(weights)
         dynamic = self.values.numbers["dynamic_from"][lanes] <= self.epoch
         if bool(dynamic.any()):

@@ -55,8 +55,8 @@ OWN: Mapping[str, MethodEntry] = {
             USERS,
             Field("top", "int", 30, "items of the teacher", UNKD, unit="items", low=1, high=1000),
             Field(
-                "rank_scale", "float", 1.0, "over how many ranks weights fall by a factor e", UNKD,
-                low=0.0, open_low=True,
+                "position_scale", "float", 1.0, "over how many ranks weights fall by a factor e",
+                UNKD, low=0.0, open_low=True,
             ),
             Field(
                 "dynamic_from", "int", 100, "the epoch from which items count less that the "
