@@ -85,10 +85,11 @@ def _packed(pairs: Tensor, shape: tuple[int, int]) -> Tensor:
     (T, N): user times I plus item."""
     users, items = shape
     columns = -(-items // BITS)
+    value = 1 << torch.arange(BITS, dtype=torch.uint8, device=pairs.device)
     packed = []
     for of_draw in pairs:
         has = torch.zeros(users, items, dtype=torch.uint8, device=pairs.device)
         has.view(-1)[of_draw] = 1
         padded = F.pad(has, (0, columns * BITS - items)).view(users, columns, BITS)
-        packed.append(sum(padded[..., bit] << bit for bit in range(BITS)))
-    return torch.cat([torch.as_tensor(of_draw) for of_draw in packed])
+        packed.append((padded * value).sum(2, dtype=torch.uint8))
+    return torch.cat(packed)
