@@ -1,0 +1,71 @@
+"""Lines of handwritten digits, strung together out of scikit-learn's, whose places are known.
+
+A line is a picture of `ROWS` rows that is read column by column: a frame is a column. Its digits
+are drawn, as are the gaps between them (below 0 they overlap), how far each is moved up or down,
+and the noise on all of it. Digits are dealt to `GROUPS` groups before lines are strung, so that
+lines of two groups have no picture of a digit in common.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.datasets import load_digits
+
+from trainers.ctc.data.dataset import Utterances
+from trainers.data.splits import deal
+from trainers.data.tokenizer import PADDING
+
+# Always the same lines, whatever the seed of a sweep.
+SEED = 0
+GROUPS = 20
+SIZE, BRIGHTEST = 8, 16.0  # of a digit of scikit-learn's, in pixels; its whitest pixel
+SHIFT = 1  # rows that a digit may be moved by
+ROWS = SIZE + 2 * SHIFT
+MARGIN = 2  # columns before the first digit and behind the last
+GAPS = (-1, 6)  # the narrowest and the widest, in columns
+DIGITS = tuple("0123456789")
+
+
+def digit_lines(lines: int, shortest: int, longest: int, blur: float) -> Utterances:
+    """``lines`` of ``shortest`` to ``longest`` digits each, as many in every group; ``blur``: the
+    standard deviation of the noise on every pixel, whose brightest is 1."""
+    rng = np.random.default_rng(SEED)
+    pictures, classes = load_digits(return_X_y=True)
+    pictures = (pictures / BRIGHTEST).reshape(-1, SIZE, SIZE)
+    group_of = np.empty(len(classes), np.int64)
+    group_of[deal(classes.astype(np.int64), rng)] = np.arange(len(classes)) % GROUPS
+    groups = np.arange(lines) % GROUPS
+    columns = widest(longest)
+    frames = np.zeros((lines, columns, ROWS))
+    lengths = np.empty(lines, np.int64)
+    labels = np.full((lines, longest), PADDING, np.int64)
+    spans = np.zeros((lines, longest, 2), np.int64)
+    for line, group in enumerate(groups):
+        chosen = rng.choice(np.flatnonzero(group_of == group), rng.integers(shortest, longest + 1))
+        said = slice(0, len(chosen))
+        labels[line, said] = classes[chosen] + 1
+        lengths[line], spans[line, said] = _draw(frames[line], pictures[chosen], rng)
+    frames += rng.normal(0.0, blur, frames.shape)
+    frames[np.arange(columns) >= lengths[:, None]] = 0.0
+    return Utterances(
+        frames.astype(np.float32), lengths, labels, DIGITS, spans=spans, groups=groups
+    )
+
+
+def widest(longest: int) -> int:
+    """The columns of the widest line of so many digits."""
+    return 2 * MARGIN + SIZE * longest + GAPS[1] * (longest - 1)
+
+
+def _draw(
+    onto: NDArray[np.float64], pictures: NDArray[np.float64], rng: np.random.Generator
+) -> tuple[int, NDArray[np.int64]]:
+    """Draw digits (U, 8, 8) onto a line (T, rows): how many columns it has, and the span of
+    each."""
+    left, spans = MARGIN, np.empty((len(pictures), 2), np.int64)
+    for place, picture in enumerate(pictures):
+        top = SHIFT + int(rng.integers(-SHIFT, SHIFT + 1))
+        there = onto[left : left + SIZE, top : top + SIZE]
+        np.maximum(there, picture.T, out=there)
+        spans[place] = left, left + SIZE
+        left += SIZE + int(rng.integers(GAPS[0], GAPS[1] + 1))
+    return int(spans[-1, 1]) + MARGIN, spans
