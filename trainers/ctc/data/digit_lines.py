@@ -2,8 +2,8 @@
 
 A line is a picture of `ROWS` rows that is read column by column: a frame is a column. Its digits
 are drawn, as are the margins, the gaps between digits (below 0 they overlap), how far each is moved
-up or down, and the noise on all of it. Digits are dealt to `GROUPS` groups before lines are strung, so that
-lines of two groups have no picture of a digit in common.
+up or down, and the noise on all of it. Digits are dealt to `GROUPS` groups before lines are strung,
+so that lines of two groups have no picture of a digit in common.
 """
 
 import numpy as np
