@@ -27,6 +27,11 @@ BY_TASK: Mapping[str, Mapping[str, Domain]] = {
         "temperature": Float(1.0, 4.0, log=True),
         "on_policy": Choice((0.25, 0.5, 0.75, 1.0)),
     },
+    "ctc": {
+        "lr": Float(1e-3, 1e-2, log=True),
+        "temperature": Float(0.5, 4.0, log=True),
+        "look_ahead_lr": Float(0.01, 1.0, log=True),
+    },
     "recommendation": {
         "lr": Float(0.003, 0.03, log=True),
         "weight_decay": Float(0.003, 0.1, log=True),

@@ -243,7 +243,8 @@ class NetworkEntry:
     parameters' copies alone) and the shape of an input; None where that is not known.
     ``cpu_bytes``: what a step of all lanes may touch on a CPU, where that was measured and is not
     `trainers.loop.cohort_size.CPU_BYTES`. ``batch_norm``: whether it normalises over batches, by
-    sizes; ``learns``: whether there is something in it to train, without which it can teach alone.
+    sizes; ``learns``: whether there is something in it to train, without which it can teach alone;
+    ``reads_targets``: whether it is shown what it has to tell, so that it can teach alone, too.
     ``work``: about how many multiply-adds a forward pass of one example takes, from complete sizes
     and the shape of an input; None where that is not known.
     ``bytes_of_data``: about what a student's files hold beside that, from sizes and options of the
@@ -268,6 +269,7 @@ class NetworkEntry:
     cpu_bytes: int | None = None
     batch_norm: Callable[[Mapping[str, Any]], bool] = lambda sizes: False
     learns: Callable[[Mapping[str, Any]], bool] = lambda sizes: True
+    reads_targets: bool = False
     tasks: tuple[str, ...] = ()
     origin: str = ALMKD
 

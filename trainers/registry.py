@@ -11,6 +11,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, NamedTuple
 
 from trainers.classification.entry import CLASSIFICATION
+from trainers.ctc.entry import CTC
 from trainers.data.errors import listed
 from trainers.entries import (
     DatasetEntry,
@@ -32,7 +33,7 @@ ROW_GROUPS: Mapping[str, tuple[str, str, type[Row]]] = {
     "datasets": ("almkd.datasets", "data set", DatasetEntry),
     "networks": ("almkd.networks", "network", NetworkEntry),
 }
-OWN = (CLASSIFICATION, TEXT, INCREMENTAL, LANGUAGE, RECOMMENDATION)
+OWN = (CLASSIFICATION, TEXT, INCREMENTAL, LANGUAGE, RECOMMENDATION, CTC)
 # Whose a data set of several tasks is where no task is named.
 FIRST = CLASSIFICATION.name
 

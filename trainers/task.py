@@ -97,8 +97,8 @@ class Terms(ABC):
 
     @property
     @abstractmethod
-    def uninformed(self) -> float:
-        """The label's loss of a guess that knows nothing of the example."""
+    def uninformed(self) -> float | Tensor:
+        """The label's loss of a guess that knows nothing of the example: one for all, or (L, B)."""
 
     def teacher(self, m: int) -> Tensor:
         """That of teacher ``m`` (from 0), (L, B)."""

@@ -397,6 +397,10 @@ class SweepSpec(Sparing):
             raise FieldError(where, str(error)) from None
         if where == "student.model" and not networks[model.name].learns(sizes):
             raise FieldError(where, f"a student learns, and in this {model.name} nothing does")
+        if where == "student.model" and networks[model.name].reads_targets:
+            raise FieldError(
+                where, f"{model.name} is shown what it has to tell, and can be a teacher alone"
+            )
 
     def _check_rows(self) -> None:
         labels = [use.label for use in self.methods]

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, cast
 
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.utils._pytree import tree_map
 
 from trainers.lanes.state import State
 
@@ -62,6 +63,15 @@ class LaneNetwork(nn.Module, ABC):
     def last_bias(self) -> nn.Parameter | None:
         """The bias (L, C) of the linear layer that it ends in, as a parameter of its own; None
         where there is none, or it does not say."""
+        return None
+
+    def begin_epoch(self, share: float) -> None:
+        """Called before each epoch of training with the share of it, or of its phase, that is
+        over."""
+
+    def beside(self) -> tuple[float, Output] | None:
+        """In training: the output of another head for the batch that was seen last, with the weight
+        of the label's loss at it, which is added to what a method loses. None: it has none."""
         return None
 
     def held(self) -> dict[str, Tensor]:
@@ -119,7 +129,7 @@ class SingleLane(nn.Module):
         (network,) = self._over_lanes
         held = {**dict(network.named_parameters()), **dict(network.named_buffers())}
         stacked = {name: tensor.unsqueeze(0) for name, tensor in held.items()}
-        output: Output = functional_call(network, stacked, (x.unsqueeze(0),))
+        output: Output = functional_call(network, stacked, (tree_map(lambda t: t.unsqueeze(0), x),))
         return output.logits.squeeze(0)
 
     def train(self, mode: bool = True) -> "SingleLane":

@@ -8,17 +8,18 @@ import torch
 
 from trainers.data.dataset import Dataset
 from trainers.data.raw_inputs import RawInputs
+from trainers.data.tokenizer import PADDING
 from trainers.entries import load
 from trainers.evaluation import evaluation_mode
 from trainers.lanes.network import LaneNetwork
 from trainers.language.data.dataset import SequenceDataset
 from trainers.language.data.lanes import SequenceLanes
 from trainers.language.data.raw_inputs import read_prompts
-from trainers.language.data.teacher_logits import is_kept, kept, nothing_kept
 from trainers.language.data.vocabulary import vocabulary_of
 from trainers.language.networks.network import LanguageNetwork, SequenceFacts
 from trainers.language.networks.table import NETWORKS
 from trainers.language.student import Responder
+from trainers.sequences.teacher_logits import is_kept, kept, nothing_kept
 from trainers.settings import DataSpec, LaneSource, ModelSpec
 from trainers.task import KeptOutputs, Task, TaskData
 
@@ -56,17 +57,18 @@ class Language(Task):
     def kept_outputs(self, network: LaneNetwork, data: TaskData) -> list[KeptOutputs]:
         """Of every lane's examples that students of its seed train on or hold out."""
         assert isinstance(data, SequenceLanes)
-        columns, vocabulary = data.facts.responses, data.facts.vocabulary
         asked = [drawn.students for drawn in data.drawn]
-        if not all(is_kept(responses, vocabulary) for _, responses in asked):
-            return [nothing_kept(columns, vocabulary) for _ in asked]
+        lengths = [(responses != PADDING).sum(1) for _, responses in asked]
+        vocabulary = data.facts.vocabulary
+        if not all(is_kept(int(of_lane.sum()), vocabulary) for of_lane in lengths):
+            return [nothing_kept(responses, vocabulary) for _, responses in asked]
         inputs = data.shown(asked)
         with evaluation_mode(network):
             parts = [network(part).logits for part in torch.split(inputs, AT_ONCE, dim=1)]
         logits = torch.cat(parts, dim=1)
         return [
-            kept(rows, responses, of_lane)
-            for (rows, responses), of_lane in zip(asked, logits, strict=True)
+            kept(rows, responses, its, of_lane)
+            for (rows, responses), its, of_lane in zip(asked, lengths, logits, strict=True)
         ]
 
     def facts(self, dataset: Dataset) -> dict[str, Any]:

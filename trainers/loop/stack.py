@@ -141,6 +141,7 @@ class Stack:
         before = (here - 1) * len(sizes)
         stopwatch.lap("training")
         self._factors, self._rates_now = self.method.lr_factors(here), None
+        self.model.begin_epoch((here - 1) / training.epochs)
         first = training.warmup_factor(before + 1)
         self.method.begin_epoch(here, self.model, self._rates(first)[1])
         stopwatch.lap("method")
@@ -331,6 +332,7 @@ class Stack:
         losses = self._losses(own, output if whole else output.each(lambda t: t[:, :asked]))
         if not whole:
             losses = torch.cat([losses, self._label_losses(batch, output, asked)], dim=1)
+        losses = self._with_other_head(losses, batch)
         self._optimizer.add(self._penalised(losses, batch), examples)
         with torch.no_grad():
             running.loss += losses.detach().sum(1)
@@ -338,6 +340,14 @@ class Stack:
                 if name not in running.tallies:
                     running.tallies[name] = torch.zeros_like(running.loss)
                 running.tallies[name] += total
+
+    def _with_other_head(self, losses: Tensor, batch: Batch) -> Tensor:
+        """With what labels lose at another head of the network, (L, B)."""
+        beside = self.model.beside()
+        if beside is None:
+            return losses
+        weight, output = beside
+        return losses + weight * self.data.terms(batch.targets, output, self.method.values).label
 
     def _penalised(self, losses: Tensor, batch: Batch) -> Tensor:
         """With what the task takes weight_decay of, (L, B)."""

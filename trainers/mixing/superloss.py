@@ -39,7 +39,7 @@ def lambert_w(x: Tensor) -> Tensor:
     return w
 
 
-def confidence(loss: Tensor, usual: float, reg: Tensor) -> Tensor:
+def confidence(loss: Tensor, usual: float | Tensor, reg: Tensor) -> Tensor:
     """sigma for losses of any shape; ``usual``: that of a guess that knows nothing; ``reg``
     broadcasts."""
     x = (loss - usual) / reg

@@ -14,7 +14,7 @@ from trainers.data.tokenizer import PADDING
 from trainers.language.data.addition import addition
 from trainers.language.data.cmudict import FILE, _words, cmudict
 from trainers.language.data.dataset import Lengths, of_texts
-from trainers.language.data.draw import Draw
+from trainers.language.data.draw import ResponseDraw
 from trainers.language.data.lanes import SequenceLanes
 from trainers.language.data.noise import Responses, corrupted_responses
 from trainers.language.data.tables import jsonl
@@ -102,7 +102,7 @@ def test_splits_are_apart_and_noise_is_the_seeds() -> None:
 
     def drawn(**changed: object):
         source = LaneSource(3, Labels("swap", 0.5), **changed)  # type: ignore[arg-type]
-        return Draw(dataset, fractions).all([source])[0]
+        return ResponseDraw(dataset, fractions).all([source])[0]
 
     student, its = drawn(), drawn(is_teacher=True)
     rows = np.concatenate([*student.rows.values()])
@@ -110,11 +110,11 @@ def test_splits_are_apart_and_noise_is_the_seeds() -> None:
     n = len(student.rows["train"])
     assert len(its.rows["train"]) > n
     assert np.array_equal(its.rows["train"][:n], student.rows["train"])
-    assert np.array_equal(its.responses["train"][:n], student.responses["train"])
+    assert np.array_equal(its.targets["train"][:n], student.targets["train"])
     clean = drawn(clean="train")
     assert clean.certain == len(student.rows["meta"])
-    assert np.array_equal(clean.responses["train"][:n], student.responses["train"])
-    assert np.array_equal(clean.responses["train"][n:], dataset.responses[student.rows["meta"]])
+    assert np.array_equal(clean.targets["train"][:n], student.targets["train"])
+    assert np.array_equal(clean.targets["train"][n:], dataset.responses[student.rows["meta"]])
     assert np.array_equal(student.students[0], clean.students[0])
 
 
@@ -152,7 +152,7 @@ def test_other_noise_is_other_prefixes_and_the_teacher_is_asked_again() -> None:
 
     def known(of: SequenceLanes) -> np.ndarray:
         drawn = of.drawn[0]
-        return true._logits.starts("strong-3-0.0", drawn.rows["train"], drawn.responses["train"])
+        return true._logits.starts("strong-3-0.0", drawn.rows["train"], drawn.targets["train"])
 
     assert (known(true) >= 0).all()
     assert np.array_equal(known(noisy) < 0, noisy.corrupted[0].numpy())

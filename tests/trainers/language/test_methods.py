@@ -61,7 +61,7 @@ def test_gkd_on_fixed_data_is_supervised_distillation_to_the_bit() -> None:
 def test_on_policy_never_reads_a_label() -> None:
     data = lanes([Trial("a", noise_rate=0.0)])
     spoilt = lanes([Trial("a", noise_rate=0.0)])
-    responses = spoilt._responses["train"]
+    responses = spoilt.targets["train"]
     responses[:] = torch.where(responses == PADDING, PADDING, 3)
     for method in ("gkd", "skd"):
         assert _same(_trained(method, {}, data), _trained(method, {}, spoilt))

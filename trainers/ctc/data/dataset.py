@@ -140,7 +140,7 @@ class Utterances(dataset.Dataset):
 
 
 def target_lengths(labels: Labels) -> Lengths:
-    """U_i of targets (N, U)."""
+    """U_i of targets (..., U)."""
     lengths: Lengths = (labels != PADDING).sum(-1)
     return lengths
 
@@ -151,16 +151,16 @@ def output_frames(lengths: Any) -> Any:
 
 
 def frames_needed(labels: Labels) -> Lengths:
-    """The fewest frames of output that can say targets (N, U): one for each symbol, and a blank
+    """The fewest frames of output that can say targets (..., U): one for each symbol, and a blank
     between equal neighbours."""
     there = labels != PADDING
-    repeats = ((labels[:, 1:] == labels[:, :-1]) & there[:, 1:]).sum(-1)
+    repeats = ((labels[..., 1:] == labels[..., :-1]) & there[..., 1:]).sum(-1)
     needed: Lengths = there.sum(-1) + repeats
     return needed
 
 
 def feasible(lengths: Lengths, labels: Labels) -> NDArray[np.bool_]:
-    """Which targets (N, U) can be said in so many frames (N,)."""
+    """Which targets (..., U) can be said in so many frames (...,)."""
     found: NDArray[np.bool_] = output_frames(lengths) >= frames_needed(labels)
     return found
 

@@ -1,8 +1,8 @@
 """Lines of handwritten digits, strung together out of scikit-learn's, whose places are known.
 
 A line is a picture of `ROWS` rows that is read column by column: a frame is a column. Its digits
-are drawn, as are the gaps between them (below 0 they overlap), how far each is moved up or down,
-and the noise on all of it. Digits are dealt to `GROUPS` groups before lines are strung, so that
+are drawn, as are the margins, the gaps between digits (below 0 they overlap), how far each is moved
+up or down, and the noise on all of it. Digits are dealt to `GROUPS` groups before lines are strung, so that
 lines of two groups have no picture of a digit in common.
 """
 
@@ -20,7 +20,7 @@ GROUPS = 20
 SIZE, BRIGHTEST = 8, 16.0  # of a digit of scikit-learn's, in pixels; its whitest pixel
 SHIFT = 1  # rows that a digit may be moved by
 ROWS = SIZE + 2 * SHIFT
-MARGIN = 2  # columns before the first digit and behind the last
+MARGIN = 8  # columns before the first digit and behind the last, at most
 GAPS = (-1, 6)  # the narrowest and the widest, in columns
 DIGITS = tuple("0123456789")
 
@@ -74,11 +74,11 @@ def _draw(
 ) -> tuple[int, NDArray[np.int64]]:
     """Draw digits (U, 8, 8) onto a line (T, rows): how many columns it has, and the span of
     each."""
-    left, spans = MARGIN, np.empty((len(pictures), 2), np.int64)
+    left, spans = int(rng.integers(MARGIN + 1)), np.empty((len(pictures), 2), np.int64)
     for place, picture in enumerate(pictures):
         top = SHIFT + int(rng.integers(-SHIFT, SHIFT + 1))
         there = onto[left : left + SIZE, top : top + SIZE]
         np.maximum(there, picture.T, out=there)
         spans[place] = left, left + SIZE
         left += SIZE + int(rng.integers(GAPS[0], GAPS[1] + 1))
-    return int(spans[-1, 1]) + MARGIN, spans
+    return int(spans[-1, 1] + rng.integers(MARGIN + 1)), spans

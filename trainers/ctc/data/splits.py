@@ -1,0 +1,46 @@
+"""Splits of whole groups of utterances, where there are groups."""
+
+import numpy as np
+
+from trainers.ctc.data.dataset import Utterances
+from trainers.data.splits import Rows, share_of
+from trainers.settings import SplitFractions
+
+
+def rows_by_group(
+    dataset: Utterances, fractions: SplitFractions, rng: np.random.Generator
+) -> dict[str, Rows]:
+    """Row numbers of each split, in an order drawn by ``rng``, as is which groups are in which.
+
+    A split has its share of the groups, rounded down: as many rows under every draw.
+    """
+    assert dataset.groups is not None
+    groups = rng.permutation(np.unique(dataset.groups))
+    rows, start = {}, 0
+    for name, share in fractions.drawn().items():
+        stop = start + share_of(share, len(groups))
+        own = np.isin(dataset.groups, groups[start:stop])
+        rows[name] = rng.permutation(np.flatnonzero(own)).astype(np.int64)
+        start = stop
+    if fractions.clean is not None:
+        rows["meta"] = rows["meta"][: share_of(fractions.clean, len(dataset))]
+    return rows
+
+
+def split_problem(dataset: Utterances, fractions: SplitFractions) -> str | None:
+    """Why the groups cannot be split so, or None."""
+    if dataset.groups is None:
+        return None
+    if fractions.folds is not None or fractions.given is not None:
+        return (
+            "these utterances come in groups that are never split, which folds and splits of one's "
+            "own know nothing of; give data.splits shares"
+        )
+    count = len(np.unique(dataset.groups))
+    for name, share in fractions.drawn().items():
+        if share and not share_of(share, count):
+            return (
+                f"data.splits.{name}: {share:g} of {count} groups is none; give it "
+                f"{1 / count:.2g} at least"
+            )
+    return None
