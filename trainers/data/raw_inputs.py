@@ -48,7 +48,7 @@ def of_array(inputs: NDArray[Any], remarks: Sequence[str] = ()) -> RawInputs:
 def read_arrays(file: Path, shape: Sequence[int]) -> RawInputs:
     """The array (N, *shape) of an .npy file, or ``inputs`` of an .npz file; one input alone is
     taken as well. DataError where it does not fit."""
-    inputs, remarks = _array(file)
+    inputs, remarks = array_in(file)
     if inputs.shape == tuple(shape):
         inputs = inputs[None]
     if inputs.dtype.kind not in "fiub" or inputs.shape[1:] != tuple(shape):
@@ -71,7 +71,8 @@ def read_arrays(file: Path, shape: Sequence[int]) -> RawInputs:
     return of_array(single, remarks)
 
 
-def _array(file: Path) -> tuple[NDArray[Any], list[str]]:
+def array_in(file: Path) -> tuple[NDArray[Any], list[str]]:
+    """The array of an .npy file, or ``inputs`` of an .npz file, and a sentence on others there."""
     if file.suffix.lower() != ".npz":
         return read_array(file, "inputs"), []
     arrays = read_npz(file)

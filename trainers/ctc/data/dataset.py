@@ -37,7 +37,8 @@ class Utterances(dataset.Dataset):
     are what stands between spaces. ``spans`` (N, U, 2): the first frame of each symbol and the one
     behind its last, where that is known. ``groups`` (N,): what belongs together, as made of the
     same parts or said by one speaker, and is never split; as many utterances in each. ``names``:
-    what each is called, as a file; empty where they have none.
+    what each is called, as a file; empty where they have none. ``sample_rate``: of the recordings
+    that frames are features of, in Hz; 0 where they are as they came.
     """
 
     frames: NDArray[np.float32]
@@ -47,6 +48,7 @@ class Utterances(dataset.Dataset):
     spans: NDArray[np.int64] | None = None
     groups: NDArray[np.int64] | None = None
     names: tuple[str, ...] = ()
+    sample_rate: int = 0
     official_test: int = 0
     info: DatasetInfo = NOTHING_TOLD
     given_splits: GivenSplits | None = None

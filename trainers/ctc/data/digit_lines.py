@@ -8,9 +8,9 @@ so that lines of two groups have no picture of a digit in common.
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.datasets import load_digits
 
 from trainers.ctc.data.dataset import Utterances
+from trainers.data.errors import DataError
 from trainers.data.splits import deal
 from trainers.data.tokenizer import PADDING
 
@@ -25,22 +25,35 @@ GAPS = (-1, 6)  # the narrowest and the widest, in columns
 DIGITS = tuple("0123456789")
 
 
-def digit_lines(lines: int, shortest: int, longest: int, blur: float) -> Utterances:
-    """``lines`` of ``shortest`` to ``longest`` digits each, as many in every group; ``blur``: the
-    standard deviation of the noise on every pixel, whose brightest is 1."""
+def digit_lines(lines: int, min_digits: int, max_digits: int, blur: float) -> Utterances:
+    """``lines`` of ``min_digits`` to ``max_digits`` digits each, as many in every group; ``blur``:
+    the standard deviation of the noise on every pixel, whose brightest is 1."""
+    from sklearn.datasets import load_digits
+
+    if lines % GROUPS:
+        raise DataError(
+            f"data.lines: {lines} lines cannot be dealt to {GROUPS} groups of one size; give a "
+            f"multiple of {GROUPS}"
+        )
+    if min_digits > max_digits:
+        raise DataError(
+            f"data.min_digits: {min_digits} is more than data.max_digits, {max_digits}; lower it"
+        )
     rng = np.random.default_rng(SEED)
     pictures, classes = load_digits(return_X_y=True)
     pictures = (pictures / BRIGHTEST).reshape(-1, SIZE, SIZE)
     group_of = np.empty(len(classes), np.int64)
     group_of[deal(classes.astype(np.int64), rng)] = np.arange(len(classes)) % GROUPS
     groups = np.arange(lines) % GROUPS
-    columns = widest(longest)
+    columns = widest(max_digits)
     frames = np.zeros((lines, columns, ROWS))
     lengths = np.empty(lines, np.int64)
-    labels = np.full((lines, longest), PADDING, np.int64)
-    spans = np.zeros((lines, longest, 2), np.int64)
+    labels = np.full((lines, max_digits), PADDING, np.int64)
+    spans = np.zeros((lines, max_digits, 2), np.int64)
     for line, group in enumerate(groups):
-        chosen = rng.choice(np.flatnonzero(group_of == group), rng.integers(shortest, longest + 1))
+        chosen = rng.choice(
+            np.flatnonzero(group_of == group), rng.integers(min_digits, max_digits + 1)
+        )
         said = slice(0, len(chosen))
         labels[line, said] = classes[chosen] + 1
         lengths[line], spans[line, said] = _draw(frames[line], pictures[chosen], rng)

@@ -11,9 +11,10 @@ import numpy as np
 from trainers.data.delimited import read_text
 from trainers.data.errors import DataError
 from trainers.data.raw_inputs import RawInputs, of_array
+from trainers.data.table_files import KINDS, read_table
 from trainers.fields import FieldError, checked, resolved
 from trainers.recommendation.data.datasets import DATASETS
-from trainers.recommendation.data.tables import KINDS, ids_of, read_table
+from trainers.recommendation.data.tables import ids_of
 
 # The option that names the column of users; the other options say how a text is written.
 COLUMN, OF_TEXT = "user", ("delimiter", "decimal", "encoding")

@@ -5,7 +5,7 @@ ascending order of these.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,16 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainers.data.dataset import DatasetInfo
-from trainers.data.delimited import TAB, Dialect, read_delimited
 from trainers.data.errors import DataError, counted, listed
-from trainers.data.json_lines import read_json_lines
-from trainers.data.tables import Table, check_filled, columns, read_parquet
+from trainers.data.table_files import read_table
+from trainers.data.tables import Table, check_filled, columns
 from trainers.recommendation.data.dataset import Interactions
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-KINDS = (".csv", ".tsv", ".jsonl", ".parquet")
 # The values of ``order``: whether a user's interactions are dealt to splits by a draw, or by time.
 DRAWN, TIME = "drawn", "time"
 # Whole numbers.
@@ -66,26 +64,6 @@ def interactions(path: str, user: str, item: str, order: str, **options: Any) ->
     table = read_table(file, (user, item), **options)
     wanted = Columns(user, item, rating, float("-inf") if least is None else least, time)
     return of_table(file, table, wanted, order)
-
-
-def read_table(file: Path, ids: Sequence[str], **dialect: str) -> Table:
-    """The columns of a table of any kind; of a text those named ``ids`` as they are written."""
-    kind = file.suffix.lower()
-    if kind not in KINDS:
-        raise DataError(f"{file}: is none of {', '.join(KINDS)}; write the table as one of these")
-    try:
-        if kind == ".parquet":
-            return read_parquet(file)
-        if kind == ".jsonl":
-            return read_json_lines(file)
-        written = {**dialect, **({"delimiter": TAB} if kind == ".tsv" else {})}
-        return read_delimited(file, None, Dialect(**{"delimiter": ",", **written}), ids)
-    except DataError as error:
-        if "data.dataset" not in str(error):
-            raise
-        raise DataError(
-            f"{error}; of interactions the end of the file's name says so instead, so rename it"
-        ) from None
 
 
 def of_table(file: Path, table: Table, names: Columns, order: str) -> Interactions:
