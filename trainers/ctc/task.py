@@ -1,16 +1,19 @@
 """Utterances in training: their data, networks and students, for the loop."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 import torch
 
 from trainers.ctc.data.dataset import Utterances
 from trainers.ctc.data.lanes import UtteranceLanes, facts_of
+from trainers.ctc.data.raw_inputs import read_frames
 from trainers.ctc.networks.network import Shown, UtteranceFacts, UtteranceNetwork
 from trainers.ctc.networks.table import NETWORKS
 from trainers.ctc.student import Transcriber
 from trainers.data.dataset import Dataset
+from trainers.data.raw_inputs import RawInputs
 from trainers.entries import load
 from trainers.evaluation import evaluation_mode, joined
 from trainers.lanes.network import LaneNetwork
@@ -78,12 +81,18 @@ class Ctc(Task):
             "shape": list(dataset.shape),
             "symbols": list(dataset.symbols),
             "labels": told.labels,
+            "sample_rate": dataset.sample_rate,
         }
 
     def student(self, model: ModelSpec, facts: Mapping[str, Any]) -> Transcriber:
         frames, numbers = facts["shape"]
         told = UtteranceFacts(frames, numbers, len(facts["symbols"]) + 1, facts["labels"])
         return Transcriber(_built(model, told, [torch.Generator()]).single(), facts)
+
+    def raw_inputs(
+        self, path: Path, facts: Mapping[str, Any], options: Mapping[str, str]
+    ) -> RawInputs:
+        return read_frames(path, facts, options)
 
 
 def _built(
