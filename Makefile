@@ -60,6 +60,7 @@ bench: $(INSTALLED) ## Measure speed and memory on this machine's CPU, in under 
 	$(BIN)/python bench/incremental.py
 	$(BIN)/python bench/language.py
 	$(BIN)/python bench/recommendation.py
+	$(BIN)/python bench/ctc.py
 	$(BIN)/python bench/page.py
 
 dist: $(INSTALLED) ## Build source distribution and wheel into dist/

@@ -193,6 +193,19 @@ def recommendation(r: Result) -> list[str]:
     return [*table(heads, [["BPR", *row]]), "", said]
 
 
+def ctc(r: Result) -> list[str]:
+    """Epochs of utterances against a plain loop."""
+    row = [1e3 * r["seconds"][way] for way in ("plain", "alone", "together")]
+    said = (
+        f"Eight lanes train {_shown(r['ratio'])} times as many epochs a second as the plain loop "
+        f"(all rounds: {', '.join(map(_shown, r['ratios']))}), one lane {_shown(r['alone'])} "
+        f"times. An update of all weights of ALM-KD takes as long as {_shown(r['update'])} epochs "
+        "of the fixed mix, with eight lanes."
+    )
+    heads = ["ms of an epoch of a student", "plain loop", "one lane", "eight lanes"]
+    return [*table(heads, [["fixed mix, kept logits", *row]]), "", said]
+
+
 def lanes(r: Result) -> list[str]:
     """The best number of lanes and the automatic one, then the curves."""
     rows = [
@@ -260,6 +273,7 @@ TABLES: Mapping[str, tuple[str, Callable[[Result], list[str]]]] = {
     "incremental": ("incremental", incremental),
     "language": ("language", language),
     "recommendation": ("recommendation", recommendation),
+    "ctc": ("ctc", ctc),
 }
 
 
