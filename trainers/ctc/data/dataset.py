@@ -36,9 +36,9 @@ class Utterances(dataset.Dataset):
     ``symbols``: what the numbers from 1 stand for, C - 1 texts; where a space is one of them, words
     are what stands between spaces. ``spans`` (N, U, 2): the first frame of each symbol and the one
     behind its last, where that is known. ``groups`` (N,): what belongs together, as made of the
-    same parts or said by one speaker, and is never split; as many utterances in each. ``names``:
-    what each is called, as a file; empty where they have none. ``sample_rate``: of the recordings
-    that frames are features of, in Hz; 0 where they are as they came.
+    same parts or said by one speaker, and is never split. ``names``: what each is called, as a
+    file; empty where they have none. ``sample_rate``: of the recordings that frames are features
+    of, in Hz; 0 where they are as they came.
     """
 
     frames: NDArray[np.float32]

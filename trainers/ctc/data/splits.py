@@ -12,15 +12,18 @@ def rows_by_group(
 ) -> dict[str, Rows]:
     """Row numbers of each split, in an order drawn by ``rng``, as is which groups are in which.
 
-    A split has its share of the groups, rounded down: as many rows under every draw.
+    A split has its share of the groups, rounded down, and of each as many rows as the smallest has:
+    as many under every draw.
     """
     assert dataset.groups is not None
-    groups = rng.permutation(np.unique(dataset.groups))
+    of_groups = [np.flatnonzero(dataset.groups == group) for group in np.unique(dataset.groups)]
+    least = min(map(len, of_groups))
+    order = rng.permutation(len(of_groups))
     rows, start = {}, 0
     for name, share in fractions.drawn().items():
-        stop = start + share_of(share, len(groups))
-        own = np.isin(dataset.groups, groups[start:stop])
-        rows[name] = rng.permutation(np.flatnonzero(own)).astype(np.int64)
+        stop = start + share_of(share, len(of_groups))
+        own = [of_groups[group][:least] for group in order[start:stop]]
+        rows[name] = rng.permutation(np.concatenate([np.empty(0, np.int64), *own]))
         start = stop
     if fractions.clean is not None:
         rows["meta"] = rows["meta"][: share_of(fractions.clean, len(dataset))]
