@@ -151,9 +151,9 @@ def launch(  # noqa: PLR0913, PLR0917 - an option each
     if is_in_a_job():
         find_in(Path.cwd())
         _move_to(runs_dir)
-    _end_on_signals()
     kept = places(runs_dir, tracking_uri)
     with then(after, wanted.name, kept.results(wanted.name)):
+        _end_on_signals()
         run(wanted, kept, new_console(), address, profile, seconds, source)
 
 
@@ -333,11 +333,16 @@ def _move_to(runs_dir: Path) -> None:
 
 def _end_on_signals() -> None:
     """End as by Ctrl-C where somebody ends this process, or its terminal closes; under ``nohup``
-    that is not heard."""
+    that is not heard.
+
+    KeyboardInterrupt at once where SIGTERM came before and was blocked, as a supervisor starts a
+    launch.
+    """
     sys.unraisablehook = partial(_hear_again, sys.unraisablehook)
     signal.signal(signal.SIGTERM, _raise_interrupt)
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         signal.signal(signal.SIGHUP, _raise_interrupt)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def _hear_again(

@@ -208,6 +208,25 @@ def test_a_hangup_is_heard_unless_it_is_ignored(monkeypatch: pytest.MonkeyPatch)
         assert signal.SIGTERM in heard
 
 
+def test_a_launch_that_is_ended_while_it_loads_ends_as_any_other(tmp_path: Path) -> None:
+    """Started with SIGTERM blocked, as by a supervisor: it is pending until it can be heard."""
+    launch = "from sweep.cli import main; main()"
+    words = ["launch", "digits", "--then", 'echo "$ALMKD_STATE"']
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-c", launch, *words], cwd=tmp_path, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    process.terminate()
+    ended = (*process.communicate(timeout=60), process.returncode)
+    told = "almkd: interrupted; the same command goes on from here\n"
+    assert ended == ("interrupted\n", told, 130)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_interrupt_that_meets_a_destructor_is_heard_after_it() -> None:
     code = """
 import signal, time

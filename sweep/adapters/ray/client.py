@@ -72,9 +72,6 @@ def attend(
                 raise
     if code in USUAL:
         return code
-    if wanted:
-        # It was still being loaded.
-        return INTERRUPTED
     raise SweepFailed(f"{spec.name}: ended with exit code {code} on {address}; {GOES_ON}")
 
 

@@ -5,6 +5,9 @@
 Whoever starts it holds the other end of its standard input and writes there now and then. Once that
 end is closed, be it by a process that was killed, or silent for SECONDS, the command gets one
 SIGTERM and the time to write down what was in flight. Exit code: the command's.
+
+The command starts with SIGTERM blocked, and unblocks it once its handlers stand: one that comes
+before, while it loads, stays pending until then.
 """
 
 import os
@@ -26,7 +29,7 @@ def keep(command: Sequence[str], silence_s: float) -> int:
     # Ray blocks the one in its workers, and children inherit that.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        child = _started(command)
     except OSError as error:
         _say(
             f"{command[0]} cannot be started on the cluster's head ({error.strerror}); install it "
@@ -36,6 +39,15 @@ def keep(command: Sequence[str], silence_s: float) -> int:
     Thread(target=_end_when_alone, args=(child, silence_s), daemon=True).start()
     code = child.wait()
     return code if code >= 0 else BY_SIGNAL - code
+
+
+def _started(command: Sequence[str]) -> "subprocess.Popen[bytes]":
+    """The command, with SIGTERM blocked in it and not here."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end_when_alone(child: "subprocess.Popen[bytes]", silence_s: float) -> None:

@@ -10,12 +10,16 @@ from pathlib import Path
 
 import psutil
 
-# Tells its number, and when it was asked to end, how often.
+# Says when it can be asked to end, and writes down how often it was. With a second argument it
+# gets ready for that only once it was asked.
 COMMAND = """
 import signal, sys, time
 from pathlib import Path
+while sys.argv[2:] and signal.SIGTERM not in signal.sigpending():
+    time.sleep(0.01)
 asked = []
 signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
+signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 print("begun", flush=True)
 while not asked:
     time.sleep(0.01)
@@ -66,9 +70,17 @@ def test_a_command_is_ended_once_nobody_holds_its_input(tmp_path: Path) -> None:
     assert (tmp_path / "asked").read_text() == "1"
 
 
+def test_a_command_that_is_still_loading_is_ended_once_it_can_hear(tmp_path: Path) -> None:
+    with _keeper(HOUR, *_waiting(tmp_path), "late") as process:
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(DEADLINE) == 130
+    assert (tmp_path / "asked").read_text() == "1"
+
+
 def test_a_command_is_ended_when_nothing_is_heard_any_more(tmp_path: Path) -> None:
     with _keeper(SOON, *_waiting(tmp_path)) as process:
-        assert process.wait(DEADLINE) in (130, 128 + signal.SIGTERM)
+        assert process.wait(DEADLINE) == 130
         assert process.stderr is not None
         assert "nothing was heard from the client for 0.1 s" in process.stderr.read()
 
