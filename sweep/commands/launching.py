@@ -349,8 +349,9 @@ def _hear_again(
     tell: Callable[["sys.UnraisableHookArgs"], object], lost: "sys.UnraisableHookArgs"
 ) -> None:
     """An interrupt that meets a destructor or a callback of garbage collection goes no further: it
-    is raised once more, where it is heard."""
-    if issubclass(lost.exc_type, KeyboardInterrupt):
+    is raised once more, where it is heard. SystemExit is what Ray makes of SIGTERM while it starts.
+    """
+    if issubclass(lost.exc_type, (KeyboardInterrupt, SystemExit)):
         main = threading.main_thread().ident
         again = threading.Timer(HEARD_AGAIN_AFTER, signal.pthread_kill, (main, signal.SIGTERM))
         again.daemon = True

@@ -227,24 +227,29 @@ def test_a_launch_that_is_ended_while_it_loads_ends_as_any_other(tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_interrupt_that_meets_a_destructor_is_heard_after_it() -> None:
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+def test_an_interrupt_that_meets_a_destructor_is_heard_after_it(number: str) -> None:
     code = """
-import signal, time
+import signal, sys, time
 from sweep.commands.launching import _end_on_signals
 
 class Held:
     def __del__(self):
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(getattr(signal, sys.argv[1]))
 
 _end_on_signals()
+# As Ray has it while it starts.
+signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(number))
 held = Held()
 try:
     del held
     time.sleep(60)
-except KeyboardInterrupt:
+except (KeyboardInterrupt, SystemExit):
     print("heard")
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code, number], capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "heard\n", "")
 
 
