@@ -335,14 +335,14 @@ def _end_on_signals() -> None:
     """End as by Ctrl-C where somebody ends this process, or its terminal closes; under ``nohup``
     that is not heard.
 
-    KeyboardInterrupt at once where SIGTERM came before and was blocked, as a supervisor starts a
+    KeyboardInterrupt at once where SIGINT came before and was blocked, as a supervisor starts a
     launch.
     """
     sys.unraisablehook = partial(_hear_again, sys.unraisablehook)
     signal.signal(signal.SIGTERM, _raise_interrupt)
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         signal.signal(signal.SIGHUP, _raise_interrupt)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _hear_again(

@@ -209,10 +209,10 @@ def test_a_hangup_is_heard_unless_it_is_ignored(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_launch_that_is_ended_while_it_loads_ends_as_any_other(tmp_path: Path) -> None:
-    """Started with SIGTERM blocked, as by a supervisor: it is pending until it can be heard."""
+    """Started with SIGINT blocked, as by a supervisor: it is pending until it can be heard."""
     launch = "from sweep.cli import main; main()"
     words = ["launch", "digits", "--then", 'echo "$ALMKD_STATE"']
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         process = subprocess.Popen(
             [sys.executable, "-c", launch, *words], cwd=tmp_path, text=True,
@@ -220,7 +220,7 @@ def test_a_launch_that_is_ended_while_it_loads_ends_as_any_other(tmp_path: Path)
         )  # fmt: skip
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    process.terminate()
+    process.send_signal(signal.SIGINT)
     ended = (*process.communicate(timeout=60), process.returncode)
     told = "almkd: interrupted; the same command goes on from here\n"
     assert ended == ("interrupted\n", told, 130)

@@ -15,11 +15,11 @@ import psutil
 COMMAND = """
 import signal, sys, time
 from pathlib import Path
-while sys.argv[2:] and signal.SIGTERM not in signal.sigpending():
+while sys.argv[2:] and signal.SIGINT not in signal.sigpending():
     time.sleep(0.01)
 asked = []
-signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
-signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+signal.signal(signal.SIGINT, lambda *_: asked.append(1))
+signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 print("begun", flush=True)
 while not asked:
     time.sleep(0.01)
@@ -32,8 +32,9 @@ DEADLINE = 30.0  # seconds
 
 @contextmanager
 def _keeper(silence_s: str, *command: str) -> Iterator[subprocess.Popen[str]]:
-    """A supervisor as Ray's worker starts it, with SIGINT blocked."""
+    """A supervisor as Ray's worker starts it, with SIGINT blocked, where it is ignored besides."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "sweep.adapters.ray.supervisor", silence_s, *command],
@@ -45,6 +46,7 @@ def _keeper(silence_s: str, *command: str) -> Iterator[subprocess.Popen[str]]:
             start_new_session=True,
         )
     finally:
+        signal.signal(signal.SIGINT, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     with process:
         yield process
@@ -98,12 +100,12 @@ def test_a_command_is_ended_truly_though_its_keeper_is_killed_first(tmp_path: Pa
     assert (tmp_path / "asked").read_text() == "1"
 
 
-def test_exit_codes_come_through_and_ctrl_c_can_be_heard(tmp_path: Path) -> None:
+def test_exit_codes_come_through_and_sigterm_can_be_heard(tmp_path: Path) -> None:
     with _keeper(HOUR, sys.executable, "-c", "raise SystemExit(7)") as process:
         assert process.wait(DEADLINE) == 7
     with _keeper(HOUR, *_waiting(tmp_path)) as process:
-        _begun(process).send_signal(signal.SIGINT)
-        assert process.wait(DEADLINE) == 128 + signal.SIGINT
+        _begun(process).send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE) == 128 + signal.SIGTERM
 
 
 def test_a_head_without_the_command_is_told(tmp_path: Path) -> None:
