@@ -62,7 +62,8 @@ def ray_session(address: str | None, spec: SweepSpec, say: Callable[[str], None]
             # Ray has put one in place that ends the process at once.
             signal.signal(signal.SIGTERM, on_terminate)
     except SystemExit:
-        # What Ray makes of SIGTERM until then.
+        # What Ray makes of SIGTERM until then; its library would abort the process 3 s later.
+        signal.alarm(0)
         raise KeyboardInterrupt from None
     try:
         if address is None:
