@@ -253,6 +253,29 @@ except (KeyboardInterrupt, SystemExit):
     assert (done.returncode, done.stdout, done.stderr) == (0, "heard\n", "")
 
 
+def test_an_interrupt_that_meets_the_import_system_is_heard_after_it() -> None:
+    """As it holds locks there that all threads need."""
+    code = """
+import signal, sys, time
+from sweep.commands.launching import IMPORT_SYSTEM, _end_on_signals
+
+frames = []
+sys.setprofile(lambda frame, event, called: frames.append(frame))
+import tabnanny
+sys.setprofile(None)
+_end_on_signals()
+importing = next(f for f in frames if f.f_code.co_filename == IMPORT_SYSTEM)
+try:
+    signal.getsignal(signal.SIGINT)(signal.SIGINT, importing)
+    print("later")
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("heard")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "later\nheard\n", "")
+
+
 @pytest.mark.parametrize(
     ("raised", "code", "line"),
     [
