@@ -215,7 +215,9 @@ def _train(
                 _fork(plan, session.source, places, store, console)
             progress, work = _attempts(plan, places, store, inputs, console, session.deadline)
         except KeyboardInterrupt:
-            store.close_sweep(spec.name, "interrupted")
+            # Before anything was written there is none.
+            if store.has(spec.name):
+                store.close_sweep(spec.name, "interrupted")
             raise
         except BadInput:
             # Refused before anything was written: it stays as it was.

@@ -8,7 +8,8 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Context
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 # When an interrupt that was lost is raised once more: a destructor is over by then. Seconds.
 HEARD_AGAIN_AFTER = 0.1
+# The file of frames that hold the locks of imports.
+IMPORT_SYSTEM = "<frozen importlib._bootstrap>"
 
 
 def launch(  # noqa: PLR0913, PLR0917 - an option each
@@ -151,9 +154,9 @@ def launch(  # noqa: PLR0913, PLR0917 - an option each
     if is_in_a_job():
         find_in(Path.cwd())
         _move_to(runs_dir)
-    _end_on_signals()
     kept = places(runs_dir, tracking_uri)
     with then(after, wanted.name, kept.results(wanted.name)):
+        _end_on_signals()
         run(wanted, kept, new_console(), address, profile, seconds, source)
 
 
@@ -333,26 +336,42 @@ def _move_to(runs_dir: Path) -> None:
 
 def _end_on_signals() -> None:
     """End as by Ctrl-C where somebody ends this process, or its terminal closes; under ``nohup``
-    that is not heard."""
+    that is not heard.
+
+    KeyboardInterrupt at once where SIGINT came before and was blocked, as a supervisor starts a
+    launch.
+    """
     sys.unraisablehook = partial(_hear_again, sys.unraisablehook)
     signal.signal(signal.SIGTERM, _raise_interrupt)
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, _raise_interrupt)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _raise_interrupt)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _hear_again(
     tell: Callable[["sys.UnraisableHookArgs"], object], lost: "sys.UnraisableHookArgs"
 ) -> None:
     """An interrupt that meets a destructor or a callback of garbage collection goes no further: it
-    is raised once more, where it is heard."""
-    if issubclass(lost.exc_type, KeyboardInterrupt):
-        main = threading.main_thread().ident
-        again = threading.Timer(HEARD_AGAIN_AFTER, signal.pthread_kill, (main, signal.SIGTERM))
-        again.daemon = True
-        again.start()
+    is raised once more, where it is heard. SystemExit is what Ray makes of SIGTERM while it starts.
+    """
+    if issubclass(lost.exc_type, (KeyboardInterrupt, SystemExit)):
+        _send_again(signal.SIGTERM)
     else:
         tell(lost)
 
 
-def _raise_interrupt(signum: int, frame: object) -> NoReturn:
-    raise KeyboardInterrupt
+def _raise_interrupt(signum: int, frame: FrameType | None) -> None:
+    """KeyboardInterrupt; a little later where it meets Python's import system, which would keep a
+    lock: other threads would wait for that for ever, and the launch for them."""
+    if frame is None or frame.f_code.co_filename != IMPORT_SYSTEM:
+        raise KeyboardInterrupt
+    _send_again(signum)
+
+
+def _send_again(number: int) -> None:
+    """Have the main thread hear a signal once more, a little later."""
+    main = threading.main_thread().ident
+    again = threading.Timer(HEARD_AGAIN_AFTER, signal.pthread_kill, (main, number))
+    again.daemon = True
+    again.start()

@@ -142,10 +142,9 @@ def _ends_with_its_client(stage: Stage) -> None:
 
 def _ends_by_ctrl_c(stage: Stage) -> None:
     """Ctrl-C is heard on the head, and what it prints then is shown here."""
-    before = written(stage.places.runs_dir)
     process = stage.start()
-    # It has taken up its work, and is not still being loaded.
-    wait_for(lambda: process.poll() is not None or written(stage.places.runs_dir) > before)
+    # At once: most of what it trains with is still being loaded.
+    wait_for(lambda: process.poll() is not None or is_locked(stage.places.sweep("faults")))
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=DEADLINE)
     assert process.returncode == 130, err

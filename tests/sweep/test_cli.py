@@ -208,25 +208,72 @@ def test_a_hangup_is_heard_unless_it_is_ignored(monkeypatch: pytest.MonkeyPatch)
         assert signal.SIGTERM in heard
 
 
-def test_an_interrupt_that_meets_a_destructor_is_heard_after_it() -> None:
+def test_a_launch_that_is_ended_while_it_loads_ends_as_any_other(tmp_path: Path) -> None:
+    """Started with SIGINT blocked, as by a supervisor: it is pending until it can be heard."""
+    launch = "from sweep.cli import main; main()"
+    words = ["launch", "digits", "--then", 'echo "$ALMKD_STATE"']
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-c", launch, *words], cwd=tmp_path, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    process.send_signal(signal.SIGINT)
+    ended = (*process.communicate(timeout=60), process.returncode)
+    told = "almkd: interrupted; the same command goes on from here\n"
+    assert ended == ("interrupted\n", told, 130)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+def test_an_interrupt_that_meets_a_destructor_is_heard_after_it(number: str) -> None:
     code = """
-import signal, time
+import signal, sys, time
 from sweep.commands.launching import _end_on_signals
 
 class Held:
     def __del__(self):
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(getattr(signal, sys.argv[1]))
 
 _end_on_signals()
+# As Ray has it while it starts.
+signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(number))
 held = Held()
 try:
     del held
+    time.sleep(60)
+except (KeyboardInterrupt, SystemExit):
+    print("heard")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, number], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "heard\n", "")
+
+
+def test_an_interrupt_that_meets_the_import_system_is_heard_after_it() -> None:
+    """As it holds locks there that all threads need."""
+    code = """
+import signal, sys, time
+from sweep.commands.launching import IMPORT_SYSTEM, _end_on_signals
+
+frames = []
+sys.setprofile(lambda frame, event, called: frames.append(frame))
+import tabnanny
+sys.setprofile(None)
+_end_on_signals()
+importing = next(f for f in frames if f.f_code.co_filename == IMPORT_SYSTEM)
+try:
+    signal.getsignal(signal.SIGINT)(signal.SIGINT, importing)
+    print("later")
     time.sleep(60)
 except KeyboardInterrupt:
     print("heard")
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "heard\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "later\nheard\n", "")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 exit code 2."""
 
 import os
+import signal
 import socket
 import sys
 import time
@@ -238,8 +239,10 @@ def test_ray_that_cannot_start_is_told_with_the_limits(monkeypatch: pytest.Monke
 
 def test_ending_while_ray_starts_is_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
     def terminated(**_: Any) -> None:
+        signal.alarm(60)  # by the handler of Ray's library
         raise SystemExit(15)  # from the handler of SIGTERM that Ray has put in place
 
     monkeypatch.setattr(session.ray, "init", terminated)
     with pytest.raises(KeyboardInterrupt), session.ray_session(None, SPEC, print):
         pytest.fail("it was not heard")
+    assert signal.alarm(0) == 0

@@ -72,9 +72,6 @@ def attend(
                 raise
     if code in USUAL:
         return code
-    if wanted:
-        # It was still being loaded.
-        return INTERRUPTED
     raise SweepFailed(f"{spec.name}: ended with exit code {code} on {address}; {GOES_ON}")
 
 
@@ -133,6 +130,7 @@ def _connected(address: str, place: str) -> Iterator[None]:
 
 def _connect(address: str, place: str) -> None:
     """Connect, as often as it takes within limits."""
+    on_terminate = signal.getsignal(signal.SIGTERM)
     for left in reversed(range(CONNECTS)):
         try:
             with warnings.catch_warnings(action="ignore"):
@@ -142,6 +140,8 @@ def _connect(address: str, place: str) -> None:
                     log_to_driver=False,
                     logging_level=logging.ERROR,
                 )
+            # Ray has put one in place that ends the process at once.
+            signal.signal(signal.SIGTERM, on_terminate)
             return
         except ConnectionAbortedError:
             if not left:

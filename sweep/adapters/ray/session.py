@@ -58,12 +58,13 @@ def ray_session(address: str | None, spec: SweepSpec, say: Callable[[str], None]
     try:
         with _hangup_held_back():
             _start(address, spec, say)
+        if threading.current_thread() is threading.main_thread():
+            # Ray has put one in place that ends the process at once.
+            signal.signal(signal.SIGTERM, on_terminate)
     except SystemExit:
-        # What Ray makes of SIGTERM while it starts.
+        # What Ray makes of SIGTERM until then; its library would abort the process 3 s later.
+        signal.alarm(0)
         raise KeyboardInterrupt from None
-    if threading.current_thread() is threading.main_thread():
-        # Ray has put one in place that ends the process at once.
-        signal.signal(signal.SIGTERM, on_terminate)
     try:
         if address is None:
             _check_machine(spec)

@@ -4,7 +4,11 @@
 
 Whoever starts it holds the other end of its standard input and writes there now and then. Once that
 end is closed, be it by a process that was killed, or silent for SECONDS, the command gets one
-SIGTERM and the time to write down what was in flight. Exit code: the command's.
+SIGINT and the time to write down what was in flight. Exit code: the command's.
+
+The command starts with SIGINT blocked, and unblocks it once it can end in order: one that comes
+before, while it loads, stays pending until then. Not SIGTERM: while Ray starts, a handler of its
+own stands for that, which aborts the process seconds later.
 """
 
 import os
@@ -23,8 +27,10 @@ BAD_INPUT, BY_SIGNAL = 2, 128
 
 def keep(command: Sequence[str], silence_s: float) -> int:
     """Run ``command`` to its end, or to that of who asked for it; its exit code."""
-    # Ray blocks the one in its workers, and children inherit that.
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+    # What is blocked or ignored here is so in the command. SIGINT is ignored in what a shell starts
+    # in its background, such as Ray.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     except OSError as error:
@@ -47,7 +53,7 @@ def _end_when_alone(child: "subprocess.Popen[bytes]", silence_s: float) -> None:
             break
         if not os.read(source, 4096):
             break
-    child.terminate()
+    child.send_signal(signal.SIGINT)
     try:
         child.wait(ENDS_WITHIN)
     except subprocess.TimeoutExpired:

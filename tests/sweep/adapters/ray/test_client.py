@@ -1,5 +1,6 @@
 """What is said where Ray Client cannot be used, and what a launch on the head tells its client."""
 
+import signal
 import sys
 from collections.abc import Callable
 
@@ -73,6 +74,19 @@ def test_a_head_whose_server_crashes_at_its_start_is_asked_again(
 def test_sigterm_while_ray_connects_is_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(KeyboardInterrupt):
         _attend_where(monkeypatch, lambda *_, **__: sys.exit(15))
+
+
+def test_sigterm_is_an_interruption_again_once_ray_has_connected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def init(*_: object, **__: object) -> None:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(15))
+
+    monkeypatch.setattr(client.ray, "init", init)
+    before = signal.getsignal(signal.SIGTERM)
+    with client._connected(ADDRESS, "."):
+        after = signal.signal(signal.SIGTERM, before)
+    assert after == before
 
 
 def test_a_connection_that_is_lost_fails_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,12 +10,16 @@ from pathlib import Path
 
 import psutil
 
-# Tells its number, and when it was asked to end, how often.
+# Says when it can be asked to end, and writes down how often it was. With a second argument it
+# gets ready for that only once it was asked.
 COMMAND = """
 import signal, sys, time
 from pathlib import Path
+while sys.argv[2:] and signal.SIGINT not in signal.sigpending():
+    time.sleep(0.01)
 asked = []
-signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
+signal.signal(signal.SIGINT, lambda *_: asked.append(1))
+signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 print("begun", flush=True)
 while not asked:
     time.sleep(0.01)
@@ -28,8 +32,9 @@ DEADLINE = 30.0  # seconds
 
 @contextmanager
 def _keeper(silence_s: str, *command: str) -> Iterator[subprocess.Popen[str]]:
-    """A supervisor as Ray's worker starts it, with SIGINT blocked."""
+    """A supervisor as Ray's worker starts it, with SIGINT blocked, where it is ignored besides."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "sweep.adapters.ray.supervisor", silence_s, *command],
@@ -41,6 +46,7 @@ def _keeper(silence_s: str, *command: str) -> Iterator[subprocess.Popen[str]]:
             start_new_session=True,
         )
     finally:
+        signal.signal(signal.SIGINT, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     with process:
         yield process
@@ -66,9 +72,17 @@ def test_a_command_is_ended_once_nobody_holds_its_input(tmp_path: Path) -> None:
     assert (tmp_path / "asked").read_text() == "1"
 
 
+def test_a_command_that_is_still_loading_is_ended_once_it_can_hear(tmp_path: Path) -> None:
+    with _keeper(HOUR, *_waiting(tmp_path), "late") as process:
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(DEADLINE) == 130
+    assert (tmp_path / "asked").read_text() == "1"
+
+
 def test_a_command_is_ended_when_nothing_is_heard_any_more(tmp_path: Path) -> None:
     with _keeper(SOON, *_waiting(tmp_path)) as process:
-        assert process.wait(DEADLINE) in (130, 128 + signal.SIGTERM)
+        assert process.wait(DEADLINE) == 130
         assert process.stderr is not None
         assert "nothing was heard from the client for 0.1 s" in process.stderr.read()
 
@@ -86,12 +100,12 @@ def test_a_command_is_ended_truly_though_its_keeper_is_killed_first(tmp_path: Pa
     assert (tmp_path / "asked").read_text() == "1"
 
 
-def test_exit_codes_come_through_and_ctrl_c_can_be_heard(tmp_path: Path) -> None:
+def test_exit_codes_come_through_and_sigterm_can_be_heard(tmp_path: Path) -> None:
     with _keeper(HOUR, sys.executable, "-c", "raise SystemExit(7)") as process:
         assert process.wait(DEADLINE) == 7
     with _keeper(HOUR, *_waiting(tmp_path)) as process:
-        _begun(process).send_signal(signal.SIGINT)
-        assert process.wait(DEADLINE) == 128 + signal.SIGINT
+        _begun(process).send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE) == 128 + signal.SIGTERM
 
 
 def test_a_head_without_the_command_is_told(tmp_path: Path) -> None:
