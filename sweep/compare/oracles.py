@@ -40,11 +40,11 @@ def oracles_text(record: SweepRecord) -> str:
     return (
         "An Oracle is a teacher that reads targets: what it and the other teachers of its"
         " conditions reach on the validation split, means over the confirm seeds."
-        f" {hidden}: of an Oracle with all its targets hidden; far worse than the other teachers,"
-        " it has learned to read and not to listen. It still knows how much there is to tell, so"
-        f" it is not compared with students. {shown}: with its targets shown; no result, as it has"
-        f" read the answer. {swapped}: with its targets and the input of another example; near"
-        f" {shown}, it copies its targets whatever the input.{others}"
+        f" {hidden}: of an Oracle with all its targets hidden; where that is far worse than of the"
+        " other teachers, it has learned to read and not to listen. It still knows how much there"
+        f" is to tell, so it is not compared with students. {shown}: with its targets shown; no"
+        f" result, as it has read the answer. {swapped}: with its targets and the input of another"
+        f" example; where that is near {shown}, it copies its targets whatever the input.{others}"
     )
 
 

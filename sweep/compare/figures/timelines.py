@@ -33,9 +33,9 @@ class _Look:
 
 
 SAID = _Look(PALETTE[0], PALETTE[0], "said")
-IN_TIME = _Look(PALETTE[0], PALETTE[0], "said in its time")
-ASTRAY = _Look(PALETTE[1], "white", "said elsewhere")
-UNSAID = "the blank is likelier"
+IN_TIME = _Look(PALETTE[0], PALETTE[0], "in its time")
+ASTRAY = _Look(PALETTE[1], "white", "wrong symbol or time")
+UNSAID = "blank is likelier"
 
 
 def said_when(record: SweepRecord, timelines: Sequence[Timeline]) -> Figure:
@@ -58,7 +58,7 @@ def said_when(record: SweepRecord, timelines: Sequence[Timeline]) -> Figure:
             own = axes[block * down : (block + 1) * down, column]
             _draw_timeline(own, timeline)
             title = condition_title(timeline.condition, record.conditions)
-            own[0].set_title(f"{title}: {_shortened(timeline.reference)}", pad=12.0)
+            own[0].set_title(f"{title}: “{_shortened(timeline.reference)}”", pad=12.0)
             if column == 0:
                 for panel in own[1:]:
                     panel.set_ylabel("Probability")
@@ -172,4 +172,4 @@ def _shown(text: str) -> str:
 
 
 def _shortened(text: str) -> str:
-    return text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]} …"
+    return text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}…"

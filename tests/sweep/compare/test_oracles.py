@@ -68,7 +68,7 @@ def test_there_is_no_table_without_one(make_record: Make) -> None:
 def test_it_is_told_how_to_read_the_table(make_record: Make) -> None:
     text = oracles_text(_record(make_record))
     assert "validation_error_shown: with its targets shown; no result, as it has read" in text
-    assert "near validation_error_shown, it copies its targets whatever the input" in text
+    assert "where that is near validation_error_shown, it copies its targets" in text
 
 
 def test_one_that_copies_is_a_warning(make_record: Make) -> None:
