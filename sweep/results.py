@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sweep.compare.findings import Findings
     from sweep.compare.joining import Joined
     from sweep.compare.records import SweepRecord
+    from sweep.compare.timelines import KeptTables
 
 # The page to read first, among a sweep's results.
 REPORT = "report.html"
@@ -78,7 +79,8 @@ def find(name: str, store: "MlflowStore") -> "Findings":
     seed = origin.spec.seed
     table = comparison_table(record, seed)
     curves = read_curves(record, store.histories())
-    return Findings(record, origin, table, curves, partial(_importances, record, seed))
+    importances = partial(_importances, record, seed)
+    return Findings(record, origin, table, curves, importances, _tables(store))
 
 
 def compare_several(
@@ -100,7 +102,8 @@ def compare_several(
         origin = origin_of_several(whole.spec, [store.origin(name) for name in names])
         table = comparison_table(record, seed)
         curves = read_curves(record, store.histories())
-        findings = Findings(record, origin, table, curves, partial(_importances, record, seed))
+        importances = partial(_importances, record, seed)
+        findings = Findings(record, origin, table, curves, importances, _tables(store))
         write_outputs(findings, directory, saver)
     return Shown(record, table, directory)
 
@@ -127,6 +130,13 @@ def load_comparison() -> None:
     """Load what `compare` needs, and takes a second to load."""
     import sweep.adapters.optuna.importance
     import sweep.compare.outputs  # noqa: F401
+
+
+def _tables(store: "MlflowStore") -> "KeptTables":
+    """The further tables of runs."""
+    from sweep.adapters.mlflow.run_files import FetchedTables
+
+    return FetchedTables(store.artifacts())
 
 
 def _importances(record: "SweepRecord", seed: int) -> pd.DataFrame:

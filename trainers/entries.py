@@ -339,6 +339,29 @@ class NoiseEntry:
 
 
 @dataclass(frozen=True)
+class OracleMetrics:
+    """By which metrics an Oracle, a teacher that reads targets (`NetworkEntry.reads_targets`), is
+    judged, by name.
+
+    ``hidden``: with all targets hidden from it; ``shown``: with its targets shown; ``swapped``:
+    with its targets and the input of another example; ``beside``: others, with its targets shown.
+    Of other teachers ``hidden`` and ``beside`` are measured as they are. ``copies_below``: an
+    Oracle with less than that of ``swapped``, which is an error, copies its targets.
+    """
+
+    hidden: str
+    shown: str
+    swapped: str
+    copies_below: float
+    beside: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them."""
+        return self.hidden, self.shown, self.swapped, *self.beside
+
+
+@dataclass(frozen=True)
 class TaskEntry:
     """A kind of problem: what it brings, and what holds for it unless a spec says otherwise.
 
@@ -346,7 +369,8 @@ class TaskEntry:
     over which no loss is reduced. ``every_epoch``: metrics that are measured after every epoch,
     beside the objective; the others once, at the epoch that counts (``selection``). ``compared``:
     what is tested; empty for the objective. ``against``: two metrics that are drawn against each
-    other, what is gained on one and lost on the other; None where there are none.
+    other, what is gained on one and lost on the other; None where there are none. ``oracles``: what
+    is told of teachers that read targets, among ``every_epoch``; None where none does.
     ``teacher_outputs``: what is kept of a teacher.
     ``kept_of``: the splits of students of whose examples they are kept; none named: of every
     example of the data set. ``predicted_numbers``: how many are kept of a prediction, from the
@@ -363,8 +387,9 @@ class TaskEntry:
     ``teachers_go_along``: whether students are handed the teachers themselves beside what is kept
     of them, to ask what nobody knew before.
     ``streams``: whether its classes come one task after the other (`trainers.settings.Stream`), and
-    its teacher is the student before; ``split_rows``: how rows of a data set are dealt to splits by
-    a draw; None for as `trainers.data.splits` does.
+    its teacher is the student before; ``timelines``: whether runs keep tables of what is said when,
+    as `trainers.ctc.data.timelines` has them, which are drawn; ``split_rows``: how rows of a data
+    set are dealt to splits by a draw; None for as `trainers.data.splits` does.
     """
 
     name: str
@@ -383,6 +408,7 @@ class TaskEntry:
     export: str
     compared: str = ""
     against: tuple[str, str] | None = None
+    oracles: OracleMetrics | None = None
     kept_of: tuple[str, ...] = ()
     predicted_numbers: Callable[[Shape], int] | None = None
     outputs_from_files: bool = False
@@ -397,6 +423,7 @@ class TaskEntry:
     teacher_sources: Mapping[str, SourceEntry] = field(default_factory=dict)
     teachers_go_along: bool = False
     streams: bool = False
+    timelines: bool = False
     split_rows: "Callable[[Dataset, SplitFractions, Generator], SplitRows] | None" = None
 
     def load(self) -> "Task":

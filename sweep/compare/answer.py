@@ -22,6 +22,7 @@ from sweep.compare.notation import (
     rate_text,
     varying,
 )
+from sweep.compare.oracles import copying_oracles_text
 from sweep.compare.outlook import seed_warning
 from sweep.compare.pairing import paired_over, pairing_text
 from sweep.compare.power import POWER, detectable_difference
@@ -65,6 +66,7 @@ def answer(table: pd.DataFrame, record: SweepRecord) -> list[str]:
         *record.notices,
         given_teachers_text(record),
         worse_teachers_text(record),
+        copying_oracles_text(record),
     )
     return [_question(record, list(asked)), *verdicts, *filter(None, limits)]
 

@@ -13,11 +13,13 @@ from sweep.compare.cost import cost_table
 from sweep.compare.curves import Curves
 from sweep.compare.exploratory import exploratory_table
 from sweep.compare.fairness import failures_table, fairness_table
+from sweep.compare.oracles import oracles_table
 from sweep.compare.origin import Origin
 from sweep.compare.paper import PaperTable, paper_table
 from sweep.compare.records import SweepRecord
 from sweep.compare.shortlist import shortlist_table
 from sweep.compare.teachers import teachers_table
+from sweep.compare.timelines import NO_TABLES, KeptTables, Timeline, timelines
 
 
 # Compared by identity, as the record.
@@ -31,6 +33,7 @@ class Findings:
     curves: Curves
     # Gives method, condition, hyperparameter, importance, n_trials.
     find_importances: Callable[[], pd.DataFrame]
+    tables: KeptTables = NO_TABLES  # further ones of runs
 
     @cached_property
     def importances(self) -> pd.DataFrame:
@@ -82,6 +85,16 @@ class Findings:
     def teachers(self) -> pd.DataFrame:
         """What the teachers reached."""
         return teachers_table(self.record)
+
+    @cached_property
+    def oracles(self) -> pd.DataFrame:
+        """What teachers that read targets make of them."""
+        return oracles_table(self.record)
+
+    @cached_property
+    def timelines(self) -> list[Timeline]:
+        """What students and teachers say when."""
+        return timelines(self.record, self.tables)
 
     @cached_property
     def failures(self) -> pd.DataFrame:

@@ -24,6 +24,7 @@ from sweep.compare.figures.over_noise import metric_over_noise
 from sweep.compare.figures.over_tasks import metric_over_tasks
 from sweep.compare.figures.saver import FigureSaver
 from sweep.compare.figures.search import best_over_budget, importance, searched_methods, slices
+from sweep.compare.figures.timelines import said_when
 from sweep.compare.figures.weights import weighing_methods, weights_over_training
 from sweep.compare.findings import Findings
 from sweep.compare.formats import to_csv, to_markdown
@@ -100,6 +101,7 @@ def _where_there_are_some(findings: Findings) -> Iterator[tuple[str, pd.DataFram
     yield "shortlist.csv", findings.shortlist
     yield "collapses.csv", findings.collapses
     yield "teachers.csv", findings.teachers
+    yield "oracles.csv", findings.oracles
 
 
 def drawings(findings: Findings) -> Iterator[Drawing]:
@@ -159,16 +161,7 @@ def drawings(findings: Findings) -> Iterator[Drawing]:
             f" not{_untested(record)}.",
             lambda: paired_differences(table, record),
         )
-    for method in weighing_methods(record, curves):
-        yield Drawing(
-            f"weights_{method}",
-            f"What {method} trusts",
-            "Above, the mean weight of the label for clean and for corrupted examples, and that of"
-            " the teacher. Below, how well the label's weight tells clean from corrupted labels:"
-            " 0.5 is chance, 1 is perfect. Means over confirm seeds, bands from the lowest to the"
-            " highest.",
-            lambda method=method: weights_over_training(record, curves, method),  # type: ignore[misc]
-        )
+    yield from _of_training(findings)
     yield from _of_search(findings)
 
 
@@ -185,6 +178,39 @@ def _of_two_metrics(findings: Findings) -> Drawing:
         f" {record.baselines[0]}. Exploratory: nothing is tested here.",
         lambda: metric_against_metric(record, findings.origin.spec.seed),
     )
+
+
+def _of_timelines(findings: Findings) -> Drawing:
+    record, found = findings.record, findings.timelines
+    told = [
+        "An utterance of the meta split, a column of numbers a frame;"
+        f" below it how likely each says a symbol in each frame of output (confirm seed"
+        f" {found[0].seed}). A marker is where a symbol is first said."
+    ]
+    if any(one.spans is not None for one in found):
+        told.append("Bands: when a symbol is said in truth, which nobody was told.")
+    if any(t.reads_targets for teachers in record.teachers.values() for t in teachers):
+        told.append("An Oracle was shown what is said, and tells when.")
+    return Drawing(
+        "said_when", "Who says what when", " ".join(told), lambda: said_when(record, found)
+    )
+
+
+def _of_training(findings: Findings) -> Iterator[Drawing]:
+    """What confirm runs say, and what they trust."""
+    record, curves = findings.record, findings.curves
+    if findings.timelines:
+        yield _of_timelines(findings)
+    for method in weighing_methods(record, curves):
+        yield Drawing(
+            f"weights_{method}",
+            f"What {method} trusts",
+            "Above, the mean weight of the label for clean and for corrupted examples, and that of"
+            " the teacher. Below, how well the label's weight tells clean from corrupted labels:"
+            " 0.5 is chance, 1 is perfect. Means over confirm seeds, bands from the lowest to the"
+            " highest.",
+            lambda method=method: weights_over_training(record, curves, method),  # type: ignore[misc]
+        )
 
 
 def _untested(record: SweepRecord) -> str:

@@ -21,7 +21,7 @@ from sweep.plan.search_end import SearchEnd
 from sweep.plan.teacher_calls import calls_of
 from sweep.spec.axes import overlap
 from sweep.spec.spec import SweepSpec
-from trainers.entries import Metric
+from trainers.entries import Metric, OracleMetrics
 
 Direction = Literal["maximize", "minimize"]
 Splits = Literal["drawn", "given", "folds"]
@@ -76,7 +76,10 @@ class HeardTeacher:
     ``name``: its network, or the file that it was given in; ``labels``: which it was trained on, in
     words; ``is_given``: it was not trained here. ``values``: of the objective on the validation
     split, by confirm seed where it was measured; of a given one there is one for all.
-    ``comparable``: whether students are measured on the same examples and labels.
+    ``comparable``: whether students are measured on the same examples and labels, and are told as
+    much. ``reads_targets``: whether it is shown what it has to tell; ``told``: values as above of
+    the metrics by which teachers are judged of which some are. ``count``: how many teachers it
+    leaves, as snapshots of one training.
     """
 
     name: str
@@ -84,6 +87,9 @@ class HeardTeacher:
     is_given: bool
     values: tuple[float, ...]
     comparable: bool
+    reads_targets: bool = False
+    told: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    count: int = 1
 
 
 # Compared by identity: a data frame has no truth value to build an equality from.
@@ -137,6 +143,8 @@ class SweepRecord:
     declared: frozenset[tuple[str, str]] | None = None
     # cell -> the teachers that its students hear, in the order of the spec
     teachers: Mapping[str, tuple[HeardTeacher, ...]] = field(default_factory=dict)
+    oracles: OracleMetrics | None = None  # what is told of teachers that read targets
+    timelines: bool = False  # whether runs have tables of what is said when
     plain: str = ""  # the row that learns from labels alone, if there is one
     # sweep -> where a limit of time ended its searches
     search_ends: Mapping[str, SearchEnd] = field(default_factory=dict)
@@ -258,6 +266,8 @@ def of_plan(plan: Plan) -> dict[str, Any]:
         "clean": {cell.id: str(clean_labels(cell)) for cell in plan.cells},
         "calls": calls_of(plan),
         "against": _against(spec),
+        "oracles": spec.task_entry.oracles,
+        "timelines": spec.task_entry.timelines,
         "epochs_of_task": _epochs_of_task(spec),
         "learns_weights": tuple(u.label for u in spec.methods if spec.entry_of(u).uses_meta),
         "enqueued": {cell.id: len(cell.enqueued) for cell in plan.cells if cell.enqueued},

@@ -27,6 +27,7 @@ from sweep.compare.notation import (
     teachers_differ,
     varying,
 )
+from sweep.compare.oracles import oracles_text
 from sweep.compare.paper import wide_html_table
 from sweep.compare.questions import comparison_count, exploratory_count, questions
 from sweep.compare.records import SweepRecord
@@ -93,6 +94,8 @@ def report(findings: Findings, pictures: Sequence[Picture]) -> str:
         shortlist=_if_any(findings.shortlist),
         collapses=_if_any(findings.collapses),
         teachers=_if_any(findings.teachers),
+        oracles=_if_any(findings.oracles),
+        told_of_oracles=oracles_text(record),
         shortlist_count=len(findings.shortlist),
         failures=Markup(html_table(findings.failures.head(MOST_FAILURES))),
         failure_count=len(findings.failures),

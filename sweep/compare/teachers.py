@@ -6,26 +6,28 @@ from sweep.compare.notation import condition_text, listed
 from sweep.compare.records import HeardTeacher, SweepRecord, completed, trials_of
 from sweep.plan.plan import Condition
 
+NAN = float("nan")
 MOST_LISTED = 4  # places in a sentence; more are only counted
 
 
 def teachers_table(record: SweepRecord) -> pd.DataFrame:
     """One row per teacher and condition in which some row hears it: means over the confirm seeds of
     what it and the plain student reach on the validation split, missing where nothing was measured.
+    No student stands beside a teacher that reads targets.
     """
     column = record.validation_column
     rows = []
     for condition in record.conditions:
         plain = _plain(record, condition)
-        for teacher in _heard_in(record, condition):
+        for teacher in heard_in(record, condition):
             rows.append(
                 {
                     **condition.columns,
                     "teacher": teacher.name,
                     "trained_on": teacher.labels,
-                    column: _mean(teacher.values),
+                    column: mean(teacher.values),
                     "measured": len(teacher.values),
-                    f"{column}_plain_student": plain,
+                    f"{column}_plain_student": NAN if teacher.reads_targets else plain,
                 }
             )
     return pd.DataFrame(rows)
@@ -37,15 +39,15 @@ def worse_teachers_text(record: SweepRecord) -> str:
     places: dict[str, list[str]] = {}
     for condition in record.conditions:
         plain = _plain(record, condition)
-        for teacher in _heard_in(record, condition):
-            reached = _mean(teacher.values)
+        for teacher in heard_in(record, condition):
+            reached = mean(teacher.values)
             if teacher.comparable and sign * reached < sign * plain:
                 where = condition_text(condition, record)
                 told = f"{where} ({reached:.4g} against {plain:.4g})"
                 places.setdefault(teacher.name, []).append(told)
     if not places:
         return ""
-    named = [f"{name} at {_some(there)}" for name, there in places.items()]
+    named = [f"{name} at {some_of(there)}" for name, there in places.items()]
     return (
         f"Warning: teachers are worse than the plain student {record.plain}, in validation"
         f" {record.objective.title}: {'; '.join(named)}. There is little to learn from them."
@@ -69,7 +71,7 @@ def given_teachers_text(record: SweepRecord) -> str:
     )
 
 
-def _heard_in(record: SweepRecord, condition: Condition) -> list[HeardTeacher]:
+def heard_in(record: SweepRecord, condition: Condition) -> list[HeardTeacher]:
     """Each once, whatever rows hear it."""
     heard = [record.teachers.get(record.cell(condition, m), ()) for m in record.methods]
     return list(dict.fromkeys(teacher for teachers in heard for teacher in teachers))
@@ -78,17 +80,19 @@ def _heard_in(record: SweepRecord, condition: Condition) -> list[HeardTeacher]:
 def _plain(record: SweepRecord, condition: Condition) -> float:
     """What the plain student reaches; NaN where there is none."""
     if not record.plain:
-        return float("nan")
+        return NAN
     column = record.validation_column
     runs = completed(trials_of(record, "confirm", condition, record.plain), column)
     return float(runs[column].mean())
 
 
-def _mean(values: tuple[float, ...]) -> float:
-    return sum(values) / len(values) if values else float("nan")
+def mean(values: tuple[float, ...]) -> float:
+    """NaN of nothing."""
+    return sum(values) / len(values) if values else NAN
 
 
-def _some(places: list[str]) -> str:
+def some_of(places: list[str]) -> str:
+    """Places in a sentence."""
     if len(places) <= MOST_LISTED:
         return listed(places)
     return f"{listed(places[:MOST_LISTED])} and {len(places) - MOST_LISTED} more"

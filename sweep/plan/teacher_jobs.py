@@ -14,7 +14,7 @@ from sweep.plan.lanes import device_of, most_lanes
 from sweep.spec.spec import SweepSpec
 from sweep.spec.student import Teacher
 from trainers.loading import content_key, entry_of
-from trainers.settings import DataSpec, Fold, Labels, ModelSpec, Selection
+from trainers.settings import NO_NETWORK, DataSpec, Fold, Labels, ModelSpec, Selection
 
 # Raised when a change to training makes earlier teachers differ from what would be trained now.
 TEACHER_FORMAT = 2
@@ -91,6 +91,12 @@ class TeacherJob:
             return self.network.given
         source = self.network.source
         return described(self.network.network) + (f" on {source.name}" if source else "")
+
+    @property
+    def reads_targets(self) -> bool:
+        """Whether it is shown what it has to tell."""
+        network = self.network.network
+        return network != NO_NETWORK and self.spec.task_entry.networks[network.name].reads_targets
 
     @property
     def labels_in_words(self) -> str:

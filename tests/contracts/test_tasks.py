@@ -23,6 +23,11 @@ def test_row_says_what_it_is(task: str) -> None:
     assert entry.example
     assert "labels_only" in entry.methods
     assert {entry.objective, *entry.every_epoch, *(entry.against or ())} <= set(entry.metrics)
+    reads_targets = any(network.reads_targets for network in entry.networks.values())
+    assert reads_targets == (entry.oracles is not None)
+    if entry.oracles:
+        assert set(entry.oracles.names) <= set(entry.every_epoch)
+        assert entry.metrics[entry.oracles.swapped].direction == "maximize"
 
 
 @EVERY_TASK

@@ -14,7 +14,7 @@ from trainers.ctc.networks.table import NETWORKS
 from trainers.data.dataset import Dataset
 from trainers.data.inspection import SplitRows
 from trainers.data.splits import split_rows
-from trainers.entries import Metric, TaskEntry
+from trainers.entries import Metric, OracleMetrics, TaskEntry
 from trainers.settings import DataSpec, Labels, SplitFractions
 
 OF_ORACLES = "of a network that reads no targets"
@@ -74,6 +74,8 @@ CTC = TaskEntry(
     every_epoch=("cer", "spike_alignment", "cer_shown", "cer_swapped"),
     objective="loss",
     compared="cer",
+    # Of what nobody said in a recording a listener has far fewer than half of the symbols right.
+    oracles=OracleMetrics("cer", "cer_shown", "cer_swapped", 50.0, ("spike_alignment",)),
     optimizer="adamw",
     teacher_outputs="logits of each frame of output of the utterances that students train on or "
     "hold out",
@@ -85,5 +87,6 @@ CTC = TaskEntry(
     inspect=inspect,
     takes_splits=True,
     teachers_go_along=True,
+    timelines=True,
     split_rows=_rows,
 )

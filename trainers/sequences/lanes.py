@@ -145,6 +145,10 @@ class SequencesOfLanes(TaskData):
 
         return logits
 
+    def is_known(self, split: str) -> bool:
+        """Whether all that the teachers say of a split is at hand."""
+        return not bool((self._starts[split] == UNKNOWN).any())
+
     def keep(self, lanes: Tensor) -> None:
         chosen = lanes.tolist()
         self.drawn = tuple(self.drawn[i] for i in chosen)

@@ -22,11 +22,12 @@ from sweep.compare.records import (
 )
 from sweep.plan.choice import Candidate, best_first, best_mean
 from sweep.plan.clean_labels import CLEAN_LABELS, clean_labels
-from sweep.plan.plan import CellSearch, Plan
+from sweep.plan.plan import Cell, CellSearch, Plan
 from sweep.plan.run_settings import names_of_settings
 from sweep.plan.search_end import SearchEnd
 from sweep.plan.tasks import NO_TRIAL, teacher_run
 from sweep.plan.teacher_calls import TEACHER_CALLS, teacher_calls
+from sweep.plan.teacher_jobs import TeacherJob
 from sweep.referee.states import ENDED
 from sweep.spec.axes import Axis
 from trainers.entries import Metric
@@ -41,7 +42,8 @@ def to_record(
     """
     spec, objective, tested = plan.spec, plan.spec.objective_metric, plan.spec.tested_metric
     metrics = spec.task_entry.metrics
-    rows, logged, reached = [], set[str](), {}
+    rows, logged = [], set[str]()
+    reached: dict[str, Mapping[str, float]] = {}
     settings = names_of_settings(spec.axes)
     found = counted(plan, runs)
     for run in found.runs:
@@ -49,7 +51,7 @@ def to_record(
         rows.append(row | _on_axes(plan, run.tags.get("cell")))
         logged.update(run.metrics)
         if run.tags["stage"] == TEACHER:
-            reached[run.tags["key"]] = row[f"validation_{objective.name}"]
+            reached[run.tags["key"]] = run.metrics
     others = tuple(
         metric
         for metric in metrics.values()
@@ -106,28 +108,47 @@ def _on_axes(plan: Plan, cell: str | None) -> dict[str, str | float | None]:
     return {**axes, CLEAN_LABELS: str(clean_labels(known)), **limited}
 
 
-def heard_teachers(plan: Plan, reached: Mapping[str, float]) -> dict[str, tuple[HeardTeacher, ...]]:
-    """The teachers of every cell that hears some; ``reached``: validation values by key of run."""
+def heard_teachers(
+    plan: Plan, reached: Mapping[str, Mapping[str, float]]
+) -> dict[str, tuple[HeardTeacher, ...]]:
+    """The teachers of every cell that hears some; ``reached``: metrics of runs by their keys."""
     found = {}
     for cell in plan.cells:
         by_seed = [plan.heard_by(cell, seed) for seed in plan.confirm_seeds]
-        noisy = cell.condition.noise_rate and "validation" in cell.spec.conditions.noisy_splits
         found[cell.id] = tuple(
-            HeardTeacher(
-                jobs[0].name,
-                jobs[0].labels_in_words,
-                bool(jobs[0].given),
-                tuple(
-                    value
-                    for job in dict.fromkeys(jobs)
-                    if math.isfinite(value := reached.get(teacher_run(job), math.nan))
-                ),
-                comparable=not jobs[0].network.source
-                and (not noisy or jobs[0].labels == cell.condition.labels),
-            )
-            for jobs in zip(*by_seed, strict=True)
+            _heard_teacher(cell, jobs, reached) for jobs in zip(*by_seed, strict=True)
         )
     return {cell: teachers for cell, teachers in found.items() if teachers}
+
+
+def _heard_teacher(
+    cell: Cell, jobs: Sequence[TeacherJob], reached: Mapping[str, Mapping[str, float]]
+) -> HeardTeacher:
+    """A teacher of a cell; ``jobs``: what leaves it under each confirm seed."""
+    job, oracles = jobs[0], cell.spec.task_entry.oracles
+    noisy = cell.condition.noise_rate and "validation" in cell.spec.conditions.noisy_splits
+    return HeardTeacher(
+        job.name,
+        job.labels_in_words,
+        bool(job.given),
+        _at_best(jobs, reached, cell.spec.objective.metric),
+        comparable=not (job.network.source or job.reads_targets)
+        and (not noisy or job.labels == cell.condition.labels),
+        reads_targets=job.reads_targets,
+        told=tuple(
+            (name, _at_best(jobs, reached, name)) for name in (oracles.names if oracles else ())
+        ),
+        count=job.network.count,
+    )
+
+
+def _at_best(
+    jobs: Sequence[TeacherJob], reached: Mapping[str, Mapping[str, float]], metric: str
+) -> tuple[float, ...]:
+    """A metric on the validation split of each of these teachers, where it was measured."""
+    of_jobs = (reached.get(teacher_run(job), {}) for job in dict.fromkeys(jobs))
+    values = (metrics.get(f"best_validation_{metric}", math.nan) for metrics in of_jobs)
+    return tuple(value for value in values if math.isfinite(value))
 
 
 def _value(text: str) -> str | int | float:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,19 @@ class FetchedPredictions:
             place.mkdir()
             self._found[run_id] = self._artifacts.fetch(run_id, PREDICTIONS_FILE, place)
         return self._found[run_id]
+
+
+class FetchedTables:
+    """`sweep.compare.timelines.KeptTables` over a store."""
+
+    def __init__(self, artifacts: Artifacts) -> None:
+        self._artifacts = artifacts
+
+    def table(self, run_id: str, name: str) -> pd.DataFrame | None:
+        with TemporaryDirectory(prefix="almkd-") as scratch:
+            file = self._artifacts.fetch(run_id, f"{name}.csv", Path(scratch))
+            # A symbol may be a digit, or the letters NA.
+            return pd.read_csv(file, dtype=str, keep_default_na=False) if file else None
 
 
 def places(record: Record) -> list[tuple[Path, Path]]:

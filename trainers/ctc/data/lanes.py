@@ -16,6 +16,7 @@ from torch import Tensor
 
 from trainers.ctc.data.dataset import SPACE, Utterances, output_frames, text_of
 from trainers.ctc.data.draw import TranscriptDraw
+from trainers.ctc.data.timelines import SHOWN, timelines
 from trainers.ctc.measures import Transcribed, alignment
 from trainers.ctc.networks.network import Shown, UtteranceFacts
 from trainers.ctc.networks.oracle import Oracle
@@ -50,7 +51,7 @@ class UtteranceLanes(SequencesOfLanes):
         super().__init__(draw, sources, outputs, like)
         self._frames = torch.as_tensor(dataset.frames, device=device).to(like.dtype)
         self._lengths = torch.as_tensor(dataset.lengths, device=device)
-        self._true = dataset.labels
+        self._true, self._dataset = dataset.labels, dataset
 
     @property
     def columns(self) -> int:
@@ -151,6 +152,21 @@ class UtteranceLanes(SequencesOfLanes):
                 }
             )
         return predicted
+
+    @torch.no_grad()
+    def tables(self, student: LaneNetwork, split: str) -> list[dict[str, Mapping[str, Any]]]:
+        """Those of `trainers.ctc.data.timelines`, of the first utterances that are held out,
+        whatever the split: of these there are teachers' logits."""
+        shown = min(SHOWN, self.size("meta"))
+        if not shown:
+            return super().tables(student, split)
+        index = torch.arange(shown, device=self.device).expand(self.lanes, -1)
+        with evaluation_mode(student):
+            z = student(self.inputs_of("meta", index)).logits.unsqueeze(1)
+        if self.is_known("meta"):
+            z = torch.cat([z, self.fetch("meta", index)().to(z)], dim=1)
+        rows = self.rows["meta"][:, :shown].cpu().numpy()
+        return [timelines(self._dataset, *of_lane) for of_lane in zip(rows, z, strict=True)]
 
     @torch.no_grad()
     def _heard(
