@@ -125,8 +125,10 @@ class Oracle(Conv):
         self._waits = share < self._delay
 
     def beside(self) -> tuple[float, Output] | None:
-        assert self._source is not None
-        return self._source_weight, self._source
+        # Not kept: it holds on to all that led there, and a network that has it cannot be copied.
+        source, self._source = self._source, None
+        assert source is not None
+        return self._source_weight, source
 
     def own_state(self) -> dict[str, Any]:
         return {"steps": self._steps}
