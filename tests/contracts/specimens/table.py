@@ -4,13 +4,20 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.contracts.specimens import classification, incremental, language, recommendation, text
+from tests.contracts.specimens import (
+    classification,
+    ctc,
+    incremental,
+    language,
+    recommendation,
+    text,
+)
 from tests.contracts.specimens.specimen import Specimen
 from trainers.registry import TASKS
 
 SPECIMENS: Mapping[str, Specimen] = {
     module.SPECIMEN.task.name: module.SPECIMEN
-    for module in (classification, text, incremental, language, recommendation)
+    for module in (classification, text, incremental, language, recommendation, ctc)
 }
 EVERY_TASK = pytest.mark.parametrize("task", TASKS)
 EVERY_METHOD = pytest.mark.parametrize(
