@@ -58,8 +58,8 @@ class Utterances(dataset.Dataset):
 
     @property
     def strata(self) -> NDArray[np.int64]:
-        """Lengths of targets."""
-        return target_lengths(self.labels)
+        """Lengths of targets; groups where there are some, so that a part has as many of each."""
+        return target_lengths(self.labels) if self.groups is None else self.groups
 
     @property
     def shape(self) -> tuple[int, ...]:

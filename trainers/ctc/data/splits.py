@@ -34,10 +34,10 @@ def split_problem(dataset: Utterances, fractions: SplitFractions) -> str | None:
     """Why the groups cannot be split so, or None."""
     if dataset.groups is None:
         return None
-    if fractions.folds is not None or fractions.given is not None:
+    if fractions.folds or fractions.given or fractions.test is None:
         return (
-            "these utterances come in groups that are never split, which folds and splits of one's "
-            "own know nothing of; give data.splits shares"
+            "these utterances come in groups that are never split, which folds, an official test "
+            "part and splits of one's own know nothing of; give data.splits shares"
         )
     count = len(np.unique(dataset.groups))
     for name, share in fractions.drawn().items():
