@@ -56,9 +56,7 @@ def test_utterances_in_another_order_are_heard_in_that_order(model: ModelSpec) -
     made, x = _made(model), shown(lines(), 2)
     order = torch.randperm(len(lines()), generator=torch.Generator().manual_seed(0))
     turned = Shown(*(t[:, order] for t in x))
-    torch.testing.assert_close(
-        made(turned).logits, made(x).logits[:, order], rtol=0, atol=1e-12
-    )
+    torch.testing.assert_close(made(turned).logits, made(x).logits[:, order], rtol=0, atol=1e-12)
 
 
 @EVERY
@@ -94,7 +92,9 @@ def test_a_frame_changes_no_other_utterance(model: ModelSpec) -> None:
     assert changed.nonzero()[:, 1].tolist() == [3, 3]
 
 
-@pytest.mark.parametrize(("kernel", "stride", "frames"), [(1, 1, 7), (3, 2, 7), (5, 2, 8), (5, 1, 2)])
+@pytest.mark.parametrize(
+    ("kernel", "stride", "frames"), [(1, 1, 7), (3, 2, 7), (5, 2, 8), (5, 1, 2)]
+)
 def test_a_convolution_is_torchs(kernel: int, stride: int, frames: int) -> None:
     generators = [torch.Generator().manual_seed(seed) for seed in (0, 1)]
     made = Convolution(3, 4, kernel, generators, stride)
