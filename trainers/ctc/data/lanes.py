@@ -5,7 +5,7 @@ L lanes, B utterances of a batch, N_s in split s, T frames of the longest, T' of
 columns of targets, C symbols with the blank.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -28,9 +28,6 @@ from trainers.lanes.values import LaneValues
 from trainers.sequences.lanes import SequencesOfLanes, logits_of
 from trainers.settings import DataSpec, LaneSource
 from trainers.task import Batch, KeptOutputs
-
-# From what a network is shown to what it is shown instead.
-Change = Callable[[Shown], Shown]
 
 
 class UtteranceLanes(SequencesOfLanes):
@@ -121,7 +118,7 @@ class UtteranceLanes(SequencesOfLanes):
         if "spike_alignment" in wanted:
             found["spike_alignment"] = self._numbers(self._aligned(path, split))
         if reads and "cer_swapped" in wanted:
-            swapped = self._heard(student, split, another_recording)[1]
+            swapped = self._heard(student, split, swapped=True)[1]
             of_swapped = [lane.error_rate for lane in self._transcribed(swapped, split)]
             found["cer_swapped"] = self._numbers(of_swapped)
         return found
@@ -170,19 +167,24 @@ class UtteranceLanes(SequencesOfLanes):
 
     @torch.no_grad()
     def _heard(
-        self, network: LaneNetwork, split: str, change: Change | None = None
+        self, network: LaneNetwork, split: str, swapped: bool = False
     ) -> tuple[Tensor, Tensor]:
-        """The label's loss (L, N_s) and the likeliest path (L, N_s, T') of a split, in batches."""
+        """The label's loss (L, N_s) and the likeliest path (L, N_s, T') of a split, in batches.
+
+        ``swapped``: with every target the recording of the utterance before it in the split is
+        heard, with the first one's that of the last.
+        """
         places = torch.arange(self.size(split), device=self.device)
         rows = evaluation_rows(network, self.lanes, self.device)
         losses, paths = [], []
         with evaluation_mode(network):
             for part in torch.split(places, batch_sizes(len(places), rows)):
                 index = part.expand(self.lanes, -1)
-                shown, frames = self.inputs_of(split, index), self.row_lengths(split, index)
-                if change is not None:
-                    shown = change(shown)
-                    frames = output_frames(shown.lengths)
+                shown = self.inputs_of(split, index)
+                if swapped:
+                    heard = self.inputs_of(split, (index - 1) % len(places))
+                    shown = heard._replace(labels=shown.labels)
+                frames = output_frames(shown.lengths)
                 z = network(shown).logits
                 losses.append(label_loss(CtcTargets(shown.labels, frames, _nobody), z))
                 paths.append(best_path(z, frames))
@@ -236,13 +238,6 @@ class hiding:  # noqa: N801 - reads as a context
     def __exit__(self, *error: object) -> None:
         if self._network is not None:
             self._network.hidden = False
-
-
-def another_recording(shown: Shown) -> Shown:
-    """Every target with the frames of the utterance before it, the first with those of the last."""
-    return shown._replace(
-        frames=shown.frames.roll(1, dims=1), lengths=shown.lengths.roll(1, dims=1)
-    )
 
 
 def facts_of(dataset: Utterances) -> UtteranceFacts:
