@@ -91,7 +91,7 @@ class Utterances(dataset.Dataset):
         return replace(self, given_splits=rows)
 
     def problem(self, spec: DataSpec) -> str | None:
-        if problem := self._misfit():
+        if problem := self._misfit() or self._strays():
             return problem
         if len(self) < 2:
             return f"{counted(len(self), 'utterance')}; at least two are needed"
@@ -136,6 +136,16 @@ class Utterances(dataset.Dataset):
             )
         if not np.isfinite(self.frames).all():
             return "its frames hold NaN or infinity; mend or drop these"
+        return None
+
+    def _strays(self) -> str | None:
+        """Why what is told beside its utterances and their labels is not of these, or None."""
+        wanted = {"spans": (*self.labels.shape, 2), "groups": (len(self),), "names": (len(self),)}
+        told = {"spans": self.spans, "groups": self.groups, "names": self.names or None}
+        for name, shape in wanted.items():
+            given = told[name]
+            if given is not None and np.shape(given) != shape:
+                return f"its {name} have the shape {np.shape(given)}; give {shape}, or none"
         return None
 
 
