@@ -33,6 +33,9 @@ SMALLEST: Mapping[str, Mapping[str, Any]] = {
     "decoder": {"name": "decoder", "width": 8, "heads": 2},
     "factors": {"name": "factors", "width": 4},
     "ease": {"name": "ease"},
+    "conv": {"name": "conv", "width": 4, "layers": 1},
+    "gru": {"name": "gru", "width": 4, "layers": 1},
+    "oracle": {"name": "oracle", "width": 4, "layers": 2, "heads": 2},
 }
 # Words that a small form keeps.
 KEPT_WORDS = ("embeddings", "norm")
@@ -41,6 +44,12 @@ SPLITS = {"train": 0.5, "meta": 0.1, "validation": 0.15, "test": 0.25}
 BUDGETS: Mapping[str, Any] = {"search.trials": 2, "search.generation": 2, "confirm.seeds": 2}
 # Stands in for a data set that is not at hand: images that every network takes.
 STAND_IN = {"dataset": "digits"}
+# By task what always does so.
+MADE_UP: Mapping[str, Mapping[str, Any]] = {
+    "language": {"dataset": "addition"},
+    "recommendation": {"dataset": "affinity", "users": 10, "items": 60, "interactions": 300},
+    "ctc": {"dataset": "digit_lines"},
+}
 
 
 def _texts(spec: SweepSpec, folder: Path) -> dict[str, Any]:
@@ -58,11 +67,8 @@ def _shrunk(spec: SweepSpec, folder: Path) -> SweepSpec:
     data = spec.model_dump(mode="json")
     if spec.task_entry.name == "text":
         data["data"] = _texts(spec, folder)
-    elif spec.task_entry.name == "language":
-        data["data"] = {"dataset": "addition", "splits": SPLITS}
-    elif spec.task_entry.name == "recommendation":
-        sizes = {"users": 10, "items": 60, "interactions": 300}
-        data["data"] = {"dataset": "affinity", **sizes, "splits": SPLITS}
+    elif spec.task_entry.name in MADE_UP:
+        data["data"] = {**MADE_UP[spec.task_entry.name], "splits": SPLITS}
     elif missing(spec.data_settings()):
         augment = data["data"].get("augment", "none")
         stream = {"stream": data["data"]["stream"]} if "stream" in data["data"] else {}

@@ -106,6 +106,35 @@ confirm: {seeds: 3}
 """
 
 
+# An Oracle teaches one row, an ordinary teacher the other.
+UTTERANCES = """
+name: faults
+task: ctc
+data:
+  dataset: digit_lines
+  lines: 200
+  max_digits: 2
+  splits: {train: 0.5, meta: 0.1, validation: 0.2, test: 0.2}
+conditions: {noise_rate: [0.4]}
+teacher: {model: {name: conv, width: 8}, training: {epochs: 3}}
+student:
+  model: {name: conv, width: 6, layers: 1}
+  training: {epochs: 8, batch_size: 32}
+methods:
+  - method: fixed_kd
+    label: from_oracle
+    with: {teacher.model: {name: oracle, width: 8, layers: 2, heads: 2}}
+  - {method: fixed_kd, baseline: true}
+search:
+  trials: 9
+  generation: 3
+  shortlist: {configurations: 2, seeds: 2}
+  sampler: {name: tpe, n_startup_trials: 3}
+  pruner: {name: successive_halving, reduction_factor: 2}
+confirm: {seeds: 3}
+"""
+
+
 def _images(directory: Path) -> str:
     return SPEC
 
@@ -130,14 +159,20 @@ def _interactions(directory: Path) -> str:
     return INTERACTIONS
 
 
+def _utterances(directory: Path) -> str:
+    return UTTERANCES
+
+
 SPECS: Mapping[str, Callable[[Path], str]] = {
     "classification": _images, "text": _texts, "incremental": _stream,
-    "language": _sums, "recommendation": _interactions,
+    "language": _sums, "recommendation": _interactions, "ctc": _utterances,
 }  # fmt: skip
 
 
 # Networks of their own that are trained to teach.
-TEACHERS = {task: PLANNED_TEACHERS for task in SPECS} | {"incremental": 0}
+TEACHERS = {task: PLANNED_TEACHERS for task in SPECS} | {
+    "incremental": 0, "ctc": 2 * PLANNED_TEACHERS,
+}  # fmt: skip
 
 
 def written(directory: Path, task: str, epochs: int = 8) -> Path:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tests.faults.specs import written
+from tests.faults.specs import TEACHERS, written
 from tests.rehearsal import doors, leaks, restoring
 from tests.rehearsal.client import Client
 from tests.rehearsal.course import Course
@@ -35,7 +35,7 @@ HOSTS = (
     "client",
 )
 # Longer than it takes to notice that a trial has ended.
-EPOCHS = {"classification": 200, "text": 60, "language": 120, "recommendation": 300}
+EPOCHS = {"classification": 200, "text": 60, "language": 120, "recommendation": 300, "ctc": 120}
 NOTHING_WRONG = {"lost": 0, "duplicated": 0, "orphaned": 0, "wrong_states": 0}
 
 
@@ -74,7 +74,7 @@ def _rehearse(net: Network, place: Path, task: str, steps: Steps) -> None:
     with steps.step("almkd without token or password is refused, in words"):
         doors.commands_refused(stack, client, spec, steps)
     stranger = doors.node_with_wrong_token(stack)
-    course = Course(stack, client, steps, spec)
+    course = Course(stack, client, steps, spec, TEACHERS[task])
     _run_through(course, steps)
     with steps.step("a node with another token did not join"):
         doors.did_not_join(stranger, steps)

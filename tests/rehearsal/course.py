@@ -14,7 +14,6 @@ import psutil
 from tests.faults.launcher import (
     PLANNED_CONFIRMED,
     PLANNED_SHORTLISTED,
-    PLANNED_TEACHERS,
     PLANNED_TRIALS,
 )
 from tests.rehearsal.client import CLUSTER, TOKEN, Client
@@ -31,8 +30,12 @@ TOLD_WITHIN_S = 60.0
 class Course:
     """What a user does, one step after another, and what has to hold then."""
 
-    def __init__(self, stack: Stack, client: Client, steps: Steps, spec: Path) -> None:
+    def __init__(
+        self, stack: Stack, client: Client, steps: Steps, spec: Path, teachers: int
+    ) -> None:
+        """``teachers``: how many networks of their own are trained to teach."""
         self._stack, self._client, self._steps, self._spec = stack, client, steps, spec
+        self._teachers = teachers
         self._there = ("--address", client.cluster)
 
     def submit(self) -> None:
@@ -71,7 +74,7 @@ class Course:
         self._steps.check(seen["job"]["state"] == "running", "status: its job runs", seen["job"])
         self._steps.check(FIRST < done < PLANNED_TRIALS, "status: in the midst of the search", done)
         teachers = seen["stages"]["teachers"]["done"]
-        self._steps.check(teachers == PLANNED_TEACHERS, "status: its teachers are there", teachers)
+        self._steps.check(teachers == self._teachers, "status: its teachers are there", teachers)
 
     def stop(self) -> None:
         """Every state is true then."""
@@ -102,7 +105,7 @@ class Course:
         seen = self._status()
         stages = {name: stage["done"] for name, stage in seen["stages"].items()}
         planned = {
-            "teachers": PLANNED_TEACHERS,
+            "teachers": self._teachers,
             "search": PLANNED_TRIALS,
             "shortlist": PLANNED_SHORTLISTED,
             "confirm": PLANNED_CONFIRMED,
