@@ -95,6 +95,8 @@ class CtcTerms(Terms):
             lanes = torch.tensor([i for i, own in enumerate(words) if own == word])
             lanes = lanes.to(self._z.device)
             own = CtcTerms(self._targets.of_lanes(lanes), self._z[lanes], self._values.keep(lanes))
+            # Not computed anew, so that gradients add up in the order that they do in a lane alone.
+            own.label = self.label[lanes]
             parts.append(own._teacher(m, *word))
             places.append(lanes)
         return torch.cat(parts)[torch.cat(places).argsort()]

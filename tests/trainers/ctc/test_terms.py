@@ -303,12 +303,21 @@ def test_a_lane_loses_the_same_beside_lanes_of_other_levels() -> None:
         "level": [level for level, _ in kinds], "frames": [frames for _, frames in kinds],
         "temperature": tau,
     }  # fmt: skip
-    together = CtcTerms(_targets(t.unsqueeze(1), labels), z, _values(**words)).teachers
+
+    def lost(at: slice) -> tuple[Tensor, Tensor]:
+        """The teacher's term, and the gradient of a mix of both."""
+        leaf = z[at].clone().requires_grad_()
+        own = _targets(t[at].unsqueeze(1), labels[at])
+        terms = CtcTerms(own, leaf, _values(**{name: of[at] for name, of in words.items()}))
+        mix = 0.3 * terms.label + 0.7 * terms.teacher(0)
+        (gradient,) = torch.autograd.grad(mix.sum(), leaf)
+        return terms.teachers, gradient
+
+    together = lost(slice(None))
     for lane in range(lanes):
         at = slice(lane, lane + 1)
-        own = _targets(t[at].unsqueeze(1), labels[at])
-        alone = CtcTerms(own, z[at], _values(**{name: of[at] for name, of in words.items()}))
-        assert torch.equal(together[at], alone.teachers)
+        for found, alone in zip(together, lost(at), strict=True):
+            assert torch.equal(found[at], alone)
 
 
 def test_the_gradient_reaches_lanes_of_every_level() -> None:
