@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, jvp
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch.utils.flop_counter import FlopCounterMode
 
 from tests.trainers.ctc.cases import ORACLE, lines, network, shown
 from trainers.ctc.data.dataset import output_frames
@@ -14,6 +15,7 @@ from trainers.ctc.data.lanes import facts_of
 from trainers.ctc.networks.gru import Gru, Recurrent
 from trainers.ctc.networks.layers import Convolution
 from trainers.ctc.networks.network import Shown, UtteranceNetwork
+from trainers.ctc.networks.table import NETWORKS
 from trainers.settings import ModelSpec
 
 CONV = ModelSpec("conv", {"width": 6, "layers": 3, "kernel": 5})
@@ -146,6 +148,23 @@ def test_both_directions_are_torchs_over_utterances_of_any_length() -> None:
         padded, _ = pad_packed_sequence(both, batch_first=True, total_length=h.shape[2])
         wanted = padded.unflatten(2, (2, -1)).sum(2)
         torch.testing.assert_close(features[lane][there[lane]], wanted[there[lane]])
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")
+@pytest.mark.parametrize(("name", "tolerance"), [("conv", 0.0), ("gru", 0.0), ("oracle", 0.2)])
+def test_work_is_all_but_the_last_layer_and_what_is_made_of_labels(
+    name: str, tolerance: float
+) -> None:
+    row = NETWORKS[name]
+    model = row.complete(ModelSpec(name))
+    made = network(FACTS, model, (0,)).eval()
+    x = Shown(*(t[:, :1] for t in shown(lines())))
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        made(x)
+    width, frames = model.sizes["width"], output_frames(FACTS.frames)
+    counted = counter.get_total_flops() // 2 - frames * width * FACTS.symbols
+    assert row.work is not None
+    assert row.work(model, (FACTS.frames, FACTS.numbers)) == pytest.approx(counted, rel=tolerance)
 
 
 @EVERY

@@ -16,7 +16,9 @@ FLOAT = 4  # bytes
 # Numbers touched for each that a layer gives: before and after what follows it, and the gradient.
 TOUCHED = 6
 DIRECTIONS, GATES = 2, 3  # of recurrent units
-MAPS_OF_ATTENTION = 4
+# Of attention to the target: what a frame asks for, and what it makes of the answer. What is made
+# of the labels is left out: they are few.
+MAPS_OF_FRAME = 2
 
 
 def _size(name: str, default: int, meaning: str, unit: str = "") -> Field:
@@ -64,6 +66,12 @@ def _recurrent_work(model: ModelSpec, shape: tuple[int, ...]) -> int:
     width = model.sizes["width"]
     units: int = output_frames(shape[0]) * DIRECTIONS * GATES * 2 * width * width
     return _work(model, shape) + units
+
+
+def _attending_work(model: ModelSpec, shape: tuple[int, ...]) -> int:
+    width = model.sizes["width"]
+    asked: int = output_frames(shape[0]) * MAPS_OF_FRAME * width * width
+    return _work(model, shape) + asked
 
 
 NETWORKS: Mapping[str, NetworkEntry] = {
@@ -114,6 +122,6 @@ NETWORKS: Mapping[str, NetworkEntry] = {
         ),
         problem=_oracle_problem,
         lane_bytes=_bytes,
-        work=_work,
+        work=_attending_work,
     ),
 }  # fmt: skip
