@@ -24,12 +24,9 @@ METRICS: Mapping[str, Metric] = {
         Metric("cer", "character error rate: the fewest symbols to put in, take out or replace in "
                "what is said at the likeliest symbols of all frames until it is the reference, "
                "over all utterances, as a share of the symbols of all references; may be above 100",
-               "percent", "minimize",
-               not_objective="it is 100 for every student that says nothing yet, which lasts for "
-               "epochs, so that nothing could be told apart there"),
+               "percent", "minimize"),
         Metric("wer", "word error rate: the same of words", "percent", "minimize",
-               "where symbols make no words",
-               not_objective="it is 100 for every student that says nothing yet"),
+               "where symbols make no words"),
         Metric("loss", "mean over utterances of the CTC loss of a label", "nats", "minimize"),
         Metric("spike_alignment", "share of the frames in which a symbol is first said that are "
                "within the time that it is said in; of an Oracle, with its targets shown",
