@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainers.ctc.data.dataset import Utterances, output_frames
+from trainers.ctc.data.dataset import Utterances, output_frames, target_lengths
 from trainers.ctc.data.datasets import DATASETS
 from trainers.data.errors import DataError
 from trainers.fields import FieldError, checked, resolved
@@ -23,7 +23,7 @@ def test_digit_lines_are_as_the_row_says() -> None:
     assert found.shape == entry.shape(**options)
     outputs = output_frames(found.shape[0]) * (len(found.symbols) + 1)
     assert entry.counts(**options) == (len(found), outputs)
-    assert np.unique(found.strata).tolist() == [2, 3]
+    assert np.unique(target_lengths(found.labels)).tolist() == [2, 3]
     assert not entry.may_change(**options)
 
 
