@@ -70,6 +70,43 @@ class Norm(nn.Module):
         return standard * self.weight.unsqueeze(1) + self.bias.unsqueeze(1)
 
 
+class Attention(nn.Module):
+    """Attention of the places of sequences to those of others, which may be the same, and a map of
+    what it found: ``(L, B, S, D), (L, B, U, D) -> (L, B, S, D)``.
+
+    Written as products and a softmax: forward mode goes through these, and not through torch's
+    fused ones.
+
+    Source: Vaswani et al. 2017, arXiv 1706.03762.
+    """
+
+    def __init__(self, width: int, heads: int, generators: Sequence[torch.Generator]) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = Map(width, width, generators)
+        self.key = Map(width, width, generators)
+        self.value = Map(width, width, generators)
+        self.output = Map(width, width, generators)
+
+    def forward(self, x: Tensor, to: Tensor, bias: Tensor) -> Tensor:
+        """``bias`` (L, B, U): added to what each place is attended with; `NOTHING` where it is
+        not."""
+        lanes, examples, places, width = x.shape
+
+        def by_head(t: Tensor, of: Map) -> Tensor:
+            shape = (lanes, examples, t.shape[2], self.heads, width // self.heads)
+            mapped: Tensor = of(t.flatten(1, 2))
+            return mapped.view(shape).transpose(2, 3).reshape(-1, t.shape[2], shape[-1])
+
+        query, key, value = by_head(x, self.query), by_head(to, self.key), by_head(to, self.value)
+        scores = torch.bmm(query, key.mT) / math.sqrt(width // self.heads)
+        scores = scores.view(lanes, examples, self.heads, places, -1) + bias[:, :, None, None]
+        found = torch.bmm(torch.softmax(scores, dim=-1).flatten(0, 2), value)
+        found = found.view(lanes, examples, self.heads, places, -1).transpose(2, 3)
+        mapped: Tensor = self.output(found.reshape(lanes, examples * places, width))
+        return mapped.view(x.shape)
+
+
 class Embedding(nn.Module):
     """A vector for each of V numbers: ``(L, ...) -> (L, ..., D)``; ``weight`` (L, V, D).
 

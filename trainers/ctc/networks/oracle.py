@@ -21,12 +21,11 @@ attention to the labels, and training by the many-to-one map. All three defences
 fusion and its sizes are own.
 """
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from trainers.ctc.data.dataset import output_frames
 from trainers.ctc.networks.conv import Conv, told
@@ -36,42 +35,9 @@ from trainers.data.tokenizer import PADDING
 from trainers.lanes.counted_draws import uniform
 from trainers.lanes.layers import Linear
 from trainers.lanes.network import Output
-from trainers.lanes.sequences import NOTHING, Embedding, Map, Norm
+from trainers.lanes.sequences import NOTHING, Attention, Embedding, Norm
 from trainers.lanes.state import State
 from trainers.settings import ModelSpec
-
-
-class Attention(nn.Module):
-    """Attention of Q places to those of another sequence: ``(L, B, Q, D), (L, B, U, D) ->
-    (L, B, Q, D)``.
-
-    Source: Vaswani et al. 2017, arXiv 1706.03762.
-    """
-
-    def __init__(self, width: int, heads: int, generators: Sequence[torch.Generator]) -> None:
-        super().__init__()
-        self.heads = heads
-        self.query = Map(width, width, generators)
-        self.key = Map(width, width, generators)
-        self.value = Map(width, width, generators)
-        self.output = Map(width, width, generators)
-
-    def forward(self, x: Tensor, to: Tensor, bias: Tensor) -> Tensor:
-        """``bias`` (L, B, U): `NOTHING` where there is nothing to attend to, else 0."""
-        lanes, examples, places, width = x.shape
-
-        def by_head(t: Tensor, of: Map) -> Tensor:
-            shape = (lanes, examples, t.shape[2], self.heads, width // self.heads)
-            mapped: Tensor = of(t.flatten(1, 2))
-            return mapped.view(shape).transpose(2, 3).reshape(-1, t.shape[2], shape[-1])
-
-        query, key, value = by_head(x, self.query), by_head(to, self.key), by_head(to, self.value)
-        scores = torch.bmm(query, key.mT) / math.sqrt(width // self.heads)
-        scores = scores.view(lanes, examples, self.heads, places, -1) + bias[:, :, None, None]
-        found = torch.bmm(torch.softmax(scores, dim=-1).flatten(0, 2), value)
-        found = found.view(lanes, examples, self.heads, places, -1).transpose(2, 3)
-        mapped: Tensor = self.output(found.reshape(lanes, examples * places, width))
-        return mapped.view(x.shape)
 
 
 class Oracle(Conv):

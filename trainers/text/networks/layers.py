@@ -2,12 +2,8 @@
 
 L lanes, B texts of S tokens, D numbers of a token, V words.
 Lane l of the output depends on lane l of the input and of the parameters only.
-
-Attention is written as products and a softmax: forward mode goes through these, and not through
-torch's fused ones.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainers.lanes.sequences import Map, Norm
+from trainers.lanes.sequences import Attention, Map, Norm
 
 
 class Shared:
@@ -57,41 +53,6 @@ class GivenWords(nn.Module):
         return self._given.tensor.to(weight) @ weight.T + bias
 
 
-class Attention(nn.Module):
-    """Attention of every place of a text to those that count, and a map of what it found:
-    ``(L, B, S, D) -> (L, B, S, D)``.
-
-    Source: Vaswani et al. 2017, arXiv 1706.03762.
-    """
-
-    def __init__(self, width: int, heads: int, generators: Sequence[torch.Generator]) -> None:
-        super().__init__()
-        self.heads = heads
-        self.query = Map(width, width, generators)
-        self.key = Map(width, width, generators)
-        self.value = Map(width, width, generators)
-        self.output = Map(width, width, generators)
-
-    def forward(self, x: Tensor, log_weight: Tensor) -> Tensor:
-        """``log_weight`` (L, B, S): added to what every place is attended with."""
-        lanes, texts, tokens, width = x.shape
-        flat = x.flatten(1, 2)
-
-        def by_head(t: Tensor) -> Tensor:
-            # (L, N, D) as (L B heads, S, D / heads)
-            shape = (lanes, texts, tokens, self.heads, width // self.heads)
-            return t.view(shape).transpose(2, 3).reshape(-1, tokens, width // self.heads)
-
-        query, key, value = (by_head(m(flat)) for m in (self.query, self.key, self.value))
-        scores = torch.bmm(query, key.mT) / math.sqrt(width // self.heads)
-        scores = scores.view(lanes, texts, self.heads, tokens, tokens)
-        attended = torch.softmax(scores + log_weight[:, :, None, None], dim=-1)
-        found = torch.bmm(attended.view(-1, tokens, tokens), value)
-        found = found.view(lanes, texts, self.heads, tokens, -1).transpose(2, 3)
-        mapped: Tensor = self.output(found.reshape(lanes, texts * tokens, width))
-        return mapped.view_as(x)
-
-
 class Layer(nn.Module):
     """Attention, then two maps with GELU between them, each added to its input and normalised:
     ``(L, B, S, D) -> (L, B, S, D)``."""
@@ -109,6 +70,6 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, log_weight: Tensor) -> Tensor:
         shape = x.shape
-        x = self.attended((x + self.attention(x, log_weight)).flatten(1, 2))
+        x = self.attended((x + self.attention(x, x, log_weight)).flatten(1, 2))
         mapped: Tensor = self.mapped(x + self.narrow(F.gelu(self.widen(x))))
         return mapped.view(shape)
