@@ -5,7 +5,8 @@ L lanes, B utterances of a batch, N_s in split s, T frames of the longest, T' of
 columns of targets, C symbols with the blank.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -101,7 +102,7 @@ class UtteranceLanes(SequencesOfLanes):
     ) -> dict[str, Tensor]:
         """Of a network that reads targets with all labels hidden from it, but for what is told of
         it as one that reads them."""
-        with hiding(student):
+        with hiding_from(student):
             losses, path = self._heard(student, split)
         found = {"loss": losses.mean(1)}
         reads = isinstance(student, Oracle)
@@ -134,7 +135,7 @@ class UtteranceLanes(SequencesOfLanes):
         }
 
     def predictions(self, student: LaneNetwork, split: str) -> list[dict[str, NDArray[Any]]]:
-        with hiding(student):
+        with hiding_from(student):
             path = self._heard(student, split)[1]
         said = collapsed(path)
         predicted = []
@@ -225,19 +226,17 @@ class UtteranceLanes(SequencesOfLanes):
         return {"file": np.array([self._names[row] for row in rows], dtype=object)}
 
 
-class hiding:  # noqa: N801 - reads as a context
+@contextmanager
+def hiding_from(network: LaneNetwork) -> Iterator[None]:
     """All labels hidden from a network that reads them, for a while; of another nothing changes."""
-
-    def __init__(self, network: LaneNetwork) -> None:
-        self._network = network if isinstance(network, Oracle) else None
-
-    def __enter__(self) -> None:
-        if self._network is not None:
-            self._network.hidden = True
-
-    def __exit__(self, *error: object) -> None:
-        if self._network is not None:
-            self._network.hidden = False
+    if not isinstance(network, Oracle):
+        yield
+        return
+    network.hidden = True
+    try:
+        yield
+    finally:
+        network.hidden = False
 
 
 def facts_of(dataset: Utterances) -> UtteranceFacts:
