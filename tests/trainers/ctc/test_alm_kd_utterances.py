@@ -123,7 +123,7 @@ def test_a_frame_pulls_as_its_symbols_differ() -> None:
     output = stack.model(batch.inputs)
     r = data.term_gradients(batch.targets, output, stack.method.values)
     assert r.features is None
-    there = data.rows_there(batch.targets).unsqueeze(-1)
+    there = batch.targets.there(data.columns).unsqueeze(-1)
     z, t = output.logits, batch.targets.teachers[:, 0]
     counts = there / batch.targets.lengths.view(1, -1, 1, 1)
     wanted = TAU * ((z / TAU).softmax(3) - (t / TAU).softmax(3)) * counts

@@ -129,7 +129,7 @@ def test_what_is_kept_of_a_teacher_is_what_it_says(name: str) -> None:
     for split in ("train", "meta"):
         index = torch.arange(data.size(split)).flip(0).expand(3, -1)
         targets = data.targets_of(split, index)
-        there = data.rows_there(targets)
+        there = targets.there(data.columns)
         for lane in range(3):
             at = torch.tensor([lane])
             said = asked(data.inputs_of(split, index[lane : lane + 1], at)).logits[0]
@@ -145,7 +145,7 @@ def test_a_teacher_of_which_nothing_is_kept_is_asked_once(name: str) -> None:
         unknown.ask(None)
     unknown.ask(live(unknown, trials))
     index = torch.arange(known.size("train")).expand(2, -1)
-    there = known.rows_there(known.targets_of("train", index)).unsqueeze(1)
+    there = known.targets_of("train", index).there(known.columns).unsqueeze(1)
     a, b = (data.targets_of("train", index).teachers[there] for data in (known, unknown))
     torch.testing.assert_close(a, b)
     with pytest.raises(ValueError, match="not asked about the test split"):
@@ -184,7 +184,7 @@ def test_an_oracle_that_was_shown_other_labels_is_asked_again() -> None:
         data.ask(None)
     data.ask(live(data, [trial]))
     index = torch.arange(data.size("train")).unsqueeze(0)
-    there = data.rows_there(data.targets_of("train", index)).unsqueeze(1)
+    there = data.targets_of("train", index).there(data.columns).unsqueeze(1)
     a, b = (of.targets_of("train", index).teachers[there] for of in (known, data))
     torch.testing.assert_close(a, b)
 

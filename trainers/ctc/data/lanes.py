@@ -62,10 +62,6 @@ class UtteranceLanes(SequencesOfLanes):
         found: Tensor = output_frames(self._lengths[self.rows_at(split, index, lanes)])
         return found
 
-    def rows_there(self, targets: CtcTargets) -> Tensor:
-        """Which frames of output there are, (L, B, T')."""
-        return targets.there(self.columns)
-
     def inputs_of(self, split: str, index: Tensor, lanes: Tensor | None = None) -> Shown:
         return self._shown(self.rows_at(split, index, lanes), self.targets_at(split, index, lanes))
 
