@@ -54,6 +54,15 @@ def test_the_rate_is_that_of_utterances(kind: str, rate: float) -> None:
     assert (of.labels == _transcripts().labels).all()
 
 
+@pytest.mark.parametrize("kind", ["substitute", "insert"])
+def test_so_it_is_of_targets_of_one_label(kind: str) -> None:
+    """Of which half of the draws change nothing."""
+    labels = np.full((5000, 2 * LONGEST), PADDING)
+    labels[:, 0] = 1
+    of = Transcripts(labels, np.full(5000, 9), SYMBOLS)
+    assert _wrong(_given(kind, 1.0, of), of).all()
+
+
 @EVERY
 def test_it_is_the_same_by_the_same_draw_and_another_by_another(kind: str) -> None:
     of = _transcripts()

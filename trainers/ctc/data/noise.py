@@ -4,9 +4,9 @@ n utterances of a split, U columns of targets, rate in [0, 1].
 
 The rate is that of utterances: at 30 % of wrong labels three quarters of targets of four labels
 would hold an error, and whether an utterance is corrupted would say little. Of an utterance that is
-chosen each label is changed with the probability `SHARE`; what changes nothing, or leaves too few
-frames for what is said then, is drawn again, with fewer changes after every `PATIENCE` draws. Where
-`TRIES` draws find none, the target stays.
+chosen each label is changed with the probability `SHARE`. What changes nothing, or leaves too few
+frames for what is said then, is drawn again: after every `PATIENCE` draws with half as many
+changes, but with `LEAST` at least. Where `TRIES` draws find none, the target stays.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,6 +20,7 @@ from trainers.data.tokenizer import PADDING
 from trainers.entries import NoiseEntry
 
 SHARE, PATIENCE, TRIES = 0.5, 5, 50
+LEAST = 0.5  # changes of a target, on average
 # From the labels of one target, how many symbols there are, and the share to change: another one.
 Edit = Callable[[NDArray[np.int64], int, float, np.random.Generator], NDArray[np.int64]]
 
@@ -52,7 +53,7 @@ def _edited(edit: Edit) -> Callable[[Transcripts, float, np.random.Generator], L
         for row in rng.permutation(len(noisy))[: round(rate * len(noisy))]:
             said = noisy[row][noisy[row] != PADDING]
             for turn in range(TRIES):
-                share = SHARE / 2 ** (turn // PATIENCE)
+                share = max(SHARE / 2 ** (turn // PATIENCE), LEAST / len(said))
                 other = _padded(edit(said, transcripts.symbols, share, rng), noisy.shape[1])
                 if _is_other(other, noisy[row]) and feasible(transcripts.lengths[row], other):
                     noisy[row] = other
