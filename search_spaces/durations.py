@@ -32,7 +32,7 @@ TAKES: Mapping[str, str] = {
     "recommendation": "30 min at most",
     "recommendation_quick": "5 min at most",
     "self_distillation": "160 s at most",
-    "speech_nl": "25 min at most",
+    "speech_nl": "30 min at most",
     "synthetic": "6 min at most",
     "synthetic_spiral": "2 min at most",
     "teacher_calls": "20 min at most",
