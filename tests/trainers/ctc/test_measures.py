@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rapidfuzz.distance import Levenshtein
 
 from trainers.ctc.measures import Transcribed, alignment, even_alignment
 from trainers.data.tokenizer import PADDING
@@ -19,22 +20,12 @@ def _padded(rows: list[list[int]], columns: int = 12) -> np.ndarray:
     return np.array([[*row, *[PADDING] * (columns - len(row))] for row in rows])
 
 
-def _distance(a: list[object], b: list[object]) -> int:
-    """Levenshtein's, by its table."""
-    table = [[i + j if not i * j else 0 for j in range(len(b) + 1)] for i in range(len(a) + 1)]
-    for i in range(1, len(a) + 1):
-        for j in range(1, len(b) + 1):
-            replaced = table[i - 1][j - 1] + (a[i - 1] != b[j - 1])
-            table[i][j] = min(table[i - 1][j] + 1, table[i][j - 1] + 1, replaced)
-    return table[-1][-1]
-
-
 @given(PAIRS)
 def test_the_character_error_rate_is_all_edits_over_all_labels(
     pairs: list[tuple[list[int], list[int]]],
 ) -> None:
     said, references = ([[*row] for row in rows] for rows in zip(*pairs, strict=True))
-    edits = sum(_distance([*a], [*b]) for a, b in pairs)
+    edits = sum(Levenshtein.distance([*a], [*b]) for a, b in pairs)
     wanted = 100 * edits / max(sum(map(len, references)), 1)
     found = Transcribed(_padded(said), _padded(references))
     assert found.error_rate == pytest.approx(wanted)
