@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from trainers.ctc.data.dataset import BLANK, STRIDE, text_of
 from trainers.ctc.networks.network import Shown
+from trainers.ctc.terms import collapsed
 from trainers.data.tokenizer import PADDING
 from trainers.task import StudentModule
 
@@ -36,8 +37,5 @@ class Transcriber(StudentModule):
         return torch.where(there[:, ::STRIDE], logits.argmax(-1), BLANK)
 
     def table(self, outputs: Tensor) -> dict[str, NDArray[Any]]:
-        path = outputs.cpu().numpy()
-        before = np.concatenate([np.full_like(path[:, :1], BLANK), path[:, :-1]], axis=1)
-        said = np.where((path != BLANK) & (path != before), path, PADDING)
-        texts = [text_of(row, self._symbols) for row in said]
+        texts = [text_of(row, self._symbols) for row in collapsed(outputs).tolist()]
         return {"transcript": np.array(texts, dtype=object)}
