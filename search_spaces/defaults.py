@@ -32,6 +32,11 @@ BY_TASK: Mapping[str, Mapping[str, Domain]] = {
         "temperature": Float(0.5, 4.0, log=True),
         "look_ahead_lr": Float(0.01, 1.0, log=True),
     },
+    "detection": {
+        "lr": Float(1e-3, 1e-2, log=True),
+        "temperature": Float(0.5, 4.0, log=True),
+        "feature_weight": Float(0.01, 1.0, log=True),
+    },
     "recommendation": {
         "lr": Float(0.003, 0.03, log=True),
         "weight_decay": Float(0.003, 0.1, log=True),
@@ -85,6 +90,8 @@ OWN: Mapping[str, Mapping[str, Domain]] = {
     "rd": {"position_scale": Float(1.0, 30.0, log=True)},
     "rrd": {},
     "unkd": {"rank_scale": Float(5.0, 100.0, log=True)},
+    "feature_kd": {},
+    "ikd": {"adversarial_weight": Float(0.01, 1.0, log=True)},
     "mixkd": {"sm_weight": Float(0.0, 2.0), "tmkd_weight": Float(0.0, 2.0)},
 }
 

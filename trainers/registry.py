@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from trainers.classification.entry import CLASSIFICATION
 from trainers.ctc.entry import CTC
 from trainers.data.errors import listed
+from trainers.detection.entry import DETECTION
 from trainers.entries import (
     DatasetEntry,
     MethodEntry,
@@ -33,7 +34,7 @@ ROW_GROUPS: Mapping[str, tuple[str, str, type[Row]]] = {
     "datasets": ("almkd.datasets", "data set", DatasetEntry),
     "networks": ("almkd.networks", "network", NetworkEntry),
 }
-OWN = (CLASSIFICATION, TEXT, INCREMENTAL, LANGUAGE, RECOMMENDATION, CTC)
+OWN = (CLASSIFICATION, TEXT, INCREMENTAL, LANGUAGE, RECOMMENDATION, CTC, DETECTION)
 # Whose a data set of several tasks is where no task is named.
 FIRST = CLASSIFICATION.name
 

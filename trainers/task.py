@@ -149,13 +149,14 @@ class Objective(Protocol):
 
 class Phase(NamedTuple):
     """Where a phase begins: its ``number`` from 0, the ``student`` as it stands, what makes one
-    from random weights of that phase (``fresh``), and whether the method hears teachers
-    (``taught``)."""
+    from random weights of that phase (``fresh``), whether the method hears teachers (``taught``),
+    and the hyperparameters of every lane (``values``)."""
 
     number: int
     student: LaneNetwork
     fresh: Callable[[], LaneNetwork]
     taught: bool
+    values: LaneValues
 
 
 class Teachers(Protocol):

@@ -8,10 +8,10 @@ from trainers.ctc.data.dataset import Utterances
 from trainers.ctc.data.datasets import DATASETS
 from trainers.ctc.data.inspection import inspect
 from trainers.ctc.data.noise import NOISE_KINDS
-from trainers.ctc.data.splits import rows_by_group, split_problem
 from trainers.ctc.methods.table import METHODS
 from trainers.ctc.networks.table import NETWORKS
 from trainers.data.dataset import Dataset
+from trainers.data.group_splits import group_problem, rows_by_group
 from trainers.data.inspection import SplitRows
 from trainers.data.splits import split_rows
 from trainers.entries import Metric, OracleMetrics, TaskEntry
@@ -48,7 +48,7 @@ def _usable(data: Dataset, spec: DataSpec, labels: Labels) -> str | None:
         return "swap: one utterance alone has none to change places with"
     if labels.noise_rate and labels.noise_kind == "substitute" and len(data.symbols) < 2:
         return "substitute: there is one symbol alone; take another noise_kind"
-    return split_problem(data, spec.fractions)
+    return group_problem(data, spec.fractions)
 
 
 def _rows(data: Dataset, fractions: SplitFractions, rng: Generator) -> SplitRows:

@@ -108,7 +108,7 @@ class Stack:
         def fresh() -> LaneNetwork:
             return self._drawn_network("phase", str(phase))
 
-        self.data.begin_phase(Phase(phase, student, fresh, method.uses_teacher))
+        self.data.begin_phase(Phase(phase, student, fresh, method.uses_teacher, self._values))
         if method.uses_teacher and not self.data.teachers:
             # Before there is one to hear.
             method = methods["labels_only"]

@@ -6,7 +6,7 @@ import numpy as np
 
 from trainers.ctc.data.dataset import Labels, Utterances
 from trainers.ctc.data.noise import Transcripts, corrupted_labels
-from trainers.ctc.data.splits import rows_by_group
+from trainers.data.group_splits import rows_by_group
 from trainers.data.splits import STREAM, Rows
 from trainers.data.tokenizer import PADDING
 from trainers.lanes.seeds import numpy_generator

@@ -11,7 +11,7 @@ from tests.trainers.ctc.cases import FRACTIONS, lanes, lines, spec_of
 from trainers.ctc.data.dataset import Utterances
 from trainers.ctc.data.digit_lines import BRIGHTEST, GROUPS, SHIFT, SIZE, digit_lines
 from trainers.ctc.data.draw import TranscriptDraw
-from trainers.ctc.data.splits import rows_by_group, split_problem
+from trainers.data.group_splits import rows_by_group, group_problem
 from trainers.ctc.entry import CTC
 from trainers.data.fingerprint import fingerprint
 from trainers.data.splits import STREAM
@@ -76,15 +76,15 @@ def test_a_check_shows_the_rows_that_a_lane_has() -> None:
 
 def test_splits_that_know_nothing_of_groups_are_refused() -> None:
     dataset = lines()
-    folds = split_problem(dataset, replace(FRACTIONS, folds=4))
+    folds = group_problem(dataset, replace(FRACTIONS, folds=4))
     assert folds is not None
     assert "give data.splits shares" in folds
-    few = split_problem(dataset, replace(FRACTIONS, meta=0.04))
+    few = group_problem(dataset, replace(FRACTIONS, meta=0.04))
     assert few == "data.splits.meta: 0.04 of 20 groups is none; give it 0.05 at least"
-    assert split_problem(dataset, FRACTIONS) is None
+    assert group_problem(dataset, FRACTIONS) is None
     official = replace(dataset, official_test=10)
-    assert split_problem(official, replace(FRACTIONS, test=None)) is not None
-    assert split_problem(replace(dataset, groups=None), replace(FRACTIONS, folds=4)) is None
+    assert group_problem(official, replace(FRACTIONS, test=None)) is not None
+    assert group_problem(replace(dataset, groups=None), replace(FRACTIONS, folds=4)) is None
     usable = CTC.usable(dataset, spec_of(), Labels("substitute", 0.3))
     assert usable is None
 

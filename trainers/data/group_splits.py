@@ -1,14 +1,26 @@
-"""Splits of whole groups of utterances, where there are groups."""
+"""Splits of whole groups of examples, where there are groups."""
+
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from trainers.ctc.data.dataset import Utterances
 from trainers.data.splits import Rows, share_of
 from trainers.settings import SplitFractions
 
 
+class Grouped(Protocol):
+    """Examples that may come in groups, (N,), which are never split."""
+
+    @property
+    def groups(self) -> NDArray[np.int64] | None:
+        """The group of every example, or None."""
+
+    def __len__(self) -> int: ...
+
+
 def rows_by_group(
-    dataset: Utterances, fractions: SplitFractions, rng: np.random.Generator
+    dataset: Grouped, fractions: SplitFractions, rng: np.random.Generator
 ) -> dict[str, Rows]:
     """Row numbers of each split, in an order drawn by ``rng``, as is which groups are in which.
 
@@ -30,13 +42,13 @@ def rows_by_group(
     return rows
 
 
-def split_problem(dataset: Utterances, fractions: SplitFractions) -> str | None:
+def group_problem(dataset: Grouped, fractions: SplitFractions) -> str | None:
     """Why the groups cannot be split so, or None."""
     if dataset.groups is None:
         return None
     if fractions.folds or fractions.given or fractions.test is None:
         return (
-            "these utterances come in groups that are never split, which folds, an official test "
+            "these examples come in groups that are never split, which folds, an official test "
             "part and splits of one's own know nothing of; give data.splits shares"
         )
     count = len(np.unique(dataset.groups))
