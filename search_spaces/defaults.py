@@ -33,7 +33,7 @@ BY_TASK: Mapping[str, Mapping[str, Domain]] = {
         "look_ahead_lr": Float(0.01, 1.0, log=True),
     },
     "detection": {
-        "lr": Float(1e-3, 1e-2, log=True),
+        "lr": Float(3e-3, 3e-2, log=True),
         "temperature": Float(0.5, 4.0, log=True),
         "feature_weight": Float(0.01, 1.0, log=True),
     },

@@ -29,7 +29,7 @@ from torch.nn import functional as F
 
 from trainers.detection.boxes import iou
 from trainers.detection.data.dataset import BOX, CLASS
-from trainers.detection.places import IGNORED, NOTHING, Grid, assigned, boxes_at
+from trainers.detection.places import IGNORED, Grid, boxes_at
 from trainers.lanes.values import TEMPERATURE, LaneValues
 from trainers.task import Terms
 
@@ -63,17 +63,26 @@ class Taught(ABC):
 
 
 class BoxTargets(NamedTuple):
-    """What the terms of some pictures read: ``boxes`` (L, B, U, 6), the ``grid`` of places, how
-    many ``classes`` there are, and what teachers say (``taught``)."""
+    """What the terms of some pictures read: ``boxes`` (L, B, U, 6), the box that each place should
+    tell of (``told``, as `assigned` has it), the ``grid`` of places, how many ``classes`` there
+    are, and what teachers say (``taught``)."""
 
     boxes: Tensor
+    told: Tensor
     grid: Grid
     classes: int
     taught: Taught
 
     def part(self, at: slice) -> "BoxTargets":
         """Those of some pictures alone."""
-        return self._replace(boxes=self.boxes[:, at], taught=self.taught.part(at))
+        return self._replace(
+            boxes=self.boxes[:, at], told=self.told[:, at], taught=self.taught.part(at)
+        )
+
+    def of_places(self) -> Tensor:
+        """The box of each place, (L, B, T, 6); where there is none, any."""
+        at = self.told.clamp(min=0).unsqueeze(3).expand(-1, -1, -1, self.boxes.shape[3])
+        return self.boxes.gather(2, at)
 
 
 class BoxTerms(Terms):
@@ -108,10 +117,9 @@ class BoxTerms(Terms):
     @property
     def uninformed(self) -> Tensor:
         """Of every class `PRIOR` everywhere, and boxes that meet nothing, (L, B)."""
-        nothing = torch.full_like(self._z[..., : self._targets.classes], PRIOR).logit()
-        told = assigned(self._targets.boxes.to(self._z), self._targets.grid)
-        met = (told >= 0).sum(2).clamp(max=1)
-        return _classes_lost(self._targets, nothing, told) + met
+        nothing = torch.full_like(self._z, PRIOR).logit()
+        boxes_lost = (self._targets.told >= 0).any(2)
+        return classes_lost(self._targets, nothing) + boxes_lost
 
     def _teacher(self, m: int, t: Tensor) -> Tensor:
         lost = teacher_loss(self._targets, t.to(self._z), self._z, self._temperature)
@@ -139,34 +147,28 @@ def predicted_boxes(z: Tensor, classes: int, grid: Grid) -> Tensor:
 
 def label_loss(targets: BoxTargets, z: Tensor) -> Tensor:
     """The label's term at outputs (L, B, T, C + 4 + A), (L, B)."""
-    boxes = targets.boxes.to(z)
-    told = assigned(boxes, targets.grid)
-    of_place = boxes.gather(2, told.clamp(min=0).unsqueeze(3).expand(-1, -1, -1, boxes.shape[3]))
-    overlap = iou(predicted_boxes(z, targets.classes, targets.grid), of_place[..., BOX])
-    there = told >= 0
+    true = targets.of_places()[..., BOX].to(z)
+    overlap = iou(predicted_boxes(z, targets.classes, targets.grid), true)
+    there = targets.told >= 0
     boxes_lost = ((1 - overlap) * there).sum(2) / there.sum(2).clamp(min=1)
-    return classes_lost(targets, z, told) + boxes_lost
+    return classes_lost(targets, z) + boxes_lost
 
 
-def classes_lost(targets: BoxTargets, z: Tensor, told: Tensor | None = None) -> Tensor:
-    """The part of it that is of classes, (L, B); ``told``: as `assigned` has it."""
-    if told is None:
-        told = assigned(targets.boxes.to(z), targets.grid)
-    return _classes_lost(targets, z[..., : targets.classes], told)
-
-
-def _classes_lost(targets: BoxTargets, z: Tensor, told: Tensor) -> Tensor:
-    of_boxes = targets.boxes[..., CLASS].to(torch.int64)
-    of_place = of_boxes.gather(2, told.clamp(min=0))
+def classes_lost(targets: BoxTargets, z: Tensor) -> Tensor:
+    """The part of it that is of classes, (L, B)."""
+    told, classes = targets.told, targets.classes
+    there = told >= 0
     # One class more stands for nothing.
-    of_place = torch.where(told >= 0, of_place, targets.classes)
-    y = F.one_hot(of_place, targets.classes + 1)[..., : targets.classes].to(z)
-    p = torch.sigmoid(z)
+    of_place = torch.where(there, targets.of_places()[..., CLASS].to(torch.int64), classes)
+    y = F.one_hot(of_place, classes + 1)[..., :classes].to(z)
+    own = z[..., :classes]
+    p = torch.sigmoid(own)
     missed = torch.where(y == 1, 1 - p, p)
     weight = ALPHA * y + (1 - ALPHA) * (1 - y)
-    lost = weight * missed.square() * F.binary_cross_entropy_with_logits(z, y, reduction="none")
+    bce = F.binary_cross_entropy_with_logits(own, y, reduction="none")
     counts = (told != IGNORED).unsqueeze(3)
-    return (lost * counts).sum((2, 3)) / (told > NOTHING).sum(2).clamp(min=1)
+    lost = weight * missed.square() * bce * counts
+    return lost.sum((2, 3)) / there.sum(2).clamp(min=1)
 
 
 def teacher_loss(targets: BoxTargets, t: Tensor, z: Tensor, tau: Tensor) -> Tensor:

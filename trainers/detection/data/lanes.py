@@ -22,7 +22,7 @@ from trainers.detection.data.teacher_outputs import FEATURES, LOGITS, TeacherOut
 from trainers.detection.found import Found, found
 from trainers.detection.measures import MEASURES, Answers, measured
 from trainers.detection.networks.network import PictureFacts, PictureNetwork
-from trainers.detection.places import Grid, grid
+from trainers.detection.places import Grid, assigned, grid
 from trainers.detection.student import listed
 from trainers.detection.terms import ALL, BoxTargets, BoxTerms, Taught, label_loss
 from trainers.evaluation import evaluation_mode, evaluation_rows
@@ -38,6 +38,8 @@ from trainers.task import Batch, KeptOutputs, Phase, TaskData, Teachers
 TAUGHT = ("train", "meta")
 # Of a crop in training, the least share of either side.
 LEAST_CROP = 0.8
+# Pictures whose boxes are dealt to places at once.
+ASSIGNED_AT_ONCE = 64
 
 
 class BoxLanes(TaskData):
@@ -84,6 +86,7 @@ class BoxLanes(TaskData):
         self._augment = spec.options.get("augment", "none")
         self._shakes = [torch_generator(seed, "augment") for seed in self._seeds]
         self._asks_always = False
+        self._told: dict[str, Tensor] = {}
 
     @property
     def lanes(self) -> int:
@@ -147,12 +150,19 @@ class BoxLanes(TaskData):
 
     def targets_of(self, split: str, index: Tensor, lanes: Tensor | None = None) -> BoxTargets:
         boxes = _at(self.boxes[split], index, lanes)
+        told = _at(self._told_of(split), index, lanes)
         rows = _at(self.rows[split], index, lanes)
         chosen = range(self.lanes) if lanes is None else lanes.tolist()
         taught_by = [self._taught_by[lane] for lane in chosen]
         asked = split in TAUGHT
         taught = _Kept(self._outputs, taught_by, rows) if asked else _Nobody(split)
-        return self._targets(boxes, taught)
+        return BoxTargets(boxes, told, self.grid, self.facts.classes, taught)
+
+    def changed(self, batch: Batch, images: Tensor, boxes: Tensor) -> Batch:
+        """A batch with other images and boxes."""
+        told = assigned(boxes.to(self._mean), self.grid)
+        targets = batch.targets._replace(boxes=boxes, told=told)
+        return batch._replace(inputs=images, targets=targets, changed=True)
 
     def training_batch(self, index: Tensor) -> Batch:
         batch = self.batch("train", index)
@@ -166,9 +176,7 @@ class BoxLanes(TaskData):
         images, boxes = mirrored(images, boxes, turn, size[..., 1])
         if self._augment == "crop_flip":
             images, boxes = cropped(images, boxes, drawn_window(size, LEAST_CROP, self._shakes))
-        return batch._replace(
-            inputs=images, targets=batch.targets._replace(boxes=boxes), changed=True
-        )
+        return self.changed(batch, images, boxes)
 
     def targets_part(self, targets: BoxTargets, at: slice) -> BoxTargets:
         return targets.part(at)
@@ -276,13 +284,18 @@ class BoxLanes(TaskData):
         self.drawn = tuple(self.drawn[i] for i in chosen)
         self.rows = {s: t[lanes] for s, t in self.rows.items()}
         self.boxes = {s: t[lanes] for s, t in self.boxes.items()}
+        self._told = {s: t[lanes] for s, t in self._told.items()}
         self.corrupted = self.corrupted[lanes]
         self._taught_by = [self._taught_by[i] for i in chosen]
         self._seeds = [self._seeds[i] for i in chosen]
         self._shakes = [self._shakes[i] for i in chosen]
 
-    def _targets(self, boxes: Tensor, taught: Taught) -> BoxTargets:
-        return BoxTargets(boxes, self.grid, self.facts.classes, taught)
+    def _told_of(self, split: str) -> Tensor:
+        """The box that each place of a split's pictures should tell of, (L, N_s, T)."""
+        if split not in self._told:
+            parts = torch.split(self.boxes[split].to(self._mean), ASSIGNED_AT_ONCE, dim=1)
+            self._told[split] = torch.cat([assigned(part, self.grid) for part in parts], dim=1)
+        return self._told[split]
 
     def _variances(self, m: int) -> Tensor:
         own = [self._outputs.variance(names[m]) for names in self._taught_by]

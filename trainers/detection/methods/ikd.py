@@ -92,11 +92,7 @@ class Ikd(Method):
             own = self._twins[lane, batch.places]
             self._shown_twins = torch.where(chosen, self._cropped(own, window), own)
         boxes = torch.where(crop.view(*crop.shape, 1, 1), boxes, targets.boxes)
-        return batch._replace(
-            inputs=torch.where(chosen, crops, noisy),
-            targets=targets._replace(boxes=boxes),
-            changed=True,
-        )
+        return self.data.changed(batch, torch.where(chosen, crops, noisy), boxes)
 
     def losses(self, step: Step) -> Tensor:
         assert isinstance(step.terms, BoxTerms)

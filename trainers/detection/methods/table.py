@@ -19,7 +19,7 @@ from trainers.mixing.table import anew, mixing_methods
 
 IKD = "authors' code"
 DECLARED_ANEW = (
-    replace(LR, default=4e-3, source="own, small convolutions from scratch"),
+    replace(LR, default=0.01, source="own, small convolutions from scratch"),
     replace(WEIGHT_DECAY, default=0.01, source="own"),
     replace(TEMPERATURE, default=1.0, source="own"),
     replace(ALPHA, default=0.5, source="own"),
