@@ -6,18 +6,18 @@ set beside a teacher's, A numbers more. p = sigmoid(z), q the same of a teacher;
 place, whose sides are softplus(d) strides away; b* the true box that a place should tell of, y its
 class; P such places of a picture, 1 at least.
 
-label    1 / P  sum over places and classes of focal(p, y)
+label    1 / P  sum over places and classes of (p - y)^2 BCE(p, y)
          +  1 / P  sum over those P of 1 - IoU(b, b*)
 teacher  tau^2 / Q  sum over places and classes of |p - q|^2 BCE(p, q), at z / tau, t / tau
          +  1 / Q  sum of 1 - IoU(b, the teacher's) over the Q places where its largest q, at tau 1,
          is above `SURE`, 1 at least
 features 1 / (T A)  sum of (f_S - f_T)^2 / var(f_T), f_S the A numbers
 
-focal(p, y) = -a (1 - p)^2 log p for the class of a place, -(1 - a) p^2 log(1 - p) for others, a =
-`ALPHA` (Lin et al. 2017, arXiv 1708.02002). Places in a crowd that no box is told of at are left
-out of it. The teacher's has the form of the quality focal loss (Li et al. 2020, arXiv 2006.04388),
-so that background, of which nobody is unsure, does not drown it; and a part of boxes, as otherwise
-its weight in a mix would be taken off boxes alone.
+y of a class is 1 where a place should tell of it, else 0; places in a crowd that no box is told of
+at are left out. Both have the form of the quality focal loss (Li et al. 2020, arXiv 2006.04388),
+for labels the focal loss of Lin et al. 2017 (arXiv 1708.02002) without its share of background, so
+that background, of which nobody is unsure, does not drown what is there. Both have a part of boxes:
+in a mix with classes alone the teacher's weight would be taken off boxes.
 """
 
 from abc import ABC, abstractmethod
@@ -33,7 +33,6 @@ from trainers.detection.places import IGNORED, Grid, boxes_at
 from trainers.lanes.values import TEMPERATURE, LaneValues
 from trainers.task import Terms
 
-ALPHA = 0.25
 # Above which largest score a teacher's boxes count.
 SURE = 0.3
 # What a guess that knows nothing says of every class at every place: what detectors start from.
@@ -161,13 +160,7 @@ def classes_lost(targets: BoxTargets, z: Tensor) -> Tensor:
     # One class more stands for nothing.
     of_place = torch.where(there, targets.of_places()[..., CLASS].to(torch.int64), classes)
     y = F.one_hot(of_place, classes + 1)[..., :classes].to(z)
-    own = z[..., :classes]
-    p = torch.sigmoid(own)
-    missed = torch.where(y == 1, 1 - p, p)
-    weight = ALPHA * y + (1 - ALPHA) * (1 - y)
-    bce = F.binary_cross_entropy_with_logits(own, y, reduction="none")
-    counts = (told != IGNORED).unsqueeze(3)
-    lost = weight * missed.square() * bce * counts
+    lost = _missed(z[..., :classes], y) * (told != IGNORED).unsqueeze(3)
     return lost.sum((2, 3)) / there.sum(2).clamp(min=1)
 
 
@@ -176,9 +169,13 @@ def teacher_loss(targets: BoxTargets, t: Tensor, z: Tensor, tau: Tensor) -> Tens
     classes, of = targets.classes, targets.grid
     sure = torch.sigmoid(t[..., :classes]).amax(3) > SURE
     count = sure.sum(2).clamp(min=1)
-    scaled, q = z[..., :classes] / tau, torch.sigmoid(t[..., :classes] / tau)
-    bce = F.binary_cross_entropy_with_logits(scaled, q, reduction="none")
-    lost = (torch.sigmoid(scaled) - q).square() * bce
+    lost = _missed(z[..., :classes] / tau, torch.sigmoid(t[..., :classes] / tau)).sum((2, 3))
     overlap = iou(predicted_boxes(z, classes, of), predicted_boxes(t, classes, of))
-    of_classes = tau.squeeze(3).squeeze(2).square() * lost.sum((2, 3)) / count
-    return of_classes + ((1 - overlap) * sure).sum(2) / count
+    boxes_lost = ((1 - overlap) * sure).sum(2)
+    return (tau.flatten().square().unsqueeze(1) * lost + boxes_lost) / count
+
+
+def _missed(z: Tensor, q: Tensor) -> Tensor:
+    """(p - q)^2 BCE(p, q) of logits and shares of one shape."""
+    bce = F.binary_cross_entropy_with_logits(z, q, reduction="none")
+    return (torch.sigmoid(z) - q).square() * bce
