@@ -100,13 +100,19 @@ class BoxTerms(Terms):
 
     def features(self, m: int = 0) -> Tensor:
         """The term of the features of teacher ``m``, (L, B)."""
+        own, f = self.both_features(m)
+        return (own - f).square().mean((2, 3))
+
+    def both_features(self, m: int = 0) -> tuple[Tensor, Tensor]:
+        """The student's numbers beside its features of teacher ``m``, and these, (L, B, T, A) each,
+        in standard deviations of the teacher's."""
         taught = self._targets.taught
         f = taught.features(m).to(self._z)
         # Those of several teachers stand side by side.
         before = sum(taught.features(j).shape[-1] for j in range(m)) + self._targets.classes + 4
         own = self._z[..., before : before + f.shape[-1]]
-        variance = taught.variance(m).to(self._z).view(-1, 1)
-        return (own - f).square().mean((2, 3)) / variance
+        deviation = taught.variance(m).to(self._z).sqrt().view(-1, 1, 1, 1)
+        return own / deviation, f / deviation
 
     @property
     def label_at_teachers(self) -> Tensor:

@@ -17,7 +17,7 @@ from trainers.hyperparameters import (
 )
 from trainers.mixing.table import anew, mixing_methods
 
-IKD = "authors' code"
+AUTHORS = "authors' code"
 DECLARED_ANEW = (
     replace(LR, default=0.01, source="own, small convolutions from scratch"),
     replace(WEIGHT_DECAY, default=0.01, source="own"),
@@ -44,6 +44,30 @@ OWN: Mapping[str, MethodEntry] = {
         hyperparameters=(*OPTIMIZER, FEATURE_WEIGHT),
         limits=(Limit({"feature_weight": 0.0}, "labels_only"),),
     ),
+    "fgd": MethodEntry(
+        implementation="trainers.detection.methods.fgd:Fgd",
+        summary="labels, and the teacher's features where things are and where it looks",
+        source="Yang et al. 2022 (CVPR), arXiv 2111.11837, and its authors' public code",
+        teachers="one",
+        by_example=True,
+        hyperparameters=(
+            *OPTIMIZER,
+            FEATURE_WEIGHT,
+            Field(
+                "background_share", "float", 0.5, "weight of features beside things, as a multiple "
+                "of that of things", AUTHORS, low=0.0,
+            ),
+            Field(
+                "attention_share", "float", 0.5, "the same of where the teacher looks", AUTHORS,
+                low=0.0,
+            ),
+            Field(
+                "attention_temperature", "float", 0.5, "of attention; high ones look everywhere "
+                "alike", AUTHORS, low=0.0, open_low=True,
+            ),
+        ),
+        limits=(Limit({"feature_weight": 0.0}, "labels_only"),),
+    ),
     "ikd": MethodEntry(
         implementation="trainers.detection.methods.ikd:Ikd",
         summary="feature_kd on pictures that are changed by the size of what is on them, and on "
@@ -62,33 +86,33 @@ OWN: Mapping[str, MethodEntry] = {
             ),
             Field(
                 "noise_prob", "float", 0.3, "share of the pictures without a box that is not "
-                "small that have noise", IKD, unit="share", low=0.0, high=1.0,
+                "small that have noise", AUTHORS, unit="share", low=0.0, high=1.0,
             ),
             Field(
-                "noise_std", "float", 0.08, "standard deviation of that noise; white is 1", IKD,
+                "noise_std", "float", 0.08, "standard deviation of that noise; white is 1", AUTHORS,
                 low=0.0, high=1.0,
             ),
             Field(
                 "crop_min", "float", 0.8, "of other pictures, the least share of either side that "
-                "is left", IKD, unit="share", low=0.0, open_low=True, high=1.0,
+                "is left", AUTHORS, unit="share", low=0.0, open_low=True, high=1.0,
             ),
             Field(
                 "attack_size", "float", 8 / 255, "how far a pixel of a twin may be from that of "
-                "its picture, as a share of the picture's largest range", IKD, unit="share",
+                "its picture, as a share of the picture's largest range", AUTHORS, unit="share",
                 low=0.0, high=1.0,
             ),
             Field(
-                "attack_step", "float", 2 / 255, "how far one step moves it", IKD, unit="share",
+                "attack_step", "float", 2 / 255, "how far one step moves it", AUTHORS, unit="share",
                 low=0.0, high=1.0,
             ),
-            Field("attack_steps", "int", 5, "of an attack", IKD, unit="steps", low=0, high=100),
+            Field("attack_steps", "int", 5, "of an attack", AUTHORS, unit="steps", low=0, high=100),
             Field(
-                "attack_momentum", "float", 1.0, "share of the steps before in a step", IKD,
+                "attack_momentum", "float", 1.0, "share of the steps before in a step", AUTHORS,
                 low=0.0, high=1.0,
             ),
             Field(
                 "ikd_until", "float", 2 / 3, "share of the epochs in which pictures are changed "
-                "and have twins", IKD, unit="share", low=0.0, high=1.0,
+                "and have twins", AUTHORS, unit="share", low=0.0, high=1.0,
             ),
         ),
         limits=(
