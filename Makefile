@@ -61,6 +61,7 @@ bench: $(INSTALLED) ## Measure speed and memory on this machine's CPU, in under 
 	$(BIN)/python bench/language.py
 	$(BIN)/python bench/recommendation.py
 	$(BIN)/python bench/ctc.py
+	$(BIN)/python bench/detection.py
 	$(BIN)/python bench/page.py
 
 dist: $(INSTALLED) ## Build source distribution and wheel into dist/
