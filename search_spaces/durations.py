@@ -17,6 +17,7 @@ TAKES: Mapping[str, str] = {
     "clean_labels_resnet8": "3 h at most",
     "comparators": "2 min at most",
     "ctc": "45 min at most",
+    "detection": "40 min at most",
     "digits": "45 s to 2 min",
     "digits_clean_teacher": "80 s at most",
     "fashion_mnist": "4 min at most",
