@@ -200,10 +200,10 @@ def _of_timelines(findings: Findings) -> Drawing:
 
 def _of_boxes(record: SweepRecord, found: Gallery) -> Drawing:
     told = [
-        "Pictures of the test split, the first with a box, which neither teachers nor students were"
-        f" trained on; {condition_title(found.condition, record.conditions)}, confirm seed"
-        f" {found.seed}. Below the true boxes those that are found with a score of"
-        f" {LEAST_SCORE:g} at least, at most {MOST_SHOWN} of a picture."
+        "Pictures of the test split, the first with a box"
+        f" ({condition_title(found.condition, record.conditions)}, confirm seed {found.seed})."
+        f" Below the true boxes those that are found with a score of {LEAST_SCORE:g} at least, at"
+        f" most {MOST_SHOWN} of a picture; a box may be missed for its score alone."
     ]
     if found.best:
         told.append(

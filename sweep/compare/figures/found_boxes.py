@@ -113,7 +113,7 @@ def _name(axes: Axes, box: Box, look: _Look, words: str) -> None:
         words, (right if ends else left, top), xytext=(0, -1.5 if inside else 1.5),
         textcoords="offset points", ha="right" if ends else "left",
         va="top" if inside else "bottom", fontsize=SMALL, color="black",
-        bbox={"facecolor": look.colour, "edgecolor": "none", "pad": 0.6, "alpha": 0.85},
+        bbox={"facecolor": look.colour, "edgecolor": "none", "pad": 0.6},
     )  # fmt: skip
 
 

@@ -206,6 +206,6 @@ def test_it_is_a_figure_of_the_report_where_there_is_something(record: SweepReco
 
     assert captions(Kept({})) == {}
     caption = captions(_kept(record))["found_where"]
-    assert "60 % noise, confirm seed 0" in caption
+    assert "(60 % noise, confirm seed 0)" in caption
     assert "with a score of 0.3 at least, at most 10 of a picture" in caption
     assert "alm_kd has the best validation accuracy" in caption
