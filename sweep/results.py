@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from sweep.compare.figures.saver import FigureSaver
     from sweep.compare.findings import Findings
     from sweep.compare.joining import Joined
+    from sweep.compare.kept_tables import KeptTables
     from sweep.compare.records import SweepRecord
-    from sweep.compare.timelines import KeptTables
 
 # The page to read first, among a sweep's results.
 REPORT = "report.html"

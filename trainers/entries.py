@@ -26,6 +26,7 @@ Device = Literal["cpu", "cuda"]
 Direction = Literal["maximize", "minimize"]
 Optimizer = Literal["sgd", "adamw"]
 EpochThatCounts = Literal["best", "last"]
+ExampleTables = Literal["none", "timelines", "boxes"]
 # The shape of one input, without examples.
 Shape = tuple[int, ...]
 
@@ -387,9 +388,10 @@ class TaskEntry:
     ``teachers_go_along``: whether students are handed the teachers themselves beside what is kept
     of them, to ask what nobody knew before.
     ``streams``: whether its classes come one task after the other (`trainers.settings.Stream`), and
-    its teacher is the student before; ``timelines``: whether runs keep tables of what is said when,
-    as `trainers.ctc.data.timelines` has them, which are drawn; ``split_rows``: how rows of a data
-    set are dealt to splits by a draw; None for as `trainers.data.splits` does.
+    its teacher is the student before. ``example_tables``: what runs keep tables of that are drawn,
+    of a few examples: what is said when, as `trainers.ctc.data.timelines` has it, or which boxes
+    are found, as `trainers.detection.data.shown` does. ``split_rows``: how rows of a data set are
+    dealt to splits by a draw; None for as `trainers.data.splits` does.
     """
 
     name: str
@@ -423,7 +425,7 @@ class TaskEntry:
     teacher_sources: Mapping[str, SourceEntry] = field(default_factory=dict)
     teachers_go_along: bool = False
     streams: bool = False
-    timelines: bool = False
+    example_tables: ExampleTables = "none"
     split_rows: "Callable[[Dataset, SplitFractions, Generator], SplitRows] | None" = None
 
     def load(self) -> "Task":

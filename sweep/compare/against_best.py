@@ -5,6 +5,8 @@ that no test value chooses it. What a practitioner would do in place of learning
 and not one baseline for all conditions.
 """
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from sweep.compare.comparison import cell_rng, paired_scores
@@ -18,10 +20,15 @@ def best_without_weights(record: SweepRecord, condition: Condition) -> str | Non
 
     Of rows that finished in the most seeds.
     """
+    return best_of(record, condition, [m for m in record.methods if m not in record.learns_weights])
+
+
+def best_of(record: SweepRecord, condition: Condition, methods: Sequence[str]) -> str | None:
+    """The same among some rows."""
     found: dict[str, tuple[int, float]] = {}
-    for method in record.methods:
+    for method in methods:
         runs = completed(trials_of(record, "confirm", condition, method), record.validation_column)
-        if method not in record.learns_weights and len(runs):
+        if len(runs):
             found[method] = (len(runs), float(runs[record.validation_column].mean()))
     if not found:
         return None

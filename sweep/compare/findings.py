@@ -13,13 +13,15 @@ from sweep.compare.cost import cost_table
 from sweep.compare.curves import Curves
 from sweep.compare.exploratory import exploratory_table
 from sweep.compare.fairness import failures_table, fairness_table
+from sweep.compare.found_boxes import Gallery, gallery
+from sweep.compare.kept_tables import NO_TABLES, KeptTables
 from sweep.compare.oracles import oracles_table
 from sweep.compare.origin import Origin
 from sweep.compare.paper import PaperTable, paper_table
 from sweep.compare.records import SweepRecord
 from sweep.compare.shortlist import shortlist_table
 from sweep.compare.teachers import teachers_table
-from sweep.compare.timelines import NO_TABLES, KeptTables, Timeline, timelines
+from sweep.compare.timelines import Timeline, timelines
 
 
 # Compared by identity, as the record.
@@ -95,6 +97,11 @@ class Findings:
     def timelines(self) -> list[Timeline]:
         """What students and teachers say when."""
         return timelines(self.record, self.tables)
+
+    @cached_property
+    def gallery(self) -> Gallery | None:
+        """Which boxes are found in a few pictures."""
+        return gallery(self.record, self.tables)
 
     @cached_property
     def failures(self) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from sweep.atomic_files import replaced_together
 from sweep.compare.comparison import trials_table
 from sweep.compare.figures.against import metric_against_metric
 from sweep.compare.figures.differences import paired_differences
+from sweep.compare.figures.found_boxes import found_where
 from sweep.compare.figures.learning import learning_curves
 from sweep.compare.figures.over_axis import (
     NOISE,
@@ -28,7 +29,8 @@ from sweep.compare.figures.timelines import said_when
 from sweep.compare.figures.weights import weighing_methods, weights_over_training
 from sweep.compare.findings import Findings
 from sweep.compare.formats import to_csv, to_markdown
-from sweep.compare.notation import better_text, difference_unit
+from sweep.compare.found_boxes import LEAST_SCORE, MOST_SHOWN, Gallery
+from sweep.compare.notation import better_text, condition_title, difference_unit
 from sweep.compare.paper import wide_latex
 from sweep.compare.questions import exploratory_count, pairs
 from sweep.compare.records import SweepRecord
@@ -196,11 +198,30 @@ def _of_timelines(findings: Findings) -> Drawing:
     )
 
 
+def _of_boxes(record: SweepRecord, found: Gallery) -> Drawing:
+    told = [
+        "Pictures of the test split, the first with a box"
+        f" ({condition_title(found.condition, record.conditions)}, confirm seed {found.seed})."
+        f" Below the true boxes those that are found with a score of {LEAST_SCORE:g} at least, at"
+        f" most {MOST_SHOWN} of a picture; a box may be missed for its score alone."
+    ]
+    if found.best:
+        told.append(
+            f"{found.best} has the best validation {record.objective.title} of the rows beside"
+            " the plain student and the baselines."
+        )
+    return Drawing(
+        "found_where", "Who finds what where", " ".join(told), lambda: found_where(found)
+    )
+
+
 def _of_training(findings: Findings) -> Iterator[Drawing]:
     """What confirm runs say, and what they trust."""
     record, curves = findings.record, findings.curves
     if findings.timelines:
         yield _of_timelines(findings)
+    if findings.gallery:
+        yield _of_boxes(record, findings.gallery)
     for method in weighing_methods(record, curves):
         yield Drawing(
             f"weights_{method}",

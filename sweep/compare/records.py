@@ -21,7 +21,7 @@ from sweep.plan.search_end import SearchEnd
 from sweep.plan.teacher_calls import calls_of
 from sweep.spec.axes import overlap
 from sweep.spec.spec import SweepSpec
-from trainers.entries import Metric, OracleMetrics
+from trainers.entries import ExampleTables, Metric, OracleMetrics
 
 Direction = Literal["maximize", "minimize"]
 Splits = Literal["drawn", "given", "folds"]
@@ -144,7 +144,7 @@ class SweepRecord:
     # cell -> the teachers that its students hear, in the order of the spec
     teachers: Mapping[str, tuple[HeardTeacher, ...]] = field(default_factory=dict)
     oracles: OracleMetrics | None = None  # what is told of teachers that read targets
-    timelines: bool = False  # whether runs have tables of what is said when
+    example_tables: ExampleTables = "none"  # what runs have tables of, of a few examples
     plain: str = ""  # the row that learns from labels alone, if there is one
     # sweep -> where a limit of time ended its searches
     search_ends: Mapping[str, SearchEnd] = field(default_factory=dict)
@@ -267,7 +267,7 @@ def of_plan(plan: Plan) -> dict[str, Any]:
         "calls": calls_of(plan),
         "against": _against(spec),
         "oracles": spec.task_entry.oracles,
-        "timelines": spec.task_entry.timelines,
+        "example_tables": spec.task_entry.example_tables,
         "epochs_of_task": _epochs_of_task(spec),
         "learns_weights": tuple(u.label for u in spec.methods if spec.entry_of(u).uses_meta),
         "enqueued": {cell.id: len(cell.enqueued) for cell in plan.cells if cell.enqueued},

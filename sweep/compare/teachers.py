@@ -49,8 +49,9 @@ def worse_teachers_text(record: SweepRecord) -> str:
         return ""
     named = [f"{name} at {some_of(there)}" for name, there in places.items()]
     return (
-        f"Warning: teachers are worse than the plain student {record.plain}, in validation"
-        f" {record.objective.title}: {'; '.join(named)}. There is little to learn from them."
+        f"Warning: teachers are worse than the plain student {record.plain}, by their means of"
+        f" validation {record.objective.title}: {'; '.join(named)}. Who follows them follows a"
+        " worse network than labels alone give."
     )
 
 

@@ -84,6 +84,6 @@ CTC = TaskEntry(
     inspect=inspect,
     takes_splits=True,
     teachers_go_along=True,
-    timelines=True,
+    example_tables="timelines",
     split_rows=_rows,
 )

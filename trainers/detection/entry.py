@@ -66,7 +66,7 @@ DETECTION = TaskEntry(
     objective="map",
     optimizer="adamw",
     teacher_outputs="outputs and features of every place of the pictures that students train on or "
-    "hold out",
+    "hold out, and of a few of the test split that are shown",
     kept_of=("train", "meta"),
     predicted_numbers=lambda shape: 1,
     prediction="the boxes that are found, as JSON: class, score, left, top, right, bottom",
@@ -75,5 +75,6 @@ DETECTION = TaskEntry(
     inspect=inspect,
     takes_splits=True,
     teachers_go_along=True,
+    example_tables="boxes",
     split_rows=_rows,
 )

@@ -35,8 +35,8 @@ class Answers(NamedTuple):
 def measured(
     true: Boxes, answers: Answers, classes: int, limits: tuple[float, float]
 ) -> dict[str, float]:
-    """Each of `MEASURES` of true boxes (N, U, 6), as shares; NaN where no true box is of a size, or
-    there is none at all. ``limits``: as `Pictures` has them. Nothing found is 0."""
+    """Each of `MEASURES` of true boxes (N, U, 6), in percent; NaN where no true box is of a size,
+    or there is none at all. ``limits``: as `Pictures` has them. Nothing found is 0."""
     from faster_coco_eval import COCO, COCOeval_faster
 
     truth = COCO(_truth(true, classes))
@@ -62,7 +62,7 @@ def measured(
 
 def _mean(values: NDArray[Any]) -> float:
     known = values[values > -1]
-    return float(known.mean()) if known.size else float("nan")
+    return 100.0 * float(known.mean()) if known.size else float("nan")
 
 
 def _truth(true: Boxes, classes: int) -> dict[str, Any]:

@@ -52,24 +52,28 @@ class Detection(Task):
 
     @torch.no_grad()
     def kept_outputs(self, network: LaneNetwork, data: TaskData) -> list[KeptOutputs]:
-        """Of every lane's pictures that students of its seed train on or hold out."""
+        """Of every lane's pictures that students of its seed train on or hold out, and of the few
+        of the test split that are shown: these are kept also where the others are too many."""
         assert isinstance(data, BoxLanes)
-        rows = torch.as_tensor(np.stack([drawn.students[0] for drawn in data.drawn]))
-        rows = rows.to(data.device)
+        shown = data.shown_rows("test")
+        count = shown.shape[1]
+        taught = torch.as_tensor(np.stack([drawn.students[0] for drawn in data.drawn]))
+        rows = torch.cat([shown, taught.to(data.device)], dim=1)
         size = evaluation_rows(network, data.lanes, data.device)
         with evaluation_mode(network):
             places, numbers = network(data.shown(rows[:, :1])).logits.shape[2:]
             everything = is_kept(rows.shape[1], places, 2 * numbers)
-            looked_at = rows if everything else rows[:, :OF_VARIANCE]
+            looked_at = rows if everything else rows[:, : count + OF_VARIANCE]
             parts = [
                 network(data.shown(part))
                 for part in torch.split(looked_at, batch_sizes(looked_at.shape[1], size), dim=1)
             ]
         whole = joined(parts)
         assert whole.features is not None
-        known = slice(None) if everything else slice(0)
+        known = slice(None) if everything else slice(count)
         return [
-            kept(own.cpu().numpy()[known], z[known], f[known], float(f.double().var()))
+            # Nothing that students train by is told by pictures of the test split.
+            kept(own.cpu().numpy()[known], z[known], f[known], float(f[count:].double().var()))
             for own, z, f in zip(rows, whole.logits, whole.features, strict=True)
         ]
 

@@ -62,7 +62,7 @@ class FetchedPredictions:
 
 
 class FetchedTables:
-    """`sweep.compare.timelines.KeptTables` over a store."""
+    """`sweep.compare.kept_tables.KeptTables` over a store."""
 
     def __init__(self, artifacts: Artifacts) -> None:
         self._artifacts = artifacts

@@ -43,9 +43,9 @@ def test_each_is_shown_once_in_a_condition_beside_the_plain_student(make_record:
 def test_a_teacher_worse_than_the_plain_student_is_a_warning(make_record: Make) -> None:
     text = worse_teachers_text(_record(make_record, _teacher(80.0)))
     assert text == (
-        "Warning: teachers are worse than the plain student cross_entropy, in validation accuracy: "
-        "t.pt at 0 % noise (80 against 95.5) and 40 % noise (80 against 83.5). There is little to "
-        "learn from them."
+        "Warning: teachers are worse than the plain student cross_entropy, by their means of "
+        "validation accuracy: t.pt at 0 % noise (80 against 95.5) and 40 % noise (80 against "
+        "83.5). Who follows them follows a worse network than labels alone give."
     )
     falling = _record(make_record, _teacher(80.0), direction="minimize")
     assert "t.pt at 60 % noise (80 against 68.5)." in worse_teachers_text(falling)

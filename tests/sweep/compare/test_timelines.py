@@ -35,7 +35,7 @@ SILENT = (("a", 0.1),) * FRAMES
 
 
 class Kept:
-    """`sweep.compare.timelines.KeptTables`: of two utterances, 7 and 9, every cell as text."""
+    """`sweep.compare.kept_tables.KeptTables`: of two utterances, 7 and 9, every cell as text."""
 
     def __init__(self, teachers: Mapping[str, int], rows: tuple[str, ...] = ("7", "9")) -> None:
         """``teachers``: how many there are in the runs that kept a table."""
@@ -84,7 +84,7 @@ def record(make_record: Make) -> SweepRecord:
     for condition in bare.conditions:
         heard[bare.cell(condition, METHODS[0])] = (CONV,)
         heard[bare.cell(condition, METHODS[1])] = (CONV, ORACLE)
-    return replace(bare, teachers=heard, timelines=True)
+    return replace(bare, teachers=heard, example_tables="timelines")
 
 
 def _run(record: SweepRecord, condition: int, method: str, seed: int) -> str:
@@ -134,7 +134,7 @@ def test_a_row_that_kept_nothing_is_left_out(record: SweepRecord) -> None:
 
 def test_nothing_is_read_of_a_task_that_keeps_none(record: SweepRecord) -> None:
     kept = _kept(record)
-    assert timelines(replace(record, timelines=False), kept) == []
+    assert timelines(replace(record, example_tables="none"), kept) == []
     assert kept.asked == []
     assert timelines(record, Kept({})) == []
 

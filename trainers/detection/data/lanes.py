@@ -18,6 +18,7 @@ from trainers.data.tokenizer import PADDING
 from trainers.detection.data.augment import cropped, drawn_window, mirrored
 from trainers.detection.data.dataset import BOX, CLASS, Boxes, Pictures
 from trainers.detection.data.draw import BoxDraw
+from trainers.detection.data.shown import STUDENT, TEACHER, Voice, shown_places, shown_tables
 from trainers.detection.data.teacher_outputs import FEATURES, LOGITS, TeacherOutputs
 from trainers.detection.found import Found, found
 from trainers.detection.measures import MEASURES, Answers, measured
@@ -272,6 +273,35 @@ class BoxLanes(TaskData):
             for of_lane in zip(*parts, strict=True)
         ]
 
+    def tables(self, student: LaneNetwork, split: str) -> list[dict[str, Mapping[str, Any]]]:
+        """Those of `trainers.detection.data.shown`, of a split's first pictures with boxes, with
+        every teacher that was asked about them."""
+        if not self.size(split):
+            return super().tables(student, split)
+        index = self._shown_places(split)
+        rows = self.shown_rows(split)
+        found = {STUDENT: self.found_by(student, split, index)}
+        for m in range(self.teachers):
+            names = [of_lane[m] for of_lane in self._taught_by]
+            if all(self._outputs.knows(*asked) for asked in zip(names, rows, strict=True)):
+                z = self._outputs.at(LOGITS, names, rows)
+                found[f"{TEACHER}{m + 1}"] = self._found(z, split, index)
+        boxes = _at(self.boxes[split], index, None)
+        classes = self.dataset.class_names
+        return [
+            shown_tables(
+                self.dataset,
+                rows[lane].cpu().numpy(),
+                boxes[lane].cpu().numpy(),
+                [Voice(who, listed(of_lanes[lane], classes)) for who, of_lanes in found.items()],
+            )
+            for lane in range(self.lanes)
+        ]
+
+    def shown_rows(self, split: str) -> Tensor:
+        """The rows of a split's pictures of which a run keeps what is found in them, (L, B)."""
+        return _at(self.rows[split], self._shown_places(split), None)
+
     def draws(self) -> dict[str, Any]:
         return {"augment": places(self._shakes)} if self.changes_inputs else {}
 
@@ -289,6 +319,11 @@ class BoxLanes(TaskData):
         self._taught_by = [self._taught_by[i] for i in chosen]
         self._seeds = [self._seeds[i] for i in chosen]
         self._shakes = [self._shakes[i] for i in chosen]
+
+    def _shown_places(self, split: str) -> Tensor:
+        """Where these are in the split, (L, B)."""
+        each = [shown_places(self.dataset, own.cpu().numpy()) for own in self.rows[split]]
+        return torch.as_tensor(np.stack(each), device=self._device)
 
     def _told_of(self, split: str) -> Tensor:
         """The box that each place of a split's pictures should tell of, (L, N_s, T)."""
