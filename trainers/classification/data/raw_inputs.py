@@ -9,15 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from trainers.classification.data.datasets import DATASETS
-from trainers.classification.data.image_folder import is_hidden
-from trainers.classification.data.pictures import SUFFIXES, read_all
 from trainers.data.delimited import TAB, Dialect, read_delimited
 from trainers.data.errors import DataError, counted, listed
 from trainers.data.json_lines import read_json_lines
+from trainers.data.pictures import SUFFIXES, files_below, in_channels, read_all
 from trainers.data.raw_inputs import ARRAYS, RawInputs, of_array, read_arrays
 from trainers.data.tables import Table, columns, read_parquet
 from trainers.fields import FieldError, checked, resolved
@@ -33,8 +31,6 @@ TABLES = {
 KIND = "dataset"
 # How texts are written; the other options of tables are of what is trained on.
 OF_TEXT = ("delimiter", "decimal", "encoding")
-# Of red, green and blue in a grey level, ITU-R BT.601.
-LUMA = (0.299, 0.587, 0.114)
 # What pixels are divided by.
 WHITE = 255
 
@@ -117,7 +113,7 @@ def _pictures(path: Path, facts: Mapping[str, Any]) -> RawInputs:
     def batch(start: int, stop: int) -> tuple[NDArray[Any], Sequence[str]]:
         pixels, odd = read_all(files[start:stop], shape[1])
         where = f"{files[start]}" if stop - start == 1 else f"{files[start]} to {files[stop - 1]}"
-        return _in_channels(pixels, shape[0]), [f"{where}: {remark}" for remark in odd]
+        return in_channels(pixels, shape[0]), [f"{where}: {remark}" for remark in odd]
 
     root = path if path.is_dir() else path.parent
     names = [file.relative_to(root).as_posix() for file in files]
@@ -128,12 +124,7 @@ def _found(path: Path) -> tuple[list[Path], tuple[str, ...]]:
     """The pictures in the order of their names, and a sentence on what was skipped."""
     if not path.is_dir():
         return [path], ()
-    try:
-        inside = sorted(path.rglob("*"))
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}; allow it") from None
-    seen = [p for p in inside if not any(map(is_hidden, (p, *_between(p, path))))]
-    files = [p for p in seen if not p.is_dir()]
+    files = files_below(path)
     pictures = [p for p in files if p.suffix.lower() in SUFFIXES]
     if not pictures:
         read = ", ".join(sorted(SUFFIXES))
@@ -143,16 +134,3 @@ def _found(path: Path) -> tuple[list[Path], tuple[str, ...]]:
         return pictures, ()
     told = listed([f"{count} of {kind}" for kind, count in kinds.items()])
     return pictures, (f"{path}: skipped {counted(kinds.total(), 'file')}: {told}",)
-
-
-def _between(inner: Path, root: Path) -> list[Path]:
-    """The folders from ``root``, which is left out, to ``inner``."""
-    return [root / parent for parent in inner.relative_to(root).parents if parent.name]
-
-
-def _in_channels(pixels: NDArray[Any], channels: int) -> NDArray[Any]:
-    """Colours (n, 3, S, S), or the grey level of each pixel (n, 1, S, S)."""
-    if channels == 3:
-        return pixels
-    grey = np.tensordot(pixels.astype(np.float64), LUMA, axes=(1, 0))[:, None]
-    return grey.astype(np.float32) if pixels.dtype.kind == "f" else np.rint(grey).astype(np.uint8)
