@@ -5,7 +5,7 @@ their fractions. Height stands before width.
 """
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -141,7 +141,7 @@ def read_all(paths: Sequence[Path], size: int) -> tuple[Pixels, list[str]]:
     return pixels, losses.told()
 
 
-def read_each(paths: Sequence[Path], size: Size) -> Iterator[Picture]:
+def read_each(paths: Sequence[Path], size: Size) -> Generator[Picture, None, None]:
     """Images one after the other; DataError at one that cannot be read."""
     with ThreadPoolExecutor() as pool:
         yield from pool.map(lambda path: _read(path, size), paths)

@@ -12,6 +12,7 @@ from trainers.detection.data.canvases import (
     canvases,
     missing_glyphs,
 )
+from trainers.detection.data.coco import coco, missing_coco
 from trainers.detection.data.dataset import places
 from trainers.entries import DatasetEntry
 from trainers.fields import Field
@@ -25,6 +26,10 @@ AUGMENT = Field(
 FOLDER = Field(
     "folder", "path", None, "where the files of clothes are; by default $ALMKD_DATA and the usual "
     "places", "own", example="~/data",
+)  # fmt: skip
+SIZE = Field(
+    "size", "int", 320, "side of the squares that networks are shown: pictures are shrunk until "
+    "they fit, never enlarged", "own", unit="pixels", low=32, high=1280,
 )  # fmt: skip
 # What a place tells beside a score for every class.
 SIDES = 4
@@ -40,7 +45,15 @@ def _missing_evaluation() -> str | None:
 
 
 def _missing_of_canvases(**options: Any) -> str | None:
-    return _missing_evaluation() or missing_glyphs(**options)
+    return missing_glyphs(**options) or _missing_evaluation()
+
+
+def _missing_of_coco(**options: Any) -> str | None:
+    return missing_coco(**options) or _missing_evaluation()
+
+
+def _squares(size: int, **options: object) -> tuple[int, int, int]:
+    return 3, size, size
 
 
 DATASETS: Mapping[str, DatasetEntry] = {
@@ -65,5 +78,26 @@ DATASETS: Mapping[str, DatasetEntry] = {
         shape=lambda side, **options: (1, side, side),
         counts=lambda canvases, side, **options: (canvases, places(side, side) * (CLASSES + SIDES)),
         may_change=lambda glyphs, **options: glyphs == CLOTHES_GLYPHS,
+    ),
+    "coco": DatasetEntry(
+        coco,
+        "pictures in a folder, and their boxes in a JSON file in the form of COCO's instances",
+        "the user's; Lin et al. 2014, arXiv 1405.0312",
+        TASK,
+        fields=(
+            Field("path", "path", None, "the folder of pictures", "the user's", required=True,
+                  example="~/pictures"),
+            Field("annotations", "path", None, "the JSON file", "the user's", required=True,
+                  example="instances.json"),
+            SIZE,
+            Field("test_path", "path", None, "the folder of the official test part; "
+                  "by default that of the others", "the user's", example="~/test"),
+            Field("test_annotations", "path", None, "the JSON file of the official test part",
+                  "the user's", example="instances_test.json"),
+        ),
+        treatment=(AUGMENT,),
+        official_test=True,
+        missing=_missing_of_coco,
+        shape=_squares,
     ),
 }  # fmt: skip

@@ -1,0 +1,60 @@
+"""Small files of pictures with boxes."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+# Of a picture: its width and height, and of each box the class, left, top, right and bottom.
+Told = tuple[tuple[int, int], Sequence[tuple[str, float, float, float, float]]]
+PICTURES: Mapping[str, Told] = {
+    "a.png": ((64, 48), [("cat", 4, 6, 24, 36), ("dog", 30, 10, 60, 40)]),
+    "b.png": ((32, 64), [("dog", 2, 3, 30, 33)]),
+    "c.png": ((40, 40), []),
+}
+CLASSES = ("cat", "dog")
+
+
+def shades(width: int, height: int) -> Image.Image:
+    """Of one colour in each column and row, so that a place can be told from another."""
+    x, y = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))
+    return Image.fromarray(np.stack([x, y, 255 - x], axis=-1).astype(np.uint8))
+
+
+def write_pictures(folder: Path, pictures: Mapping[str, Told] = PICTURES) -> None:
+    """The pictures alone."""
+    for name, (size, _) in pictures.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shades(*size).save(folder / name)
+
+
+def as_coco(pictures: Mapping[str, Told] = PICTURES) -> dict[str, Any]:
+    """What a file of instances says of pictures; ids from 0, those of categories with gaps."""
+    annotations: list[dict[str, Any]] = []
+    for number, (_, boxes) in enumerate(pictures.values()):
+        for name, left, top, right, bottom in boxes:
+            box = [left, top, right - left, bottom - top]
+            category = 3 + 4 * CLASSES.index(name)
+            annotations.append(
+                {
+                    "id": len(annotations), "image_id": number, "category_id": category,
+                    "bbox": box, "iscrowd": 0,
+                }
+            )  # fmt: skip
+    images = [
+        {"id": number, "file_name": name, "width": width, "height": height}
+        for number, (name, ((width, height), _)) in enumerate(pictures.items())
+    ]
+    categories = [{"id": 3 + 4 * n, "name": name} for n, name in enumerate(CLASSES)]
+    return {"images": images, "categories": categories[::-1], "annotations": annotations}
+
+
+def write_coco(folder: Path, content: object = None, name: str = "instances.json") -> Path:
+    """A file beside the folder of pictures, which is made as well."""
+    write_pictures(folder)
+    file = folder.parent / name
+    file.write_text(json.dumps(as_coco() if content is None else content), encoding="utf-8")
+    return file
