@@ -52,6 +52,27 @@ def as_coco(pictures: Mapping[str, Told] = PICTURES) -> dict[str, Any]:
     return {"images": images, "categories": categories[::-1], "annotations": annotations}
 
 
+def as_voc(name: str, told: Told = PICTURES["a.png"]) -> str:
+    """What an XML file says of a picture: pixels from 1, the last included."""
+    (width, height), boxes = told
+    objects = [
+        f"<object><name>{of_class}</name><difficult>0</difficult><bndbox><xmin>{left + 1}</xmin>"
+        f"<ymin>{top + 1}</ymin><xmax>{right}</xmax><ymax>{bottom}</ymax></bndbox></object>"
+        for of_class, left, top, right, bottom in boxes
+    ]
+    size = f"<size><width>{width}</width><height>{height}</height><depth>3</depth></size>"
+    return f"<annotation><filename>{name}</filename>{size}{''.join(objects)}</annotation>"
+
+
+def write_voc(folder: Path, pictures: Mapping[str, Told] = PICTURES) -> None:
+    """Two folders, as Pascal VOC has them."""
+    write_pictures(folder / "JPEGImages", pictures)
+    (folder / "Annotations").mkdir()
+    for name, told in pictures.items():
+        file = folder / "Annotations" / Path(name).with_suffix(".xml")
+        file.write_text(as_voc(name, told), encoding="utf-8")
+
+
 def write_coco(folder: Path, content: object = None, name: str = "instances.json") -> Path:
     """A file beside the folder of pictures, which is made as well."""
     write_pictures(folder)

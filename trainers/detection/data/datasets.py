@@ -14,6 +14,7 @@ from trainers.detection.data.canvases import (
 )
 from trainers.detection.data.coco import coco, missing_coco
 from trainers.detection.data.dataset import places
+from trainers.detection.data.voc import missing_voc, voc
 from trainers.entries import DatasetEntry
 from trainers.fields import Field
 
@@ -50,6 +51,10 @@ def _missing_of_canvases(**options: Any) -> str | None:
 
 def _missing_of_coco(**options: Any) -> str | None:
     return missing_coco(**options) or _missing_evaluation()
+
+
+def _missing_of_voc(**options: Any) -> str | None:
+    return missing_voc(**options) or _missing_evaluation()
 
 
 def _squares(size: int, **options: object) -> tuple[int, int, int]:
@@ -98,6 +103,24 @@ DATASETS: Mapping[str, DatasetEntry] = {
         treatment=(AUGMENT,),
         official_test=True,
         missing=_missing_of_coco,
+        shape=_squares,
+    ),
+    "voc": DatasetEntry(
+        voc,
+        "pictures, and their boxes in an XML file each, in the form of Pascal VOC",
+        "the user's; Everingham et al. 2010 (IJCV 88(2))",
+        TASK,
+        fields=(
+            Field("path", "path", None, "the folder that holds Annotations and JPEGImages, or XML "
+                  "files beside their pictures", "the user's", required=True,
+                  example="~/VOC2007"),
+            SIZE,
+            Field("test_path", "path", None, "the same of the official test part", "the user's",
+                  example="~/VOC2007_test"),
+        ),
+        treatment=(AUGMENT,),
+        official_test=True,
+        missing=_missing_of_voc,
         shape=_squares,
     ),
 }  # fmt: skip
