@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from trainers.detection.data.tree_crowns import PHOTOGRAPHS
+
 # Of a picture: its width and height, and of each box the class, left, top, right and bottom.
 Told = tuple[tuple[int, int], Sequence[tuple[str, float, float, float, float]]]
 PICTURES: Mapping[str, Told] = {
@@ -71,6 +73,19 @@ def write_voc(folder: Path, pictures: Mapping[str, Told] = PICTURES) -> None:
     for name, told in pictures.items():
         file = folder / "Annotations" / Path(name).with_suffix(".xml")
         file.write_text(as_voc(name, told), encoding="utf-8")
+
+
+def write_tree_crowns(folder: Path) -> None:
+    """Photographs of the published sizes, each with as many boxes of 20 x 30 pixels as the
+    published one, ten pixels apart."""
+    folder.mkdir(exist_ok=True)
+    for of in PHOTOGRAPHS:
+        columns = of.width // 40 - 1
+        corners = [divmod(place, columns) for place in range(of.boxes)]
+        boxes = [("Tree", 40 * x, 40 * y, 40 * x + 20, 40 * y + 30) for y, x in corners]
+        shades(of.width, of.height).save(folder / of.file)
+        text = as_voc(of.file, ((of.width, of.height), boxes))
+        (folder / of.annotations).write_text(text, encoding="utf-8")
 
 
 def write_coco(folder: Path, content: object = None, name: str = "instances.json") -> Path:

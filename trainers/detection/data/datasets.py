@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from trainers.detection.data.canvases import (
@@ -14,6 +15,12 @@ from trainers.detection.data.canvases import (
 )
 from trainers.detection.data.coco import coco, missing_coco
 from trainers.detection.data.dataset import places
+from trainers.detection.data.tree_crowns import (
+    PUBLISHED,
+    missing_tree_crowns,
+    tiles,
+    tree_crowns,
+)
 from trainers.detection.data.voc import missing_voc, voc
 from trainers.entries import DatasetEntry
 from trainers.fields import Field
@@ -25,8 +32,8 @@ AUGMENT = Field(
     choices=("none", "flip", "crop_flip"),
 )  # fmt: skip
 FOLDER = Field(
-    "folder", "path", None, "where the files of clothes are; by default $ALMKD_DATA and the usual "
-    "places", "own", example="~/data",
+    "folder", "path", None, "where its files are; by default $ALMKD_DATA and the usual places",
+    "own", example="~/data",
 )  # fmt: skip
 SIZE = Field(
     "size", "int", 320, "side of the squares that networks are shown: pictures are shrunk until "
@@ -47,6 +54,10 @@ def _missing_evaluation() -> str | None:
 
 def _missing_of_canvases(**options: Any) -> str | None:
     return missing_glyphs(**options) or _missing_evaluation()
+
+
+def _missing_of_trees(**options: Any) -> str | None:
+    return missing_tree_crowns(**options) or _missing_evaluation()
 
 
 def _missing_of_coco(**options: Any) -> str | None:
@@ -76,13 +87,30 @@ DATASETS: Mapping[str, DatasetEntry] = {
             Field("side", "int", 64, "of a canvas", "own", unit="pixels", low=48, high=128),
             Field("most", "int", 3, "glyphs of a canvas at most", "own", unit="boxes", low=1,
                   high=10),
-            FOLDER,
+            replace(FOLDER, meaning="where the files of clothes are; by default $ALMKD_DATA and "
+                    "the usual places"),
         ),
         treatment=(AUGMENT,),
         missing=_missing_of_canvases,
         shape=lambda side, **options: (1, side, side),
         counts=lambda canvases, side, **options: (canvases, places(side, side) * (CLASSES + SIDES)),
         may_change=lambda glyphs, **options: glyphs == CLOTHES_GLYPHS,
+    ),
+    "tree_crowns": DatasetEntry(
+        tree_crowns,
+        "tiles of four aerial photographs of forests, 951 crowns of trees",
+        "NEON's photographs, Weinstein et al. 2019 (Remote Sensing 11(11)), the files of "
+        "DeepForest",
+        TASK,
+        fields=(
+            FOLDER,
+            Field("tile", "int", 128, "side of a tile", "own", unit="pixels", low=64, high=400),
+        ),
+        treatment=(AUGMENT,),
+        missing=_missing_of_trees,
+        published=PUBLISHED,
+        shape=lambda tile, **options: (3, tile, tile),
+        counts=lambda tile, **options: (tiles(tile), places(tile, tile) * (1 + SIDES)),
     ),
     "coco": DatasetEntry(
         coco,

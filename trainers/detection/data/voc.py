@@ -19,6 +19,7 @@ from typing import NamedTuple
 from xml.etree import ElementTree
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trainers.data.errors import DataError, counted, listed
 from trainers.data.pictures import files_below
@@ -29,7 +30,7 @@ from trainers.detection.data.boxed_files import (
     check_unique,
     of_parts,
 )
-from trainers.detection.data.dataset import COLUMNS, Pictures
+from trainers.detection.data.dataset import CLASS, COLUMNS, Pictures
 
 ANNOTATIONS, IMAGES = "Annotations", "JPEGImages"
 # Bytes of a file at most: thousands of objects.
@@ -38,20 +39,14 @@ NOT_DIFFICULT, DIFFICULT = {"", "0"}, {"1"}
 SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
-class _Object(NamedTuple):
-    """What a file says of one: its box in its own pixels, and whether it is difficult."""
+class Told(NamedTuple):
+    """What a file says of a picture: its name relative to the folder, its height and width, if any,
+    the names of n objects, and their boxes (n, 6), see `Boxes`, all of class 0."""
 
     name: str
-    box: tuple[float, ...]
-    is_difficult: bool
-
-
-class _Told(NamedTuple):
-    """What a file says of a picture: its name relative to the folder, height and width, if any."""
-
-    picture: str
     size: tuple[int, int] | None
-    objects: list[_Object]
+    objects: list[str]
+    boxes: NDArray[np.float64]
 
 
 class _Builder(ElementTree.TreeBuilder):
@@ -67,7 +62,7 @@ def voc(path: str, size: int, test_path: str | None = None) -> Pictures:
     any, are the official test part."""
     folders = [Path(folder).expanduser() for folder in (path, test_path) if folder is not None]
     told = [_told(folder) for folder in folders]
-    names, *others = ({own.name for one in of_part for own in one.objects} for of_part in told)
+    names, *others = ({name for one in of_part for name in one.objects} for of_part in told)
     for folder, own in zip(folders[1:], others, strict=True):
         if strange := sorted(own - names):
             raise DataError(
@@ -103,7 +98,7 @@ def _pictures(folder: Path) -> Path:
     return folder / IMAGES if (folder / ANNOTATIONS).is_dir() else folder
 
 
-def _told(folder: Path) -> list[_Told]:
+def _told(folder: Path) -> list[Told]:
     """What the files of a folder say."""
     is_parted = (folder / ANNOTATIONS).is_dir()
     root = folder / ANNOTATIONS if is_parted else folder
@@ -113,29 +108,34 @@ def _told(folder: Path) -> list[_Told]:
             f"{root}: holds no XML file; put annotations there as Pascal VOC has them, or correct "
             "the folder"
         )
-    told = [_read(file, Path() if is_parted else file.parent.relative_to(root)) for file in files]
-    check_unique(root, [one.picture for one in told])
+    told = [
+        read_file(file, Path() if is_parted else file.parent.relative_to(root)) for file in files
+    ]
+    check_unique(root, [one.name for one in told])
     return told
 
 
-def _annotated(told: _Told, number: dict[str, int]) -> Annotated:
-    rows = np.array(
-        [[number[own.name], *own.box, own.is_difficult] for own in told.objects], np.float64
-    ).reshape(-1, COLUMNS)
-    rows[:, 1:3] -= 1
-    return Annotated(told.picture, told.size, rows)
+def _annotated(told: Told, number: dict[str, int]) -> Annotated:
+    boxes = told.boxes.copy()
+    boxes[:, CLASS] = [number[name] for name in told.objects]
+    return Annotated(told.name, told.size, boxes)
 
 
-def _read(file: Path, folder: Path) -> _Told:
-    """What a file says; ``folder``: relative to which it names its picture."""
+def read_file(file: Path, folder: Path) -> Told:
+    """What a file says; ``folder``: in which it has its picture, relative to that of pictures."""
     root = _root(file)
     named = (root.findtext("filename") or "").strip()
     normal = normpath((folder / named).as_posix()) if named else ""
     check_inside(file, named, normal)
-    objects = root.findall("object")
-    return _Told(
-        normal, _size(file, root), [_object(file, place, own) for place, own in enumerate(objects)]
-    )
+    names, rows = [], []
+    for place, found in enumerate(root.findall("object")):
+        what = f"object {place} (counted from 0)"
+        if not (name := (found.findtext("name") or "").strip()):
+            raise DataError(f"{file}: {what} has no name; give it one")
+        names.append(name)
+        rows.append(_row(file, what, found))
+    boxes = np.array(rows, np.float64).reshape(-1, COLUMNS)
+    return Told(normal, _size(file, root), names, boxes)
 
 
 def _root(file: Path) -> ElementTree.Element:
@@ -171,19 +171,16 @@ def _size(file: Path, root: ElementTree.Element) -> tuple[int, int] | None:
     return int(height), int(width)
 
 
-def _object(file: Path, place: int, found: ElementTree.Element) -> _Object:
-    what = f"object {place} (counted from 0)"
-    name = (found.findtext("name") or "").strip()
-    if not name:
-        raise DataError(f"{file}: {what} has no name; give it one")
+def _row(file: Path, what: str, found: ElementTree.Element) -> tuple[float, ...]:
+    """An object as a row of boxes."""
     where = found.find("bndbox")
     if where is None:
         raise DataError(f"{file}: {what} has no bndbox; give it one, or remove it")
     told = (found.findtext("difficult") or "").strip()
     if told not in NOT_DIFFICULT | DIFFICULT:
         raise DataError(f"{file}: {what} is difficult: {told!r}, which has to be 0 or 1")
-    box = tuple(_number(file, what, where, side) for side in SIDES)
-    return _Object(name, box, told in DIFFICULT)
+    left, top, right, bottom = (_number(file, what, where, side) for side in SIDES)
+    return 0, left - 1, top - 1, right, bottom, told in DIFFICULT
 
 
 def _number(file: Path, what: str, of: ElementTree.Element | None, name: str) -> float:
