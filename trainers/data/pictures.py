@@ -49,20 +49,27 @@ class Wanted(NamedTuple):
 Size = Callable[[int, int], Wanted]
 
 
-class Picture(NamedTuple):
-    """One image (3, height, width), and what was odd about its file.
+class FileFacts(NamedTuple):
+    """What a file of an image is.
 
     ``size``: height and width of the whole as viewers show it; ``stored``: as they are in the file,
-    which its EXIF orientation may exchange; ``is_turned``: whether there is one.
+    which its EXIF orientation may exchange; ``is_turned``: whether there is one. ``brightest``:
+    about the largest value, of an image of 16 bits; else None.
     """
 
-    pixels: Pixels
     size: tuple[int, int]
     stored: tuple[int, int]
     is_turned: bool
-    is_deep: bool
+    brightest: int | None
     is_transparent: bool
     has_frames: bool
+
+
+class Picture(NamedTuple):
+    """The pixels (3, height, width) of an image, and what its file is."""
+
+    pixels: Pixels
+    file: FileFacts
 
 
 class Losses:
@@ -71,13 +78,13 @@ class Losses:
     def __init__(self) -> None:
         self._deep = self._transparent = self._frames = self._brightest = 0
 
-    def add(self, picture: Picture) -> None:
+    def add(self, file: FileFacts) -> None:
         """Whatever this one lost."""
-        if picture.is_deep:
-            self._brightest = max(self._brightest, round(float(picture.pixels.max()) * DEPTH))
-        self._deep += picture.is_deep
-        self._transparent += picture.is_transparent
-        self._frames += picture.has_frames
+        if file.brightest is not None:
+            self._deep += 1
+            self._brightest = max(self._brightest, file.brightest)
+        self._transparent += file.is_transparent
+        self._frames += file.has_frames
 
     def told(self) -> list[str]:
         """A sentence on each loss."""
@@ -134,10 +141,10 @@ def read_all(paths: Sequence[Path], size: int) -> tuple[Pixels, list[str]]:
     pixels: Pixels = np.empty((len(paths), 3, size, size), dtype=np.uint8)
     losses = Losses()
     for i, picture in enumerate(read_each(paths, lambda *whole: Wanted(size, size, whole))):
-        if picture.is_deep:
+        if picture.file.brightest is not None:
             pixels = pixels.astype(np.float32, copy=False)
         pixels[i] = picture.pixels
-        losses.add(picture)
+        losses.add(picture.file)
     return pixels, losses.told()
 
 
@@ -164,13 +171,14 @@ def _read(path: Path, size: Size) -> Picture:
             turned = ImageOps.exif_transpose(image)
             transparent = _is_transparent(path, turned)
             wanted = size(turned.height, turned.width)
-            pixels = _deep(turned, wanted) if deep else _usual(turned, wanted)
+            pixels: Pixels = _deep(turned, wanted) if deep else _usual(turned, wanted)
             whole, stored = (turned.height, turned.width), (image.height, image.width)
     except unreadable as error:
         raise DataError(
             f"{path}: cannot be read as an image: {error}; replace or remove it"
         ) from None
-    return Picture(pixels, whole, stored, is_turned, deep, transparent, frames)
+    brightest = round(float(pixels.max()) * DEPTH) if deep else None
+    return Picture(pixels, FileFacts(whole, stored, is_turned, brightest, transparent, frames))
 
 
 def _is_deep(path: Path, image: "Image") -> bool:

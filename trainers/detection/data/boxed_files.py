@@ -132,8 +132,8 @@ def _read(
     fits, boxes = [], []
     for picture, fit in zip(part.pictures, read_fitted(part.files, into, FILL), strict=True):
         _check_size(part, picture, fit)
-        losses.add(fit.picture)
-        if fit.picture.is_turned:
+        losses.add(fit.file)
+        if fit.file.is_turned:
             of_pictures.add(
                 "turned {} as EXIF says and as viewers do, where boxes should have been drawn",
                 picture.name,
@@ -145,7 +145,7 @@ def _read(
 
 
 def _check_size(part: Part, picture: Annotated, fit: Fit) -> None:
-    size, stored = fit.picture.size, fit.picture.stored
+    size, stored = fit.file.size, fit.file.stored
     if picture.size in (None, size):
         return
     assert picture.size is not None
@@ -176,7 +176,7 @@ def _shown(picture: Annotated, fit: Fit, notes: Notes) -> NDArray[np.float32]:
     boxes = picture.boxes
     sides = boxes[:, 3:5] - boxes[:, 1:3]
     is_empty = (sides <= 0).any(1)
-    height, width = fit.picture.size
+    height, width = fit.file.size
     whole = np.array([width, height, width, height], np.float64)
     inside = boxes[:, BOX].clip(0, whole)
     is_outside = ~is_empty & (inside[:, 2:] <= inside[:, :2]).any(1)
@@ -214,7 +214,7 @@ def _not_named(place: int, parts: Sequence[Part]) -> tuple[str, ...]:
 
 def _enlarged(folder: Path, fits: Sequence[Fit], side: int) -> list[str]:
     """A sentence where squares are larger than any picture."""
-    longest = max(max(fit.picture.size) for fit in fits)
+    longest = max(max(fit.file.size) for fit in fits)
     if longest >= side:
         return []
     return [

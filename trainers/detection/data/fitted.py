@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainers.data.errors import DataError
-from trainers.data.pictures import Picture, Wanted, in_channels, read_each
+from trainers.data.pictures import FileFacts, Wanted, in_channels, read_each
 
 # Of the memory of a machine, what pictures may take.
 MOST_OF_MEMORY = 0.5
@@ -24,17 +24,17 @@ GIB = 2**30
 
 class Fit(NamedTuple):
     """What a picture is in a square: so many pixels, each of ``1 / scale`` pixels of the original;
-    ``picture``: what was read."""
+    ``file``: what that is."""
 
     height: int
     width: int
     scale: float
-    picture: Picture
+    file: FileFacts
 
     @property
     def seen(self) -> tuple[float, float]:
         """The height and the width of the original that can be seen."""
-        return _seen(self.picture.size, self.scale, (self.height, self.width))
+        return _seen(self.file.size, self.scale, (self.height, self.width))
 
 
 def read_fitted(
@@ -50,7 +50,7 @@ def read_fitted(
             height, width = pixels.shape[1:]
             square[:] = colour
             square[:, :height, :width] = np.rint(pixels)
-            yield Fit(height, width, _scale(*picture.size, side), picture)
+            yield Fit(height, width, _scale(*picture.file.size, side), picture.file)
 
 
 def empty_squares(count: int, side: int, field: str) -> NDArray[np.uint8]:

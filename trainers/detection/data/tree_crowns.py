@@ -77,7 +77,7 @@ def tree_crowns(tile: int, folder: str | None = None) -> Pictures:
     names: list[str] = []
     for of, picture in zip(PHOTOGRAPHS, whole, strict=True):
         told = _boxes(found, of)
-        if picture.size != (of.height, of.width):
+        if picture.file.size != (of.height, of.width):
             raise DataError(_another(found / of.file))
         for top in range(0, of.height - tile + 1, tile):
             for left in range(0, of.width - tile + 1, tile):
