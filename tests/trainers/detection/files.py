@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from trainers.detection.data.tree_crowns import PHOTOGRAPHS
+from trainers.settings import Option
 
 # Of a picture: its width and height, and of each box the class, left, top, right and bottom.
 Told = tuple[tuple[int, int], Sequence[tuple[str, float, float, float, float]]]
@@ -86,6 +87,24 @@ def write_tree_crowns(folder: Path) -> None:
         shades(of.width, of.height).save(folder / of.file)
         text = as_voc(of.file, ((of.width, of.height), boxes))
         (folder / of.annotations).write_text(text, encoding="utf-8")
+
+
+def options_for(name: str, folder: Path, count: int = 60) -> dict[str, Option]:
+    """What a data set is told so that it loads, with its files made in ``folder``: ``count``
+    pictures of the user's own."""
+    if name == "tree_crowns":
+        write_tree_crowns(folder)
+        return {"folder": str(folder), "tile": 64, "examples": count}
+    told = list(PICTURES.values())
+    pictures = {f"{number:03}.png": told[number % len(told)] for number in range(count)}
+    if name == "voc":
+        write_voc(folder / "voc", pictures)
+        return {"path": str(folder / "voc"), "size": 48}
+    if name == "coco":
+        write_pictures(folder / "pictures", pictures)
+        file = write_coco(folder / "pictures", as_coco(pictures))
+        return {"path": str(folder / "pictures"), "annotations": str(file), "size": 48}
+    return {"canvases": count, "side": 48}
 
 
 def write_coco(folder: Path, content: object = None, name: str = "instances.json") -> Path:
