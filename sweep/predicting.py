@@ -113,4 +113,5 @@ class _Pages:
         for remark in odd:
             self.tell(remark)
         with torch.inference_mode():
-            return self.student.table(self.student(torch.from_numpy(inputs)))
+            said = self.student.table(self.student(torch.from_numpy(inputs)))
+        return found.told(start, said)

@@ -19,7 +19,7 @@ from sweep.fetching import packages
 from sweep.fetching.fetch import Fetch
 from tests.trainers.specimens import spec_of
 from trainers.classification.data.datasets import DATASETS
-from trainers.classification.data.fashion_mnist import DEBIAN, PUBLISHED
+from trainers.data.fashion_files import DEBIAN, PUBLISHED
 from trainers.data.sources import Addresses, DebianPackage, Published, Source, Wheel
 from trainers.loading import missing
 

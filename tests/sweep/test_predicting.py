@@ -15,9 +15,9 @@ from PIL import Image
 
 import trainers
 from sweep import cli, predicting
-from trainers.classification.data.pictures import read_all
 from trainers.classification.networks.build import build_model
 from trainers.classification.networks.table import NETWORKS
+from trainers.data.pictures import read_all
 from trainers.settings import ModelSpec
 from trainers.student_files import plain_weights, write_student
 

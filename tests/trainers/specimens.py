@@ -17,7 +17,7 @@ import pandas as pd
 from PIL import Image
 
 from trainers.classification.data.cifar import Archive
-from trainers.classification.data.fashion_mnist import TEST, TRAIN
+from trainers.data.fashion_files import TEST, TRAIN
 from trainers.settings import DataSpec, NoiseSpec, Option, SplitFractions
 
 FRACTIONS = SplitFractions(0.5, 0.1, 0.2, 0.2)

@@ -15,6 +15,8 @@ from trainers.data.arrays import read_array, read_npz
 from trainers.data.errors import DataError, listed
 
 ARRAYS = (".npy", ".npz")
+# A table by its columns.
+Columns = dict[str, NDArray[Any]]
 # The array of an .npz file that is read.
 INPUTS = "inputs"
 
@@ -26,7 +28,8 @@ class RawInputs:
     ``names``: the files of pictures; None where inputs are rows of one file, or none has a name.
     ``batch``: from the first and the last place (excluded) to inputs (n, *shape), and sentences on
     what they lost. ``remarks``: what was left out of the whole. ``keys``: by the name of a column
-    what tells inputs apart beside their places.
+    what tells inputs apart beside their places. ``told``: what becomes of the table that a student
+    makes of a batch, from the place of its first input, where inputs were changed to be shown.
     """
 
     count: int
@@ -34,6 +37,7 @@ class RawInputs:
     names: Sequence[str] | None = None
     remarks: tuple[str, ...] = ()
     keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    told: Callable[[int, Columns], Columns] = lambda start, table: table
 
 
 def of_array(inputs: NDArray[Any], remarks: Sequence[str] = ()) -> RawInputs:

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from trainers.detection.data.raw_inputs import FOUND
 from trainers.detection.found import Found, best_of
 from trainers.detection.places import grid
 from trainers.detection.terms import predicted_boxes
@@ -25,7 +26,9 @@ class BoxFinder(StudentModule):
     """Takes pictures ``(B, K, H, W)`` as their files have them, of any type of number, and gives
     of every place the scores of all classes in (0, 1), and a box in pixels: ``(B, T, C + 4)``.
 
-    `table` leaves the best of boxes that stand for one thing.
+    `table` leaves the best of boxes that stand for one thing. Boxes are in pixels of the pictures
+    that it is given; where these were fitted into its shape, `trainers.detection.data.raw_inputs`
+    takes them back to pixels of their files.
     """
 
     mean: Tensor
@@ -57,7 +60,7 @@ class BoxFinder(StudentModule):
         classes = len(self._names)
         own = best_of(outputs[..., classes:], outputs[..., :classes], size)
         told = [json.dumps(of_picture) for of_picture in listed(own, self._names)]
-        return {"found": np.array(told, dtype=object)}
+        return {FOUND: np.array(told, dtype=object)}
 
 
 def listed(own: Found, names: tuple[str, ...]) -> list[list[list[Any]]]:

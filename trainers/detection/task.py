@@ -1,14 +1,17 @@
 """Pictures with boxes in training: their data, networks and students, for the loop."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
 
 from trainers.data.dataset import Dataset
+from trainers.data.raw_inputs import RawInputs
 from trainers.detection.data.dataset import Pictures
 from trainers.detection.data.lanes import BoxLanes
+from trainers.detection.data.raw_inputs import read_pictures
 from trainers.detection.data.teacher_outputs import is_kept, kept
 from trainers.detection.networks.network import PictureFacts, PictureNetwork
 from trainers.detection.networks.table import NETWORKS
@@ -88,6 +91,11 @@ class Detection(Task):
                 "scale": standard.scale, "mean": list(standard.mean), "std": list(standard.std),
             },
         }  # fmt: skip
+
+    def raw_inputs(
+        self, path: Path, facts: Mapping[str, Any], options: Mapping[str, str]
+    ) -> RawInputs:
+        return read_pictures(path, facts, options)
 
     def student(self, model: ModelSpec, facts: Mapping[str, Any]) -> BoxFinder:
         channels, height, width = facts["shape"]

@@ -18,7 +18,6 @@ from trainers.classification.data.cifar import (
 )
 from trainers.classification.data.dataset import Dataset
 from trainers.classification.data.fashion_mnist import (
-    PUBLISHED,
     SIZES,
     fashion_mnist,
     missing_fashion_mnist,
@@ -30,6 +29,7 @@ from trainers.classification.data.synthetic import blobs, gaussian_mixture, spir
 from trainers.classification.data.tables import csv, jsonl, parquet, tsv
 from trainers.data.arrays import missing_file
 from trainers.data.dataset import DatasetInfo
+from trainers.data.fashion_files import PUBLISHED
 from trainers.data.standard import Standard
 from trainers.entries import DatasetEntry, Shape
 from trainers.fields import Field

@@ -15,9 +15,9 @@ import numpy as np
 
 from trainers.classes.labels import named_oddly
 from trainers.classification.data.dataset import Dataset, Images, of_images
-from trainers.classification.data.pictures import SUFFIXES, read_all
 from trainers.data.dataset import DatasetInfo
 from trainers.data.errors import DataError, counted, listed
+from trainers.data.pictures import SUFFIXES, is_hidden, read_all
 from trainers.data.standard import Standard
 
 PARTS = ("train", "test")
@@ -25,10 +25,6 @@ PARTS = ("train", "test")
 PART_NAMES = {
     "train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval",
 }  # fmt: skip
-# What archives of macOS hold beside their content.
-MACOS = "__MACOSX"
-# What systems leave in folders, without a dot before it.
-LEFTOVERS = {"thumbs.db", "desktop.ini"}
 # What is read, in words.
 READ = ", ".join(sorted(SUFFIXES))
 # Of ImageNet's training images, as is usual for photographs.
@@ -118,11 +114,6 @@ def _parts_problem(root: Path, names: Sequence[str]) -> str | None:
 
 def _is_parted(root: Path) -> bool:
     return _folders(root) == sorted(PARTS)
-
-
-def is_hidden(path: Path) -> bool:
-    """Whether a system left it there."""
-    return path.name.startswith(".") or path.name == MACOS or path.name.lower() in LEFTOVERS
 
 
 def _folders(root: Path) -> list[str]:

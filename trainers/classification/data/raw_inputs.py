@@ -4,20 +4,18 @@ S: side of a picture in pixels. What is read here has the numbers that the loade
 read; standardising them is a part of the student.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from trainers.classification.data.datasets import DATASETS
-from trainers.classification.data.image_folder import is_hidden
-from trainers.classification.data.pictures import SUFFIXES, read_all
 from trainers.data.delimited import TAB, Dialect, read_delimited
-from trainers.data.errors import DataError, counted, listed
+from trainers.data.errors import DataError, listed
 from trainers.data.json_lines import read_json_lines
+from trainers.data.picture_inputs import picture_files
+from trainers.data.pictures import SUFFIXES, in_channels, read_all
 from trainers.data.raw_inputs import ARRAYS, RawInputs, of_array, read_arrays
 from trainers.data.tables import Table, columns, read_parquet
 from trainers.fields import FieldError, checked, resolved
@@ -33,10 +31,6 @@ TABLES = {
 KIND = "dataset"
 # How texts are written; the other options of tables are of what is trained on.
 OF_TEXT = ("delimiter", "decimal", "encoding")
-# Of red, green and blue in a grey level, ITU-R BT.601.
-LUMA = (0.299, 0.587, 0.114)
-# What pixels are divided by.
-WHITE = 255
 
 
 def read_raw_inputs(
@@ -100,59 +94,11 @@ def _rows(file: Path, table: Table, names: Sequence[str] | None) -> RawInputs:
 
 def _pictures(path: Path, facts: Mapping[str, Any]) -> RawInputs:
     """A picture, or those of a folder and of folders in it, as squares of the student's size."""
-    shape, standard = tuple(facts["shape"]), facts["preprocessing"]
-    if standard is None or standard["scale"] != WHITE:
-        reach = "as they were in an array" if standard is None else f"up to {standard['scale']:g}"
-        raise DataError(
-            f"{path}: the student takes numbers {reach}, no pixels up to {WHITE}; save the inputs "
-            "as an .npy file in which they are written like that"
-        )
-    if len(shape) != 3 or shape[0] not in (1, 3) or shape[1] != shape[2]:
-        raise DataError(
-            f"{path}: the student takes inputs of the shape {shape}, which no square picture has; "
-            "save them as an .npy file"
-        )
-    files, remarks = _found(path)
+    found = picture_files(path, facts)
 
     def batch(start: int, stop: int) -> tuple[NDArray[Any], Sequence[str]]:
-        pixels, odd = read_all(files[start:stop], shape[1])
-        where = f"{files[start]}" if stop - start == 1 else f"{files[start]} to {files[stop - 1]}"
-        return _in_channels(pixels, shape[0]), [f"{where}: {remark}" for remark in odd]
+        pixels, odd = read_all(found.files[start:stop], found.side)
+        where = found.where(start, stop)
+        return in_channels(pixels, found.channels), [f"{where}: {remark}" for remark in odd]
 
-    root = path if path.is_dir() else path.parent
-    names = [file.relative_to(root).as_posix() for file in files]
-    return RawInputs(len(files), batch, names, remarks)
-
-
-def _found(path: Path) -> tuple[list[Path], tuple[str, ...]]:
-    """The pictures in the order of their names, and a sentence on what was skipped."""
-    if not path.is_dir():
-        return [path], ()
-    try:
-        inside = sorted(path.rglob("*"))
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}; allow it") from None
-    seen = [p for p in inside if not any(map(is_hidden, (p, *_between(p, path))))]
-    files = [p for p in seen if not p.is_dir()]
-    pictures = [p for p in files if p.suffix.lower() in SUFFIXES]
-    if not pictures:
-        read = ", ".join(sorted(SUFFIXES))
-        raise DataError(f"{path}: holds no picture; put some there, read is {read}")
-    kinds = Counter(p.suffix.lower() or p.name for p in files if p.suffix.lower() not in SUFFIXES)
-    if not kinds:
-        return pictures, ()
-    told = listed([f"{count} of {kind}" for kind, count in kinds.items()])
-    return pictures, (f"{path}: skipped {counted(kinds.total(), 'file')}: {told}",)
-
-
-def _between(inner: Path, root: Path) -> list[Path]:
-    """The folders from ``root``, which is left out, to ``inner``."""
-    return [root / parent for parent in inner.relative_to(root).parents if parent.name]
-
-
-def _in_channels(pixels: NDArray[Any], channels: int) -> NDArray[Any]:
-    """Colours (n, 3, S, S), or the grey level of each pixel (n, 1, S, S)."""
-    if channels == 3:
-        return pixels
-    grey = np.tensordot(pixels.astype(np.float64), LUMA, axes=(1, 0))[:, None]
-    return grey.astype(np.float32) if pixels.dtype.kind == "f" else np.rint(grey).astype(np.uint8)
+    return RawInputs(len(found.files), batch, found.names, found.remarks)

@@ -5,7 +5,6 @@ S samples, K channels.
 
 import math
 import struct
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -16,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainers.ctc.data.features import WINDOW, frame_count
-from trainers.data.errors import DataError, counted
+from trainers.data import notes
+from trainers.data.errors import DataError
 
 SUFFIXES = (".flac", ".ogg", ".wav")
 # A recording of which no sample is above it, of a full scale of 1, is silence: 60 dB below.
@@ -59,17 +59,11 @@ class Recording(NamedTuple):
     clipped: bool
 
 
-class Notes:
-    """What happened to recordings: by sentence how many there are, and the first of them."""
+class Notes(notes.Notes):
+    """What happened to recordings."""
 
     def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
-        self._first: dict[str, str] = {}
-
-    def add(self, sentence: str, which: str) -> None:
-        """``sentence`` has ``{}`` for the number of recordings."""
-        self._counts[sentence] += 1
-        self._first.setdefault(sentence, which)
+        super().__init__("recording")
 
     def add_losses(self, name: str, found: Recording, rate: int) -> None:
         """Whatever a recording lost on its way to one channel of ``rate``."""
@@ -81,14 +75,6 @@ class Notes:
             self.add(
                 f"{{}} clipped: over {MOST_CLIPPED:.1%} of the samples are at full scale", name
             )
-
-    def told(self, where: object) -> tuple[str, ...]:
-        """The sentences, of recordings ``where``."""
-        return tuple(
-            f"{where}: {sentence.format(counted(count, 'recording'))}"
-            f"{', ' if count == 1 else ', the first of them '}{self._first[sentence]}"
-            for sentence, count in self._counts.items()
-        )
 
 
 def missing_soundfile() -> str | None:

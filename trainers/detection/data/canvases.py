@@ -6,6 +6,7 @@ of its own with noise on it, may have a piece of a glyph as clutter, and 1 to ``
 drawn sizes and contrasts that do not overlap. Their boxes are tight around what is visible.
 """
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,13 @@ from numpy.typing import NDArray
 
 from trainers.data.dataset import DatasetInfo
 from trainers.data.errors import DataError
+from trainers.data.fashion_files import (
+    CLASS_NAMES,
+    TRAIN,
+    folder_with,
+    missing_files,
+    training_part,
+)
 from trainers.data.splits import deal
 from trainers.data.standard import Standard
 from trainers.detection.data.dataset import BOX, CLASS, COLUMNS, Pictures, padded
@@ -30,7 +38,8 @@ VISIBLE = 0.25  # of a glyph's whitest pixel: what its box is around
 TRIES = 20  # places for a glyph, before it is left out
 LIMITS = (14.0**2, 20.0**2)
 DIGITS = tuple("0123456789")
-GLYPHS = ("digits",)
+CLOTHES_GLYPHS = "clothes"
+GLYPHS = ("digits", CLOTHES_GLYPHS)
 CLASSES = 10
 # Of most pictures the background.
 STANDARD = Standard(mean=(0.25,), std=(0.25,))
@@ -44,17 +53,21 @@ class Glyphs(NamedTuple):
     names: tuple[str, ...]
 
 
-def canvases(glyphs: str, canvases: int, side: int, most: int) -> Pictures:
-    """``canvases`` of ``side`` pixels with at most ``most`` glyphs each, as many in every group."""
+def canvases(
+    glyphs: str, canvases: int, side: int, most: int, folder: str | None = None
+) -> Pictures:
+    """``canvases`` of ``side`` pixels with at most ``most`` glyphs each, as many in every group.
+
+    ``folder``: where the files of the clothes are, if not in the usual places.
+    """
     if canvases % GROUPS:
         raise DataError(
             f"data.canvases: {canvases} cannot be dealt to {GROUPS} groups of one size; give a "
             f"multiple of {GROUPS}"
         )
-    found = _digits()
+    found = _glyphs(glyphs, folder)
     rng = np.random.default_rng(SEED)
-    group_of = np.empty(len(found.classes), np.int64)
-    group_of[deal(found.classes, rng)] = np.arange(len(found.classes)) % GROUPS
+    group_of = _dealt(found, rng)
     members = [np.flatnonzero(group_of == group) for group in range(GROUPS)]
     images = np.empty((canvases, 1, side, side), np.uint8)
     boxes = []
@@ -69,11 +82,41 @@ def canvases(glyphs: str, canvases: int, side: int, most: int) -> Pictures:
     )  # fmt: skip
 
 
+def missing_glyphs(glyphs: str, folder: str | None = None, **others: object) -> str | None:
+    """What to fetch and where to put it, or None if nothing."""
+    return missing_files(TRAIN, folder) if glyphs == CLOTHES_GLYPHS else None
+
+
+def _glyphs(word: str, folder: str | None) -> Glyphs:
+    if word == CLOTHES_GLYPHS:
+        return _clothes(folder_with(TRAIN, folder))
+    if folder is not None:
+        raise DataError(f"data.folder: is of glyphs: {CLOTHES_GLYPHS} alone; leave it out")
+    return _digits()
+
+
+def _clothes(folder: Path) -> Glyphs:
+    """The training images as published; none of the test part."""
+    found = training_part(folder)
+    white = np.divide(found.pixels, 255, dtype=np.float32)
+    return Glyphs(white, found.labels, CLASS_NAMES)
+
+
 def _digits() -> Glyphs:
     from sklearn.datasets import load_digits
 
     pictures, classes = load_digits(return_X_y=True)
-    return Glyphs((pictures / 16.0).reshape(-1, 8, 8).astype(np.float32), classes, DIGITS)
+    white = (pictures / 16.0).reshape(-1, 8, 8).astype(np.float32)
+    return Glyphs(white, classes, DIGITS)
+
+
+def _dealt(glyphs: Glyphs, rng: np.random.Generator) -> NDArray[np.int64]:
+    """The group of every glyph (n,): runs of those that are dealt so that classes alternate, and so
+    each with its share of every class."""
+    place = np.arange(len(glyphs.classes))
+    group_of = np.empty(len(place), np.int64)
+    group_of[deal(glyphs.classes, rng)] = place * GROUPS // len(place)
+    return group_of
 
 
 def _composed(

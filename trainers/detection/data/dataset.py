@@ -97,19 +97,21 @@ class Pictures(dataset.Dataset):
 
     def _misfit(self) -> str | None:
         """What does not go together."""
-        there = is_there(self.boxes)
-        known = self.boxes[..., CLASS][there]
-        if len(known) and known.max() >= self.classes:
-            return f"a box of class {int(known.max())}, and there are {self.classes}"
-        left, top, right, bottom = np.moveaxis(self.boxes[..., BOX][there], -1, 0)
+        there, of = is_there(self.boxes), self.boxes[..., CLASS]
+        strange = there & ~((of >= 0) & (of < self.classes) & (of == np.floor(of)))
+        if strange.any():
+            row, place = np.argwhere(strange)[0]
+            return (
+                f"{self.name(int(row))} has a box of class {of[row, place]:g}, and there are "
+                f"{self.classes}, counted from 0"
+            )
+        left, top, right, bottom = np.moveaxis(self.boxes[..., BOX], -1, 0)
         height, width = self.shape[1:]
         inside = (left >= 0) & (top >= 0) & (right <= width) & (bottom <= height)
-        if (
-            not np.isfinite(self.boxes).all()
-            or not (inside & (right > left) & (bottom > top)).all()
-        ):
-            row = int(np.flatnonzero(there.any(1))[0]) if len(known) else 0
-            return f"a box that is empty or outside its picture, {self.name(row)} or another"
+        wrong = there & ~(inside & (right > left) & (bottom > top))
+        if wrong.any():
+            row = int(np.flatnonzero(wrong.any(1))[0])
+            return f"{self.name(row)} has a box that is empty or outside the picture"
         return None
 
 

@@ -13,10 +13,11 @@ import pytest
 
 from tests.trainers import specimens
 from tests.trainers.specimens import OFFICIAL, Evil, spec_of
-from trainers.classification.data import fashion_mnist as fashion
 from trainers.classification.data.cifar import CIFAR10, CIFAR100, PlainUnpickler, load_cifar
-from trainers.classification.data.fashion_mnist import TEST, TRAIN, fashion_mnist
+from trainers.classification.data.fashion_mnist import fashion_mnist
+from trainers.data import fashion_files
 from trainers.data.errors import DataError
+from trainers.data.fashion_files import TEST, TRAIN
 from trainers.loading import load_dataset, missing
 
 
@@ -84,7 +85,7 @@ def test_another_data_set_of_the_same_file_names_is_not_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mean: float, refused: bool
 ) -> None:
     """By the mean of the training images: that of MNIST is 0.1307, of KMNIST 0.1918."""
-    monkeypatch.setattr(fashion, "TRAINED_ON", 50)
+    monkeypatch.setattr(fashion_files, "TRAINED_ON", 50)
     specimens.write_fashion(tmp_path, 50, 10)
     white = np.arange(50 * 28 * 28) < mean * 50 * 28 * 28
     pixels = 255 * white.reshape(50, 28, 28)

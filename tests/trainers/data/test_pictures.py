@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from trainers.classification.data.image_folder import image_folder
-from trainers.classification.data.pictures import read_all
 from trainers.data.errors import DataError
+from trainers.data.pictures import read_all
 
 ORIENTATION = 0x0112
 
