@@ -93,7 +93,7 @@ OWN: Mapping[str, Mapping[str, Domain]] = {
     "unkd": {"rank_scale": Float(5.0, 100.0, log=True)},
     "feature_kd": _FEATURES,
     "fgd": _FEATURES,
-    "ikd": {**_FEATURES, "adversarial_weight": Float(0.01, 1.0, log=True)},
+    "ikd": {**_FEATURES, "twin_weight": Float(0.01, 1.0, log=True)},
     "mixkd": {"sm_weight": Float(0.0, 2.0), "tmkd_weight": Float(0.0, 2.0)},
 }
 

@@ -68,7 +68,7 @@ class Ikd(Method):
     def begin_epoch(self, epoch: int, student: LaneNetwork, lr: Tensor) -> None:
         until = (self.values.numbers["ikd_until"] * self.training.epochs).round()
         self._at_it = epoch <= until
-        wanted = self._at_it & (self.values.numbers["adversarial_weight"] > 0)
+        wanted = self._at_it & (self.values.numbers["twin_weight"] > 0)
         if self._twins is None and bool(wanted.any()):
             self._twins = self._made()
 
@@ -85,7 +85,8 @@ class Ikd(Method):
         window = drawn_window(size, least, self._draws)
         crops, boxes = cropped(noisy, targets.boxes, window)
         left = (boxes[..., CLASS] != PADDING).any(2)
-        crop = ~small & left & at_it
+        smaller = (window.sides < size.flip(2)).any(2)
+        crop = ~small & left & smaller & at_it
         chosen = crop.view(*crop.shape, 1, 1, 1)
         if self._twins is not None:
             lane = torch.arange(len(images), device=images.device).unsqueeze(1)
@@ -97,8 +98,7 @@ class Ikd(Method):
     def losses(self, step: Step) -> Tensor:
         assert isinstance(step.terms, BoxTerms)
         own, of_twins = (
-            self.values.numbers[name].unsqueeze(1)
-            for name in ("feature_weight", "adversarial_weight")
+            self.values.numbers[name].unsqueeze(1) for name in ("feature_weight", "twin_weight")
         )
         losses = step.terms.label + own * step.terms.features()
         if self._shown_twins is None:
