@@ -11,9 +11,9 @@ from tests.trainers.ctc.cases import FRACTIONS, lanes, lines, spec_of
 from trainers.ctc.data.dataset import Utterances
 from trainers.ctc.data.digit_lines import BRIGHTEST, GROUPS, SHIFT, SIZE, digit_lines
 from trainers.ctc.data.draw import TranscriptDraw
-from trainers.data.group_splits import rows_by_group, group_problem
 from trainers.ctc.entry import CTC
 from trainers.data.fingerprint import fingerprint
+from trainers.data.group_splits import group_problem, rows_by_group
 from trainers.data.splits import STREAM
 from trainers.data.tokenizer import PADDING
 from trainers.lanes.seeds import numpy_generator
