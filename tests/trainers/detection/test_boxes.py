@@ -90,7 +90,11 @@ def test_suppression_is_the_greedy_loop(most: float, classes: int) -> None:
 def test_a_box_that_is_gone_takes_no_other_with_it() -> None:
     """The second overlaps the first and the third, which do not meet."""
     boxes = torch.tensor([[0.0, 0, 4, 4], [2, 0, 6, 4], [4, 0, 8, 4]])
-    assert suppressed(boxes, torch.zeros(3, dtype=torch.int64), 0.3).tolist() == [False, True, False]
+    assert suppressed(boxes, torch.zeros(3, dtype=torch.int64), 0.3).tolist() == [
+        False,
+        True,
+        False,
+    ]
 
 
 def test_an_overlap_of_exactly_as_much_is_left() -> None:

@@ -150,12 +150,11 @@ def _plain(boxes: Tensor, of: Grid) -> list[int]:
             inside = left < x < right and top < y < bottom
             if crowd:
                 crowded[t] |= inside
-            elif level[t] and size < sizes[t]:
-                if off[t] == nearest or (inside and off[t] <= RADIUS * stride):
-                    told[t], sizes[t] = u, size
-    return [
-        IGNORED if c and t == NOTHING else t for c, t in zip(crowded, told, strict=True)
-    ]
+                continue
+            tells = off[t] == nearest or (inside and off[t] <= RADIUS * stride)
+            if level[t] and tells and size < sizes[t]:
+                told[t], sizes[t] = u, size
+    return [IGNORED if c and t == NOTHING else t for c, t in zip(crowded, told, strict=True)]
 
 
 def test_every_single_box_is_told_of_where_it_is_alone() -> None:

@@ -85,7 +85,8 @@ class Ikd(Method):
         window = drawn_window(size, least, self._draws)
         crops, boxes = cropped(noisy, targets.boxes, window)
         left = (boxes[..., CLASS] != PADDING).any(2)
-        crop = ~small & left & at_it
+        smaller = (window.sides < size.flip(2)).any(2)
+        crop = ~small & left & smaller & at_it
         chosen = crop.view(*crop.shape, 1, 1, 1)
         if self._twins is not None:
             lane = torch.arange(len(images), device=images.device).unsqueeze(1)

@@ -52,7 +52,6 @@ OWN: Mapping[str, MethodEntry] = {
         source="Liang et al. 2022, arXiv 2209.05841, and its authors' public code",
         teachers="one",
         changes_inputs=True,
-        by_example=True,
         cost=costs.ikd,
         hyperparameters=(
             *OPTIMIZER,
