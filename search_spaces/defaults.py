@@ -91,7 +91,7 @@ OWN: Mapping[str, Mapping[str, Domain]] = {
     "rrd": {},
     "unkd": {"rank_scale": Float(5.0, 100.0, log=True)},
     "feature_kd": {},
-    "ikd": {"adversarial_weight": Float(0.01, 1.0, log=True)},
+    "ikd": {"twin_weight": Float(0.01, 1.0, log=True)},
     "mixkd": {"sm_weight": Float(0.0, 2.0), "tmkd_weight": Float(0.0, 2.0)},
 }
 

@@ -38,7 +38,7 @@ OWN_LIVELY: Mapping[str, Sequence[Mapping[str, Value]]] = {
     "feature_kd": ({"feature_weight": 1.0}, {}),
     "ikd": (
         {"noise_prob": 1.0, "ikd_until": 1.0, "attack_steps": 2},
-        {"adversarial_weight": 0.0},
+        {"twin_weight": 0.0},
         {"crop_min": 0.5, "attack_steps": 1},
     ),
 }

@@ -62,7 +62,7 @@ def _alone(held: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
 def test_twins_that_are_their_pictures_are_more_weight_on_features(
     nothing: dict[str, Value], double_precision: None
 ) -> None:
-    both = _stack(feature_weight=0.2, adversarial_weight=0.3, **UNCHANGED, **nothing)
+    both = _stack(feature_weight=0.2, twin_weight=0.3, **UNCHANGED, **nothing)
     method = both.method
     assert isinstance(method, Ikd)
     shown = method.show(_batch(both))
@@ -75,7 +75,7 @@ def test_twins_that_are_their_pictures_are_more_weight_on_features(
 def test_a_training_with_such_twins_is_plain_distillation_of_features(
     double_precision: None,
 ) -> None:
-    own = {"feature_weight": 0.2, "adversarial_weight": 0.3, "attack_steps": 0, "ikd_until": 1.0}
+    own = {"feature_weight": 0.2, "twin_weight": 0.3, "attack_steps": 0, "ikd_until": 1.0}
     found = _trained("ikd", **own, **UNCHANGED)
     wanted = _trained("feature_kd", feature_weight=0.5)
     for name, t in wanted.items():
@@ -83,7 +83,7 @@ def test_a_training_with_such_twins_is_plain_distillation_of_features(
 
 
 def test_without_weights_and_changes_it_is_the_plain_student_bit_for_bit() -> None:
-    found = _trained("ikd", feature_weight=0.0, adversarial_weight=0.0, **UNCHANGED)
+    found = _trained("ikd", feature_weight=0.0, twin_weight=0.0, **UNCHANGED)
     wanted = _trained("labels_only")
     assert all(torch.equal(_alone(found)[name], t) for name, t in wanted.items())
 
@@ -121,7 +121,7 @@ def test_a_picture_that_does_not_fill_its_canvas_is_left_as_it_is_too() -> None:
 
 @pytest.mark.parametrize("noise_prob", [0.0, 0.5, 1.0])
 def test_small_things_alone_are_made_noisy_and_all_else_is_cropped(noise_prob: float) -> None:
-    stack = _stack(noise_prob=noise_prob, crop_min=0.5, adversarial_weight=0.0)
+    stack = _stack(noise_prob=noise_prob, crop_min=0.5, twin_weight=0.0)
     n = stack.data.size("train")
     before = _batch(stack, n)
     shown = stack.method.show(before)
@@ -146,7 +146,7 @@ def test_small_things_alone_are_made_noisy_and_all_else_is_cropped(noise_prob: f
 
 def test_a_picture_without_boxes_counts_as_one_of_small_things() -> None:
     dataset = made_up(boxes_of(*[[] if i % 2 else [(0, 1, 1, 30, 30)] for i in range(20)]))
-    stack = _stack(lanes([Trial("a", 3, 0.0)], dataset), noise_prob=1.0, adversarial_weight=0.0)
+    stack = _stack(lanes([Trial("a", 3, 0.0)], dataset), noise_prob=1.0, twin_weight=0.0)
     before = _batch(stack)
     shown = stack.method.show(before)
     empty = (before.targets.boxes[0, :, :, CLASS] == PADDING).all(1)
@@ -164,7 +164,7 @@ def test_a_picture_without_boxes_counts_as_one_of_small_things() -> None:
 def test_where_a_crop_would_leave_no_box_the_picture_stays() -> None:
     """A box in the corner, a large share of windows without it."""
     dataset = made_up(boxes_of(*[[(0, 0, 0, 16, 16)]] * 40), 64, 64)
-    stack = _stack(lanes([Trial("a", 3, 0.0)], dataset), crop_min=0.1, adversarial_weight=0.0)
+    stack = _stack(lanes([Trial("a", 3, 0.0)], dataset), crop_min=0.1, twin_weight=0.0)
     before = _batch(stack, 20)
     shown = stack.method.show(before)
     assert (shown.targets.boxes[..., CLASS] != PADDING).any(2).all()

@@ -12,7 +12,7 @@ def ikd(costs: Costs, values: Mapping[str, Value]) -> float:
     gradient of the teacher for each of its steps."""
     share = float(values["ikd_until"])
     own = GRADIENT + (costs.of_teachers if costs.asks else 0.0)
-    twins = float(values["adversarial_weight"]) > 0
+    twins = float(values["twin_weight"]) > 0
     changed = costs.of_teachers + (GRADIENT + costs.of_teachers if twins else 0.0)
     attack = GRADIENT * costs.of_teachers * int(values["attack_steps"]) if twins else 0.0
     return own + share * changed + (attack / costs.epochs if share else 0.0)

@@ -68,7 +68,7 @@ class Ikd(Method):
     def begin_epoch(self, epoch: int, student: LaneNetwork, lr: Tensor) -> None:
         until = (self.values.numbers["ikd_until"] * self.training.epochs).round()
         self._at_it = epoch <= until
-        wanted = self._at_it & (self.values.numbers["adversarial_weight"] > 0)
+        wanted = self._at_it & (self.values.numbers["twin_weight"] > 0)
         if self._twins is None and bool(wanted.any()):
             self._twins = self._made()
 
@@ -98,8 +98,7 @@ class Ikd(Method):
     def losses(self, step: Step) -> Tensor:
         assert isinstance(step.terms, BoxTerms)
         own, of_twins = (
-            self.values.numbers[name].unsqueeze(1)
-            for name in ("feature_weight", "adversarial_weight")
+            self.values.numbers[name].unsqueeze(1) for name in ("feature_weight", "twin_weight")
         )
         losses = step.terms.label + own * step.terms.features()
         if self._shown_twins is None:

@@ -57,7 +57,7 @@ OWN: Mapping[str, MethodEntry] = {
             *OPTIMIZER,
             FEATURE_WEIGHT,
             Field(
-                "adversarial_weight", "float", 0.1, "the same of features of twins", "own",
+                "twin_weight", "float", 0.1, "the same of features of twins", "own",
                 low=0.0,
             ),
             Field(
@@ -92,7 +92,7 @@ OWN: Mapping[str, MethodEntry] = {
             ),
         ),
         limits=(
-            Limit({"feature_weight": 0.0, "adversarial_weight": 0.0, "noise_prob": 0.0,
+            Limit({"feature_weight": 0.0, "twin_weight": 0.0, "noise_prob": 0.0,
                    "crop_min": 1.0}, "labels_only"),
             Limit({"ikd_until": 0.0}, "feature_kd"),
         ),
