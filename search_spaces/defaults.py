@@ -35,6 +35,8 @@ BY_TASK: Mapping[str, Mapping[str, Domain]] = {
     "detection": {
         "lr": Float(3e-3, 3e-2, log=True),
         "temperature": Float(0.5, 4.0, log=True),
+        # Of a teacher's features, over their variance.
+        "feature_weight": Float(0.01, 1.0, log=True),
     },
     "recommendation": {
         "lr": Float(0.003, 0.03, log=True),
@@ -51,8 +53,6 @@ _ALM_KD: Mapping[str, Domain] = {
     "variant": Choice(("convex", "box")),
     "meta_lr": Float(1e1, 1e5, log=True),
 }
-# Of a teacher's features, over their variance.
-_FEATURES: Mapping[str, Domain] = {"feature_weight": Float(0.01, 1.0, log=True)}
 _NORMALISED: Mapping[str, Domain] = {"meta_lr": Float(0.01, 1.0, log=True)}
 
 OWN: Mapping[str, Mapping[str, Domain]] = {
@@ -91,9 +91,9 @@ OWN: Mapping[str, Mapping[str, Domain]] = {
     "rd": {"position_scale": Float(1.0, 30.0, log=True)},
     "rrd": {},
     "unkd": {"rank_scale": Float(5.0, 100.0, log=True)},
-    "feature_kd": _FEATURES,
-    "fgd": _FEATURES,
-    "ikd": {**_FEATURES, "twin_weight": Float(0.01, 1.0, log=True)},
+    "feature_kd": {},
+    "fgd": {},
+    "ikd": {"twin_weight": Float(0.01, 1.0, log=True)},
     "mixkd": {"sm_weight": Float(0.0, 2.0), "tmkd_weight": Float(0.0, 2.0)},
 }
 
@@ -101,9 +101,4 @@ OWN: Mapping[str, Mapping[str, Domain]] = {
 GIVEN: Mapping[tuple[str, str, str], Mapping[str, Domain]] = {
     ("alm_kd", "meta_step", "normalised"): _NORMALISED,
     ("alm_kd_token", "meta_step", "normalised"): _NORMALISED,
-    ("alm_kd", "terms", "all"): _FEATURES,
-    ("aver", "terms", "all"): _FEATURES,
-    ("bikd", "terms", "all"): _FEATURES,
-    ("fixed_kd", "terms", "all"): _FEATURES,
-    ("superloss", "terms", "all"): _FEATURES,
 }

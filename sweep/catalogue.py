@@ -271,8 +271,7 @@ def _spaces(task: TaskEntry) -> Iterator[tuple[str, str, object, Field]]:
             yield method, name, domain, entry.hyperparameter(name)
         for (owner, other, value), space in GIVEN.items():
             for name, domain in space.items():
-                # What it is given by may be of another task.
-                if owner == method and entry.has(other):
+                if owner == method:
                     yield (f"{method}, {other}: {value}", name, domain, entry.hyperparameter(name))
 
 

@@ -46,7 +46,8 @@ class Training:
                 raise BadInput(str(error)) from None
         fixed = {h.name: h.default for h in entry.hyperparameters}
         given = {**fixed, **use.pin, **self.values}
-        if problem := entry.teacher_problem(spec.teachers_of(use), given):
+        problem = entry.teacher_problem(spec.teachers_of(use), given) or entry.problem_with(given)
+        if problem:
             raise BadInput(f"{use.label} {problem}")
 
     @property

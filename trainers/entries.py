@@ -92,7 +92,8 @@ class MethodEntry:
     choices, by hyperparameter, that know one teacher alone. ``asks_held_out``: hyperparameters at
     which it asks teachers about the meta split too. ``shifts_bias``: those at which it shifts the
     bias of the student's last layer, which then has to have one; None: it never does. ``limits``:
-    where it is a simpler method; a search tries these first. ``cost``: of a training step of one
+    where it is a simpler method; a search tries these first. ``problem``: what is wrong with
+    hyperparameters, complete and each legal by itself, or None. ``cost``: of a training step of one
     example, in forward passes of the student, from what it depends on and hyperparameters; what
     asks teachers, looks ahead or writes data says so here (`trainers.costs`).
 
@@ -121,6 +122,7 @@ class MethodEntry:
     asks_held_out: tuple[Mapping[str, Value], ...] = ()
     shifts_bias: Mapping[str, Value] | None = None
     limits: tuple[Limit, ...] = ()
+    problem: Callable[[Mapping[str, Value]], str | None] = lambda values: None
     cost: Callable[[Costs, Mapping[str, Value]], float] = plain
 
     @property
@@ -156,6 +158,10 @@ class MethodEntry:
                     f"choose {' or '.join(others)}"
                 )
         return None
+
+    def problem_with(self, values: Mapping[str, Value]) -> str | None:
+        """What is wrong with these hyperparameters, the others at their defaults, or None."""
+        return self.problem({h.name: values.get(h.name, h.default) for h in self.hyperparameters})
 
     def held_out_problem(self, values: Mapping[str, Value]) -> str | None:
         """Why the method cannot train with these hyperparameters where teachers may be asked about

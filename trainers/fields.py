@@ -34,7 +34,8 @@ class Field:
     the search space. ``choices`` replaces them for words. ``words`` are words a number may be given
     as instead (``"uniform"`` for a random start). ``required``: it has no default, and ``example``
     shows one. ``default`` None: it may be left out, and is then not there. ``needs_optimizer``: it
-    means something with that optimizer alone. ``below_epochs``: a count of epochs of which a
+    means something with that optimizer alone. ``needs``: values of others with which alone it
+    does; these are the same in all trials of a row. ``below_epochs``: a count of epochs of which a
     training has to have more.
     """
 
@@ -53,6 +54,7 @@ class Field:
     required: bool = False
     example: Any = None
     needs_optimizer: str = ""
+    needs: Mapping[str, Value] = dataclasses.field(default_factory=dict)
     below_epochs: bool = False
 
     def problem(self, value: object) -> str | None:

@@ -1,6 +1,7 @@
 """The search space of one method in a sweep: defaults, what the spec says, less what is pinned."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import product
 from typing import Annotated, NamedTuple
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
@@ -48,7 +49,15 @@ class Searched(NamedTuple):
         """Whether there is such a hyperparameter, and it means something with the optimizer."""
         if not self.entry.has(name):
             return False
-        return self.entry.hyperparameter(name).needs_optimizer in ("", self.optimizer)
+        h = self.entry.hyperparameter(name)
+        return h.needs_optimizer in ("", self.optimizer) and self.unmet(name) is None
+
+    def unmet(self, name: str) -> tuple[str, Value] | None:
+        """What it needs of another hyperparameter and has not, or None."""
+        for other, needed in self.entry.hyperparameter(name).needs.items():
+            if self.pin.get(other, self.entry.hyperparameter(other).default) != needed:
+                return other, needed
+        return None
 
     def check(self, name: str, value: Value | None, where: str) -> None:
         """ValueError unless the method has the hyperparameter and ``value`` (if any) is legal."""
@@ -59,6 +68,11 @@ class Searched(NamedTuple):
         if h.needs_optimizer not in ("", self.optimizer):
             raise ValueError(
                 f"{where}: means something with optimizer: {h.needs_optimizer} alone; drop it"
+            )
+        if unmet := self.unmet(name):
+            other, needed = unmet
+            raise ValueError(
+                f"{where}: means something with {other}: {needed} alone; pin that, or drop it"
             )
         if value is not None and (problem := h.problem(value)):
             raise ValueError(f"{where}: {value!r} {problem}")
@@ -75,7 +89,31 @@ def resolve_space(use: Searched, shared: SpaceSpec, own: SpaceSpec) -> dict[str,
         for name, spec in space.items():
             if use.takes(name):
                 domains[name] = to_domain(use, name, spec, f"{where}.{name}")
+    _check_needed(use, domains)
     return {name: domain for name, domain in sorted(domains.items()) if name not in use.pin}
+
+
+def each_choice(use: Searched, space: Mapping[str, Domain]) -> Iterator[dict[str, Value]]:
+    """Every combination of the words that its hyperparameters can have in a row."""
+    words = [h for h in use.entry.hyperparameters if h.kind == "choice"]
+    possible: list[tuple[Value, ...]] = []
+    for h in words:
+        domain = space.get(h.name)
+        fixed = (use.pin.get(h.name, h.default),)
+        possible.append(domain.choices if isinstance(domain, Choice) else fixed)
+    for values in product(*possible):
+        yield dict(zip([h.name for h in words], values, strict=True))
+
+
+def _check_needed(use: Searched, domains: Mapping[str, Domain]) -> None:
+    """ValueError where it is searched what others need one value of."""
+    for h in use.entry.hyperparameters:
+        for name in h.needs:
+            if name in domains and name not in use.pin:
+                raise ValueError(
+                    f"search: {use.label}: {name}: cannot be searched, for {h.name} means "
+                    "something with one value of it alone; pin it, in a row for each"
+                )
 
 
 def defaults(use: Searched, own: SpaceSpec) -> dict[str, Domain]:

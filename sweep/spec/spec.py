@@ -29,7 +29,7 @@ from sweep.spec.questions import Question, check_questions
 from sweep.spec.resources import Resources
 from sweep.spec.results import Compare, Confirm, Objective
 from sweep.spec.search import Search, check_limit
-from sweep.spec.spaces import Searched, SpaceSpec, defaults, resolve_space
+from sweep.spec.spaces import Searched, SpaceSpec, defaults, each_choice, resolve_space
 from sweep.spec.streams import check_streams
 from sweep.spec.student import Model, Student, Teacher, Teachers
 from sweep.spec.teacher_calls import check_teacher_calls
@@ -99,6 +99,7 @@ class SweepSpec(Sparing):
             trials = math.inf if self.search.fair else self.search.trials
             check_enqueued(self.search.enqueue, spaces, trials)
         for use in self.methods:
+            self._check_choices(use)
             self._check_teachers(use)
             self._check_epochs(use, self.space_of(use))
         check_given_teachers(self)
@@ -436,6 +437,12 @@ class SweepSpec(Sparing):
                 f"methods: {use.label}: {self.student.model.name} has no last linear layer that "
                 f"terms depend on alone; pin {name}: full"
             )
+
+    def _check_choices(self, use: MethodUse) -> None:
+        """What is fixed fits together, and what may be searched with it."""
+        for values in each_choice(self.searched(use), self.space_of(use)):
+            if problem := self.entry_of(use).problem_with({**use.pin, **values}):
+                raise ValueError(f"methods: {use.label}: {problem}")
 
     def _check_teachers(self, use: MethodUse) -> None:
         """What is fixed fits the number of teachers; what is searched, `_for_teachers` sees to."""

@@ -36,6 +36,7 @@ SMALLEST: Mapping[str, Mapping[str, Any]] = {
     "conv": {"name": "conv", "width": 4, "layers": 1},
     "gru": {"name": "gru", "width": 4, "layers": 1},
     "oracle": {"name": "oracle", "width": 4, "layers": 2, "heads": 2},
+    "detector": {"name": "detector", "width": 2, "layers": 1},
 }
 # Words that a small form keeps.
 KEPT_WORDS = ("embeddings", "norm")
@@ -49,6 +50,7 @@ MADE_UP: Mapping[str, Mapping[str, Any]] = {
     "language": {"dataset": "addition"},
     "recommendation": {"dataset": "affinity", "users": 10, "items": 60, "interactions": 300},
     "ctc": {"dataset": "digit_lines"},
+    "detection": {"dataset": "canvases", "side": 48},
 }
 
 

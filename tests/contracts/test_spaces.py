@@ -102,7 +102,7 @@ def test_default_domain_is_legal_for_its_method(
     else:
         spec = DomainSpec(low=float(domain.low), high=float(domain.high), log=domain.log)
     optimizer: Optimizer = "adamw" if h.needs_optimizer == "adamw" else "sgd"
-    use = _searched(task, method, pin, optimizer)
+    use = _searched(task, method, {**pin, **h.needs}, optimizer)
     assert to_domain(use, name, spec, "") == domain
     assert resolve_space(use, {}, {})[name] == domain
 
@@ -116,5 +116,7 @@ def test_method_can_be_searched_with_nothing_said(task: str, method: str) -> Non
         assert set(space) == {
             name
             for name in (*SHARED_OF[task], *OWN[method])
-            if entry.has(name) and entry.hyperparameter(name).needs_optimizer in ("", optimizer)
+            if entry.has(name)
+            and entry.hyperparameter(name).needs_optimizer in ("", optimizer)
+            and not entry.hyperparameter(name).needs
         }

@@ -135,6 +135,32 @@ confirm: {seeds: 3}
 """
 
 
+CANVASES = """
+name: faults
+task: detection
+data:
+  dataset: canvases
+  canvases: 60
+  side: 48
+  splits: {train: 0.5, meta: 0.1, validation: 0.2, test: 0.2}
+conditions: {noise_kind: [flip], noise_rate: [0.4]}
+teacher: {model: {name: detector, width: 3, layers: 1}, training: {epochs: 3}}
+student:
+  model: {name: detector, width: 2, layers: 1}
+  training: {epochs: 8, batch_size: 10}
+methods:
+  - {method: ikd, pin: {ikd_until: 0.5}}
+  - {method: fixed_kd, baseline: true}
+search:
+  trials: 9
+  generation: 3
+  shortlist: {configurations: 2, seeds: 2}
+  sampler: {name: tpe, n_startup_trials: 3}
+  pruner: {name: successive_halving, reduction_factor: 2}
+confirm: {seeds: 3}
+"""
+
+
 def _images(directory: Path) -> str:
     return SPEC
 
@@ -163,9 +189,14 @@ def _utterances(directory: Path) -> str:
     return UTTERANCES
 
 
+def _canvases(directory: Path) -> str:
+    return CANVASES
+
+
 SPECS: Mapping[str, Callable[[Path], str]] = {
     "classification": _images, "text": _texts, "incremental": _stream,
     "language": _sums, "recommendation": _interactions, "ctc": _utterances,
+    "detection": _canvases,
 }  # fmt: skip
 
 

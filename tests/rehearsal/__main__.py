@@ -35,7 +35,10 @@ HOSTS = (
     "client",
 )
 # Longer than it takes to notice that a trial has ended.
-EPOCHS = {"classification": 200, "text": 60, "language": 120, "recommendation": 300, "ctc": 120}
+EPOCHS = {
+    "classification": 200, "text": 60, "language": 120, "recommendation": 300, "ctc": 120,
+    "detection": 60,
+}  # fmt: skip
 NOTHING_WRONG = {"lost": 0, "duplicated": 0, "orphaned": 0, "wrong_states": 0}
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from trainers.detection.data.raw_inputs import FOUND
 from trainers.detection.found import Found, best_of
-from trainers.detection.places import grid
+from trainers.detection.places import Grid, grid
 from trainers.detection.terms import predicted_boxes
 from trainers.task import StudentModule
 
@@ -33,7 +33,6 @@ class BoxFinder(StudentModule):
 
     mean: Tensor
     std: Tensor
-    middle: Tensor
 
     def __init__(self, network: nn.Module, facts: Mapping[str, Any]) -> None:
         """``facts``: as `trainers.detection.task.Detection.facts` has them."""
@@ -46,11 +45,15 @@ class BoxFinder(StudentModule):
         for name in ("mean", "std"):
             values = torch.tensor(told[name]).view(-1, 1, 1)
             self.register_buffer(name, values, persistent=False)
+        # Buffers, as what is made while a module is traced outlives it nowhere.
+        of = grid(*self.shape[1:], torch.device("cpu"), torch.get_default_dtype())
+        for name, values in of._asdict().items():
+            self.register_buffer(name, values, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         z = self.network((x.float() / self._scale - self.mean) / self.std)
         classes = len(self._names)
-        of = grid(*self.shape[1:], z.device, z.dtype)
+        of = Grid(*(self.get_buffer(name) for name in Grid._fields))
         boxes = predicted_boxes(z, classes, of)
         return torch.cat([torch.sigmoid(z[..., :classes]), boxes], dim=-1)
 

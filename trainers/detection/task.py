@@ -64,8 +64,10 @@ class Detection(Task):
         rows = torch.cat([shown, taught.to(data.device)], dim=1)
         size = evaluation_rows(network, data.lanes, data.device)
         with evaluation_mode(network):
-            places, numbers = network(data.shown(rows[:, :1])).logits.shape[2:]
-            everything = is_kept(rows.shape[1], places, 2 * numbers)
+            one = network(data.shown(rows[:, :1]))
+            assert one.features is not None
+            numbers = one.logits.shape[3] + one.features.shape[3]
+            everything = is_kept(rows.shape[1], one.logits.shape[2], numbers)
             looked_at = rows if everything else rows[:, : count + OF_VARIANCE]
             parts = [
                 network(data.shown(part))

@@ -360,6 +360,7 @@ class Cohort:
             )
         for lane in lanes:
             problem = method.teacher_problem(data.heard, lane.hyperparameters)
+            problem = problem or method.problem_with(lane.hyperparameters)
             if problem is None and data.limits_calls:
                 problem = method.held_out_problem(lane.hyperparameters)
             if problem:

@@ -7,6 +7,7 @@ import pytest
 from tests.contracts.specimens import (
     classification,
     ctc,
+    detection,
     incremental,
     language,
     recommendation,
@@ -17,7 +18,7 @@ from trainers.registry import TASKS
 
 SPECIMENS: Mapping[str, Specimen] = {
     module.SPECIMEN.task.name: module.SPECIMEN
-    for module in (classification, text, incremental, language, recommendation, ctc)
+    for module in (classification, text, incremental, language, recommendation, ctc, detection)
 }
 EVERY_TASK = pytest.mark.parametrize("task", TASKS)
 EVERY_METHOD = pytest.mark.parametrize(

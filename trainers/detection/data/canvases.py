@@ -83,15 +83,19 @@ def canvases(
 
 
 def missing_glyphs(glyphs: str, folder: str | None = None, **others: object) -> str | None:
-    """What to fetch and where to put it, or None if nothing."""
-    return missing_files(TRAIN, folder) if glyphs == CLOTHES_GLYPHS else None
+    """What to fetch and where to put it, or None if nothing; of digits a folder is refused."""
+    if glyphs == CLOTHES_GLYPHS:
+        return missing_files(TRAIN, folder)
+    if folder is None:
+        return None
+    return f"data.folder: {folder} is of glyphs: {CLOTHES_GLYPHS} alone; leave it out"
 
 
 def _glyphs(word: str, folder: str | None) -> Glyphs:
     if word == CLOTHES_GLYPHS:
         return _clothes(folder_with(TRAIN, folder))
-    if folder is not None:
-        raise DataError(f"data.folder: is of glyphs: {CLOTHES_GLYPHS} alone; leave it out")
+    if refused := missing_glyphs(word, folder):
+        raise DataError(refused)
     return _digits()
 
 

@@ -35,8 +35,8 @@ class Pictures(dataset.Dataset):
     """``images`` (N, K, H, W) of bytes; ``boxes`` (N, U, 6), see `Boxes`.
 
     ``class_names``: C of them. ``scales`` (N,): how many pixels as shown one of the original
-    picture is. ``limits``: below which area a box is small, and from which it is large, in pixels
-    of the original. ``groups`` (N,): what has parts in common and is never split. ``names``: what
+    picture is. ``limits``: up to which area a box is small, and from which it is large, in pixels
+    of the original; one of just a limit is of both sizes, as COCO has it. ``groups`` (N,): what has parts in common and is never split. ``names``: what
     each is called, as a file; empty where they have none. ``fitted`` (N, 2): the height and the
     width that are picture; what is behind them fills up.
     """

@@ -70,16 +70,15 @@ def _shift(
     own: NDArray[np.float32], size: tuple[int, int], classes: int, rng: np.random.Generator
 ) -> Boxes:
     """By a drawn share of its width and of its height, to a drawn side of each; to the other one
-    where that would leave the picture, and no farther than its edge."""
+    where that would leave the picture. What is still outside then is cut off."""
     moved = own.copy()
     sides = moved[:, 3:5] - moved[:, 1:3]
     way = rng.choice([-1.0, 1.0], sides.shape) * rng.uniform(*SHIFTED, sides.shape) * sides
-    room = np.array(size[::-1]) - sides
-    begin = moved[:, 1:3]
-    outside = (begin + way < 0) | (begin + way > room)
+    edge = np.array(size[::-1])
+    outside = (moved[:, 1:3] + way < 0) | (moved[:, 3:5] + way > edge)
     way = np.where(outside, -way, way)
-    begin = np.clip(begin + way, 0, room)
-    moved[:, 1:3], moved[:, 3:5] = begin, begin + sides
+    moved[:, 1:3] = np.clip(moved[:, 1:3] + way, 0, edge)
+    moved[:, 3:5] = np.clip(moved[:, 3:5] + way, 0, edge)
     return moved
 
 

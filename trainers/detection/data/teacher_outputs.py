@@ -19,6 +19,7 @@ ROWS, LOGITS, FEATURES, VARIANCE = "rows", "logits", "features", "variance"
 # Bytes of what is kept of one teacher at most; beyond them it is asked at every step.
 MOST_BYTES = 2**30
 UNKNOWN = -1
+LEAST_VARIANCE = 1e-12
 
 
 def is_kept(pictures: int, places: int, numbers: int) -> bool:
@@ -27,12 +28,13 @@ def is_kept(pictures: int, places: int, numbers: int) -> bool:
 
 
 def kept(rows: NDArray[np.int64], logits: Tensor, features: Tensor, variance: float) -> KeptOutputs:
-    """What is kept of one that was asked about these rows, which may be none."""
+    """What is kept of one that was asked about these rows, which may be none; of features that are
+    all alike as if they varied a little, so that they can be divided by that."""
     return {
         ROWS: rows,
         LOGITS: logits.detach().cpu().to(torch.float32).numpy(),
         FEATURES: features.detach().cpu().to(torch.float32).numpy(),
-        VARIANCE: np.array([variance], np.float64),
+        VARIANCE: np.array([max(variance, LEAST_VARIANCE)], np.float64),
     }
 
 

@@ -7,7 +7,8 @@ L lanes, B pictures of a batch, N of the training split.
    probability ``noise_prob``; any other is cropped to ``crop_min`` to 1 of either side, its boxes
    with it. Where no box is left the picture stays whole. Both are drawn anew at every step.
 2. A twin of every training picture is made from the teacher before training
-   (`trainers.detection.methods.twins`), and goes through the same crop, without noise.
+   (`trainers.detection.methods.twins`), as the picture is without ``data.augment``, and goes
+   through the same crop, without noise.
 3. L_i = l_i + w F_i + w' F'_i: the label's term and that of the teacher's features (see
    `feature_kd`) on the changed picture, and F' on the twin, of which labels say nothing.
 

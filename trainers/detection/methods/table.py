@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from trainers.detection.methods import costs
 from trainers.entries import MethodEntry
-from trainers.fields import Field, Limit
+from trainers.fields import Field, Limit, Value
 from trainers.hyperparameters import (
     ALPHA,
     LOOK_AHEAD_LR,
@@ -25,12 +25,13 @@ DECLARED_ANEW = (
     replace(ALPHA, default=0.5, source="own"),
     replace(LOOK_AHEAD_LR, default=0.1),
 )
+IN_TERMS = "terms"
 FEATURE_WEIGHT = Field(
     "feature_weight", "float", 0.1, "weight of the teacher's features, by their mean square "
     "distance over their variance", "own; a weight of 1 costs a small student much", low=0.0,
 )  # fmt: skip
 TERMS = Field(
-    "terms", "choice", "outputs", "what of the teacher is met: its classes and boxes, or its "
+    IN_TERMS, "choice", "outputs", "what of the teacher is met: its classes and boxes, or its "
     "features besides, by their weight", "own", choices=("outputs", "all"),
 )  # fmt: skip
 
@@ -75,7 +76,6 @@ OWN: Mapping[str, MethodEntry] = {
         source="Liang et al. 2022, arXiv 2209.05841, and its authors' public code",
         teachers="one",
         changes_inputs=True,
-        by_example=True,
         cost=costs.ikd,
         hyperparameters=(
             *OPTIMIZER,
@@ -124,10 +124,23 @@ OWN: Mapping[str, MethodEntry] = {
 }  # fmt: skip
 
 
+def _problem(values: Mapping[str, Value]) -> str | None:
+    """Features do not depend on the last layer, so that a step of it alone tells nothing of their
+    weight."""
+    if values[IN_TERMS] == "all" and values.get("hypergradient") == "last_layer":
+        return (
+            "terms: all weighs the teacher's features too, which a step of the last layer does not "
+            "move; pin hypergradient: full, or terms: outputs"
+        )
+    return None
+
+
 def _with_terms(entry: MethodEntry) -> MethodEntry:
     if not entry.uses_teacher:
         return entry
-    return replace(entry, hyperparameters=(*entry.hyperparameters, TERMS, FEATURE_WEIGHT))
+    weight = replace(FEATURE_WEIGHT, needs={IN_TERMS: "all"})
+    own = (*entry.hyperparameters, TERMS, weight)
+    return replace(entry, hyperparameters=own, problem=_problem)
 
 
 METHODS: Mapping[str, MethodEntry] = {
