@@ -117,7 +117,7 @@ def test_canvases_are_as_many_in_every_group() -> None:
 
 
 def test_folder_of_clothes_is_no_option_of_digits(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"data\.folder: is of glyphs: clothes alone"):
+    with pytest.raises(DataError, match=r"data\.folder: .* is of glyphs: clothes alone"):
         _loaded(folder=str(tmp_path))
 
 

@@ -36,9 +36,10 @@ class Pictures(dataset.Dataset):
 
     ``class_names``: C of them. ``scales`` (N,): how many pixels as shown one of the original
     picture is. ``limits``: up to which area a box is small, and from which it is large, in pixels
-    of the original; one of just a limit is of both sizes, as COCO has it. ``groups`` (N,): what has parts in common and is never split. ``names``: what
-    each is called, as a file; empty where they have none. ``fitted`` (N, 2): the height and the
-    width that are picture; what is behind them fills up.
+    of the original; one of just a limit is of both sizes, as COCO has it. ``groups`` (N,): what has
+    parts in common and is never split. ``names``: what each is called, as a file; empty where they
+    have none. ``fitted`` (N, 2): the height and the width that are picture; what is behind them
+    fills up.
     """
 
     images: NDArray[np.uint8]

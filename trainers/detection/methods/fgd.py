@@ -77,7 +77,7 @@ def masks(boxes: Tensor, grid: Grid, level: slice) -> tuple[Tensor, Tensor]:
     left, top, right, bottom = boxes[..., BOX].unsqueeze(2).unbind(-1)
     x, y = (at[level].unsqueeze(1) for at in grid.middle.unbind(1))
     there = (boxes[..., CLASS] != PADDING).unsqueeze(2)
-    inside = (x > left) & (x < right) & (y > top) & (y < bottom) & there
+    inside = ((x > left) & (x < right) & (y > top) & (y < bottom) & there).to(boxes)
     share = inside / inside.sum(2, keepdim=True).clamp(min=1)
     # The more a box's places count, the fewer it has.
     things = share.amax(3)
