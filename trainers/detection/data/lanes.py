@@ -6,7 +6,7 @@ places, C classes, M teachers of a lane.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,13 +19,14 @@ from trainers.detection.data.augment import cropped, drawn_window, mirrored
 from trainers.detection.data.dataset import BOX, CLASS, Boxes, Pictures
 from trainers.detection.data.draw import BoxDraw
 from trainers.detection.data.shown import STUDENT, TEACHER, Voice, shown_places, shown_tables
-from trainers.detection.data.teacher_outputs import FEATURES, LOGITS, TeacherOutputs
+from trainers.detection.data.taught import Asked, Kept, Nobody
+from trainers.detection.data.teacher_outputs import LOGITS, TeacherOutputs
 from trainers.detection.found import Found, found
 from trainers.detection.measures import MEASURES, Answers, measured
 from trainers.detection.networks.network import PictureFacts, PictureNetwork
 from trainers.detection.places import Grid, assigned, grid
 from trainers.detection.student import listed
-from trainers.detection.terms import ALL, BoxTargets, BoxTerms, Taught, label_loss
+from trainers.detection.terms import ALL, BoxTargets, BoxTerms, label_loss
 from trainers.evaluation import evaluation_mode, evaluation_rows
 from trainers.lanes.batches import batch_sizes
 from trainers.lanes.network import LaneNetwork, Output
@@ -156,7 +157,7 @@ class BoxLanes(TaskData):
         chosen = range(self.lanes) if lanes is None else lanes.tolist()
         taught_by = [self._taught_by[lane] for lane in chosen]
         asked = split in TAUGHT
-        taught = _Kept(self._outputs, taught_by, rows) if asked else _Nobody(split)
+        taught = Kept(self._outputs, taught_by, rows) if asked else Nobody(split)
         return BoxTargets(boxes, told, self.grid, self.facts.classes, taught)
 
     def changed(self, batch: Batch, images: Tensor, boxes: Tensor) -> Batch:
@@ -185,7 +186,7 @@ class BoxLanes(TaskData):
     def taught(self, batch: Batch, outputs: Sequence[Output]) -> Batch:
         old: BoxTargets = batch.targets
         width = self.facts.classes + 4
-        taught = _Asked(tuple(outputs), width, self._variances)
+        taught = Asked(tuple(outputs), width, self._variances)
         return batch._replace(targets=old._replace(taught=taught))
 
     def sizes(self, split: str, index: Tensor) -> Tensor:
@@ -387,75 +388,6 @@ class BoxLanes(TaskData):
         scales = self._scales[torch.as_tensor(rows, device=self._device)].view(-1, 1, 1)
         told = listed(own._replace(boxes=own.boxes / scales), self.dataset.class_names)
         return np.array([json.dumps(of_picture) for of_picture in told], dtype=object)
-
-
-class _Kept(Taught):
-    """What was kept of the teachers of rows (L, B)."""
-
-    def __init__(
-        self, outputs: TeacherOutputs, taught_by: Sequence[tuple[str, ...]], rows: Tensor
-    ) -> None:
-        self._outputs, self._by, self._rows = outputs, taught_by, rows
-
-    def logits(self) -> Tensor:
-        each = [
-            self._outputs.at(LOGITS, [names[m] for names in self._by], self._rows)
-            for m in range(len(self._by[0]))
-        ]
-        return torch.stack(each, dim=1)
-
-    def features(self, m: int) -> Tensor:
-        return self._outputs.at(FEATURES, [names[m] for names in self._by], self._rows)
-
-    def variance(self, m: int) -> Tensor:
-        own = [self._outputs.variance(names[m]) for names in self._by]
-        return torch.tensor(own, device=self._rows.device)
-
-    def part(self, at: slice) -> Taught:
-        return _Kept(self._outputs, self._by, self._rows[:, at])
-
-
-class _Asked(Taught):
-    """What M teachers say of what is shown; ``width``: of their outputs."""
-
-    def __init__(
-        self, outputs: tuple[Output, ...], width: int, variances: Callable[[int], Tensor]
-    ) -> None:
-        self._outputs, self._width, self._variances = outputs, width, variances
-
-    def logits(self) -> Tensor:
-        return torch.stack([o.logits[..., : self._width] for o in self._outputs], dim=1)
-
-    def features(self, m: int) -> Tensor:
-        shown = self._outputs[m].features
-        assert shown is not None
-        return shown
-
-    def variance(self, m: int) -> Tensor:
-        return self._variances(m)
-
-    def part(self, at: slice) -> Taught:
-        parts = tuple(output.each(lambda t: t[:, at]) for output in self._outputs)
-        return _Asked(parts, self._width, self._variances)
-
-
-class _Nobody(Taught):
-    """No teacher is asked about these."""
-
-    def __init__(self, split: str) -> None:
-        self._split = split
-
-    def logits(self) -> Tensor:
-        raise ValueError(f"teachers are not asked about the {self._split} split")
-
-    def features(self, m: int) -> Tensor:
-        return self.logits()
-
-    def variance(self, m: int) -> Tensor:
-        return self.logits()
-
-    def part(self, at: slice) -> Taught:
-        return self
 
 
 def facts_of(dataset: Pictures) -> PictureFacts:
