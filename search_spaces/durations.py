@@ -39,4 +39,5 @@ TAKES: Mapping[str, str] = {
     "teacher_calls": "20 min at most",
     "text": "20 min at most",
     "text_quick": "5 min at most",
+    "tree_crowns": "15 min at most",
 }
