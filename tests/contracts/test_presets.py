@@ -50,7 +50,7 @@ MADE_UP: Mapping[str, Mapping[str, Any]] = {
     "language": {"dataset": "addition"},
     "recommendation": {"dataset": "affinity", "users": 10, "items": 60, "interactions": 300},
     "ctc": {"dataset": "digit_lines"},
-    "detection": {"dataset": "canvases", "side": 48},
+    "detection": {"dataset": "canvases", "canvases": 200, "side": 48},
 }
 
 
