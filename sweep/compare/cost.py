@@ -66,7 +66,7 @@ def unlike_costs(record: SweepRecord) -> str:
     means = cost_table(record).groupby("method", sort=False)["run_device_s"].mean().dropna()
     if means.empty or means.max() < LEAST_S or means.max() <= UNLIKE * means.min():
         return ""
-    rows = [f"{method} {means[method]:.2g}" for method in record.methods if method in means]
+    rows = [f"{method} {_in_words(means[method])}" for method in record.methods if method in means]
     return f"Rows took unlike time, in {record.device} seconds of a confirm run: {listed(rows)}."
 
 
@@ -90,3 +90,8 @@ def in_words(trials: int, step: float, relative: float) -> str:
     """What a row was given: "17 trials of 4.2 passes a step, 1.4 times a baseline's trial"."""
     times = "" if math.isclose(relative, 1) else f", {relative:.4g} times a baseline's trial"
     return f"{f'{trials} trials of' if trials else 'no search,'} {step:.4g} passes a step{times}"
+
+
+def _in_words(seconds: float) -> str:
+    """To two digits, or the second."""
+    return f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.2g}"

@@ -80,6 +80,14 @@ def test_rows_that_take_unlike_time_are_told(make_record: Make, record: SweepRec
     assert unlike_costs(record) == ""
 
 
+def test_long_times_are_told_to_the_second(make_record: Make) -> None:
+    def slower(trials: pd.DataFrame) -> pd.DataFrame:
+        slow = _slow(trials)
+        return slow.assign(wall_s=12.4 * slow["wall_s"])
+
+    assert "fixed_kd 25 and alm_kd 124." in unlike_costs(make_record(drop=slower))
+
+
 def test_it_is_a_table_to_export(record: SweepRecord) -> None:
     source = Source(record, 0, None, None)  # type: ignore[arg-type]
     (page,) = TABLES["cost"]([source, source])
