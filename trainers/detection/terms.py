@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from trainers.data.tokenizer import PADDING
 from trainers.detection.boxes import iou
 from trainers.detection.data.dataset import BOX, CLASS
 from trainers.detection.places import IGNORED, Grid, boxes_at
@@ -152,20 +153,24 @@ def predicted_boxes(z: Tensor, classes: int, grid: Grid) -> Tensor:
 
 def label_loss(targets: BoxTargets, z: Tensor) -> Tensor:
     """The label's term at outputs (L, B, T, C + 4 + A), (L, B)."""
-    true = targets.of_places()[..., BOX].to(z)
+    of_places = targets.of_places()
+    true = of_places[..., BOX].to(z)
     overlap = iou(predicted_boxes(z, targets.classes, targets.grid), true)
     there = targets.told >= 0
     boxes_lost = ((1 - overlap) * there).sum(2) / there.sum(2).clamp(min=1)
-    return classes_lost(targets, z) + boxes_lost
+    return classes_lost(targets, z, of_places[..., CLASS]) + boxes_lost
 
 
-def classes_lost(targets: BoxTargets, z: Tensor) -> Tensor:
-    """The part of it that is of classes, (L, B)."""
+def classes_lost(targets: BoxTargets, z: Tensor, of_places: Tensor | None = None) -> Tensor:
+    """The part of it that is of classes, (L, B); ``of_places``: the class of the box of each, where
+    it is known."""
+    if of_places is None:
+        of_places = targets.of_places()[..., CLASS]
     told, classes = targets.told, targets.classes
     there = told >= 0
-    # One class more stands for nothing.
-    of_place = torch.where(there, targets.of_places()[..., CLASS].to(torch.int64), classes)
-    y = F.one_hot(of_place, classes + 1)[..., :classes].to(z)
+    # Padding is no class.
+    which = torch.where(there, of_places, PADDING).unsqueeze(3)
+    y = (which == torch.arange(classes, device=z.device)).to(z)
     lost = _missed(z[..., :classes], y) * (told != IGNORED).unsqueeze(3)
     return lost.sum((2, 3)) / there.sum(2).clamp(min=1)
 
