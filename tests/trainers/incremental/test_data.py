@@ -9,10 +9,12 @@ from trainers.incremental.data.draw import class_order
 from trainers.incremental.data.splits import counts_by_class, rows_by_class, split_problem
 from trainers.incremental.entry import INCREMENTAL
 from trainers.lanes.network import LaneNetwork
+from trainers.lanes.values import LaneValues
 from trainers.settings import ModelSpec, SplitFractions, Stream
 from trainers.task import Phase
 
 SEEDS = [StreamTrial(f"lane {seed}", seed, noise_rate=0.4) for seed in (1, 2, 3)]
+NO_VALUES = LaneValues({}, {})
 
 
 def _network(data: object, seed: int = 0) -> LaneNetwork:
@@ -26,7 +28,9 @@ def _phases(stream: Stream, clean: str = "withhold") -> list[dict[str, np.ndarra
     data = lanes(SEEDS, stream, clean)  # type: ignore[arg-type]
     student, shown = _network(data), []
     for phase in range(stream.tasks):
-        data.begin_phase(Phase(phase, student, lambda: _network(data, 9), taught=True))
+        data.begin_phase(
+            Phase(phase, student, lambda: _network(data, 9), taught=True, values=NO_VALUES)
+        )
         shown.append(
             {
                 "rows": data.rows("train").numpy(), "labels": data.labels("train").numpy(),
@@ -68,7 +72,7 @@ def test_a_lane_does_not_depend_on_the_others() -> None:
     together, alone = lanes(SEEDS, Stream(3)), lanes(SEEDS[1:2], Stream(3))
     for data in (together, alone):
         student = _network(data)
-        data.begin_phase(Phase(0, student, lambda s=student: s, taught=True))  # type: ignore[misc]
+        data.begin_phase(Phase(0, student, lambda s=student: s, taught=True, values=NO_VALUES))  # type: ignore[misc]
     assert torch.equal(together.rows("train")[1], alone.rows("train")[0])
     assert torch.equal(together.labels("train")[1], alone.labels("train")[0])
 
