@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from tests.trainers.detection.cases import boxes_of
 from trainers.detection.data.dataset import BOX, CLASS, CROWD, Boxes, is_there
@@ -146,7 +148,6 @@ def _drawn(seed: int, n: int = 12) -> tuple[Boxes, Answers]:
 
 
 def _by_pycocotools(true: Boxes, answers: Answers) -> dict[str, float]:
-    coco, evaluation = (pytest.importorskip(f"pycocotools.{name}") for name in ("coco", "cocoeval"))
     annotations, results = [], []
     for picture, own in enumerate(true):
         for row in own[is_there(own)]:
@@ -167,14 +168,14 @@ def _by_pycocotools(true: Boxes, answers: Answers) -> dict[str, float]:
                     {"image_id": picture, "category_id": of, "bbox": box, "score": score}
                 )
     with contextlib.redirect_stdout(io.StringIO()):
-        truth = coco.COCO()
+        truth = COCO()
         truth.dataset = {
             "info": {}, "annotations": annotations,
             "images": [{"id": i} for i in range(len(true))],
             "categories": [{"id": i} for i in range(CLASSES)],
         }  # fmt: skip
         truth.createIndex()
-        run = evaluation.COCOeval(truth, truth.loadRes(results), "bbox")
+        run = COCOeval(truth, truth.loadRes(results), "bbox")
         run.params.areaRng = [[0, 1e10], [0, LIMITS[0]], LIMITS, [LIMITS[1], 1e10]]
         run.params.maxDets = [MOST]
         run.evaluate()

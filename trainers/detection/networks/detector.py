@@ -32,7 +32,6 @@ class Detector(PictureNetwork):
     ) -> None:
         super().__init__()
         width, count = spec.sizes["width"], spec.sizes["layers"]
-        self._lanes_folded = len(generators)
         self._strides = strides(facts.height, facts.width)
         deep = 2 * width
         self.widest = width * facts.height * facts.width // FIRST_STRIDE**2
