@@ -182,8 +182,10 @@ def overlap(one: Box, other: Box) -> float:
 
 
 def _share_inside(one: Box, other: Box) -> float:
-    """The share of a box that is inside another, as overlaps with crowds are measured."""
-    return _shared(one, other) / _area(one)
+    """The share of a box that is inside another, as overlaps with crowds are measured; of one that
+    was cut to nothing 0."""
+    area = _area(one)
+    return _shared(one, other) / area if area else 0.0
 
 
 def _shared(one: Box, other: Box) -> float:

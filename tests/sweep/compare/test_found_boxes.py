@@ -162,6 +162,12 @@ def test_any_number_of_boxes_within_a_crowd_are_right(record: SweepRecord) -> No
     assert [box.name for box in sight.missed] == ["7", "NA"]
 
 
+def test_a_box_that_was_cut_to_nothing_is_wrong(record: SweepRecord) -> None:
+    """One whose place is in what fills a picture up has no width within it."""
+    sight = _sight(record, ("7", 0.9, (10.0, 20.0, 10.0, 30.0)))
+    assert [box.right for box in sight.found] == [False]
+
+
 def test_the_ten_best_are_shown_of_those_that_score_enough(record: SweepRecord) -> None:
     edges = (0.0, 0.0, 10.0, 10.0)
     many = [("7", 0.30 + 0.01 * number, edges) for number in range(12)]
