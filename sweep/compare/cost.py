@@ -16,21 +16,18 @@ UNLIKE = 1.5
 LEAST_S = 1.0
 
 
-def held_s(runs: pd.DataFrame) -> "pd.Series[float]":
-    """Seconds from the first start to the last end of each cohort of ``runs``."""
-    ends = runs["started"] + runs["wall_s"]
-    return ends.groupby(runs["cohort"]).max() - runs.groupby("cohort")["started"].min()
-
-
-def device_s(record: SweepRecord, runs: pd.DataFrame) -> "pd.Series[float]":
-    """Device seconds of each run of one cell and stage: its share of what its cohort held, by the
-    epochs that it trained; NaN where the cohort is not known, or trained none."""
-    cohort = runs["cohort"]
+def device_s(record: SweepRecord) -> "pd.Series[float]":
+    """Device seconds of each of a sweep's runs: its share of what its cohort held, from the first
+    start to the last end, by the epochs that it trained (equal shares where none trained one); NaN
+    where the cohort is not known."""
+    runs = record.trials
+    of_cohort = runs.groupby("cohort")
     epochs = runs["epochs_trained"].astype(float)
-    of_cohort = epochs.groupby(cohort).transform("sum")
-    share = (epochs / of_cohort).where(of_cohort > 0)
-    seconds: pd.Series[float] = cohort.map(held_s(runs)).astype(float) * record.devices * share
-    return seconds
+    total = epochs.groupby(runs["cohort"]).transform("sum")
+    share = (epochs / total).where(total > 0, 1 / of_cohort["cohort"].transform("size"))
+    ends = (runs["started"] + runs["wall_s"]).groupby(runs["cohort"]).transform("max")
+    held: pd.Series[float] = ends - of_cohort["started"].transform("min")
+    return held * record.devices * share
 
 
 def cost_table(record: SweepRecord) -> pd.DataFrame:
@@ -40,18 +37,19 @@ def cost_table(record: SweepRecord) -> pd.DataFrame:
     ``step_passes``: of a training step of one example, in forward passes of the row's student, and
     ``trial_cost``: of a trial, as a multiple of the first baseline's; where budgets are of compute.
     """
-    return pd.DataFrame(
-        [_cell_row(record, condition, method) for condition, method in record.shown.values()]
-    )
+    of_runs = device_s(record)
+    return pd.DataFrame([_cell_row(record, of_runs, *place) for place in record.shown.values()])
 
 
-def _cell_row(record: SweepRecord, condition: Condition, method: str) -> dict[str, object]:
+def _cell_row(
+    record: SweepRecord, of_runs: "pd.Series[float]", condition: Condition, method: str
+) -> dict[str, object]:
     row: dict[str, object] = {**condition.columns, "method": method}
     if given := record.allotted.get(record.cell(condition, method)):
         row |= {"step_passes": given.cost.step, "trial_cost": given.relative}
     for stage, name in (("search", "trial"), ("confirm", "run")):
         runs = trials_of(record, stage, condition, method)
-        seconds = device_s(record, runs)
+        seconds = of_runs[runs.index]
         ended = runs["state"].isin(("complete", "pruned", "failed")) & seconds.notna()
         row |= {
             f"{name}s": int(ended.sum()),

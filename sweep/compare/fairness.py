@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from sweep.compare.cost import held_s
+from sweep.compare.cost import device_s
 from sweep.compare.notation import listed
 from sweep.compare.records import TEACHER, SweepRecord, completed, trials_of
 from sweep.plan.plan import Condition
@@ -22,12 +22,11 @@ def fairness_table(record: SweepRecord) -> pd.DataFrame:
     limit of time left out, where one did. `asked` trials are those
     that started; `unfinished` ones run or wait to be taken up again.
     `wall_s` runs from the cell's first start to its last end, pauses and other cells' turns
-    included. `device_s` adds up what its cohorts held: the time of each, times the CPUs or GPUs
-    (`device`) it took; trials of one cohort share that time.
+    included. `device_s` adds up what its runs took: of what each cohort held, its time times the
+    CPUs or GPUs (`device`), their share.
     """
-    return pd.DataFrame(
-        [_cell_row(record, condition, method) for condition, method in record.shown.values()]
-    )
+    of_runs = device_s(record)
+    return pd.DataFrame([_cell_row(record, of_runs, *place) for place in record.shown.values()])
 
 
 def failures_table(record: SweepRecord) -> pd.DataFrame:
@@ -49,7 +48,9 @@ def failures_table(record: SweepRecord) -> pd.DataFrame:
     return table.astype({"trial": "Int64", "seed": "Int64", "epochs_trained": "Int64"})
 
 
-def _cell_row(record: SweepRecord, condition: Condition, method: str) -> dict[str, object]:
+def _cell_row(
+    record: SweepRecord, of_runs: "pd.Series[float]", condition: Condition, method: str
+) -> dict[str, object]:
     search, shortlist, confirm = (
         trials_of(record, stage, condition, method) for stage in ("search", "shortlist", "confirm")
     )
@@ -78,7 +79,7 @@ def _cell_row(record: SweepRecord, condition: Condition, method: str) -> dict[st
         "confirm_planned": len(record.confirm_seeds),
         "confirm_epochs": int(confirm["epochs_trained"].sum()),
         "wall_s": float(ends.max() - both["started"].min()) if len(both) else 0.0,
-        "device_s": float(held_s(both).sum()) * record.devices,
+        "device_s": float(of_runs[both.index].sum()),
         "device": record.device,
     }
 

@@ -119,7 +119,9 @@ def _trials(renamed: Sequence[Mapping[str, str]], records: Sequence[SweepRecord]
         cells = record.trials["cell"].map(lambda cell, names=names: names.get(cell, cell))
         own = cells.map(lambda cell, number=number: first.get(cell, number) == number)
         mine = own | (record.trials["stage"] == TEACHER)
-        frames.append(record.trials.assign(cell=cells)[mine])
+        # Cohorts of two sweeps may bear one name.
+        cohorts = f"{record.name}/" + record.trials["cohort"]
+        frames.append(record.trials.assign(cell=cells, cohort=cohorts)[mine])
     return pd.concat(frames, ignore_index=True).astype(WHOLE)
 
 

@@ -158,6 +158,8 @@ class Plan:
     def __init__(self, spec: SweepSpec, fingerprints: Fingerprints | None = None) -> None:
         self.spec = spec
         self.fingerprints = fingerprints or {}
+        # A referee asks for them again and again, and their keys are digests.
+        self._chains: dict[tuple[str, int], tuple[tuple[TeacherJob, ...], ...]] = {}
         kinds = spec.conditions
         self.conditions = tuple(
             Condition(kind, float(rate), teacher, values)
@@ -275,12 +277,16 @@ class Plan:
         """Of every teacher of a cell, the generations that lead to it."""
         if not cell.entry.uses_teacher:
             return ()
+        if (known := self._chains.get((cell.id, seed))) is not None:
+            return known
         labels = cell.condition.labels_of_teacher
         own = cell.entry.teacher_is_student
         networks = (like_student(cell.spec),) if own else cell.spec.networks_of_teachers
-        return tuple(
+        chains = tuple(
             chain(cell.spec, network, labels, seed, self.fingerprints) for network in networks
         )
+        self._chains[cell.id, seed] = chains
+        return chains
 
     def shown(self, condition: Condition, label: str) -> Cell:
         """The cell that is shown for a row in a condition."""

@@ -36,11 +36,11 @@ def run_settings(plan: Plan, task: CohortTask, lane: LaneTask) -> dict[str, str]
         "noise_rate": repr(labels.noise_rate),
         "dataset": task.source.name if task.source else task.data.dataset,
     }
-    if not task.cell:
+    if not lane.search:
         conditions = _conditions_of_teacher(plan, lane.key) if plan.spec.axes else ()
         role = "student" if task.is_of_starts else "teacher"
         return {**settings, role: model, **_labels(plan, conditions)}
-    cell = plan.cell(task.cell)
+    cell = plan.search(lane.search).cell
     return {
         **settings,
         "teacher_labels": _teacher_labels(cell),

@@ -20,7 +20,7 @@ def describe_student(
     assert outcome.student is not None
     spec = task.spec
     model = TASKS[spec.task].networks[spec.model.name].complete(spec.model)
-    cell = plan.cell(task.cell)
+    cell = plan.search(lane.search).cell
     return {
         "task": spec.task,
         "network": {"name": model.name, "sizes": dict(model.sizes)},

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from sweep.plan.plan import CellSearch, Plan
+from sweep.plan.plan import Cell, CellSearch, Plan
 from sweep.plan.teacher_jobs import TeacherJob
 from trainers.fields import Value
 from trainers.lanes.seeds import stream
@@ -22,10 +22,12 @@ Stage = Literal["teacher", "search", "shortlist", "confirm"]
 
 @dataclass(frozen=True)
 class LaneTask:
-    """One lane: its run's key (also the lane's name), how it trains and on what."""
+    """One lane: its run's key (also the lane's name), how it trains and on what, and the name of
+    the search that it belongs to, empty for teachers and warm starts."""
 
     lane: Lane
     source: LaneSource
+    search: str = ""
 
     @property
     def key(self) -> str:
@@ -34,22 +36,20 @@ class LaneTask:
 
 @dataclass(frozen=True)
 class CohortTask:
-    """A cohort to train; ``cell`` and ``search`` are empty for teachers, ``snapshots`` for others.
+    """A cohort to train, with lanes of one search or of several; ``snapshots``: of teachers.
 
-    ``search``: that of the cell which it belongs to. ``teacher_networks``: of the M teachers
+    ``teacher_networks``: of the M teachers
     that every lane reads, in their order. ``given``: of a teacher that is not trained, by what name
     its arrays are at hand. ``source``: what light teachers are trained on in place of the data.
     """
 
     id: str
     stage: Stage
-    cell: str
     spec: CohortSpec
     data: DataSpec
     lanes: tuple[LaneTask, ...]
     snapshots: tuple[int, ...] = ()
     teacher_networks: tuple[ModelSpec, ...] = ()
-    search: str = ""
     given: str = ""
     source: SourceSpec | None = None
 
@@ -74,6 +74,11 @@ class CohortTask:
     def is_of_starts(self) -> bool:
         """Whether its lanes are warm starts, which train in the stage of teachers."""
         return self.stage == "teacher" and not self.lanes[0].source.is_teacher
+
+    @property
+    def searches(self) -> tuple[str, ...]:
+        """The names of the searches that its lanes belong to, in their order."""
+        return tuple(dict.fromkeys(lane.search for lane in self.lanes if lane.search))
 
 
 @dataclass(frozen=True)
@@ -160,7 +165,6 @@ def teacher_cohort(jobs: tuple[TeacherJob, ...]) -> CohortTask:
     return CohortTask(
         f"teachers/{jobs[0].key}",
         "teacher",
-        "",
         spec,
         jobs[0].spec.data_settings(),
         lanes,
@@ -256,6 +260,19 @@ def _student_lane(
             cell.spec.fold(seed),
             start=start.key if start else "",
         ),
+        search.id,
+    )
+
+
+def cohort_spec(cell: Cell) -> CohortSpec:
+    """How the students of a cell train."""
+    spec = cell.spec
+    return CohortSpec(
+        cell.use.method,
+        spec.student.model.settings(),
+        spec.student_training(),
+        spec.selection(),
+        spec.task_entry.name,
     )
 
 
@@ -263,21 +280,20 @@ def _student_cohort(
     plan: Plan, search: CellSearch, name: str, stage: Stage, lanes: tuple[LaneTask, ...]
 ) -> CohortTask:
     cell = search.cell
-    student = cell.spec.student
-    spec = CohortSpec(
-        cell.use.method,
-        student.model.settings(),
-        cell.spec.student_training(),
-        cell.spec.selection(),
-        cell.spec.task_entry.name,
-    )
     return CohortTask(
         name,
         stage,
-        cell.id,
-        spec,
+        cohort_spec(cell),
         cell.spec.data_settings(),
         lanes,
         teacher_networks=plan.teacher_networks(cell),
-        search=search.id,
     )
+
+
+def together(tasks: Sequence[CohortTask]) -> CohortTask:
+    """Cohorts of one stage, of cells that train alike, as one cohort."""
+    first, *others = tasks
+    if not others:
+        return first
+    lanes = tuple(lane for task in tasks for lane in task.lanes)
+    return replace(first, id=f"{first.id}+{len(others)}", lanes=lanes)

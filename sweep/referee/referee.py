@@ -5,13 +5,14 @@ reports every epoch (`report`), and hands in what came out (`finish`, `failed`, 
 Optuna and the tracking store only as `Studies` and `Tracker`.
 
 Order: teachers first, and warm starts with them, those of the search before those of confirm; then,
-of all searches whose teachers are there, the one furthest behind; the shortlist of a search as soon
-as its trials are over, then its confirm runs. Which cohort finishes first changes that order, never
-what a search is asked, prunes or chooses.
+of all searches whose teachers are there, the one furthest behind; the shortlist of a search as
+soon as its trials are over, then its confirm runs. Searches whose lanes train alike share cohorts
+(`sweep.referee.filling`). Which cohort finishes first, and what shares it, changes that order,
+never what a search is asked, prunes or chooses.
 """
 
 import math
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -23,12 +24,15 @@ from sweep.plan.tasks import (
     NO_TRIAL,
     CohortTask,
     LaneOutcome,
+    LaneTask,
     search_cohort,
     teacher_cohort,
+    together,
     trial_run,
 )
 from sweep.plan.teacher_jobs import TeacherJob
-from sweep.referee.search_state import SearchState, in_turn
+from sweep.referee.filling import Filling
+from sweep.referee.search_state import SearchState
 from sweep.referee.states import ENDED, State
 from sweep.referee.stores import EndedRun, Metrics, Outcome, Studies, Tracker
 from sweep.referee.time_limit import TimeLimit
@@ -53,16 +57,21 @@ class Progress:
 
 @dataclass
 class _Flight:
-    """A cohort that is being trained, and its lanes that still are, with their trial numbers.
+    """A cohort that is being trained, and its lanes that still are, by key.
 
     ``waits``: its process was lost, and it is to be trained again.
     """
 
     task: CohortTask
-    live: dict[str, int]
+    live: dict[str, LaneTask]
     epochs: int = 0
     losses: int = 0
     waits: bool = False
+
+    @property
+    def searches(self) -> set[str]:
+        """The names of the searches of which lanes still train."""
+        return {lane.search for lane in self.live.values()}
 
 
 class Referee:
@@ -93,6 +102,7 @@ class Referee:
         self._lane_epochs = 0
         self._failed_teachers: dict[str, str] = {}
         self._limit = limit or TimeLimit()
+        self._filling = Filling(plan)
         self._teacher_cohorts = deque(
             missing
             for jobs in plan.teacher_cohorts
@@ -127,19 +137,20 @@ class Referee:
         """Whether a cohort is in flight."""
         return cohort in self._flights
 
-    def next_cohort(self) -> CohortTask | Literal["wait", "done"]:
-        """A cohort to train now, or word that there is none yet, or none any more."""
+    def next_cohort(self, slots: int = 1) -> CohortTask | Literal["wait", "done"]:
+        """A cohort to train now, or word that there is none yet, or none any more.
+
+        ``slots``: how many cohorts can train at once, none of which should be left without.
+        """
         for flight in self._flights.values():
             if flight.waits:
                 flight.waits = False
                 lanes = tuple(lane for lane in flight.task.lanes if lane.key in flight.live)
                 return replace(flight.task, lanes=lanes)
-        task = self._choose()
+        task = self._choose(slots)
         if task is None:
             return "wait" if self._flights else "done"
-        self._flights[task.id] = _Flight(
-            task, {lane.key: _number(task, lane.key) for lane in task.lanes}
-        )
+        self._flights[task.id] = _Flight(task, _by_key(task.lanes))
         if task.stage == "search":
             self._limit.begin()
         self._tracker.open(task)
@@ -155,7 +166,7 @@ class Referee:
             return 1.0
         if flight.task.stage != "search":
             return math.inf
-        return self._studies.judged_from(flight.task.search)
+        return min(self._studies.judged_from(search) for search in flight.task.searches)
 
     def report(
         self, cohort: str, epoch: int, keys: Sequence[str], rows: Sequence[Metrics]
@@ -170,26 +181,27 @@ class Referee:
         if flight is None:
             return [False] * len(keys)
         flight.epochs = epoch
-        search = flight.task.stage == "search"
         metric = f"validation_{self._plan.spec.objective.metric}"
         ends: dict[str, Outcome] = {}
-        values: dict[int, float] = {}
+        values: defaultdict[str, dict[int, float]] = defaultdict(dict)
         by_key = {k: row for k, row in zip(keys, rows, strict=True) if k in flight.live}
         self._lane_epochs += len(by_key)
         self._tracker.log(epoch, by_key)
         for key, row in by_key.items():
+            lane = flight.live[key]
             bad = [f"{name} is {value}" for name, value in diverged(row, metric)]
             if bad:
                 reason = f"diverged in epoch {epoch}: {', '.join(bad)}"
-                ends[key] = Outcome(flight.live[key], "failed", reason=reason)
+                ends[key] = Outcome(_number(lane), "failed", reason=reason)
             elif metric in row:
-                values[flight.live[key]] = row[metric]
-        if search:
-            study = flight.task.search
-            self._studies.report(study, epoch, values)
+                values[lane.search][_number(lane)] = row[metric]
+        if flight.task.stage == "search":
+            for study in sorted(flight.searches):
+                self._studies.report(study, epoch, values[study])
+            over = epoch == flight.task.spec.training.all_epochs
             # Where nothing was evaluated there is nothing to judge by.
-            if values and epoch < flight.task.spec.training.all_epochs:
-                for number in self._studies.judge(study, epoch, list(values)):
+            for study, reported in () if over else values.items():
+                for number in self._studies.judge(study, epoch, list(reported)):
                     ends[trial_run(study, number)] = Outcome(number, "pruned")
         self._end(flight, ends)
         return [key in flight.live for key in keys]
@@ -203,8 +215,8 @@ class Referee:
             return
         metric = f"validation_{self._plan.spec.objective.metric}"
         ends = {
-            key: Outcome(number, "complete", outcomes[key].best[metric])
-            for key, number in flight.live.items()
+            key: Outcome(_number(lane), "complete", outcomes[key].best[metric])
+            for key, lane in flight.live.items()
         }
         self._end(flight, ends, outcomes)
         self._teachers |= set(teachers)
@@ -214,6 +226,8 @@ class Referee:
         """A cohort cannot be trained. One lane has failed; of several, each half is tried again.
 
         So the lane that is to blame is found, and the others finish as if it had never been there.
+        Of several searches, each half has whole ones: a generation that is not to blame stays
+        together.
         """
         flight = self._flights.get(cohort)
         if flight is None:
@@ -223,11 +237,9 @@ class Referee:
             self._give_up(flight, reason)
             return
         del self._flights[cohort]
-        middle = len(lanes) // 2
-        for place, half in enumerate((lanes[:middle], lanes[middle:])):
+        for place, half in enumerate(_halves(lanes)):
             task = replace(flight.task, id=f"{cohort}.{place}", lanes=half)
-            live = {lane.key: flight.live[lane.key] for lane in half}
-            self._flights[task.id] = _Flight(task, live, waits=True)
+            self._flights[task.id] = _Flight(task, _by_key(half), waits=True)
 
     def lost(self, cohort: str) -> None:
         """A cohort's process is gone: it is trained again, or after some times is `failed`."""
@@ -281,26 +293,23 @@ class Referee:
         failures, end = tuple(failed.values()), self._limit.end
         return Progress(done, planned, dict(states), self._lane_epochs, flying, failures, end)
 
-    def _choose(self) -> CohortTask | None:
+    def _choose(self, slots: int) -> CohortTask | None:
         for jobs in self._teacher_cohorts:
             if all(not job.parent or job.parent in self._teachers for job in jobs):
                 self._teacher_cohorts.remove(jobs)
                 return teacher_cohort(jobs)
         self._end_searches_in_time()
         level = self._level()
-        behind = in_turn(
-            state
-            for state in self._searches.values()
-            if state.may_search
-            and state.handed_out <= level
-            and self._at_hand(state.cell, state.search.seed)
-        )
-        if behind:
-            return behind.next_trials()
-        for state in self._searches.values():
-            if task := state.next_after(self._at_hand):
-                return task
-        return None
+        states = self._searches.values()
+        offers = [offer for state in states if (offer := state.offer(self._at_hand))]
+        trials = [o for o in offers if o.stage == "search" and o.state.handed_out <= level]
+        # The search that is furthest behind, of those that may go on.
+        trials.sort(key=lambda offer: offer.state.handed_out)
+        others = [offer for offer in offers if offer.stage != "search"]
+        if not (ready := trials + others):
+            return None
+        shared = self._filling.alike(ready[0], ready, len(self.flying), slots)
+        return together([offer.task() for offer in shared])
 
     def _end_searches_in_time(self) -> None:
         """Where time is over, have every search come to as many trials as the furthest one has.
@@ -355,25 +364,27 @@ class Referee:
         A trial whose end its study does not know is trained again and closed once more; one that
         its study knows as ended is never touched again.
         """
+        of_search: defaultdict[str, list[Outcome]] = defaultdict(list)
         for key, end in ends.items():
             outcome = outcomes[key] if outcomes else None
             metrics = _closing_metrics(outcome, flight.epochs)
             if outcome and flight.task.stage == "confirm":
                 self._tracker.attach(flight.task, key, outcome)
             self._tracker.close(key, end.state, metrics, end.reason)
+            search = flight.live.pop(key).search
+            if flight.task.stage == "search":
+                of_search[search].append(end)
             if flight.task.stage == "confirm" and end.state in ENDED:
-                self._searches[flight.task.search].confirm_done += 1
+                self._searches[search].confirm_done += 1
             if flight.task.stage == "shortlist" and end.state in ENDED:
-                self._searches[flight.task.search].shortlist_ended(key, end.value)
+                self._searches[search].shortlist_ended(key, end.value)
             if flight.task.stage == "teacher" and end.state == "failed":
                 self._fail_teacher(key.rsplit("/", 1)[1], end.reason)
-        if flight.task.stage == "search" and ends:
-            self._studies.tell(flight.task.search, list(ends.values()))
-            self._searches[flight.task.search].ended.update(
-                end.state for end in ends.values() if end.state in ENDED
+        for search, outcomes_of_search in of_search.items():
+            self._studies.tell(search, outcomes_of_search)
+            self._searches[search].ended.update(
+                end.state for end in outcomes_of_search if end.state in ENDED
             )
-        for key in ends:
-            flight.live.pop(key, None)
 
     def _fail_teacher(self, key: str, reason: str) -> None:
         """A teacher failed, and with it the generations that would have learned from it."""
@@ -392,8 +403,10 @@ class Referee:
     def _land(self, flight: _Flight) -> None:
         del self._flights[flight.task.id]
         if flight.task.stage == "search":
-            others = [f.task.search for f in self._flights.values() if f.task.stage == "search"]
-            self._searches[flight.task.search].flying = flight.task.search in others
+            others = [f for f in self._flights.values() if f.task.stage == "search"]
+            flying = {search for other in others for search in other.task.searches}
+            for search in flight.task.searches:
+                self._searches[search].flying = search in flying
 
 
 def diverged(row: Metrics, objective: str) -> list[tuple[str, float]]:
@@ -405,13 +418,29 @@ def diverged(row: Metrics, objective: str) -> list[tuple[str, float]]:
     ]
 
 
-def _number(task: CohortTask, key: str) -> int:
+def _number(lane: LaneTask) -> int:
     """The trial number in a search run's key; `NO_TRIAL` for runs that belong to no study."""
-    return int(key.rsplit("/", 1)[1]) if task.stage == "search" else NO_TRIAL
+    *_, stage, number = lane.key.split("/")
+    return int(number) if stage == "trial" else NO_TRIAL
+
+
+def _by_key(lanes: Iterable[LaneTask]) -> dict[str, LaneTask]:
+    return {lane.key: lane for lane in lanes}
+
+
+def _halves(lanes: Sequence[LaneTask]) -> tuple[tuple[LaneTask, ...], tuple[LaneTask, ...]]:
+    """Lanes in two parts: of the searches, or of the only one."""
+    searches = list(dict.fromkeys(lane.search for lane in lanes))
+    if len(searches) > 1:
+        first = set(searches[: len(searches) // 2])
+        half = tuple(lane for lane in lanes if lane.search in first)
+        return half, tuple(lane for lane in lanes if lane.search not in first)
+    middle = len(lanes) // 2
+    return tuple(lanes[:middle]), tuple(lanes[middle:])
 
 
 def _all(flight: _Flight, state: State, reason: str = "") -> dict[str, Outcome]:
-    return {key: Outcome(number, state, reason=reason) for key, number in flight.live.items()}
+    return {key: Outcome(_number(lane), state, reason=reason) for key, lane in flight.live.items()}
 
 
 def _closing_metrics(outcome: LaneOutcome | None, epochs: int) -> dict[str, float]:

@@ -1,12 +1,13 @@
 """How far one search of a cell has come, and what of it trains next: trials, shortlist, confirm.
 
 Each of the three waits for the one before. What is confirmed follows from the trials and the
-shortlist alone, whatever the order in which they ended.
+shortlist alone, whatever the order in which they ended. What could train now is an `Offer`, which
+changes nothing until it is taken up.
 """
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -16,6 +17,7 @@ from sweep.plan.search_end import SearchEnd, trials_wanted
 from sweep.plan.tasks import (
     NO_TRIAL,
     CohortTask,
+    Stage,
     confirm_cohort,
     confirm_run,
     search_cohort,
@@ -42,6 +44,29 @@ class _Shortlist:
     values: dict[str, float | None]
 
 
+@dataclass(frozen=True)
+class Offer:
+    """Lanes of one search that could train now, side by side.
+
+    ``saved``: the keys of the checkpoint that they go on from, where there is one.
+    """
+
+    state: "SearchState"
+    stage: Stage
+    lanes: int
+    saved: frozenset[str] | None
+
+    def task(self) -> CohortTask:
+        """Take them: they are handed out from now on."""
+        match self.stage:
+            case "search":
+                return self.state.next_trials()
+            case "shortlist":
+                return self.state.next_shortlist()
+            case _:
+                return self.state.next_confirm()
+
+
 @dataclass
 class SearchState:
     """One search, as the studies and the ended runs leave it when a launch begins.
@@ -64,6 +89,7 @@ class SearchState:
     _shortlist: _Shortlist | None = None
     _chosen: Candidate | None = None
     _confirm_left: list[int] | None = None
+    _ready: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for trial in self.studies.history(self.search.id) if self.cell.space else ():
@@ -119,11 +145,16 @@ class SearchState:
     def _maximize(self) -> bool:
         return self.plan.spec.objective_metric.direction == "maximize"
 
-    def next_trials(self) -> CohortTask:
-        """The next generation, or what is left of one that was broken off."""
+    @property
+    def _new_trials(self) -> int:
+        """How many trials are asked for next: what a generation that was begun lacks, or one."""
         size = self.plan.generation
         room = size - self.asked % size if self.asked % size or not self.unfinished else 0
-        count = min(room, self.trials - self.asked)
+        return max(0, min(room, self.trials - self.asked))
+
+    def next_trials(self) -> CohortTask:
+        """The next generation, or what is left of one that was broken off."""
+        size, count = self.plan.generation, self._new_trials
         trials = dict(self.unfinished)
         if count > 0:
             trials.update(self.studies.ask(self.search.id, count))
@@ -132,18 +163,29 @@ class SearchState:
         self.flying = True
         return search_cohort(self.plan, self.search, trials, (self.asked - 1) // size)
 
-    def next_after(self, at_hand: Callable[[Cell, int], bool]) -> CohortTask | None:
-        """The next runs of the shortlist or of confirm, if the stages before them are over.
+    def offer(self, at_hand: Callable[[Cell, int], bool]) -> Offer | None:
+        """What of it could train now; of each stage only where those before it are over.
 
         ``at_hand``: whether the teachers of a cell are there under a seed.
         """
-        if self.may_search or self.flying:
+        if self.may_search:
+            if not at_hand(self.cell, self.search.seed):
+                return None
+            lanes = len(self.unfinished) + self._new_trials
+            broken_off = next(iter(self.unfinished), NO_TRIAL)
+            return Offer(
+                self, "search", lanes, self._saved_with(trial_run(self.search.id, broken_off))
+            )
+        if self.flying:
             return None
         if self._shortlist is None:
             self._shortlist = self._shortlisted()
+        stage: Stage = "shortlist"
         if self.shortlist_done < self.shortlist_planned:
-            return self._next_shortlist()
-        return self._next_confirm(at_hand)
+            keys = [shortlist_run(self.search.id, *run) for run in self._ready_shortlist()]
+        else:
+            stage, keys = "confirm", [self._confirm_key(s) for s in self._ready_confirm(at_hand)]
+        return Offer(self, stage, len(keys), self._saved_with(keys[0])) if keys else None
 
     def shortlist_ended(self, key: str, value: float | None) -> None:
         """A run of the shortlist is over; ``value``: None where it failed."""
@@ -170,31 +212,43 @@ class SearchState:
         }
         return _Shortlist(candidates, [run for run in runs if not ended[run]], values)
 
-    def _next_shortlist(self) -> CohortTask | None:
+    def next_shortlist(self) -> CohortTask:
+        """The next runs of the shortlist."""
         assert self._shortlist is not None
         params = {c.number: c.params for c in self._shortlist.candidates}
-        runs = self._together(self._shortlist.left, lambda run: shortlist_run(self.search.id, *run))
-        if not runs:
-            return None
+        runs = self._ready_shortlist()
         self._shortlist.left = [run for run in self._shortlist.left if run not in runs]
         return shortlist_cohort(
             self.plan, self.search, [(trial, params[trial], stream) for trial, stream in runs]
         )
 
-    def _next_confirm(self, at_hand: Callable[[Cell, int], bool]) -> CohortTask | None:
+    def next_confirm(self) -> CohortTask:
         """Confirm runs of the configuration that was chosen; of an earlier one they are left."""
+        assert self._confirm_left is not None
+        assert self._chosen is not None
+        seeds, self._ready = self._ready, ()
+        self._confirm_left = [seed for seed in self._confirm_left if seed not in seeds]
+        chosen = self._chosen
+        return confirm_cohort(self.plan, self.search, chosen.number, chosen.params, seeds)
+
+    def _ready_shortlist(self) -> list[_Run]:
+        assert self._shortlist is not None
+        return self._together(self._shortlist.left, lambda run: shortlist_run(self.search.id, *run))
+
+    def _ready_confirm(self, at_hand: Callable[[Cell, int], bool]) -> tuple[int, ...]:
+        """The seeds that are confirmed next, of those whose teachers are there."""
         if self._confirm_left is None:
             self._chosen = self._choose()
             seeds = self.search.confirmed if self._chosen else ()
             self._confirm_left = [s for s in seeds if self._confirm_key(s) not in self.runs]
             self.confirm_done = len(seeds) - len(self._confirm_left)
         ready = [seed for seed in self._confirm_left if at_hand(self.cell, seed)]
-        seeds = tuple(self._together(ready, self._confirm_key))
-        if not seeds or self._chosen is None:
-            return None
-        self._confirm_left = [seed for seed in self._confirm_left if seed not in seeds]
-        chosen = self._chosen
-        return confirm_cohort(self.plan, self.search, chosen.number, chosen.params, seeds)
+        self._ready = tuple(self._together(ready, self._confirm_key))
+        return self._ready
+
+    def _saved_with(self, key: str) -> frozenset[str] | None:
+        """The keys of the checkpoint that a run stands in."""
+        return next((begun for begun in self.begun if key in begun), None)
 
     def _together(self, runs: list[T], key: Callable[[T], str]) -> list[T]:
         """Those that train in one cohort: of one checkpoint, if there is one for some of them.
@@ -238,8 +292,3 @@ class SearchState:
     def _confirm_key(self, seed: int) -> str:
         assert self._chosen is not None
         return confirm_run(self.search.id, self._chosen.number, seed)
-
-
-def in_turn(states: Iterable[SearchState]) -> SearchState | None:
-    """The search that is furthest behind, of those that may go on."""
-    return min(states, key=lambda state: state.handed_out, default=None)

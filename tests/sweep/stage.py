@@ -162,7 +162,7 @@ class Theatre:
 
     def _step(self) -> bool:
         while len(self.flying) < self._slots:
-            task = self.referee.next_cohort()
+            task = self.referee.next_cohort(self._slots)
             if isinstance(task, str):
                 assert task == "done" or self.flying
                 break
@@ -198,12 +198,13 @@ def histories(plan: Plan, of: OptunaStudies) -> dict[str, list[PastTrial]]:
 
 
 def train_in_process(
-    referee: Referee, dataset: Dataset
+    referee: Referee, dataset: Dataset, slots: int = 1
 ) -> Iterator[tuple[CohortTask, Mapping[str, LaneOutcome]]]:
-    """Train whatever the referee names, one cohort after another, by the real trainers."""
+    """Train whatever the referee names, one cohort after another, by the real trainers; it is told
+    that so many ``slots`` are there."""
     outputs: dict[str, KeptOutputs] = {}
     weights: dict[str, dict[str, np.ndarray]] = {}
-    while not isinstance(task := referee.next_cohort(), str):
+    while not isinstance(task := referee.next_cohort(slots), str):
         named = task.id
 
         def report(

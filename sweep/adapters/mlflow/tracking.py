@@ -164,8 +164,8 @@ class MlflowTracker:
             # No row has a name with a space in it.
             "method": "warm start" if task.is_of_starts else "teacher",
         }
-        if task.cell:
-            cell = self._plan.cell(task.cell)
+        if lane.search:
+            cell = self._plan.search(lane.search).cell
             tags["cell"] = cell.id
             tags["method"] = cell.use.label
             tags["teacher_labels"] = cell.condition.teacher_labels

@@ -117,10 +117,13 @@ class RefereeActor:
         self._spent: dict[str, Counter[str]] = defaultdict(Counter)
         self._busy_s, self._calls = 0.0, 0
 
-    def next_cohort(self) -> str:
-        """The id of a cohort to train, or `WAIT` or `ALL_DONE`; SweepFailed if it cannot go on."""
+    def next_cohort(self, slots: int = 1) -> str:
+        """The id of a cohort to train, or `WAIT` or `ALL_DONE`; SweepFailed if it cannot go on.
+
+        ``slots``: as `Referee.next_cohort`.
+        """
         nothing: CohortTask | str = WAIT
-        task = self._guard(self._referee.next_cohort, nothing)
+        task = self._guard(lambda: self._referee.next_cohort(slots), nothing)
         if self._fatal:
             raise SweepFailed(self._fatal)
         if isinstance(task, str):
@@ -192,7 +195,7 @@ class RefereeActor:
             self._referee.finish(cohort, outcomes, teachers)
 
         task = self._tasks[cohort]
-        self._spent[f"{task.stage}/{task.cell.rpartition('/')[2]}"].update(seconds)
+        self._spent[f"{task.stage}/{task.spec.method}"].update(seconds)
         self._leave(cohort, store_and_finish)
 
     def failed(self, cohort: str, reason: str) -> None:

@@ -11,6 +11,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 # Read by Tune when it is imported.
@@ -46,9 +47,11 @@ class RefereeLost(Exception):
 class RefereeSearcher(Searcher):
     """Tune's source of trials: whatever cohort the referee names next."""
 
-    def __init__(self, referee: Any) -> None:
+    def __init__(self, referee: Any, slots: Callable[[], int]) -> None:
+        """``slots``: tells how many cohorts the cluster can train at once."""
         super().__init__(metric="lanes", mode="max")
         self._referee = referee
+        self._slots = slots
         self._cohorts: dict[str, str] = {}
         self._cause: Exception | None = None
 
@@ -60,7 +63,7 @@ class RefereeSearcher(Searcher):
     def suggest(self, trial_id: str) -> Any:
         """A cohort's id as Tune's configuration, None to be asked again, or Tune's end mark."""
         try:
-            cohort = ray.get(self._referee.next_cohort.remote())
+            cohort = ray.get(self._referee.next_cohort.remote(self._slots()))
         except (RayError, SweepFailed) as error:
             self._cause = error
             raise
@@ -177,7 +180,7 @@ def _run_tune(spec: SweepSpec, referee: Any) -> None:
         tune.with_parameters(CohortTrainable, referee=referee, threads=threads),
         {"cpu": resources.cpus, "gpu": resources.gpus, **resources.custom},
     )
-    searcher = RefereeSearcher(referee)
+    searcher = RefereeSearcher(referee, partial(_slots, spec))
     # Tune keeps the process of a cohort that ended only if another one waits for it; by default it
     # asks for one at a time, and ends and starts processes half of the time. It is no limit on how
     # many train: nodes that join are used.

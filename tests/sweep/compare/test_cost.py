@@ -41,9 +41,25 @@ def test_lanes_share_what_their_cohort_held_by_their_epochs(make_record: Make) -
     place = (record.conditions[0], "alm_kd")
     search = trials_of(record, "search", *place)
     # Of 33 epochs 10, 3, 10 and 10, of 13 s on two devices.
-    assert list(device_s(record, search)) == pytest.approx([26 * n / 33 for n in (10, 3, 10, 10)])
+    seconds = device_s(record)
+    assert list(seconds[search.index]) == pytest.approx([26 * n / 33 for n in (10, 3, 10, 10)])
     confirm = trials_of(record, "confirm", *place)
-    assert list(device_s(record, confirm)) == pytest.approx([20.0] * 8)
+    assert list(seconds[confirm.index]) == pytest.approx([20.0] * 8)
+
+
+def test_cells_share_what_a_cohort_of_several_held(make_record: Make) -> None:
+    def shared(trials: pd.DataFrame) -> pd.DataFrame:
+        trials = trials.copy()
+        search = trials["stage"] == "search"
+        trials["cohort"] = search.map({True: "all", False: None})
+        trials.loc[search, ["started", "wall_s"]] = 0.0, 60.0
+        return trials
+
+    record = make_record(drop=shared)
+    held = fairness_table(record)["device_s"]
+    epochs = fairness_table(record)["search_epochs"]
+    assert held.sum() == pytest.approx(60.0)
+    assert list(held) == pytest.approx(list(60.0 * epochs / epochs.sum()))
 
 
 def test_what_cells_took_adds_up_to_what_their_cohorts_held(make_record: Make) -> None:

@@ -124,18 +124,18 @@ def test_streams_keep_the_split_of_the_search_and_are_no_confirm_seed(tmp_path: 
     rows = [{"method": "fixed_kd", "baseline": True}, {"method": "labels_only"}]
     plan = _plan({"methods": rows, "seed": 2**32 - 1, "confirm.seeds": 4})
     lanes = [
-        (task.stage, task.cell, lane)
+        (task.stage, lane.search, lane)
         for task in _lanes(plan, tmp_path)
         for lane in task.lanes
-        if task.cell
+        if lane.search
     ]
     streams: dict[tuple[str, str], set[int]] = {}
-    for stage, cell, lane in lanes:
+    for stage, search, lane in lanes:
         if stage == "shortlist":
             assert lane.source.seed == plan.search_seed
             assert lane.lane.seed > max(plan.confirm_seeds)
             trial = lane.key.split("/")[-2]
-            streams.setdefault((cell, trial), set()).add(lane.lane.seed)
+            streams.setdefault((search, trial), set()).add(lane.lane.seed)
         else:
             assert lane.lane.seed == lane.source.seed
     assert len(streams) == 4

@@ -1,0 +1,42 @@
+"""Which cells may share a cohort: those whose students train alike, and gain by it. Pure."""
+
+from collections.abc import Mapping
+
+from sweep.plan.plan import Cell, Plan
+from sweep.plan.tasks import cohort_spec
+from sweep.plan.teacher_jobs import pays_together
+
+
+def shapes(plan: Plan) -> Mapping[str, str]:
+    """Of each cell, by name, what its students have in common with those of cells that may share a
+    cohort with them: equal for these.
+
+    No cell shares one where lanes train in turn, and none where `resources.trial_timeout_s` limits
+    the time of trials, as it is that of their cohort.
+    """
+    apart = plan.spec.resources.trial_timeout_s is not None
+    return {
+        cell.id: cell.id
+        if apart or not pays_together(cell.spec.student.model.name, cell.spec)
+        else _shape(plan, cell)
+        for cell in plan.cells
+    }
+
+
+def _shape(plan: Plan, cell: Cell) -> str:
+    """Method, network, training, data set and its splits, how many teachers of which networks and
+    what these were trained on, what is done with the clean labels, whether there is a warm start.
+
+    And what the row pins: that mostly says how much a method computes, so that the lanes of one row
+    would wait for those of the other.
+    """
+    content = (
+        cohort_spec(cell),
+        cell.spec.data_settings(),
+        plan.teacher_networks(cell),
+        [teacher.source for teacher in cell.spec.networks_of_teachers],
+        cell.use.clean_use,
+        cell.spec.student.warm_start is not None,
+        cell.use.pin,
+    )
+    return repr(content)
