@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from sweep.plan.content import Fingerprints, of_data, of_model, of_teacher
-from sweep.plan.lanes import device_of, most_lanes
+from sweep.plan.lanes import device_of, teacher_lanes
 from sweep.spec.spec import SweepSpec
 from sweep.spec.student import Teacher
 from trainers.loading import content_key, entry_of
@@ -18,8 +18,6 @@ from trainers.settings import NO_NETWORK, DataSpec, Fold, Labels, ModelSpec, Sel
 
 # Raised when a change to training makes earlier teachers differ from what would be trained now.
 TEACHER_FORMAT = 2
-# Teachers are large: side by side they save little, and small cohorts spread over a machine.
-TEACHER_LANES = 8
 # What the keys of warm starts begin with, so that none is a teacher's.
 START = "start-"
 
@@ -176,7 +174,8 @@ def pays_together(network: str, spec: SweepSpec) -> bool:
 
 
 def cohorts(jobs: Iterable[TeacherJob]) -> list[tuple[TeacherJob, ...]]:
-    """Jobs that train side by side, in the order of the jobs; one by one where that is as fast."""
+    """Jobs that may train side by side, in the order of the jobs; one by one where that is as
+    fast."""
     alike: dict[str, list[TeacherJob]] = {}
     for job in jobs:
         alike.setdefault(_shape(job), []).append(job)
@@ -185,8 +184,7 @@ def cohorts(jobs: Iterable[TeacherJob]) -> list[tuple[TeacherJob, ...]]:
         spec, network = group[0].spec, group[0].network
         lanes = 1
         if not network.given and pays_together(network.network.name, spec):
-            batch_size = network.training.batch_size
-            lanes = min(TEACHER_LANES, most_lanes(spec, network.network, batch_size))
+            lanes = teacher_lanes(spec, network.network, network.training.batch_size)
         found += [tuple(group[i : i + lanes]) for i in range(0, len(group), lanes)]
     return found
 

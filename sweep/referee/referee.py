@@ -27,6 +27,7 @@ from sweep.plan.tasks import (
     LaneTask,
     search_cohort,
     teacher_cohort,
+    teacher_run,
     together,
     trial_run,
 )
@@ -112,9 +113,9 @@ class Referee:
             if self._has(job):
                 reached = (measured or {}).get(job.key, {})
                 tracker.reuse(teacher_cohort((job,)), _as_best(reached))
-        runs, together = ended or {}, tuple(begun)
+        runs, self._begun = ended or {}, tuple(begun)
         self._searches = {
-            search.id: SearchState(plan, search, studies, runs, together, self._limit.end)
+            search.id: SearchState(plan, search, studies, runs, self._begun, self._limit.end)
             for search in plan.searches
         }
         self.recovered = sum(self._recover(state) for state in self._searches.values())
@@ -294,10 +295,8 @@ class Referee:
         return Progress(done, planned, dict(states), self._lane_epochs, flying, failures, end)
 
     def _choose(self, slots: int) -> CohortTask | None:
-        for jobs in self._teacher_cohorts:
-            if all(not job.parent or job.parent in self._teachers for job in jobs):
-                self._teacher_cohorts.remove(jobs)
-                return teacher_cohort(jobs)
+        if jobs := self._next_teachers(slots):
+            return teacher_cohort(jobs)
         self._end_searches_in_time()
         level = self._level()
         states = self._searches.values()
@@ -310,6 +309,27 @@ class Referee:
             return None
         shared = self._filling.alike(ready[0], ready, len(self.flying), slots)
         return together([offer.task() for offer in shared])
+
+    def _next_teachers(self, slots: int) -> tuple[TeacherJob, ...]:
+        """Teachers that train side by side, no more than one process's share of all that are to
+        come, and of one checkpoint if some go on from one; none where those before them are still
+        to come."""
+        waiting = sum(map(len, self._teacher_cohorts))
+        share = math.ceil((waiting + len(self.flying)) / slots)
+        for place, jobs in enumerate(self._teacher_cohorts):
+            if all(not job.parent or job.parent in self._teachers for job in jobs):
+                saved = [self._saved_with(job) for job in jobs]
+                alike = [job for job, with_ in zip(jobs, saved, strict=True) if with_ == saved[0]]
+                taken = tuple(alike[:share])
+                self._teacher_cohorts.remove(jobs)
+                if left := tuple(job for job in jobs if job not in taken):
+                    self._teacher_cohorts.insert(place, left)
+                return taken
+        return ()
+
+    def _saved_with(self, job: TeacherJob) -> frozenset[str] | None:
+        """The keys of the checkpoint that a teacher stands in."""
+        return next((keys for keys in self._begun if teacher_run(job) in keys), None)
 
     def _end_searches_in_time(self) -> None:
         """Where time is over, have every search come to as many trials as the furthest one has.

@@ -9,7 +9,7 @@ import pytest
 
 from sweep.adapters.optuna.studies import OptunaStudies
 from sweep.plan.plan import Plan
-from sweep.plan.tasks import CohortTask
+from sweep.plan.tasks import CohortTask, teacher_run
 from sweep.referee.referee import Referee
 from tests.sweep.specs import small_spec
 from tests.sweep.stage import MemoryTracker, Theatre, histories, studies, train_in_process
@@ -199,3 +199,23 @@ def test_reports_are_sent_at_once_where_any_search_is_judged(tmp_path: Path) -> 
     assert len(task.searches) == 2
     assert referee.judged_from(task.id) == 2.0
     kept.close()
+
+
+def test_teachers_share_cohorts_and_are_spread_over_the_processes(tmp_path: Path) -> None:
+    plan = _plan({"confirm.seeds": 5})
+    # Of two noise rates: 2 for the search, 10 for confirm runs.
+    for slots, sizes in ((1, [2, 8, 2]), (3, [2, 4, 4, 2]), (MANY, [1] * 12)):
+        referee = Referee(plan, studies(plan, tmp_path), MemoryTracker())
+        found = [referee.next_cohort(slots) for _ in sizes]
+        assert [len(t.lanes) for t in found if isinstance(t, CohortTask)] == sizes
+
+
+def test_teachers_of_one_checkpoint_are_taken_up_together(tmp_path: Path) -> None:
+    plan = _plan({"confirm.seeds": 5})
+    first, second = plan.teacher_cohorts[1][2:5], plan.teacher_cohorts[1][5:7]
+    begun = [frozenset(map(teacher_run, jobs)) for jobs in (first, second)]
+    referee = Referee(plan, studies(plan, tmp_path), MemoryTracker(), (), {}, begun)
+    found = [referee.next_cohort() for _ in range(5)]
+    held = [{lane.key for lane in task.lanes} for task in found if isinstance(task, CohortTask)]
+    assert sorted(map(len, held)) == [2, 2, 2, 3, 3]
+    assert all(keys in held for keys in begun)
