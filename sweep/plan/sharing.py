@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from sweep.plan.lanes import device_of
 from sweep.plan.plan import Cell, Plan
 from sweep.plan.tasks import cohort_spec
 from sweep.plan.teacher_jobs import pays_together
@@ -11,10 +12,14 @@ def shapes(plan: Plan) -> Mapping[str, str]:
     """Of each cell, by name, what its students have in common with those of cells that may share a
     cohort with them: equal for these.
 
-    No cell shares one where lanes train in turn, and none where `resources.trial_timeout_s` limits
-    the time of trials, as it is that of their cohort.
+    No cell shares one where lanes train in turn; where more than one thread trains a cohort on
+    CPUs, as last bits then depend on how many lanes it has, which may not depend on what happens to
+    train at a time; and where `resources.trial_timeout_s` limits the time of trials, as it is that
+    of their cohort.
     """
-    apart = plan.spec.resources.trial_timeout_s is not None
+    resources = plan.spec.resources
+    threads = resources.cpus >= 2 and device_of(resources) == "cpu"  # noqa: PLR2004 - two threads
+    apart = threads or resources.trial_timeout_s is not None
     return {
         cell.id: cell.id
         if apart or not pays_together(cell.spec.student.model.name, cell.spec)

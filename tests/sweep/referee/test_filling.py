@@ -88,6 +88,7 @@ def test_no_more_than_pays_or_the_spec_allows(tmp_path: Path) -> None:
     "changes",
     [
         {"resources.trial_timeout_s": 60},
+        {"resources.cpus": 2},
         {"conditions.vary": {"width": {"4": {"student.model.hidden": [4]},
                                       "8": {"student.model.hidden": [8]}}},
          "conditions.noise_rate": [0.4]},
@@ -100,7 +101,7 @@ def test_no_more_than_pays_or_the_spec_allows(tmp_path: Path) -> None:
                      {"method": "fixed_kd", "label": "hot", "pin": {"temperature": 8.0}}]},
         {"student.model": {"name": "resnet8"}},
     ],
-    ids=["time-limit", "networks", "splits", "pins", "in-turn"],
+    ids=["time-limit", "threads", "networks", "splits", "pins", "in-turn"],
 )  # fmt: skip
 def test_what_does_not_train_alike_stays_apart(tmp_path: Path, changes: Mapping[str, Any]) -> None:
     tasks = _tasks(_plan(changes), tmp_path, slots=1)
