@@ -18,7 +18,7 @@ def shapes(plan: Plan) -> Mapping[str, str]:
     of their cohort.
     """
     resources = plan.spec.resources
-    threads = resources.cpus >= 2 and device_of(resources) == "cpu"  # noqa: PLR2004 - two threads
+    threads = resources.cpus >= 2 and device_of(resources) == "cpu"
     apart = threads or resources.trial_timeout_s is not None
     return {
         cell.id: cell.id
