@@ -19,6 +19,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature, infer_signature
 from mlflow.tracking._tracking_service.utils import _use_tracking_uri
 from mlflow.types.schema import ColSpec, Schema, TensorSpec
+from mlflow.utils import environment
 
 from sweep.adapters.mlflow import predictor
 from sweep.errors import BadInput
@@ -129,11 +130,14 @@ def _save(directory: Path, place: Path) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without MLflow's remarks on how a model is served."""
+    """Without MLflow's remarks on how a model is served, and without what it reads of every
+    installed package to make them."""
     logger = logging.getLogger("mlflow")
-    before = logger.level
+    before, remark = logger.level, environment.warn_dependency_requirement_mismatches
     logger.setLevel(logging.ERROR)
+    environment.warn_dependency_requirement_mismatches = lambda requirements: None
     try:
         yield
     finally:
+        environment.warn_dependency_requirement_mismatches = remark
         logger.setLevel(before)
