@@ -27,7 +27,12 @@ def test_processes_are_started_ahead_where_each_finds_a_cohort() -> None:
     [(1, {}), (9, {"cpus": 2}), (9, {"gpus": 1}), (9, {"custom": {"node": 1}})],
 )
 def test_none_is_where_one_would_find_none(cohorts: int, resources: dict[str, Any]) -> None:
-    assert ahead.system_config(small_spec(resources=resources), cohorts) == {}
+    assert (
+        ahead.system_config(
+            small_spec({f"resources.{name}": value for name, value in resources.items()}), cohorts
+        )
+        == {}
+    )
 
 
 def test_what_is_not_used_is_left_out_within_the_block_alone() -> None:
