@@ -32,6 +32,7 @@ from typing import Any, NamedTuple
 
 from machine import keep, options, say
 from processes import ALMKD, DIGITS, HERE, QUICK
+from ray.util import get_node_ip_address
 
 from sweep.places import Places, open_store
 
@@ -43,7 +44,7 @@ READY = {
 }
 # By when such a Ray is up and its processes have loaded.
 SETTLED_S = 20.0
-PORT = 16_379  # apart from that of a Ray of the user's own
+PORT = 26_379  # above those that Ray gives to processes
 
 
 class Moments(NamedTuple):
@@ -78,7 +79,12 @@ def watched(runs_dir: Path, given: argparse.Namespace, *more: str) -> Moments:
 def environment(**more: str) -> dict[str, str]:
     """Of a command that imports this checkout."""
     paths = [str(HERE.parent), os.environ.get("PYTHONPATH", "")]
-    found = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "MLFLOW_TRACKING_URI": ""}
+    found = {
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        "MLFLOW_TRACKING_URI": "",
+        # As a head asks for it; who names an address has to say that it has the token.
+        "RAY_AUTH_MODE": "token",
+    }
     return {**os.environ, **found, **more}
 
 
@@ -87,7 +93,7 @@ def a_ray_that_runs(place: Path) -> Iterator[str]:
     """The address of a Ray that keeps processes ready, ended with the block."""
     # Its sockets have paths of some hundred characters at most.
     directory = tempfile.mkdtemp(prefix="ray-")
-    head = ["start", "--head", f"--port={PORT}", "--include-dashboard=false", "--block"]
+    head = ["start", "--head", f"--port={PORT}", "--block"]
     with (place / "ray.log").open("w", encoding="utf-8") as log:
         process = subprocess.Popen(
             [*RAY, *head, f"--temp-dir={directory}", "--disable-usage-stats"],
@@ -95,7 +101,7 @@ def a_ray_that_runs(place: Path) -> Iterator[str]:
         )  # fmt: skip
     try:
         time.sleep(SETTLED_S)
-        yield f"127.0.0.1:{PORT}"
+        yield f"{get_node_ip_address()}:{PORT}"
     finally:
         process.terminate()
         process.wait()
