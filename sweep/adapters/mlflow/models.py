@@ -27,6 +27,8 @@ from sweep.version import code_version
 from trainers.student_files import describe, load_student
 
 CELL = "cell"
+# MLflow's look at what is installed, each time that a model is saved.
+REMARK = "warn_dependency_requirement_mismatches"
 # All characters that a name of a model may not have.
 FORBIDDEN = str.maketrans(dict.fromkeys("/:.%\"'", "-"))
 
@@ -133,11 +135,11 @@ def _quiet() -> Iterator[None]:
     """Without MLflow's remarks on how a model is served, and without what it reads of every
     installed package to make them."""
     logger = logging.getLogger("mlflow")
-    before, remark = logger.level, environment.warn_dependency_requirement_mismatches
+    before, remark = logger.level, getattr(environment, REMARK)
     logger.setLevel(logging.ERROR)
-    environment.warn_dependency_requirement_mismatches = lambda requirements: None
+    setattr(environment, REMARK, lambda requirements: None)
     try:
         yield
     finally:
-        environment.warn_dependency_requirement_mismatches = remark
+        setattr(environment, REMARK, remark)
         logger.setLevel(before)
