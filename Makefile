@@ -50,6 +50,7 @@ aa: $(INSTALLED) ## Copies of one method against each other: how often a differe
 bench: $(INSTALLED) ## Measure speed and memory on this machine's CPU, in under fifteen minutes
 	$(BIN)/python bench/against_stock.py --trials 36
 	$(BIN)/python bench/bare_loop.py
+	$(BIN)/python bench/start.py
 	$(BIN)/python bench/hypergradient.py
 	$(BIN)/python bench/referee.py
 	$(BIN)/python bench/writer.py

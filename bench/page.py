@@ -61,6 +61,22 @@ def bare_loop(r: Result) -> list[str]:
     return [*table(["", *names], [row]), "", f"{rounds(r)} {said}"]
 
 
+def start(r: Result) -> list[str]:
+    """Seconds before a launch trains and after it has trained."""
+    names = {
+        "first_line_s": "the first line on the screen",
+        "start_s": "the first cohort trains",
+        "joined_start_s": "the first cohort trains, on a Ray that runs already",
+        "end_s": "from the last training to the end",
+        "again_s": "the same launch again, nothing left to do",
+    }
+    rows = [
+        [what, r[name], ", ".join(_shown(found[name]) for found in r["rounds"])]
+        for name, what in names.items()
+    ]
+    return table(["s", "median", "all rounds"], rows)
+
+
 def rounds(r: Result) -> str:
     """The ratios of all rounds, of which the table shows the one in the middle."""
     return f"The ratios of all rounds: {', '.join(map(_shown, r['ratios']))}."
@@ -275,6 +291,7 @@ TABLES: Mapping[str, tuple[str, Callable[[Result], list[str]]]] = {
     "against_stock": ("against_stock", against_stock),
     "bare_loop": ("bare_loop", bare_loop),
     "profile": ("bare_loop", profile),
+    "start": ("start", start),
     "hypergradient": ("hypergradient", hypergradient),
     "referee": ("referee", by_trials),
     "writer": ("writer", writer),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from sweep.comparison import Comparison
     from sweep.places import Places
+    from sweep.results import Shown
     from sweep.spec.reader import Given
     from sweep.spec.spec import SweepSpec
 
@@ -56,7 +57,12 @@ def launch(  # noqa: PLR0913 - an option each
     places = _places(runs_dir, tracking_uri)
     wanted = read(spec, set or {}, allow_code)
     check_code_is_allowed(wanted, allow_code)
-    return run(wanted, places, _console(quiet), address, profile)
+    console = _console(quiet)
+    shown = run(wanted, places, console, address, profile)
+    # Loads what a launch loads while Ray starts.
+    from sweep.comparison import Comparison
+
+    return Comparison(shown, places, console)
 
 
 def load(
@@ -88,15 +94,14 @@ def run(  # noqa: PLR0913, PLR0917 - as `sweep.run.launch`
     profile: bool = False,
     stop_after: float | None = None,
     source: str | None = None,
-) -> "Comparison":
+) -> "Shown":
     """Launch a checked spec and show what came out; see `launch`."""
-    from sweep.comparison import Comparison
     from sweep.run import launch as run_stages
     from sweep.showing import show
 
     shown = run_stages(spec, places, console, address, profile, stop_after, source)
     show(console, shown, places.runs_dir)
-    return Comparison(shown, places, console)
+    return shown
 
 
 def read(

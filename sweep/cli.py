@@ -5,7 +5,7 @@ import errno
 import gc
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NoReturn
 
@@ -26,7 +26,6 @@ from sweep.commands.launching import INTERRUPTED
 from sweep.errors import BadInput, SweepFailed
 from sweep.garbage_collection import collect_seldom
 from sweep.secrets import masked, refuse_in_arguments, take_up_files
-from trainers.registry import LEFT_OUT, PROBLEMS
 
 # In the order of the help.
 COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
@@ -64,6 +63,7 @@ def main() -> NoReturn:
     # Memory goes back as a whole: searching it for garbage first takes a launch more than a second.
     atexit.register(gc.freeze)
     try:
+        _say_begun(sys.argv[1:])
         refuse_in_arguments(sys.argv[1:])
         take_up_files()
         _refuse_problems()
@@ -100,15 +100,28 @@ def _app() -> typer.Typer:
     return app
 
 
+def _say_begun(arguments: Sequence[str]) -> None:
+    """Tell who waits at a terminal that a launch is under way: it loads before it has more to say.
+
+    Where standard error is a file, it holds what went wrong and nothing else.
+    """
+    if arguments[:1] == ["launch"] and "--help" not in arguments and sys.stderr.isatty():
+        typer.echo("reading the spec", err=True)
+
+
 def _refuse_problems() -> None:
     """BadInput where an installed package brings a task that cannot be had, or a name that is
     taken."""
+    from trainers.registry import PROBLEMS
+
     if PROBLEMS:
         raise BadInput("\n".join(PROBLEMS))
 
 
 def _name_left_out() -> None:
     """What installed packages bring that cannot be had, on standard error: the rest works."""
+    from trainers.registry import LEFT_OUT
+
     for line in LEFT_OUT:
         typer.echo(f"almkd: {line}", err=True)
 

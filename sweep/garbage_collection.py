@@ -33,7 +33,7 @@ def loading() -> Iterator[None]:
 def frozen() -> Iterator[None]:
     """Leaves what is in memory by now out of searches during the block, also of those asked for.
 
-    Figures are made of many objects, and statsmodels asks for searches.
+    Figures are made of many objects.
     """
     gc.freeze()
     try:

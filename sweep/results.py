@@ -6,13 +6,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from sweep.errors import BadInput
 from sweep.garbage_collection import frozen
 from sweep.places import Places
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from sweep.adapters.mlflow.store import MlflowStore
     from sweep.compare.figures.saver import FigureSaver
     from sweep.compare.findings import Findings
@@ -31,7 +31,7 @@ class Shown:
     """What a sweep showed: its record, its comparison table, the directory of its files."""
 
     record: "SweepRecord"
-    table: pd.DataFrame
+    table: "pd.DataFrame"
     directory: Path
 
     @property
@@ -139,7 +139,7 @@ def _tables(store: "MlflowStore") -> "KeptTables":
     return FetchedTables(store.artifacts())
 
 
-def _importances(record: "SweepRecord", seed: int) -> pd.DataFrame:
+def _importances(record: "SweepRecord", seed: int) -> "pd.DataFrame":
     """How much each hyperparameter mattered; asked for last, since loading it takes a while."""
     from sweep.adapters.optuna.importance import importances
 

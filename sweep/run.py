@@ -8,13 +8,13 @@ from there, or shows the table if nothing is left to do.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sweep.data_check import remarks
 from sweep.errors import BadInput, SweepFailed
@@ -90,7 +90,7 @@ def launch(  # noqa: PLR0913, PLR0917 - what, where, and how
     patience_s = 0.0 if is_new else spec.resources.store_patience_s
     say = partial(console.print, soft_wrap=True, highlight=False)
     with locked(places.sweep(spec.name), spec.name), ThreadPoolExecutor(2) as aside:
-        opening = aside.submit(open_store, places, patience_s=patience_s, say=say)
+        opening = aside.submit(_open, places, patience_s, say, after_ray=not known)
         work: Work | None = None
         complete = known and _is_complete(plan, opening.result(), console)
         if complete:
@@ -134,6 +134,15 @@ def _check_rules_and_places(spec: SweepSpec, places: Places, address: str | None
                 "ALMKD_OPTUNA_URL names a database; unset that, or give the sweep another name "
                 "with --fork NAME"
             )
+
+
+def _open(
+    places: Places, patience_s: float, say: Callable[[str], None], after_ray: bool
+) -> "MlflowStore":
+    """The store. ``after_ray``: Ray is loaded first, whose processes then start meanwhile."""
+    if after_ray:
+        import sweep.adapters.ray.session  # noqa: F401
+    return open_store(places, patience_s=patience_s, say=say)
 
 
 def _is_complete(plan: Plan, store: "MlflowStore", console: "Console") -> bool:
@@ -205,7 +214,7 @@ def _train(
     loading = aside.submit(read_inputs, plan)
     say = partial(console.print, soft_wrap=True, highlight=False)
     say(f"{spec.name}: starting Ray and opening the store")
-    with ray_session(session.address, spec, say):
+    with ray_session(session.address, spec, say, len(plan.cells)) as referee:
         (inputs, plan), store = loading.result(), opening.result()
         for remark in remarks(datasets_among(inputs)):
             console.print(remark, soft_wrap=True, highlight=False, markup=False)
@@ -213,7 +222,9 @@ def _train(
         try:
             if session.source:
                 _fork(plan, session.source, places, store, console)
-            progress, work = _attempts(plan, places, store, inputs, console, session.deadline)
+            progress, work = _attempts(
+                plan, places, store, inputs, console, session.deadline, referee
+            )
         except KeyboardInterrupt:
             # Before anything was written there is none.
             if store.has(spec.name):
@@ -246,6 +257,12 @@ def _train(
     return work
 
 
+def _load_what_follows() -> None:
+    """Load what is needed once all have trained."""
+    load_comparison()
+    import sweep.best_students  # noqa: F401
+
+
 def _fork(
     plan: Plan, source: str, places: Places, store: "MlflowStore", console: "Console"
 ) -> None:
@@ -271,13 +288,14 @@ def _failed_teachers(progress: "Progress") -> str:
     return f"the {first}{more}" if first else ""
 
 
-def _attempts(
+def _attempts(  # noqa: PLR0913, PLR0917 - as `train_everything`
     plan: Plan,
     places: Places,
     store: "MlflowStore",
     inputs: "Mapping[str, Dataset | GivenTeacher]",
     console: "Console",
     deadline: "Deadline | None",
+    referee: Any,
 ) -> "tuple[Progress, Work]":
     """Train everything; where the referee's process dies, go on from the stores with a new one."""
     from sweep.adapters.ray.referee_actor import Stores
@@ -299,10 +317,18 @@ def _attempts(
         try:
             with store.renewed(name, runs.parent_id):
                 return train_everything(
-                    plan.spec, stores, inputs, watcher(console), say, load_comparison, deadline
+                    plan.spec,
+                    stores,
+                    inputs,
+                    watcher(console),
+                    say,
+                    _load_what_follows,
+                    deadline,
+                    referee,
                 )
         except RefereeLost as error:
             losses += 1
             if losses > plan.spec.resources.retries:
                 raise SweepFailed(f"{error}; the same command goes on from here") from None
             say(f"{error}; going on from the stores")
+            referee = None

@@ -6,18 +6,20 @@
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from sweep.lock import was_run_in
 from sweep.spec.presets import presets
-from trainers.entries import TaskEntry
-from trainers.registry import TASKS
+
+if TYPE_CHECKING:
+    from trainers.entries import TaskEntry
 
 # Is set where a shell asks.
 ASKED = "_ALMKD_COMPLETE"
 
-TABLES: Mapping[str, Callable[[TaskEntry], Mapping[str, object]]] = {
+TABLES: "Mapping[str, Callable[[TaskEntry], Mapping[str, object]]]" = {
     "methods": lambda task: task.methods,
     "datasets": lambda task: task.datasets,
     "networks": lambda task: task.networks,
@@ -42,6 +44,8 @@ def sweeps(context: typer.Context, incomplete: str) -> list[str]:
 
 def tasks(incomplete: str) -> list[str]:
     """The kinds of problem."""
+    from trainers.registry import TASKS
+
     return [name for name in TASKS if name.startswith(incomplete)]
 
 
@@ -65,6 +69,8 @@ def one_of(*values: str) -> Callable[[str], list[str]]:
 
 
 def _names(table: str, task: str | None, incomplete: str) -> list[str]:
+    from trainers.registry import TASKS
+
     owners = [TASKS[task]] if task and task in TASKS else list(TASKS.values())
     names = dict.fromkeys(name for owner in owners for name in TABLES[table](owner))
     return [name for name in names if name.startswith(incomplete)]

@@ -56,8 +56,7 @@ def bca_interval(values: Floats, rng: np.random.Generator) -> tuple[float, float
     why no difference is called on it alone. Source: Efron 1987, as implemented in
     `scipy.stats.bootstrap`.
     """
-    # Imported where they are needed, as below: scipy and statsmodels take seconds to load, and few
-    # commands compare anything.
+    # Imported where it is needed: it takes a second to load, and few commands compare anything.
     from scipy import stats  # type: ignore[import-untyped]
 
     if len(values) <= 1:
@@ -112,12 +111,10 @@ def holm(p: Floats) -> Floats:
 
     NaN stands for a comparison that could not be made; it stays NaN and is not counted.
     """
-    from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped]
-
     adjusted = np.full(p.shape, np.nan)
-    known = np.isfinite(p)
-    if known.any():
-        adjusted[known] = multipletests(p[known], method="holm")[1]
+    order = np.argsort(p)[: np.count_nonzero(np.isfinite(p))]
+    left = np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * left), 1.0)
     return adjusted
 
 

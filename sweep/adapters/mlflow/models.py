@@ -19,6 +19,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature, infer_signature
 from mlflow.tracking._tracking_service.utils import _use_tracking_uri
 from mlflow.types.schema import ColSpec, Schema, TensorSpec
+from mlflow.utils import environment
 
 from sweep.adapters.mlflow import predictor
 from sweep.errors import BadInput
@@ -26,6 +27,8 @@ from sweep.version import code_version
 from trainers.student_files import describe, load_student
 
 CELL = "cell"
+# MLflow's look at what is installed, each time that a model is saved.
+REMARK = "warn_dependency_requirement_mismatches"
 # All characters that a name of a model may not have.
 FORBIDDEN = str.maketrans(dict.fromkeys("/:.%\"'", "-"))
 
@@ -129,11 +132,14 @@ def _save(directory: Path, place: Path) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without MLflow's remarks on how a model is served."""
+    """Without MLflow's remarks on how a model is served, and without what it reads of every
+    installed package to make them."""
     logger = logging.getLogger("mlflow")
-    before = logger.level
+    before, remark = logger.level, getattr(environment, REMARK)
     logger.setLevel(logging.ERROR)
+    setattr(environment, REMARK, lambda requirements: None)
     try:
         yield
     finally:
+        setattr(environment, REMARK, remark)
         logger.setLevel(before)

@@ -20,8 +20,10 @@ import numpy as np
 import ray
 from numpy.typing import NDArray
 from ray import cloudpickle
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from sweep.adapters.mlflow.known import SweepRuns
+from sweep.adapters.ray.ahead import REFEREE
 from sweep.adapters.ray.checkpoint_store import CheckpointStore
 from sweep.adapters.ray.dispatch import Dispatch, Worker
 from sweep.adapters.ray.heartbeats import Heartbeats
@@ -80,9 +82,8 @@ class RefereeActor:
 
         ``deadline``: after which no more is searched, on this machine's clock.
         """
-        with loading():
-            from sweep.adapters.mlflow.tracking import MlflowTracker
-            from sweep.adapters.optuna.studies import OptunaStudies
+        from sweep.adapters.mlflow.tracking import MlflowTracker
+        from sweep.adapters.optuna.studies import OptunaStudies
 
         os.environ.update(stores.credentials)
         plan = Plan(spec, stores.runs.fingerprints)
@@ -206,6 +207,10 @@ class RefereeActor:
         """A cohort's process is gone."""
         self._leave(cohort, lambda: self._referee.lost(cohort))
 
+    def begun(self) -> bool:
+        """Whether a process has taken a cohort."""
+        return not math.isnan(self._first_cohort)
+
     def notices(self) -> list[str]:
         """What the user should hear of before the sweep goes on."""
         return self._notices
@@ -291,6 +296,40 @@ class RefereeActor:
                 _end(worker)
         for worker in self._heartbeats.stuck(self._referee.progress().flying):
             _end(worker)
+
+
+class EarlyRefereeActor(RefereeActor):
+    """A referee whose process loads before there is anything to judge: the launcher opens the
+    store meanwhile. Nothing is asked of it before `begin`."""
+
+    def __init__(self) -> None:
+        with loading():
+            import sweep.adapters.mlflow.tracking
+            import sweep.adapters.optuna.studies  # noqa: F401
+
+    def begin(
+        self,
+        spec: SweepSpec,
+        stores: Stores,
+        inputs: Mapping[str, Any],
+        deadline: Deadline | None = None,
+    ) -> None:
+        """As `RefereeActor` is made."""
+        super().__init__(spec, stores, inputs, deadline)
+
+
+def start_referee() -> Any:
+    """A handle of a referee that loads, for `train_everything`, in a Ray session."""
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    # Where this process is, for it writes the same files.
+    actor = ray.remote(EarlyRefereeActor).options(
+        num_cpus=0,
+        max_restarts=0,
+        scheduling_strategy=here,
+        # It takes none of the processes that were started ahead to train.
+        runtime_env={"env_vars": {REFEREE: "1"}},
+    )
+    return actor.remote()
 
 
 def _end(worker: Worker) -> None:

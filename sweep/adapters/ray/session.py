@@ -12,16 +12,18 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 # Read by Ray when it is imported.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-# Processes that Ray would start before anybody asks: Tune does not take them, and starts its own.
+# Processes that Ray would start for whoever comes first: which are wanted says `system_config`.
 os.environ.setdefault("RAY_prestart_worker_first_driver", "0")
 
 import ray
 from ray._private.services import canonicalize_bootstrap_address
 
+from sweep.adapters.ray.ahead import let_tune_take_them, system_config, without_unused
 from sweep.adapters.ray.surroundings import options
 from sweep.errors import BadInput
 from sweep.spec.spec import SweepSpec
@@ -46,18 +48,20 @@ def check_address(address: str) -> None:
 
 
 @contextmanager
-def ray_session(address: str | None, spec: SweepSpec, say: Callable[[str], None]) -> Iterator[None]:
-    """Ray, started here or joined at ``address``, and left again.
+def ray_session(
+    address: str | None, spec: SweepSpec, say: Callable[[str], None], cohorts: int = 0
+) -> Iterator[Any]:
+    """Ray, started here or joined at ``address``, and left again; a referee that has not begun.
 
     Handles of Ray's that garbage still holds go first, and nothing else happens meanwhile: where
     one of them is let go while Ray leaves, or after that, Ray ends the process. ``say`` is told
-    what this machine lacks; BadInput where Ray cannot be started here, or this machine has not
-    what a cohort takes.
+    what this machine lacks; ``cohorts``: how many are sure to train side by side, if there is room.
+    BadInput where Ray cannot be started here, or this machine has not what a cohort takes.
     """
     on_terminate = signal.getsignal(signal.SIGTERM)
     try:
         with _hangup_held_back():
-            _start(address, spec, say)
+            _start(address, spec, say, cohorts)
         if threading.current_thread() is threading.main_thread():
             # Ray has put one in place that ends the process at once.
             signal.signal(signal.SIGTERM, on_terminate)
@@ -66,9 +70,13 @@ def ray_session(address: str | None, spec: SweepSpec, say: Callable[[str], None]
         signal.alarm(0)
         raise KeyboardInterrupt from None
     try:
+        from sweep.adapters.ray.referee_actor import start_referee
+
+        referee = start_referee()
         if address is None:
             _check_machine(spec)
-        yield
+        let_tune_take_them(here=address is None)
+        yield referee
     finally:
         gc.collect()
         ray.shutdown()
@@ -80,23 +88,27 @@ def needs(spec: SweepSpec) -> dict[str, float]:
     return {"CPU": resources.cpus, "GPU": resources.gpus, **resources.custom}
 
 
-def _start(address: str | None, spec: SweepSpec, say: Callable[[str], None]) -> None:
+def _start(
+    address: str | None, spec: SweepSpec, say: Callable[[str], None], cohorts: int = 0
+) -> None:
     """Start Ray on this machine, or join a cluster."""
     if address:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         return
     given = options(say)
     try:
-        ray.init(
-            # Not None: Ray would then join whatever cluster it finds a trace of, dead ones too.
-            address="local",
-            include_dashboard=False,
-            # One's own machine is taken to have what nodes of a cluster are told apart by.
-            resources=dict.fromkeys(spec.resources.custom, PLENTY),
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            **given,
-        )
+        with without_unused():
+            ray.init(
+                # Not None: Ray would then join whatever cluster it finds a trace of, dead ones too.
+                address="local",
+                include_dashboard=False,
+                # One's own machine is taken to have what nodes of a cluster are told apart by.
+                resources=dict.fromkeys(spec.resources.custom, PLENTY),
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                _system_config=system_config(spec, cohorts),
+                **given,
+            )
     except Exception as error:  # noqa: BLE001 - processes that cannot start, files, limits
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise BadInput(

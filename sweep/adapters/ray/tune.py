@@ -24,9 +24,8 @@ from ray import tune
 from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.tune import TuneError
 from ray.tune.search import Searcher
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from sweep.adapters.ray.referee_actor import ALL_DONE, WAIT, RefereeActor, Stores
+from sweep.adapters.ray.referee_actor import ALL_DONE, WAIT, Stores, start_referee
 from sweep.adapters.ray.session import needs
 from sweep.adapters.ray.worker import CohortTrainable
 from sweep.errors import SweepFailed
@@ -38,6 +37,10 @@ from trainers.data.dataset import Dataset
 
 if TYPE_CHECKING:
     from trainers.task import GivenTeacher
+
+
+# How often the referee is asked whether a cohort trains, in seconds.
+BEGUN_EVERY = 0.2
 
 
 class RefereeLost(Exception):
@@ -117,30 +120,31 @@ def train_everything(  # noqa: PLR0913, PLR0917 - what trains, where, and for ho
     say: Callable[[str], None],
     meanwhile: Callable[[], None],
     deadline: Deadline | None = None,
+    referee: Any = None,
 ) -> tuple[Progress, Work]:
     """Run every stage but compare, in a Ray session; ``watch`` shows the progress in a thread.
 
     ``inputs``: data sets by `trainers.loading.content_key`, and teachers that are given by
-    `TeacherJob.given`. ``say`` tells the user a line; ``meanwhile`` is done while the referee's
-    process starts. ``deadline``: after which no more is searched. How far it came, and where the
-    time went.
+    `TeacherJob.given`. ``say`` tells the user a line; ``meanwhile``, which knows nothing of Ray, is
+    begun in a thread once a cohort trains. ``deadline``: after which no more is searched.
+    ``referee``: one that was started and has not begun; by default a new one. How far it came, and
+    where the time went.
 
     Whatever ends it, what is in flight has then been written down as interrupted if that was still
     possible. Raises KeyboardInterrupt; SweepFailed where a store failed; RefereeLost where the
     referee's process died.
     """
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    # Where this process is, for it writes the same files.
-    actor = ray.remote(RefereeActor).options(num_cpus=0, max_restarts=0, scheduling_strategy=here)
+    referee = referee or start_referee()
     held = {name: ray.put(one) for name, one in inputs.items()}
-    referee: Any = actor.remote(spec, stores, held, deadline)
     ended = threading.Event()
     screen = threading.Thread(target=_watch, args=(watch, referee, ended), daemon=True)
+    start = threading.Thread(target=_once_begun, args=(meanwhile, referee, ended), daemon=True)
     try:
-        meanwhile()
+        _begin(referee, spec, stores, held, deadline)
         for line in [*ray.get(referee.notices.remote()), *_lacking(spec)]:
             say(line)
         screen.start()
+        start.start()
         _run_tune(spec, referee)
         closed: Progress = ray.get(referee.close.remote(interrupted=False))
         work: Work = ray.get(referee.work.remote(_slots(spec)))
@@ -157,8 +161,18 @@ def train_everything(  # noqa: PLR0913, PLR0917 - what trains, where, and for ho
         raise
     finally:
         ended.set()
-        if screen.ident is not None:
-            screen.join()
+        for thread in (screen, start):
+            if thread.ident is not None:
+                thread.join()
+
+
+def _begin(referee: Any, spec: SweepSpec, *given: object) -> None:
+    """Have the referee read the stores; RefereeLost where it cannot."""
+    try:
+        ray.get(referee.begin.remote(spec, *given))
+    except RayTaskError as error:
+        ray.kill(referee)
+        raise RefereeLost(f"{spec.name}: the referee could not begin ({error.cause})") from None
 
 
 def _watch(
@@ -169,6 +183,18 @@ def _watch(
     """Show progress for as long as there is a referee to ask."""
     with suppress(RayError):
         watch(lambda: ray.get(referee.progress.remote()), ended)
+
+
+def _once_begun(meanwhile: Callable[[], None], referee: Any, ended: threading.Event) -> None:
+    """Begin with ``meanwhile`` when a cohort trains: until then whatever trains is short of time.
+
+    Its thread is left alone: who is interrupted does not wait for it.
+    """
+    with suppress(RayError):
+        while not ray.get(referee.begun.remote()):
+            if ended.wait(BEGUN_EVERY):
+                return
+        threading.Thread(target=meanwhile, daemon=True).start()
 
 
 def _run_tune(spec: SweepSpec, referee: Any) -> None:

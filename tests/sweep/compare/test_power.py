@@ -8,7 +8,6 @@ import pytest
 
 from sweep.compare import power, statistics
 from sweep.compare.power import POWER, called_from, detectable_difference
-from sweep.garbage_collection import frozen
 
 
 def share_called(shift: float, n_seeds: int, n_comparisons: int, samples: int) -> float:
@@ -40,8 +39,7 @@ def test_the_whole_rule_calls_it_as_often_as_it_says(
 ) -> None:
     shift = detectable_difference(n_seeds, n_comparisons)
     monkeypatch.setattr(statistics, "RESAMPLES", 999)  # of the interval: enough, and faster
-    with frozen():  # statsmodels asks for a search for garbage in every call
-        share = share_called(shift, n_seeds, n_comparisons, 1_000)
+    share = share_called(shift, n_seeds, n_comparisons, 1_000)
     # The difference itself is from 4,000 samples.
     assert share == pytest.approx(POWER, abs=four_errors(POWER, 800))
 

@@ -5,9 +5,6 @@ Free of torch, and of whatever only one loader needs, so that a spec can be chec
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
-
-import numpy as np
 
 from trainers.classification.data.cifar import (
     CIFAR10,
@@ -30,6 +27,7 @@ from trainers.classification.data.tables import csv, jsonl, parquet, tsv
 from trainers.data.arrays import missing_file
 from trainers.data.dataset import DatasetInfo
 from trainers.data.fashion_files import PUBLISHED
+from trainers.data.handwritten import handwritten_digits
 from trainers.data.standard import Standard
 from trainers.entries import DatasetEntry, Shape
 from trainers.fields import Field
@@ -100,14 +98,12 @@ def _never(**options: object) -> bool:
 
 
 def _digits() -> Dataset:
-    from sklearn.datasets import load_digits
-
-    bunch: Any = load_digits()
+    pixels, digits = handwritten_digits()
     standard = Standard(scale=16)
-    inputs = standard.apply(np.asarray(bunch.data).reshape(-1, 1, 8, 8))
+    inputs = standard.apply(pixels.reshape(-1, 1, 8, 8))
     return Dataset(
         inputs,
-        np.asarray(bunch.target, dtype=np.int64),
+        digits,
         classes=10,
         info=DatasetInfo(standard=standard),
     )

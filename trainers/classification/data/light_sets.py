@@ -20,6 +20,7 @@ from trainers.classes.dataset import ClassDataset
 from trainers.classification.data.dataset import Dataset
 from trainers.classification.data.synthetic import BOX
 from trainers.data.dataset import Dataset as AnyDataset
+from trainers.data.handwritten import handwritten_digits
 from trainers.entries import Shape, SourceEntry
 from trainers.fields import Field, resolved
 from trainers.settings import SourceSpec
@@ -45,12 +46,10 @@ def digit_codes(
     Each digit is a random one of scikit-learn's of its kind. Pixels are standardised; ``noise``:
     the standard deviation of what is added to them.
     """
-    from sklearn.datasets import load_digits
-
-    bunch: Any = load_digits()
-    pixels = np.asarray(bunch.images, dtype=np.float64)
+    pixels, which = handwritten_digits()
+    pixels = pixels.reshape(-1, SIDE, SIDE)
     pixels = (pixels - pixels.mean()) / pixels.std()
-    kinds = [np.flatnonzero(bunch.target == digit) for digit in range(10)]
+    kinds = [np.flatnonzero(which == digit) for digit in range(10)]
     codes = np.repeat(digits_of(classes), examples_per_class, axis=0)
     chosen = np.empty_like(codes)
     for digit, of_kind in enumerate(kinds):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from trainers.ctc.data.dataset import Utterances
 from trainers.data.errors import DataError
+from trainers.data.handwritten import handwritten_digits
 from trainers.data.splits import deal
 from trainers.data.tokenizer import PADDING
 
@@ -28,8 +29,6 @@ DIGITS = tuple("0123456789")
 def digit_lines(lines: int, min_digits: int, max_digits: int, blur: float) -> Utterances:
     """``lines`` of ``min_digits`` to ``max_digits`` digits each, as many in every group; ``blur``:
     the standard deviation of the noise on every pixel, whose brightest is 1."""
-    from sklearn.datasets import load_digits
-
     if lines % GROUPS:
         raise DataError(
             f"data.lines: {lines} lines cannot be dealt to {GROUPS} groups of one size; give a "
@@ -40,10 +39,10 @@ def digit_lines(lines: int, min_digits: int, max_digits: int, blur: float) -> Ut
             f"data.min_digits: {min_digits} is more than data.max_digits, {max_digits}; lower it"
         )
     rng = np.random.default_rng(SEED)
-    pictures, classes = load_digits(return_X_y=True)
+    pictures, classes = handwritten_digits()
     pictures = (pictures / BRIGHTEST).reshape(-1, SIZE, SIZE)
     group_of = np.empty(len(classes), np.int64)
-    group_of[deal(classes.astype(np.int64), rng)] = np.arange(len(classes)) % GROUPS
+    group_of[deal(classes, rng)] = np.arange(len(classes)) % GROUPS
     groups = np.arange(lines) % GROUPS
     columns = widest(max_digits)
     frames = np.zeros((lines, columns, ROWS))

@@ -21,6 +21,7 @@ from trainers.data.fashion_files import (
     missing_files,
     training_part,
 )
+from trainers.data.handwritten import handwritten_digits
 from trainers.data.splits import deal
 from trainers.data.standard import Standard
 from trainers.detection.data.dataset import BOX, CLASS, COLUMNS, Pictures, padded
@@ -107,9 +108,7 @@ def _clothes(folder: Path) -> Glyphs:
 
 
 def _digits() -> Glyphs:
-    from sklearn.datasets import load_digits
-
-    pictures, classes = load_digits(return_X_y=True)
+    pictures, classes = handwritten_digits()
     white = (pictures / 16.0).reshape(-1, 8, 8).astype(np.float32)
     return Glyphs(white, classes, DIGITS)
 
