@@ -19,7 +19,8 @@ LOADED = "sweep.adapters.ray.loaded_ahead"
 REFEREE = "ALMKD_REFEREE"
 # Processes that do not train: the referee's, and one to spare.
 OTHERS = 2
-# What serves people and clusters: the dashboard's server, the autoscaler, the reader of logs.
+# What serves people and clusters, as a Ray has it that knows these methods: the dashboard's server,
+# the autoscaler, the reader of logs.
 UNUSED = ("start_api_server", "start_monitor", "start_log_monitor")
 
 
@@ -57,7 +58,7 @@ def let_tune_take_them(here: bool) -> None:
 @contextmanager
 def without_unused() -> Iterator[None]:
     """A Ray that starts in the block does without the processes of `UNUSED`."""
-    there = {name: getattr(Node, name) for name in UNUSED}
+    there = {name: getattr(Node, name) for name in UNUSED if hasattr(Node, name)}
     for name in there:
         setattr(Node, name, _nothing)
     try:
