@@ -52,6 +52,32 @@ def against_stock(r: Result) -> list[str]:
     return [*table(head, rows), "", f"{ratio} {rounds(r)}"]
 
 
+def careful(r: Result) -> list[str]:
+    """Trial-epochs per second of ours and of a careful user's script, and the bare loop."""
+    names = ("trials", "trial_epochs", "seconds", "trial_epochs_per_second")
+    each = r["per_seed"]
+    rows = [
+        [said, *[part[name] for name in names], of_bare]
+        for said, part, of_bare in (
+            ("almkd, one search per cell", r["ours"], r["bare_ratio"]),
+            ("the script", r["script"], "-"),
+            ("almkd, a search per cell and seed", each["ours"], r["per_seed_bare_ratio"]),
+            (f"the script, on {each['script_seeds']} of its seeds", each["script"], "-"),
+        )
+    ]
+    of_all = {name: ", ".join(map(_shown, ratios)) for name, ratios in r["of_all_rounds"].items()}
+    said = (
+        f"One search per cell: {_shown(r['ratio'])} times the script's trial-epochs a second (all "
+        f"rounds: {of_all['ratio']}), {_shown(r['bare_ratio'])} times the bare loop's time (all "
+        f"rounds: {of_all['bare_ratio']}). A search per cell and seed: "
+        f"{_shown(r['per_seed_ratio'])} times (all rounds: {of_all['per_seed_ratio']}), "
+        f"{_shown(r['per_seed_bare_ratio'])} times the bare loop's time (all rounds: "
+        f"{of_all['per_seed_bare_ratio']})."
+    )
+    head = ["", "trials", "trial-epochs", "s", "trial-epochs/s", "s after the start / bare loop"]
+    return [*table(head, rows), "", said]
+
+
 def bare_loop(r: Result) -> list[str]:
     """A sweep's wall time against the bare loop's."""
     names = ("lane_epochs", "processes", "bare_s", "start_s", "rest_s", "ratio", "training_ratio")
@@ -272,6 +298,7 @@ def convolutions(r: Result) -> list[str]:
 
 
 TABLES: Mapping[str, tuple[str, Callable[[Result], list[str]]]] = {
+    "careful": ("careful", careful),
     "against_stock": ("against_stock", against_stock),
     "bare_loop": ("bare_loop", bare_loop),
     "profile": ("bare_loop", profile),

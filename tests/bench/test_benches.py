@@ -13,9 +13,9 @@ import torch
 import sweep.adapters.ray.tune  # noqa: F401
 
 BENCH = Path(__file__).parents[2] / "bench"
-NAMES = ("bare_loop", "against_stock", "convolutions", "hypergradient", "lanes", "page",
-         "referee", "scale", "stock_stack", "text", "writer", "language",
-         "recommendation", "ctc", "detection")  # fmt: skip
+NAMES = ("bare_loop", "against_careful", "against_stock", "careful_script", "convolutions",
+         "hypergradient", "incremental", "lanes", "page", "referee", "scale", "stock_stack", "text",
+         "writer", "language", "recommendation", "ctc", "detection")  # fmt: skip
 
 
 @pytest.fixture
