@@ -8,14 +8,13 @@ Counted on both sides is a command in an empty directory, from its start to its 
 credited with the trial-epochs of search and confirm, and not with those of teachers. Then the same
 with `search.per_seed: true`, a search for every cell and confirm seed; there the script runs on the
 first --script-seeds seeds alone, as it takes minutes, and its rate is taken for that of the whole.
-Each launch is also set against its own cohorts trained by `trainers` alone in as many processes
-(`bench/bare_loop.py`), start aside, report included. All take turns, as often as --rounds says:
-kept is the round whose ratio is the median, and the ratios of all.
+The launch of digits is also set against its own cohorts trained by `trainers` alone in as many
+processes (`bench/bare_loop.py`), start aside, report included. All take turns, as often as --rounds
+says: kept is the round whose ratio is the median, and the ratios of all.
 
     ratio             trial-epochs a second, of the launch over those of the script
     per_seed_ratio    the same of searches for every seed
     bare_ratio        seconds of the launch after its start over those of the bare loop
-    per_seed_bare_ratio    the same of searches for every seed
 
 Writes bench/results/careful.json.
 """
@@ -32,20 +31,14 @@ from machine import keep_median, options, say
 from processes import DIGITS, HERE, QUICK, run, swept
 
 PER_SEED = ("--set", "search.per_seed=true")
-RATIOS = ("ratio", "per_seed_ratio", "bare_ratio", "per_seed_bare_ratio")
+RATIOS = ("ratio", "per_seed_ratio", "bare_ratio")
 
 
 def ours(place: Path, *changes: str) -> dict[str, Any]:
-    """The launch, from nothing to the table, and the bare loop over what it trained."""
+    """The launch, from nothing to the table."""
     place.mkdir()
     found = swept(DIGITS, place, "digits", "--profile", *changes)
-    bare = compare(place, "digits")
-    kept = ("processes", "bare_s", "start_s", "rest_s")
-    return {
-        **rate(found.trials, found.trial_epochs, found.seconds),
-        "bare_ratio": bare["ratio"],
-        **{name: bare[name] for name in kept},
-    }
+    return rate(found.trials, found.trial_epochs, found.seconds)
 
 
 def script(place: Path, *more: str) -> dict[str, Any]:
@@ -74,6 +67,7 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="almkd-bench-") as scratch:
         place = Path(scratch)
         once, by_hand = ours(place / "a", *quick), script(place / "b", *quick_script)
+        bare = compare(place / "a", "digits")
         say(f"digits: {once['seconds']:.1f} s, the script {by_hand['seconds']:.1f} s")
         each, each_by_hand = (
             ours(place / "c", *quick, *PER_SEED),
@@ -88,8 +82,8 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
         "per_seed": {"ours": each, "script": each_by_hand, "script_seeds": given.script_seeds},
         "ratio": once[pace] / by_hand[pace],
         "per_seed_ratio": each[pace] / each_by_hand[pace],
-        "bare_ratio": once["bare_ratio"],
-        "per_seed_bare_ratio": each["bare_ratio"],
+        "bare_ratio": bare["ratio"],
+        "bare": {name: bare[name] for name in ("processes", "bare_s", "start_s", "rest_s")},
     }
     say(", ".join(f"{name} {found[name]:.2f}" for name in RATIOS))
     return found

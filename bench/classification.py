@@ -105,7 +105,7 @@ def one_round(ours: Ours, data: stock_stack.Data, epochs: int) -> dict[str, Any]
     }
 
 
-def speed(sweep: Swept, found: Mapping[str, Any]) -> dict[str, float]:
+def speed(sweep: Swept, found: Mapping[str, Any]) -> dict[str, float | None]:
     """What the overview of tasks says, by a round."""
     mean = found["mean_s"]
     return speeds(sweep, mean["plain"], mean["alone"] / mean["together"], found["alone"])

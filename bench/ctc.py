@@ -179,7 +179,7 @@ def one_round(lines: int, epochs: int) -> dict[str, Any]:
     }
 
 
-def speed(sweep: Swept, found: Mapping[str, Any]) -> dict[str, float]:
+def speed(sweep: Swept, found: Mapping[str, Any]) -> dict[str, float | None]:
     """What the overview of tasks says, by a round."""
     seconds = found["seconds"]
     plain = statistics.mean([seconds["plain"], seconds["plain_labels"]])

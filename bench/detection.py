@@ -16,8 +16,8 @@ is the median.
     measure  mean average precision of the 300 test canvases: over an epoch of the fixed mix
     speed    for the overview of tasks: `sweep`, trial-epochs a second of one launch of
              bench/detection.yaml, from its start to its end and its teachers not credited, over
-             those of the plain loop, the mean of its rows, which evaluates nothing; `lanes` is 1,
-             as lanes train in turn; `step`, by the fixed mix
+             those of the plain loop, the mean of its rows, which evaluates nothing; no `lanes`,
+             as they train in turn; `step`, by the fixed mix
 
 Writes bench/results/detection.json.
 """
@@ -221,10 +221,10 @@ def one_round(count: int, epochs: int) -> dict[str, Any]:
     }
 
 
-def speed(sweep: Swept, found: Mapping[str, Any]) -> dict[str, float]:
+def speed(sweep: Swept, found: Mapping[str, Any]) -> dict[str, float | None]:
     """What the overview of tasks says, by a round."""
     plain = statistics.mean([found["seconds"]["plain"], found["seconds"]["plain_labels"]])
-    return speeds(sweep, plain, 1.0, found["ratio"])
+    return speeds(sweep, plain, None, found["ratio"])
 
 
 def main() -> None:

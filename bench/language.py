@@ -297,7 +297,7 @@ def one_round(dataset: SequenceDataset, steps: int) -> dict[str, Any]:
     return found
 
 
-def speed(sweep: Swept, found: Mapping[str, Any]) -> dict[str, float]:
+def speed(sweep: Swept, found: Mapping[str, Any]) -> dict[str, float | None]:
     """What the overview of tasks says, by a round."""
     ways = ("sft", "fixed_kd", "gkd")
     plain = statistics.mean(found["plain_s"][way] for way in ways)

@@ -74,11 +74,14 @@ def launch(spec: str, runs_dir: Path, *options: str) -> Taken:
     return run(command, runs_dir / "launch.log", {"MLFLOW_TRACKING_URI": ""})
 
 
-def speeds(sweep: Swept, plain_s: float, lanes: float, step: float) -> dict[str, float]:
+def speeds(
+    sweep: Swept, plain_s: float, lanes: float | None, step: float
+) -> dict[str, float | None]:
     """What the overview of tasks says, each in times as fast.
 
     ``plain_s``: seconds of an epoch of the sweep's students in a plain loop, one student at a time;
-    ``lanes``: side by side, over one at a time; ``step``: one lane, over the plain loop.
+    ``lanes``: side by side, over one at a time, None where they train in turn; ``step``: one lane,
+    over the plain loop.
     """
     return {"sweep": sweep.trial_epochs / sweep.seconds * plain_s, "lanes": lanes, "step": step}
 

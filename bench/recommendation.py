@@ -170,7 +170,7 @@ def million(dataset: Interactions, epochs: int) -> dict[str, Any]:
     return {"seconds": seconds, "epochs": epochs, "grown_mb": grown, "peak_mb": before / 1024}
 
 
-def speed(sweep: Swept, found: Mapping[str, Any]) -> dict[str, float]:
+def speed(sweep: Swept, found: Mapping[str, Any]) -> dict[str, float | None]:
     """What the overview of tasks says, by a round."""
     seconds = found["seconds"]
     plain = statistics.mean([seconds["plain"], seconds["plain_mix"]])
