@@ -47,22 +47,23 @@ BLOCKS ?= 20
 aa: $(INSTALLED) ## Copies of one method against each other: how often a difference is called (an hour)
 	$(BIN)/python -m tests.replication.aa --blocks $(BLOCKS)
 
-bench: $(INSTALLED) ## Measure speed and memory on this machine's CPU, in under fifteen minutes
-	$(BIN)/python bench/against_stock.py --trials 36
-	$(BIN)/python bench/bare_loop.py
-	$(BIN)/python bench/start.py
+bench: $(INSTALLED) ## Measure speed and memory on this machine's CPU, in under twenty minutes
+	$(BIN)/python bench/against_careful.py --rounds 1 --script-seeds 1
+	$(BIN)/python bench/bare_loop.py --rounds 1
+	$(BIN)/python bench/start.py --rounds 1
 	$(BIN)/python bench/hypergradient.py
 	$(BIN)/python bench/referee.py
 	$(BIN)/python bench/writer.py
 	$(BIN)/python bench/scale.py --trials 500 10000
 	$(BIN)/python bench/lanes.py --most 64 --seconds 0.5
 	$(BIN)/python bench/convolutions.py
-	$(BIN)/python bench/text.py
-	$(BIN)/python bench/incremental.py
-	$(BIN)/python bench/language.py
-	$(BIN)/python bench/recommendation.py
-	$(BIN)/python bench/ctc.py
-	$(BIN)/python bench/detection.py
+	$(BIN)/python bench/classification.py --rounds 1
+	$(BIN)/python bench/text.py --rounds 1
+	$(BIN)/python bench/incremental.py --rounds 1
+	$(BIN)/python bench/language.py --rounds 1
+	$(BIN)/python bench/recommendation.py --rounds 1
+	$(BIN)/python bench/ctc.py --rounds 1
+	$(BIN)/python bench/detection.py --rounds 1
 	$(BIN)/python bench/page.py
 
 dist: $(INSTALLED) ## Build source distribution and wheel into dist/

@@ -26,22 +26,18 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from machine import keep_median, options, say
-from processes import DIGITS, HERE, QUICK, launch, run
+from processes import DIGITS, HERE, QUICK, run, swept
 
 
 def ours(place: Path, quick: bool) -> dict[str, Any]:
     """The launch, from nothing to the table."""
-    taken = launch(DIGITS, place, "--profile", *(QUICK if quick else ()))
-    trials = pd.read_csv(place / "digits" / "results" / "trials.csv")
-    students = trials[trials["stage"] != "teacher"]
-    epochs = int(students["epochs_trained"].sum())
+    found = swept(DIGITS, place, "digits", "--profile", *(QUICK if quick else ()))
     return {
-        "trials": len(students),
-        "trial_epochs": epochs,
-        "seconds": taken.seconds,
-        "trial_epochs_per_second": epochs / taken.seconds,
+        "trials": found.trials,
+        "trial_epochs": found.trial_epochs,
+        "seconds": found.seconds,
+        "trial_epochs_per_second": found.trial_epochs / found.seconds,
         "profile": json.loads((place / "digits" / "profile.json").read_text(encoding="utf-8")),
     }
 

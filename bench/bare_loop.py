@@ -27,6 +27,7 @@ import multiprocessing
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -92,28 +93,30 @@ def train(job: Job) -> tuple[int, Outputs]:
 
 
 def students(plan: Plan, trials: pd.DataFrame) -> tuple[list[CohortTask], dict[str, int]]:
-    """The cohorts of search and confirm in the order of their start; when lanes were stopped."""
+    """The cohorts of students in the order of their start, of one cell or of several; when lanes
+    were stopped."""
     tasks: list[CohortTask] = []
     epochs: dict[str, int] = {}
     rows = trials[trials["stage"] != "teacher"].sort_values("started", kind="stable")
-    for (stage, cell_id, _), group in rows.groupby(["stage", "cell", "cohort"], sort=False):
-        cell, seeds = plan.cell(str(cell_id)), tuple(map(int, group["seed"]))
-        search = next(s for s in plan.searches_of(cell) if seeds[0] in {s.seed, *s.confirmed})
-        values = [json.loads(text) for text in group["params"]]
-        if stage == "search":
-            numbered = dict(zip(map(int, group["trial"]), values, strict=True))
-            task = search_cohort(plan, search, numbered, len(tasks))
-        elif stage == "shortlist":
-            runs = zip(map(int, group["trial"]), values, map(int, group["stream"]), strict=True)
-            task = shortlist_cohort(plan, search, list(runs))
-        else:
-            task = confirm_cohort(plan, search, NO_TRIAL, values[0], seeds)
-        tasks.append(task)
-        epochs |= {
-            lane.key: int(row.epochs_trained)
-            for lane, row in zip(task.lanes, group.itertuples(), strict=True)
-        }
+    for _, group in rows.groupby("cohort", sort=False):
+        alone = [student(plan, row) for row in group.itertuples()]
+        lanes = tuple(lane for task in alone for lane in task.lanes)
+        tasks.append(replace(alone[0], lanes=lanes))
+        trained = map(int, group["epochs_trained"])
+        epochs |= {lane.key: count for lane, count in zip(lanes, trained, strict=True)}
     return tasks, epochs
+
+
+def student(plan: Plan, row: Any) -> CohortTask:
+    """A run of a student on record, as a cohort of one lane."""
+    seed, values = int(row.seed), json.loads(row.params)
+    searches = plan.searches_of(plan.cell(row.cell))
+    search = next(s for s in searches if seed in {s.seed, *s.confirmed})
+    if row.stage == "search":
+        return search_cohort(plan, search, {int(row.trial): values}, 0)
+    if row.stage == "shortlist":
+        return shortlist_cohort(plan, search, [(int(row.trial), values, int(row.stream))])
+    return confirm_cohort(plan, search, NO_TRIAL, values, (seed,))
 
 
 def train_all(plan: Plan, trials: pd.DataFrame, processes: int) -> tuple[float, int]:
@@ -134,7 +137,7 @@ def train_all(plan: Plan, trials: pd.DataFrame, processes: int) -> tuple[float, 
         return time.perf_counter() - began, lane_epochs
 
 
-def compare(runs_dir: Path, name: str, processes: int | None) -> dict[str, Any]:
+def compare(runs_dir: Path, name: str, processes: int | None = None) -> dict[str, Any]:
     """The launch of a sweep against the bare loop."""
     places = Places(runs_dir)
     store = open_store(places, must_exist=True)

@@ -11,16 +11,25 @@ The two take turns; kept is the round whose ratio is the median.
     ratio   epochs a second of all students, ours with eight lanes over the plain loop's
     alone   the same with one lane
     update  of alm_kd, all weights of a lane once, by the last layer: over an epoch of the fixed mix
+    speed   for the overview of tasks: `sweep`, trial-epochs a second of one launch of
+            bench/ctc.yaml, from its start to its end and its teachers not credited, over those of
+            the plain loop, the mean of its rows, which evaluates nothing; `lanes`, `step`, by the
+            fixed mix
 
 Writes bench/results/ctc.json.
 """
 
 import argparse
+import statistics
+import tempfile
 import time
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 from machine import keep_median, options, say
+from processes import HERE, SMALLER, Swept, speeds, swept
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -123,25 +132,27 @@ class Plain:
         self.student = Student(self.x.shape[2], self.teacher.shape[2])
         self.optimizer = torch.optim.AdamW(self.student.parameters(), LR)
 
-    def seconds(self, epochs: int) -> float:
-        """Of an epoch."""
+    def seconds(self, epochs: int, mix: bool = True) -> float:
+        """Of an epoch; without ``mix`` of labels alone."""
         began = time.perf_counter()
         for _ in range(epochs):
             for at in torch.randperm(len(self.x)).split(BATCH):
-                loss = self._loss(at)
+                loss = self._loss(at, mix)
                 self.optimizer.zero_grad()
                 loss.backward()
                 nn.utils.clip_grad_norm_(self.student.parameters(), 5.0)
                 self.optimizer.step()
         return (time.perf_counter() - began) / epochs
 
-    def _loss(self, at: Tensor) -> Tensor:
+    def _loss(self, at: Tensor, mix: bool) -> Tensor:
         teacher, lengths = self.teacher[at], self.lengths[at]
         there = (torch.arange(teacher.shape[1]) < self.frames[at].unsqueeze(1)).unsqueeze(2)
         log_q = self.student(self.x[at], there).log_softmax(2)
         labels = self.labels[at].clamp(min=0)
         ctc = F.ctc_loss(log_q.transpose(0, 1), labels, self.frames[at], lengths,
                          reduction="none")  # fmt: skip
+        if not mix:
+            return (ctc / lengths).mean()
         kl = F.kl_div(log_q, teacher.log_softmax(2), log_target=True, reduction="none")
         kl = (kl * there).sum((1, 2))
         return (0.5 * (ctc + kl) / lengths).mean()
@@ -155,6 +166,7 @@ def one_round(lines: int, epochs: int) -> dict[str, Any]:
         way.seconds(1)
     seconds = {
         "plain": plain.seconds(epochs),
+        "plain_labels": plain.seconds(epochs, mix=False),
         "alone": alone.seconds(epochs),
         "together": together.seconds(max(1, epochs // LANES)),
     }
@@ -165,6 +177,13 @@ def one_round(lines: int, epochs: int) -> dict[str, Any]:
         "alone": seconds["plain"] / seconds["alone"],
         "update": learned.update_seconds() / seconds["together"],
     }
+
+
+def speed(sweep: Swept, found: Mapping[str, Any]) -> dict[str, float | None]:
+    """What the overview of tasks says, by a round."""
+    seconds = found["seconds"]
+    plain = statistics.mean([seconds["plain"], seconds["plain_labels"]])
+    return speeds(sweep, plain, seconds["alone"] / seconds["together"], found["alone"])
 
 
 def main() -> None:
@@ -178,7 +197,13 @@ def main() -> None:
     for _ in range(1 if given.quick else given.rounds):
         rounds.append(one_round(lines, epochs))
         say(", ".join(f"{name} {rounds[-1][name]:.2f}" for name in ("ratio", "alone", "update")))
-    keep_median(given, "ctc", rounds)
+    with tempfile.TemporaryDirectory(prefix="almkd-bench-") as place:
+        sweep = swept(str(HERE / "ctc.yaml"), Path(place), "ctc", *(SMALLER if given.quick else ()))
+    results = [
+        {**found, "sweep": sweep._asdict(), "speed": speed(sweep, found)} for found in rounds
+    ]
+    say(", ".join(f"{name} {times:.2f}" for name, times in results[0]["speed"].items()))
+    keep_median(given, "ctc", results)
 
 
 if __name__ == "__main__":

@@ -14,17 +14,26 @@ is the median.
     full     the same by the whole network
     ikd      an epoch of ikd, over one of feature_kd
     measure  mean average precision of the 300 test canvases: over an epoch of the fixed mix
+    speed    for the overview of tasks: `sweep`, trial-epochs a second of one launch of
+             bench/detection.yaml, from its start to its end and its teachers not credited, over
+             those of the plain loop, the mean of its rows, which evaluates nothing; no `lanes`,
+             as they train in turn; `step`, by the fixed mix
 
 Writes bench/results/detection.json.
 """
 
 import argparse
+import statistics
+import tempfile
 import time
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from machine import keep_median, options, say
+from processes import HERE, SMALLER, Swept, speeds, swept
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -146,23 +155,25 @@ class Plain:
         self.student = Student(self.classes).to(memory_format=torch.channels_last)
         self.optimizer = torch.optim.AdamW(self.student.parameters(), LR)
 
-    def seconds(self, epochs: int) -> float:
-        """Of an epoch."""
+    def seconds(self, epochs: int, mix: bool = True) -> float:
+        """Of an epoch; without ``mix`` of labels alone."""
         began = time.perf_counter()
         for _ in range(epochs):
             for at in torch.randperm(len(self.x)).split(BATCH):
-                loss = self._loss(at)
+                loss = self._loss(at, mix)
                 self.optimizer.zero_grad()
                 loss.backward()
                 nn.utils.clip_grad_norm_(self.student.parameters(), 5.0)
                 self.optimizer.step()
         return (time.perf_counter() - began) / epochs
 
-    def _loss(self, at: Tensor) -> Tensor:
+    def _loss(self, at: Tensor, mix: bool) -> Tensor:
         z, t = self.student(self.x[at]), self.teacher[at]
-        q = torch.sigmoid(t[..., : self.classes])
         boxes = self._boxes(z)
         label = self._lost(z, self.y[at], boxes, self.true[at], self.there[at])
+        if not mix:
+            return label.mean()
+        q = torch.sigmoid(t[..., : self.classes])
         teacher = self._lost(z, q, boxes, self._boxes(t), q.amax(2) > SURE)
         return (0.5 * (label + teacher)).mean()
 
@@ -196,6 +207,7 @@ def one_round(count: int, epochs: int) -> dict[str, Any]:
     for way in ways.values():
         way.seconds(1)
     seconds = {name: way.seconds(epochs) for name, way in ways.items()}
+    seconds["plain_labels"] = plain.seconds(epochs, mix=False)
     at_once = {"warmup_epochs": 0, "update_every": 1}
     learned = Ours("alm_kd", count, **at_once)
     full = Ours("alm_kd", count, hypergradient="full", terms="all", **at_once)
@@ -207,6 +219,12 @@ def one_round(count: int, epochs: int) -> dict[str, Any]:
         "ikd": seconds["ikd"] / seconds["feature_kd"],
         "measure": ours.measure_seconds() / seconds["ours"],
     }
+
+
+def speed(sweep: Swept, found: Mapping[str, Any]) -> dict[str, float | None]:
+    """What the overview of tasks says, by a round."""
+    plain = statistics.mean([found["seconds"]["plain"], found["seconds"]["plain_labels"]])
+    return speeds(sweep, plain, None, found["ratio"])
 
 
 def main() -> None:
@@ -221,7 +239,14 @@ def main() -> None:
         rounds.append(one_round(count, epochs))
         told = ("ratio", "update", "full", "ikd", "measure")
         say(", ".join(f"{name} {rounds[-1][name]:.2f}" for name in told))
-    keep_median(given, "detection", rounds)
+    with tempfile.TemporaryDirectory(prefix="almkd-bench-") as place:
+        smaller = SMALLER if given.quick else ()
+        sweep = swept(str(HERE / "detection.yaml"), Path(place), "detection", *smaller)
+    results = [
+        {**found, "sweep": sweep._asdict(), "speed": speed(sweep, found)} for found in rounds
+    ]
+    say(f"a sweep {results[0]['speed']['sweep']:.2f} times as many trial-epochs a second")
+    keep_median(given, "detection", results)
 
 
 if __name__ == "__main__":

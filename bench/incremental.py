@@ -13,6 +13,8 @@ whose ratio is the median.
                      to its end over those of the plain loop, the mean of the three
     lane_ratio       the same of one cohort of 12 lanes by itself, without start and report
     peak_memory_mb   the most that the launching process held
+    speed            for the overview of tasks, the mean of the three: `sweep`, `lanes`, 12 side by
+                     side over one at a time, `step`, one lane over the plain loop
 
 Writes bench/results/incremental.json.
 """
@@ -28,11 +30,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 import yaml
 from machine import keep, options, say
-from processes import HERE, launch
+from processes import HERE, SMALLER, speeds, swept
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -70,15 +71,15 @@ class Setting:
         assert isinstance(data, StreamLanes)
         return data
 
-    def ours(self, how: str | None) -> float:
-        """Seconds of a trial-epoch in a cohort of 12 lanes."""
+    def ours(self, how: str | None, lanes: int = LANES) -> float:
+        """Seconds of a trial-epoch in a cohort of ``lanes``."""
         method = "fixed_kd" if how else "labels_only"
         spec = CohortSpec(method, self.model, self.training, self.selection, "incremental")
-        lanes = [Lane(str(i), i, {"lr": LR, "alpha": ALPHA}) for i in range(LANES)]
-        cohort = Cohort(spec, lanes, self._data(how, LANES))
+        own = [Lane(str(i), i, {"lr": LR, "alpha": ALPHA}) for i in range(lanes)]
+        cohort = Cohort(spec, own, self._data(how, lanes))
         began = time.perf_counter()
         cohort.train(lambda epoch, names, rows: [True] * len(names))
-        return (time.perf_counter() - began) / (LANES * self.training.all_epochs)
+        return (time.perf_counter() - began) / (lanes * self.training.all_epochs)
 
     def plain(self, how: str | None) -> float:
         """Seconds of an epoch of one student, by hand, on the same examples."""
@@ -137,21 +138,23 @@ def one_round(place: Path, given: argparse.Namespace) -> dict[str, Any]:
     torch.set_num_threads(1)
     plain = {way: setting.plain(how) for way, how in WAYS.items()}
     ours = {way: setting.ours(how) for way, how in WAYS.items()}
+    alone = {way: setting.ours(how, 1) for way, how in WAYS.items()}
     plain = {way: (plain[way] + setting.plain(how)) / 2 for way, how in WAYS.items()}
-    small = ("search.trials=2", "search.generation=2", "confirm.seeds=2")
-    smaller = [word for setting in small for word in ("--set", setting)] if given.quick else ()
-    taken = launch(str(SPEC), place, *smaller)
-    trials = pd.read_csv(place / "incremental" / "results" / "trials.csv")
-    epochs = int(trials["epochs_trained"].sum())
-    mean = {name: statistics.mean(of.values()) for name, of in (("plain", plain), ("ours", ours))}
+    sweep = swept(str(SPEC), place, "incremental", *(SMALLER if given.quick else ()))
+    taken = {"plain": plain, "alone": alone, "ours": ours}
+    mean = {name: statistics.mean(of.values()) for name, of in taken.items()}
+    speed = speeds(
+        sweep, mean["plain"], mean["alone"] / mean["ours"], mean["plain"] / mean["alone"]
+    )
     found = {
-        "epoch_s": {way: {"plain": plain[way], "ours": ours[way]} for way in WAYS},
-        "trial_epochs": epochs,
-        "seconds": taken.seconds,
+        "epoch_s": {way: {name: of[way] for name, of in taken.items()} for way in WAYS},
+        "trial_epochs": sweep.trial_epochs,
+        "seconds": sweep.seconds,
         "plain_s": mean["plain"],
         "lane_ratio": mean["plain"] / mean["ours"],
-        "sweep_ratio": epochs / taken.seconds * mean["plain"],
-        "peak_memory_mb": taken.peak_memory_mb,
+        "sweep_ratio": speed["sweep"],
+        "peak_memory_mb": sweep.peak_memory_mb,
+        "speed": speed,
     }
     say(f"12 lanes {found['lane_ratio']:.2f} times, a sweep {found['sweep_ratio']:.2f} times as "
         "many trial-epochs a second")  # fmt: skip

@@ -14,29 +14,42 @@ where the student writes, `torch.optim.AdamW`; one student at a time. Needs tran
                   the teacher corrects (skd, over the plain loop's on-policy ones), ours over the
                   plain loop's, with one lane and with four side by side
     trl_ratio     the same of on-policy steps over those of GKDTrainer
+    speed         for the overview of tasks: `sweep`, trial-epochs a second of one launch of
+                  bench/language.yaml, from its start to its end and its teachers not credited,
+                  over those of the plain loop, the mean of sft, fixed_kd and gkd, which evaluates
+                  nothing; `lanes`, four, and `step` by the mean of these three, too
 
 Writes bench/results/language.json.
 """
 
 import argparse
 import importlib.util
+import json
+import math
 import statistics
+import string
 import tempfile
 import time
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import yaml
 from machine import keep, options, say
+from processes import HERE, SMALLER, Swept, speeds, swept
 from torch import Tensor
 from torch.nn import functional as F
 
 import trainers  # noqa: F401 - before torch makes its first call to MKL
+from sweep.spec.reader import read_spec
 from trainers.data.tokenizer import PADDING
 from trainers.language.data.dataset import SequenceDataset
 from trainers.language.data.lanes import SequenceLanes
 from trainers.language.methods.on_policy import OnPolicy
 from trainers.language.task import Language
+from trainers.loading import load_dataset
 from trainers.loop.cohort import Cohort
 from trainers.loop.live_teachers import LiveTeachers
 from trainers.loop.stopwatch import Stopwatch
@@ -60,19 +73,32 @@ SPEC = DataSpec("jsonl", SplitFractions(0.9, 0.02, 0.02, 0.02), task="language")
 LANES, LR, ALPHA = 4, 1e-3, 0.5
 
 
-def made_up() -> SequenceDataset:
-    """Random tokens; a response ends after four to nine."""
+def written(place: Path) -> Path:
+    """The spec, and beside it random characters: with its end, a response has four to nine tokens;
+    with its own, a prompt has nine."""
     rng = np.random.default_rng(0)
-    prompts, responses = (
-        rng.integers(1, VOCABULARY, (EXAMPLES, columns)) for columns in (PROMPT, RESPONSE)
-    )
-    lengths = rng.integers(3, RESPONSE, EXAMPLES)[:, None]
-    column = np.arange(RESPONSE)
-    responses = np.where(column < lengths, responses, np.where(column == lengths, END, PADDING))
-    symbols = {"symbols": [str(i) for i in range(VOCABULARY)], "between": " "}
-    return SequenceDataset(
-        prompts.astype(np.int32), responses.astype(np.int32), symbols, VOCABULARY, END
-    )
+    symbols = [*string.ascii_letters, *string.digits, *"+-*"]
+    lines = [
+        {name: "".join(rng.choice(symbols, length)) for name, length in lengths.items()}
+        for lengths in (
+            {"prompt": PROMPT - 1, "response": int(count)}
+            for count in rng.integers(3, RESPONSE, EXAMPLES)
+        )
+    ]
+    text = "\n".join(map(json.dumps, lines))
+    (place / "pairs.jsonl").write_text(text, encoding="utf-8")
+    spec = yaml.safe_load((HERE / "language.yaml").read_text(encoding="utf-8"))
+    spec["data"]["path"] = str(place / "pairs.jsonl")
+    (place / "language.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")
+    return place / "language.yaml"
+
+
+def loaded(path: Path) -> SequenceDataset:
+    """The examples of a spec."""
+    dataset = load_dataset(read_spec(path).data_settings())
+    assert isinstance(dataset, SequenceDataset)
+    assert (*dataset.shape, dataset.size, dataset.end) == (PROMPT, RESPONSE, VOCABULARY, END)
+    return dataset
 
 
 class Ours:
@@ -271,6 +297,17 @@ def one_round(dataset: SequenceDataset, steps: int) -> dict[str, Any]:
     return found
 
 
+def speed(sweep: Swept, found: Mapping[str, Any]) -> dict[str, float | None]:
+    """What the overview of tasks says, by a round."""
+    ways = ("sft", "fixed_kd", "gkd")
+    plain = statistics.mean(found["plain_s"][way] for way in ways)
+    alone, together = (
+        statistics.mean(found["ours_s"][way][lanes] for way in ways) for lanes in ("1", str(LANES))
+    )
+    steps = math.ceil(SPEC.fractions.train * EXAMPLES / BATCH)
+    return speeds(sweep, steps * plain, alone / together, plain / alone)
+
+
 def _cpu() -> torch.device:
     return torch.device("cpu")
 
@@ -284,8 +321,13 @@ def main() -> None:
         say("left out: transformers is not installed; pip install 'almkd[language]'")
         return
     torch.set_num_threads(1)
-    dataset, steps = made_up(), 10 if given.quick else 60
-    results = [one_round(dataset, steps) for _ in range(1 if given.quick else given.rounds)]
+    steps, smaller = (10, SMALLER) if given.quick else (60, ())
+    with tempfile.TemporaryDirectory(prefix="almkd-bench-") as scratch:
+        path, runs_dir = written(Path(scratch)), Path(scratch) / "runs"
+        dataset = loaded(path)
+        results = [one_round(dataset, steps) for _ in range(1 if given.quick else given.rounds)]
+        runs_dir.mkdir()
+        sweep = swept(str(path), runs_dir, "language", *smaller)
     ordered = sorted(results, key=lambda result: result["rate_ratio"]["gkd"]["1"])
     of_all = {
         lanes: sorted(
@@ -293,7 +335,10 @@ def main() -> None:
         )
         for lanes in ("1", str(LANES))
     }
-    keep(given, "language", {**ordered[len(ordered) // 2], "of_all_rounds": of_all})
+    middle = ordered[len(ordered) // 2]
+    told = {"sweep": sweep._asdict(), "speed": speed(sweep, middle)}
+    say(", ".join(f"{name} {times:.2f}" for name, times in told["speed"].items()))
+    keep(given, "language", {**middle, **told, "of_all_rounds": of_all})
 
 
 if __name__ == "__main__":

@@ -41,6 +41,45 @@ def _shown(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
+def every_task(results: Path) -> list[str]:
+    """What each task gains, in times as fast, by the results of its script."""
+    rows = []
+    for task in TASKS:
+        path = results / f"{task}.json"
+        if not path.exists():
+            rows.append([task, *["not measured"] * 3])
+            continue
+        speed = json.loads(path.read_text(encoding="utf-8"))["speed"]
+        lanes = "in turn" if speed["lanes"] is None else speed["lanes"]
+        rows.append([task, speed["sweep"], lanes, speed["step"]])
+    return table(["", "sweep / plain loop", "lanes / one at a time", "step / plain step"], rows)
+
+
+def sweep_of(r: Result, spec: str) -> str:
+    """What the small sweep of a task trained."""
+    swept, times = r["sweep"], _shown(r["speed"]["sweep"])
+    return (
+        f"The sweep of `bench/{spec}.yaml` trains {_shown(swept['trial_epochs'])} trial-epochs in "
+        f"{_shown(swept['seconds'])} s, {times} times as many a second as the plain loop."
+    )
+
+
+def classification(r: Result) -> list[str]:
+    """Epochs of the students of digits against a plain loop."""
+    names = {"alm_kd": "ALM-KD", "fixed_kd": "fixed mix", "labels_only": "labels alone"}
+    ways = ("plain", "alone", "together")
+    rows = [
+        [what, *[1e3 * r["seconds"][way][method] for way in ways]] for method, what in names.items()
+    ]
+    said = (
+        f"{r['lanes']} lanes train {_shown(r['ratio'])} times as many epochs a second as the plain "
+        f"loop (all rounds: {', '.join(map(_shown, r['ratios']))}), one lane {_shown(r['alone'])} "
+        f"times. {sweep_of(r, 'digits')}"
+    )
+    heads = ["ms of an epoch of a student", "plain loop", "one lane", f"{r['lanes']} lanes"]
+    return [*table(heads, rows), "", said]
+
+
 def against_stock(r: Result) -> list[str]:
     """Trial-epochs per second of ours and of the usual parts."""
     names = ("trials", "trial_epochs", "seconds", "trial_epochs_per_second")
@@ -50,6 +89,31 @@ def against_stock(r: Result) -> list[str]:
     ratio = f"Ratio {_shown(r['ratio'])}; counting the start of the usual parts, {whole}."
     head = ["", "trials", "trial-epochs", "s", "trial-epochs/s"]
     return [*table(head, rows), "", f"{ratio} {rounds(r)}"]
+
+
+def careful(r: Result) -> list[str]:
+    """Trial-epochs per second of ours and of a careful user's script, and the bare loop."""
+    names = ("trials", "trial_epochs", "seconds", "trial_epochs_per_second")
+    each = r["per_seed"]
+    rows = [
+        [said, *[part[name] for name in names]]
+        for said, part in (
+            ("almkd, one search per cell", r["ours"]),
+            ("the script", r["script"]),
+            ("almkd, a search per cell and seed", each["ours"]),
+            (f"the script, on the first seeds alone ({each['script_seeds']})", each["script"]),
+        )
+    ]
+    of_all = {name: ", ".join(map(_shown, ratios)) for name, ratios in r["of_all_rounds"].items()}
+    said = (
+        f"One search per cell: {_shown(r['ratio'])} times the script's trial-epochs a second (all "
+        f"rounds: {of_all['ratio']}), and {_shown(r['bare_ratio'])} times the bare loop's time "
+        f"after the start (all rounds: {of_all['bare_ratio']}). A search per cell and seed: "
+        f"{_shown(r['per_seed_ratio'])} times the script's trial-epochs a second (all rounds: "
+        f"{of_all['per_seed_ratio']})."
+    )
+    head = ["", "trials", "trial-epochs", "s", "trial-epochs/s"]
+    return [*table(head, rows), "", said]
 
 
 def bare_loop(r: Result) -> list[str]:
@@ -142,7 +206,9 @@ def text(r: Result) -> list[str]:
         f"{_shown(r['sweep_ratio'])} times as many trial-epochs a second as the plain loop that "
         f"asks its teacher (all rounds: {of_all['sweep_ratio']}), and "
         f"{_shown(r['kept_ratio'])} times as many as the one that reads logits (all rounds: "
-        f"{of_all['kept_ratio']}). The launching process held {_shown(r['peak_memory_mb'])} MB."
+        f"{of_all['kept_ratio']}). Eight lanes train {_shown(r['speed']['lanes'])} times as many "
+        "epochs a second as one at a time. The launching process held "
+        f"{_shown(r['peak_memory_mb'])} MB."
     )
     heads = ["", "almkd", "plain loop, asks its teacher", "plain loop, reads logits"]
     return [*table(heads, rows), "", said]
@@ -151,7 +217,8 @@ def text(r: Result) -> list[str]:
 def incremental(r: Result) -> list[str]:
     """A sweep over tasks against a plain loop."""
     rows = [
-        [way, of["ours"], of["plain"], of["plain"] / of["ours"]] for way, of in r["epoch_s"].items()
+        [way, of["ours"], of["alone"], of["plain"], of["plain"] / of["ours"]]
+        for way, of in r["epoch_s"].items()
     ]
     of_all = {name: ", ".join(map(_shown, ratios)) for name, ratios in r["of_all_rounds"].items()}
     said = (
@@ -161,7 +228,7 @@ def incremental(r: Result) -> list[str]:
         f"times (all rounds: {of_all['lane_ratio']}). The launching process held "
         f"{_shown(r['peak_memory_mb'])} MB."
     )
-    heads = ["seconds of a trial-epoch", "of 12 lanes", "plain loop", "ratio"]
+    heads = ["seconds of a trial-epoch", "of 12 lanes", "one lane", "plain loop", "12 lanes, times"]
     return [*table(heads, rows), "", said]
 
 
@@ -190,7 +257,7 @@ def language(r: Result) -> list[str]:
             f"rounds: {of_all['1']}; with four {of_all['4']})"
         )
     heads = ["ms of a step of a lane", "one lane", "four lanes", "plain loop", "trl"]
-    return [*table(heads, rows), "", f"{said}."]
+    return [*table(heads, rows), "", f"{said}. {sweep_of(r, 'language')}"]
 
 
 def recommendation(r: Result) -> list[str]:
@@ -203,7 +270,7 @@ def recommendation(r: Result) -> list[str]:
         f"times. An evaluation takes {_shown(r['evaluation_ms'])} ms a lane. An epoch over a "
         f"million interactions takes {_shown(large['seconds'])} s; from its second epoch to its "
         f"{2 + large['epochs']}th the process, which held {_shown(large['peak_mb'])} MB at most, "
-        f"grew by {large['grown_mb']:.1f} MB."
+        f"grew by {large['grown_mb']:.1f} MB. {sweep_of(r, 'recommendation')}"
     )
     heads = ["ms of an epoch of a student", "plain loop", "one lane", "eight lanes"]
     return [*table(heads, [["BPR", *row]]), "", said]
@@ -216,7 +283,7 @@ def ctc(r: Result) -> list[str]:
         f"Eight lanes train {_shown(r['ratio'])} times as many epochs a second as the plain loop "
         f"(all rounds: {', '.join(map(_shown, r['ratios']))}), one lane {_shown(r['alone'])} "
         f"times. An update of all weights of ALM-KD takes as long as {_shown(r['update'])} epochs "
-        "of the fixed mix, with eight lanes."
+        f"of the fixed mix, with eight lanes. {sweep_of(r, 'ctc')}"
     )
     heads = ["ms of an epoch of a student", "plain loop", "one lane", "eight lanes"]
     return [*table(heads, [["fixed mix, kept logits", *row]]), "", said]
@@ -231,7 +298,7 @@ def detection(r: Result) -> list[str]:
         f"takes as long as {_shown(r['update'])} epochs of the fixed mix by the last layer, "
         f"{_shown(r['full'])} by the whole network; an epoch of IKD {_shown(r['ikd'])} times one "
         f"of `feature_kd`; mean average precision of the test canvases {_shown(r['measure'])} "
-        "epochs of the fixed mix."
+        f"epochs of the fixed mix. {sweep_of(r, 'detection')}"
     )
     heads = ["ms of an epoch", "plain loop, fixed mix", "fixed mix", "`feature_kd`", "`ikd`"]
     return [*table(heads, [["600 canvases", *row]]), "", said]
@@ -288,6 +355,7 @@ def convolutions(r: Result) -> list[str]:
 
 
 TABLES: Mapping[str, tuple[str, Callable[[Result], list[str]]]] = {
+    "careful": ("careful", careful),
     "against_stock": ("against_stock", against_stock),
     "bare_loop": ("bare_loop", bare_loop),
     "profile": ("bare_loop", profile),
@@ -301,6 +369,7 @@ TABLES: Mapping[str, tuple[str, Callable[[Result], list[str]]]] = {
     "lanes_cuda": ("lanes_cuda", lanes),
     "lanes_text": ("lanes_text_cpu", lanes),
     "convolutions": ("convolutions", convolutions),
+    "classification": ("classification", classification),
     "text": ("text", text),
     "incremental": ("incremental", incremental),
     "language": ("language", language),
@@ -309,6 +378,10 @@ TABLES: Mapping[str, tuple[str, Callable[[Result], list[str]]]] = {
     "detection": ("detection", detection),
 }
 
+
+# By their scripts, in the order of the overview.
+TASKS = ("classification", "text", "incremental", "language", "recommendation", "ctc", "detection")
+OVERVIEW = "every_task"
 
 FIGURES: Mapping[str, Callable[[Result], Figure]] = {
     "lanes_cpu": lane_curves,
@@ -322,6 +395,8 @@ def filled(page: str, results: Path) -> str:
 
 
 def _text(name: str, results: Path) -> str:
+    if name == OVERVIEW:
+        return "\n".join(every_task(results))
     file, make = TABLES[name]
     path = results / f"{file}.json"
     if not path.exists():

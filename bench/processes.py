@@ -1,4 +1,5 @@
-"""Commands in processes of their own: how long they took, and the most memory they held."""
+"""Commands in processes of their own: how long they took, the most memory they held, and what a
+launch trained."""
 
 import os
 import subprocess
@@ -8,20 +9,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
+
 ALMKD = (sys.executable, "-c", "from sweep.cli import main; main()")
 HERE = Path(__file__).resolve().parent
 
 # The sweep that is timed: the preset digits of 0.1.0.
 DIGITS = str(HERE / "digits.yaml")
-# Options that make it as small as it gets.
-QUICK = tuple(
+# Options that make a sweep small, and this one as small as it gets.
+SMALLER = tuple(
+    word
+    for change in ("search.trials=2", "search.generation=2", "confirm.seeds=2")
+    for word in ("--set", change)
+)
+QUICK = SMALLER + tuple(
     word
     for change in (
         "conditions.noise_rate=[0.4]",
-        "search.trials=2",
-        "search.generation=2",
         "search.sampler.n_startup_trials=1",
-        "confirm.seeds=2",
         "teacher.training.epochs=2",
         "student.training.epochs=3",
     )
@@ -32,6 +37,15 @@ QUICK = tuple(
 class Taken(NamedTuple):
     """What a process took."""
 
+    seconds: float
+    peak_memory_mb: float
+
+
+class Swept(NamedTuple):
+    """What a launch trained of students, in how many seconds from its start to its end."""
+
+    trials: int
+    trial_epochs: int
     seconds: float
     peak_memory_mb: float
 
@@ -58,3 +72,26 @@ def launch(spec: str, runs_dir: Path, *options: str) -> Taken:
     """`almkd launch` in a process of its own."""
     command = [*ALMKD, "launch", spec, "--runs-dir", str(runs_dir), *options]
     return run(command, runs_dir / "launch.log", {"MLFLOW_TRACKING_URI": ""})
+
+
+def speeds(
+    sweep: Swept, plain_s: float, lanes: float | None, step: float
+) -> dict[str, float | None]:
+    """What the overview of tasks says, each in times as fast.
+
+    ``plain_s``: seconds of an epoch of the sweep's students in a plain loop, one student at a time;
+    ``lanes``: side by side, over one at a time, None where they train in turn; ``step``: one lane,
+    over the plain loop.
+    """
+    return {"sweep": sweep.trial_epochs / sweep.seconds * plain_s, "lanes": lanes, "step": step}
+
+
+def swept(spec: str, runs_dir: Path, name: str, *options: str) -> Swept:
+    """A launch of the sweep ``name``, and what its own table of trials says of students.
+
+    The epochs of teachers are time spent that is not credited.
+    """
+    taken = launch(spec, runs_dir, *options)
+    trials = pd.read_csv(runs_dir / name / "results" / "trials.csv")
+    students = trials[trials["stage"] != "teacher"]
+    return Swept(len(students), int(students["epochs_trained"].sum()), *taken)

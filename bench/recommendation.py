@@ -13,17 +13,26 @@ is the round whose ratio is the median.
     evaluation_ms  of the lists of one lane, all metrics, full ranking
     million        seconds of an epoch over a million interactions (10,000 users, 5,000 items), and
                    by how much the process grew between its second epoch and its last
+    speed          for the overview of tasks: `sweep`, trial-epochs a second of one launch of
+                   bench/recommendation.yaml, from its start to its end and its teachers not
+                   credited, over those of the plain loop, the mean of BPR and of a mix with kept
+                   scores of a teacher, which evaluates nothing; `lanes`, `step`, by BPR
 
 Writes bench/results/recommendation.json.
 """
 
 import argparse
 import resource
+import statistics
+import tempfile
 import time
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 from machine import keep_median, options, say
+from processes import HERE, SMALLER, Swept, speeds, swept
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -93,19 +102,21 @@ class Plain:
         self.pairs = users, items
         self.seen = torch.zeros(shape, dtype=torch.bool)
         self.seen[users, items] = True
+        # Of a teacher that was not trained: its scores cost what others do.
+        self.teacher = torch.randn(shape)
         self.users, self.items = (nn.Embedding(count, WIDTH) for count in shape)
         for table in (self.users, self.items):
             nn.init.xavier_uniform_(table.weight)
         parameters = [self.users.weight, self.items.weight]
         self.optimizer = torch.optim.Adam(parameters, LR)
 
-    def seconds(self, epochs: int) -> float:
-        """Of an epoch."""
+    def seconds(self, epochs: int, mix: bool = False) -> float:
+        """Of an epoch; with ``mix`` of BPR and the teacher's order of the pair."""
         began = time.perf_counter()
         for _ in range(epochs):
             for at in torch.randperm(len(self.pairs[0])).split(BATCH):
                 users, items = (t[at] for t in self.pairs)
-                loss = self._loss(users, items, self._negatives(users))
+                loss = self._loss(users, items, self._negatives(users), mix)
                 self.optimizer.zero_grad()
                 loss.backward()
                 self.optimizer.step()
@@ -118,11 +129,15 @@ class Plain:
             drawn[again] = torch.randint(count, (int(again.sum()),))
         return drawn
 
-    def _loss(self, users: Tensor, items: Tensor, others: Tensor) -> Tensor:
+    def _loss(self, users: Tensor, items: Tensor, others: Tensor, mix: bool) -> Tensor:
         p, q, n = self.users(users), self.items(items), self.items(others)
         above = (p * q).sum(1) - (p * n).sum(1)
         squares = sum(v.square().sum() for v in (p, q, n))
-        return -F.logsigmoid(above).mean() + DECAY * 0.5 * squares / len(users)
+        lost = -F.logsigmoid(above).mean()
+        if mix:
+            first = torch.sigmoid(self.teacher[users, items] - self.teacher[users, others])
+            lost = 0.5 * (lost + F.binary_cross_entropy_with_logits(above, first))
+        return lost + DECAY * 0.5 * squares / len(users)
 
 
 def one_round(dataset: Interactions, epochs: int) -> dict[str, Any]:
@@ -133,6 +148,7 @@ def one_round(dataset: Interactions, epochs: int) -> dict[str, Any]:
         way.seconds(1)
     seconds = {
         "plain": plain.seconds(epochs),
+        "plain_mix": plain.seconds(epochs, mix=True),
         "alone": alone.seconds(epochs),
         "together": together.seconds(max(1, epochs // LANES)),
     }
@@ -154,6 +170,13 @@ def million(dataset: Interactions, epochs: int) -> dict[str, Any]:
     return {"seconds": seconds, "epochs": epochs, "grown_mb": grown, "peak_mb": before / 1024}
 
 
+def speed(sweep: Swept, found: Mapping[str, Any]) -> dict[str, float | None]:
+    """What the overview of tasks says, by a round."""
+    seconds = found["seconds"]
+    plain = statistics.mean([seconds["plain"], seconds["plain_mix"]])
+    return speeds(sweep, plain, seconds["alone"] / seconds["together"], found["alone"])
+
+
 def main() -> None:
     """Measure, and keep the median round."""
     parser: argparse.ArgumentParser = options(__doc__)
@@ -172,7 +195,14 @@ def main() -> None:
                 f"{name} {rounds[-1][name]:.2f}" for name in ("ratio", "alone", "evaluation_ms")
             )
         )
-    keep_median(given, "recommendation", rounds)
+    with tempfile.TemporaryDirectory(prefix="almkd-bench-") as place:
+        smaller = SMALLER if given.quick else ()
+        sweep = swept(str(HERE / "recommendation.yaml"), Path(place), "recommendation", *smaller)
+    results = [
+        {**found, "sweep": sweep._asdict(), "speed": speed(sweep, found)} for found in rounds
+    ]
+    say(", ".join(f"{name} {times:.2f}" for name, times in results[0]["speed"].items()))
+    keep_median(given, "recommendation", results)
 
 
 if __name__ == "__main__":

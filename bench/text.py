@@ -15,6 +15,9 @@ The two take turns; kept is the round whose ratio is the median.
                      own teachers are not credited
     kept_ratio       the same over those of the plain loop that reads logits
     peak_memory_mb   the most that the launching process held
+    speed            for the overview of tasks: `sweep` over the plain loop that asks its teacher,
+                     `lanes`, eight side by side over one at a time, `step`, over the plain loop
+                     that reads logits
 
 Writes bench/results/text.json.
 """
@@ -31,7 +34,7 @@ import pandas as pd
 import torch
 import yaml
 from machine import keep, options, say
-from processes import HERE, launch
+from processes import HERE, speeds, swept
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -46,7 +49,7 @@ from trainers.task import KeptOutputs
 from trainers.text.data.dataset import TextDataset
 
 TEXTS, WORDS, CLASSES, LENGTH = 1200, 3000, 10, 40
-EPOCHS, QUICK_EPOCHS = 8, 1
+EPOCHS, QUICK_EPOCHS, LANES = 8, 1, 8
 LR, ALPHA, TAU = 3e-3, 0.9, 2.0
 
 
@@ -116,16 +119,17 @@ class Setting:
         shape = (len(dataset), dataset.classes)
         self.logits = rng.normal(size=shape).astype(np.float32)
 
-    def ours(self) -> float:
-        """Seconds of an epoch of one student."""
+    def ours(self, lanes: int = 1) -> float:
+        """Seconds of an epoch of one student, of ``lanes`` side by side."""
         outputs: dict[str, KeptOutputs] = {"teacher": {"logits": self.logits}}
         source = LaneSource(1, Labels("symmetric", 0.4), ("teacher",))
         task, entry = TASKS["text"].load(), TASKS["text"]
         device = torch.device("cpu")
-        data = task.data(self.dataset, self.data_spec, [source], outputs, device)
+        data = task.data(self.dataset, self.data_spec, [source] * lanes, outputs, device)
         spec = CohortSpec("fixed_kd", self.model, self.training, self.selection, "text")
-        lane = Lane("one", 1, {"lr": LR, "alpha": ALPHA, "temperature": TAU})
-        stack = Stack(spec, [lane], data, task, entry, None)
+        values = {"lr": LR, "alpha": ALPHA, "temperature": TAU}
+        own = [Lane(str(i), 1 + i, values) for i in range(lanes)]
+        stack = Stack(spec, own, data, task, entry, None)
 
         def epoch(number: int) -> None:
             for _ in stack.steps(number, Stopwatch()):
@@ -133,7 +137,7 @@ class Setting:
             stack.trained()
             stack.evaluate("validation", ("accuracy",))
 
-        return self._timed(epoch)
+        return self._timed(epoch) / lanes
 
     def plain(self, asks: bool) -> float:
         """The same of the loop by hand; ``asks``: its teacher is asked at every step."""
@@ -186,19 +190,19 @@ def one_round(path: Path, place: Path, given: argparse.Namespace) -> dict[str, A
     setting = Setting(path, QUICK_EPOCHS if given.quick else EPOCHS)
     torch.set_num_threads(1)
     asking, kept, ours = setting.plain(asks=True), setting.plain(asks=False), setting.ours()
-    kept = statistics.mean([kept, setting.plain(asks=False)])
+    kept, together = statistics.mean([kept, setting.plain(asks=False)]), setting.ours(LANES)
     smaller = ("--set", "search.trials=8", "--set", "confirm.seeds=2") if given.quick else ()
-    taken = launch(str(path), place, *smaller)
-    trials = pd.read_csv(place / "text" / "results" / "trials.csv")
-    epochs = int(trials.loc[trials["stage"] != "teacher", "epochs_trained"].sum())
+    sweep = swept(str(path), place, "text", *smaller)
+    speed = speeds(sweep, asking, ours / together, kept / ours)
     found = {
-        "epoch_s": {"asks": asking, "reads": kept, "ours": ours},
+        "epoch_s": {"asks": asking, "reads": kept, "ours": ours, "together": together},
         "step_ratio": ours / kept,
-        "trial_epochs": epochs,
-        "seconds": taken.seconds,
-        "sweep_ratio": epochs / taken.seconds * asking,
-        "kept_ratio": epochs / taken.seconds * kept,
-        "peak_memory_mb": taken.peak_memory_mb,
+        "trial_epochs": sweep.trial_epochs,
+        "seconds": sweep.seconds,
+        "sweep_ratio": speed["sweep"],
+        "kept_ratio": speed["sweep"] * kept / asking,
+        "peak_memory_mb": sweep.peak_memory_mb,
+        "speed": speed,
     }
     say(f"a step {found['step_ratio']:.2f} times the plain one, a sweep "
         f"{found['sweep_ratio']:.2f} times as many trial-epochs a second")  # fmt: skip

@@ -11,11 +11,13 @@ import torch
 
 # Before a benchmark loads Ray: it reads what this sets.
 import sweep.adapters.ray.tune  # noqa: F401
+from trainers.registry import TASKS
 
 BENCH = Path(__file__).parents[2] / "bench"
-NAMES = ("bare_loop", "against_stock", "convolutions", "hypergradient", "lanes", "page",
-         "referee", "scale", "stock_stack", "text", "writer", "language",
-         "recommendation", "ctc", "detection", "start")  # fmt: skip
+NAMES = ("bare_loop", "against_careful", "against_stock", "careful_script", "convolutions",
+         "hypergradient", "classification", "incremental", "lanes", "page", "referee", "scale",
+         "stock_stack", "text", "writer", "language", "recommendation", "ctc",
+         "detection", "start")  # fmt: skip
 
 
 @pytest.fixture
@@ -83,4 +85,21 @@ def test_the_page_is_in_step_with_the_results(load: Any) -> None:
     page = load("page")
     text = page.PAGE.read_text(encoding="utf-8")
     assert page.filled(text, page.RESULTS) == text
-    assert all(f"<!-- table: {name} -->" in text for name in page.TABLES)
+    assert all(f"<!-- table: {name} -->" in text for name in (page.OVERVIEW, *page.TABLES))
+
+
+def test_every_task_has_its_row(load: Any, tmp_path: Path) -> None:
+    page = load("page")
+    assert set(page.TASKS) == set(TASKS)
+    speed = {"sweep": 2.5, "lanes": None, "step": 1.125}
+    (tmp_path / "detection.json").write_text(json.dumps({"speed": speed}), encoding="utf-8")
+    rows = page.every_task(tmp_path)
+    assert "| detection | 2.5 | in turn | 1.12 |" in rows
+    assert "| text | not measured | not measured | not measured |" in rows
+
+
+def test_a_speed_is_that_of_the_sweep_over_the_plain_loop(load: Any) -> None:
+    bench = load("processes")
+    sweep = bench.Swept(trials=3, trial_epochs=60, seconds=20.0, peak_memory_mb=1.0)
+    # 3 trial-epochs a second, where the plain loop has one in half a second.
+    assert bench.speeds(sweep, 0.5, 4.0, 0.9) == {"sweep": 1.5, "lanes": 4.0, "step": 0.9}
