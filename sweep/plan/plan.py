@@ -184,6 +184,7 @@ class Plan:
         self.confirm_seeds = tuple(spec.seed + 1 + i for i in range(spec.confirm.seeds))
         self.searches = tuple(search for cell in self.cells for search in self.searches_of(cell))
         self._searches = {search.id: search for search in self.searches}
+        self._needed: dict[tuple[str, int], tuple[TeacherJob, ...]] = {}
         # What cells are given, by name, where budgets are of compute; else nothing.
         self.allotted: dict[str, Allotted] = allotted(self) if spec.search.fair else {}
 
@@ -251,8 +252,12 @@ class Plan:
 
     def needed_by(self, cell: Cell, seed: int) -> tuple[TeacherJob, ...]:
         """What has to be at hand before students of ``cell`` train under ``seed``."""
-        start = self.start_of(cell, seed)
-        return self.heard_by(cell, seed) + (() if start is None else (start,))
+        place = (cell.id, seed)
+        # The referee asks it of every cell for every cohort, and keys are digests.
+        if place not in self._needed:
+            start = self.start_of(cell, seed)
+            self._needed[place] = self.heard_by(cell, seed) + (() if start is None else (start,))
+        return self._needed[place]
 
     def heard_by(self, cell: Cell, seed: int) -> tuple[TeacherJob, ...]:
         """What leaves the teachers that ``cell`` reads under ``seed``, in the spec's order."""
