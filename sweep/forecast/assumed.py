@@ -51,7 +51,7 @@ def goes_on(pruner: Pruner, epoch: int, complete: int) -> float:
         rungs = 0
         while first * factor**rungs <= epoch:
             rungs += 1
-        return 1.0 / factor**rungs
+        return float(1 / factor**rungs)
     return 1.0
 
 

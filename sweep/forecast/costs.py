@@ -42,32 +42,36 @@ class ShapeCost:
     """What a cohort of a shape takes.
 
     ``set_up``: before its first epoch; ``first``: what the first epoch of a phase takes beyond
-    another; ``plain``: of an epoch, by phase; ``update``: what an update of the method's own adds
-    to one, after ``warmup`` epochs in every ``every``-th; ``evaluation``: what evaluating adds, by
-    phase; ``end``: after the last epoch; ``test``: beyond that in the stage confirm.
+    another; ``end``: after the last epoch; ``test``: beyond that in the stage confirm. By phase:
+    ``plain``, of an epoch; ``update``, what an update of the method's own adds to one, after
+    ``warmup`` epochs in every ``every``-th; ``evaluation``, what evaluating adds; ``last``, of each
+    of the last ``tail`` epochs, where these are of another kind.
     """
 
     set_up: Line
     first: Line
     plain: tuple[Line, ...]
-    update: Line
+    update: tuple[Line, ...]
     evaluation: tuple[Line, ...]
+    last: tuple[Line, ...]
     end: Line
     test: Line
     warmup: int = 0
     every: int = 1
+    tail: int = 0
 
     def epoch_s(self, training: Training, epoch: int, lanes: int) -> float:
         """Of ``epoch``, from 1 over all phases."""
         phase, here = training.place(epoch)
-        seconds = self.plain[min(phase, len(self.plain) - 1)].at(lanes)
+        of_tail = here > training.epochs - self.tail
+        seconds = (self.last if of_tail else self.plain)[phase].at(lanes)
         if here == 1:
             seconds += self.first.at(lanes)
         since = here - 1 - self.warmup
         if since >= 0 and since % self.every == 0:
-            seconds += self.update.at(lanes)
+            seconds += self.update[phase].at(lanes)
         if training.evaluates(epoch):
-            seconds += self.evaluation[min(phase, len(self.evaluation) - 1)].at(lanes)
+            seconds += self.evaluation[phase].at(lanes)
         return seconds
 
 
@@ -112,6 +116,8 @@ class Beside:
     ``report``: its for an epoch of a lane; ``call``: its for a call, whatever it carries;
     ``end``: its for a lane that ends; ``write``: the writer's for an epoch of a lane; ``run``: its
     for a run that begins and ends; ``comparison``: statistics, figures and report.
+    ``shares_cores``: whether referee and writer take their time from the processes that train, as
+    there is no core beside these.
     """
 
     start: float = 0.0
@@ -123,6 +129,12 @@ class Beside:
     write: float = 0.0
     run: float = 0.0
     comparison: float = 0.0
+    shares_cores: bool = False
+
+    @property
+    def taken(self) -> float:
+        """By how much referee and writer prolong an epoch of a cohort, by lane."""
+        return self.report + self.write if self.shares_cores else 0.0
 
 
 def cell_of(plan: Plan, task: CohortTask) -> Cell | None:

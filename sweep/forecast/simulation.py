@@ -1,14 +1,15 @@
 """A sweep on a clock that nobody waits for: the real referee hands out cohorts, nothing trains.
 
-A slot trains a cohort at a time. Cohorts take what `sweep.forecast.costs` says; the referee, the
-writer and a tracking server serve one after the other, in the order in which they are asked.
+A slot trains a cohort at a time. Cohorts take what `sweep.forecast.costs` says; the referee, Tune
+and the writer serve one after the other, in the order in which they are asked. Tune has the referee
+hand out one cohort more than there are slots before there is a slot for it, as it does in a launch.
 So order of cohorts, teachers that are waited for, generations, and slots that idle at the end of a
 stage are those of a launch.
 """
 
 import heapq
 import math
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
@@ -22,8 +23,16 @@ from sweep.referee.reports import GATHER_S
 from sweep.referee.stores import Studies
 from sweep.referee.time_limit import TimeLimit
 
-# A process on the clock: the moments at which it goes on, None to be woken by another one.
-Process = Iterator[float | None]
+
+class Bell:
+    """What processes sleep for."""
+
+    def __init__(self) -> None:
+        self.asleep: deque[Process] = deque()
+
+
+# A process on the clock: the moments at which it goes on, or what it sleeps for.
+Process = Iterator[float | Bell]
 
 
 class Clock:
@@ -32,29 +41,27 @@ class Clock:
     def __init__(self) -> None:
         self.now = 0.0
         self._events: list[tuple[float, int, Process]] = []
-        self._asleep: list[Process] = []
         self._count = 0
 
     def start(self, process: Process) -> None:
-        """Have a process begin now."""
+        """Have a process begin now, or go on."""
         self._at(self.now, process)
 
-    def wake(self) -> None:
-        """Have all processes that sleep go on now."""
-        asleep, self._asleep = self._asleep, []
-        for process in asleep:
-            self._at(self.now, process)
+    def ring(self, bell: Bell) -> None:
+        """Wake the one that sleeps longest for it."""
+        if bell.asleep:
+            self.start(bell.asleep.popleft())
 
     def run(self) -> None:
         """Go on until nothing is to happen any more."""
         while self._events:
             self.now, _, process = heapq.heappop(self._events)
-            for moment in process:
-                if moment is None:
-                    self._asleep.append(process)
+            for until in process:
+                if isinstance(until, Bell):
+                    until.asleep.append(process)
                     break
-                if moment > self.now:
-                    self._at(moment, process)
+                if until > self.now:
+                    self._at(until, process)
                     break
 
     def _at(self, moment: float, process: Process) -> None:
@@ -97,9 +104,9 @@ class Simulated:
     lane_epochs: int = 0
 
     @property
-    def device_hours(self) -> float:
+    def device_s(self) -> float:
         """Of all devices that cohorts held, for as long as they held them."""
-        return self.devices * sum(self.busy.values()) / 3600
+        return self.devices * sum(self.busy.values())
 
 
 class Simulation:
@@ -116,18 +123,19 @@ class Simulation:
         self._plan, self._costs, self._beside = plan, costs, beside
         self._slots = slots
         self._clock = Clock()
+        self._asks, self._free = Bell(), Bell()
+        self._handed_out: deque[CohortTask] = deque()
         limit = TimeLimit(plan.spec.search.timeout, clock=lambda: self._clock.now)
         self._referee = Referee(plan, studies or AssumedStudies(plan), NoTracker(), limit=limit)
-        self._servers = {name: Server() for name in ("referee", "driver", "writer")}
-        self._values = {
-            f"validation_{plan.spec.objective.metric}": 0.0,
-        }
+        self._servers = {name: Server() for name in ("referee", "tune", "writer")}
+        self._values = {f"validation_{plan.spec.objective.metric}": 0.0}
         self._busy: dict[str, float] = defaultdict(float)
         self._cohorts = self._trials = self._lane_epochs = 0
         self._trained = 0.0
 
     def run(self) -> Simulated:
         """From the first cohort to the last."""
+        self._clock.start(self._tune())
         for _ in range(self._slots):
             self._clock.start(self._slot())
         self._clock.run()
@@ -143,30 +151,45 @@ class Simulation:
             self._lane_epochs,
         )
 
-    def _slot(self) -> Process:
-        """One that trains cohorts for as long as there are any."""
+    def _tune(self) -> Process:
+        """Has cohorts handed out, until there are none any more."""
         while True:
+            if len(self._handed_out) > self._slots:
+                yield self._asks
+                continue
             task = self._next_cohort()
             if task == "done":
                 return
             if task == "wait":
-                yield None
+                yield self._asks
                 continue
+            asked = len(task.lanes) if task.stage == "search" else 0
+            self._cohorts += 1
+            self._trials += asked
+            seconds = self._beside.call + self._beside.ask * asked
+            yield self._servers["referee"].take(self._clock.now, seconds)
+            self._handed_out.append(task)
+            self._clock.ring(self._free)
+
+    def _slot(self) -> Process:
+        """One that trains cohorts for as long as there are any."""
+        while True:
+            if not self._handed_out:
+                yield self._free
+                continue
+            task = self._handed_out.popleft()
+            self._clock.ring(self._asks)
             yield from self._cohort(task)
-            # Somebody may have waited for it.
-            self._clock.wake()
+            # Others may have waited for what it leaves.
+            self._clock.ring(self._asks)
 
     def _next_cohort(self) -> CohortTask | Literal["wait", "done"]:
         return self._referee.next_cohort()
 
     def _cohort(self, task: CohortTask) -> Process:
-        """What one cohort does, from when it is handed out."""
+        """What one cohort does, from when there is a slot for it."""
         clock, beside, referee = self._clock, self._beside, self._servers["referee"]
-        self._cohorts += 1
-        asked = len(task.lanes) if task.stage == "search" else 0
-        self._trials += asked
-        proposed = referee.take(clock.now, beside.call + beside.ask * asked)
-        yield self._servers["driver"].take(proposed, beside.cohort)
+        yield self._servers["tune"].take(clock.now, beside.cohort)
         self._servers["writer"].take(clock.now, beside.run * len(task.lanes))
         began = clock.now
         yield clock.now + self._costs.begin_s(task)
@@ -176,7 +199,8 @@ class Simulation:
         for epoch in range(1, epochs + 1):
             before = clock.now
             # It trains on while the last report is answered, and waits for that before the next.
-            yield max(before + self._costs.epoch_s(task, epoch, len(live)), answered)
+            trains = self._costs.epoch_s(task, epoch, len(live)) + beside.taken * len(live)
+            yield max(before + trains, answered)
             if not held:
                 send_by = clock.now + GATHER_S
             held += len(live)
@@ -213,7 +237,9 @@ def _teachers_left(task: CohortTask) -> list[str]:
     if task.stage != "teacher":
         return []
     keys = [lane.key.rsplit("/", 1)[1] for lane in task.lanes]
-    return [f"{key}@{epoch}" for key in keys for epoch in task.snapshots] if task.snapshots else keys
+    return (
+        [f"{key}@{epoch}" for key in keys for epoch in task.snapshots] if task.snapshots else keys
+    )
 
 
 def tasks_of(plan: Plan) -> list[CohortTask]:
