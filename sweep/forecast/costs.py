@@ -111,16 +111,17 @@ class ShapeCosts:
 class Beside:
     """What a sweep takes beside training, in seconds.
 
-    ``start``: from the command to the first cohort; ``cohort``: between two cohorts of a process,
-    for Tune to hand out the next one; ``ask``: the referee's for a trial that it proposes;
-    ``report``: its for an epoch of a lane; ``call``: its for a call, whatever it carries;
+    ``start``: from the command to the first cohort; ``tune``: Tune's for a cohort; ``cohort``: what
+    a process waits besides from one cohort to the next; ``ask``: the referee's for a trial that it
+    proposes; ``report``: its for an epoch of a lane; ``call``: its for a call, whatever it carries;
     ``end``: its for a lane that ends; ``write``: the writer's for an epoch of a lane; ``run``: its
-    for a run that begins and ends; ``comparison``: statistics, figures and report.
-    ``shares_cores``: whether referee and writer take their time from the processes that train, as
-    there is no core beside these.
+    for a run that begins and ends; ``close``: from the end of the last cohort until Ray and stores
+    are closed; ``comparison``: statistics, figures and report. ``shares_cores``: whether referee
+    and writer take their time from the processes that train, as there is no core beside these.
     """
 
     start: float = 0.0
+    tune: float = 0.0
     cohort: float = 0.0
     ask: float = 0.0
     report: float = 0.0
@@ -128,13 +129,16 @@ class Beside:
     end: float = 0.0
     write: float = 0.0
     run: float = 0.0
+    close: float = 0.0
     comparison: float = 0.0
     shares_cores: bool = False
 
-    @property
-    def taken(self) -> float:
-        """By how much referee and writer prolong an epoch of a cohort, by lane."""
-        return self.report + self.write if self.shares_cores else 0.0
+    def taken(self, trials: int = 0, lane_epochs: int = 0) -> float:
+        """By how much what is beside prolongs the training of a cohort that asks for so many
+        trials, or reports so many epochs of lanes."""
+        if not self.shares_cores:
+            return 0.0
+        return self.ask * trials + (self.report + self.write) * lane_epochs
 
 
 def cell_of(plan: Plan, task: CohortTask) -> Cell | None:

@@ -24,11 +24,12 @@ from sweep.spec.spec import SweepSpec
 # What is beside training, in multiples of the time that a process takes to be ready to train (it
 # loads torch: 2.5 to 3 s on the machines where these were measured), as both are a matter of how
 # fast a machine runs Python: bench/bare_loop.py, bench/referee.py, bench/writer.py.
-START, COHORT = 3.2, 0.015
+START, CLOSE = 3.2, 0.4
+TUNE, COHORT = 0.005, 0.01
 ASK, REPORT, CALL, END = 1.4e-3, 2.7e-5, 3e-4, 4e-4
 WRITE, RUN = 6e-5, 4e-4
-# The comparison: of each cell.
-COMPARISON = 0.13
+# The comparison: whatever the sweep, and of each cell.
+COMPARISON, CELL = 0.3, 0.085
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def forecast(
     simulated = Simulation(plan, costs, beside, at_once).run()
     return Forecast(
         start_s=beside.start,
-        training_s=simulated.written,
+        training_s=simulated.written + beside.close,
         comparison_s=beside.comparison,
         device_s=simulated.device_s,
         device="GPU" if device_of(spec.resources) == "cuda" else "core",
@@ -99,6 +100,7 @@ def beside_of(plan: Plan, process_s: float, shares_cores: bool) -> Beside:
     """What a sweep takes beside training, where a process is ready to train after so long."""
     return Beside(
         start=START * process_s,
+        tune=TUNE * process_s,
         cohort=COHORT * process_s,
         ask=ASK * process_s,
         report=REPORT * process_s,
@@ -106,7 +108,8 @@ def beside_of(plan: Plan, process_s: float, shares_cores: bool) -> Beside:
         end=END * process_s,
         write=WRITE * process_s,
         run=RUN * process_s,
-        comparison=COMPARISON * process_s * len(plan.cells),
+        close=CLOSE * process_s,
+        comparison=(COMPARISON + CELL * len(plan.cells)) * process_s,
         shares_cores=shares_cores,
     )
 

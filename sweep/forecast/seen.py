@@ -69,11 +69,10 @@ def _held_s(runs: pd.DataFrame, slots: int) -> "pd.Series[float]":
     begins = runs.groupby("cohort")["started"].min().sort_values()
     ends = (runs["started"] + runs["wall_s"]).groupby(runs["cohort"]).max()
     free = [-float("inf")] * slots
-    held = {}
-    for cohort, begin in begins.items():
-        end = ends[cohort]
-        held[cohort] = max(0.0, end - max(begin, heapq.heappop(free)))
-        heapq.heappush(free, end)
+    held: dict[object, float] = {}
+    for cohort, begin, end in zip(begins.index, begins, ends.reindex(begins.index), strict=True):
+        held[cohort] = max(0.0, float(end) - max(float(begin), heapq.heappop(free)))
+        heapq.heappush(free, float(end))
     return pd.Series(held, dtype=float)
 
 

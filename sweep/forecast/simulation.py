@@ -189,18 +189,19 @@ class Simulation:
     def _cohort(self, task: CohortTask) -> Process:
         """What one cohort does, from when there is a slot for it."""
         clock, beside, referee = self._clock, self._beside, self._servers["referee"]
-        yield self._servers["tune"].take(clock.now, beside.cohort)
+        yield self._servers["tune"].take(clock.now, beside.tune) + beside.cohort
         self._servers["writer"].take(clock.now, beside.run * len(task.lanes))
         began = clock.now
-        yield clock.now + self._costs.begin_s(task)
+        taken = beside.taken(trials=len(task.lanes) if task.stage == "search" else 0)
+        yield clock.now + self._costs.begin_s(task) + taken
         live = [lane.key for lane in task.lanes]
         judged_from, epochs = self._referee.judged_from(task.id), task.spec.training.all_epochs
         answered, held, send_by = 0.0, 0, math.inf
         for epoch in range(1, epochs + 1):
             before = clock.now
             # It trains on while the last report is answered, and waits for that before the next.
-            trains = self._costs.epoch_s(task, epoch, len(live)) + beside.taken * len(live)
-            yield max(before + trains, answered)
+            taken = beside.taken(lane_epochs=len(live))
+            yield max(before + self._costs.epoch_s(task, epoch, len(live)) + taken, answered)
             if not held:
                 send_by = clock.now + GATHER_S
             held += len(live)

@@ -349,8 +349,9 @@ def test_plan_says_how_long_it_takes_and_keeps_nothing(run: Run, tmp_path: Path)
     code, out, err = run("plan", "small.yaml", "--slots", "1", *alone)
     assert (code, err) == (0, [])
     told = re.fullmatch(
-        r"forecast    about [\d.]+ (?:s|min) with 1 cohort at once on this machine, [\d.e-]+ core hours: "
-        r"start [\d.]+ s, training [\d.]+ s, comparison [\d.]+ s; timed just now",
+        r"forecast    about [\d.]+ (?:s|min) with 1 cohort at once on this machine, "
+        r"[\d.e-]+ core hours: start [\d.]+ s, training [\d.]+ s, "
+        r"comparison [\d.]+ s; timed just now",
         out[-1],
     )
     assert told, out[-1]
