@@ -15,7 +15,7 @@ import sweep.adapters.ray.tune  # noqa: F401
 BENCH = Path(__file__).parents[2] / "bench"
 NAMES = ("bare_loop", "against_stock", "convolutions", "hypergradient", "lanes", "page",
          "referee", "scale", "stock_stack", "text", "writer", "language",
-         "recommendation", "ctc", "detection")  # fmt: skip
+         "recommendation", "ctc", "detection", "forecast", "simulate")  # fmt: skip
 
 
 @pytest.fixture
