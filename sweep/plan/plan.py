@@ -184,7 +184,10 @@ class Plan:
         self.confirm_seeds = tuple(spec.seed + 1 + i for i in range(spec.confirm.seeds))
         self.searches = tuple(search for cell in self.cells for search in self.searches_of(cell))
         self._searches = {search.id: search for search in self.searches}
+        # What the referee asks for every cohort, of every cell or lane, and takes a while.
         self._needed: dict[tuple[str, int], tuple[TeacherJob, ...]] = {}
+        self._confirm_lanes: dict[str, int] = {}
+        self._chains: dict[tuple[str, int], tuple[tuple[TeacherJob, ...], ...]] = {}
         # What cells are given, by name, where budgets are of compute; else nothing.
         self.allotted: dict[str, Allotted] = allotted(self) if spec.search.fair else {}
 
@@ -253,7 +256,6 @@ class Plan:
     def needed_by(self, cell: Cell, seed: int) -> tuple[TeacherJob, ...]:
         """What has to be at hand before students of ``cell`` train under ``seed``."""
         place = (cell.id, seed)
-        # The referee asks it of every cell for every cohort, and keys are digests.
         if place not in self._needed:
             start = self.start_of(cell, seed)
             self._needed[place] = self.heard_by(cell, seed) + (() if start is None else (start,))
@@ -280,6 +282,12 @@ class Plan:
         """Of every teacher of a cell, the generations that lead to it."""
         if not cell.entry.uses_teacher:
             return ()
+        place = (cell.id, seed)
+        if place not in self._chains:
+            self._chains[place] = self._chains_of(cell, seed)
+        return self._chains[place]
+
+    def _chains_of(self, cell: Cell, seed: int) -> tuple[tuple[TeacherJob, ...], ...]:
         labels = cell.condition.labels_of_teacher
         own = cell.entry.teacher_is_student
         networks = (like_student(cell.spec),) if own else cell.spec.networks_of_teachers
@@ -336,8 +344,10 @@ class Plan:
 
     def confirm_lanes_of(self, cell: Cell) -> int:
         """The most confirm runs in one cohort: one by one they spread over a machine."""
-        together = pays_together(cell.spec.student.model.name, cell.spec)
-        return self.lanes_of(cell) if together else 1
+        if cell.id not in self._confirm_lanes:
+            together = pays_together(cell.spec.student.model.name, cell.spec)
+            self._confirm_lanes[cell.id] = self.lanes_of(cell) if together else 1
+        return self._confirm_lanes[cell.id]
 
     def trials_of(self, cell: Cell) -> int:
         """How many trials a search of ``cell`` asks for: none where nothing varies."""
