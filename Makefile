@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 HOLD ?= torch==2.13.0 ray==2.60.0 optuna==5.0.0 mlflow==3.17.2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv sweep check test rehearse chaos aa bench dist release docs audit constraints
+.PHONY: help venv sweep check test rehearse chaos aa bench forecasts dist release docs audit constraints
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -64,6 +64,11 @@ bench: $(INSTALLED) ## Measure speed and memory on this machine's CPU, in under 
 	$(BIN)/python bench/recommendation.py --rounds 1
 	$(BIN)/python bench/ctc.py --rounds 1
 	$(BIN)/python bench/detection.py --rounds 1
+	$(BIN)/python bench/page.py
+
+forecasts: $(INSTALLED) ## Measure forecasts against launches, and scale on paper (an hour)
+	$(BIN)/python bench/forecast.py
+	$(BIN)/python bench/simulate.py
 	$(BIN)/python bench/page.py
 
 dist: $(INSTALLED) ## Build source distribution and wheel into dist/

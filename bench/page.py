@@ -354,6 +354,80 @@ def convolutions(r: Result) -> list[str]:
     return table(["", "plain loop, ms", "ours, ms", "ratio"], [row])
 
 
+def forecast(r: Result) -> list[str]:
+    """Sweeps forecast and launched."""
+    parts = ("start_s", "training_s", "comparison_s")
+    rows = [
+        [name, one["forecast_s"], one["took_s"], one["ratio"],
+         *[_both(one[part]) for part in (*parts, "device_hours")], one["timing_s"]]
+        for name, one in r["sweeps"].items()
+    ]  # fmt: skip
+    head = ["forecast / taken", "s", "s", "ratio", "start, s", "training, s", "comparison, s",
+            "device hours", "timing, s"]  # fmt: skip
+    return table(head, rows)
+
+
+def _both(pair: Iterable[object]) -> str:
+    """What was forecast, and what it was."""
+    return " / ".join(map(_shown, pair))
+
+
+# What may be busy on paper, and how it reads.
+BUSY: Mapping[str, str] = {
+    "slots_busy": "slots",
+    "referee": "referee",
+    "tune": "Tune",
+    "writer": "writer",
+    "mlflow": "MLflow server",
+}
+
+
+def simulate(r: Result) -> list[str]:
+    """Sweeps simulated beside what they took, then those that nobody runs."""
+    names = ("trials", "cohorts", "simulated_s", "took_s", "ratio", "simulating_s")
+    checked = table(names, [[one[name] for name in names] for one in r["checked"]])
+    rows = [
+        [one["sweeps"], one["slots"], one["epoch_s"], one["hours"],
+         *[one[name] for name in BUSY], one["waits_s"]]
+        for one in r["paper"]
+    ]  # fmt: skip
+    head = ["sweeps", "slots", "s an epoch", "hours", *BUSY.values(), "longest wait, s"]
+    said = (
+        f"About {max(one['trials'] for one in r['paper']):,} trials; how busy each is, as a share "
+        "of the time from the first cohort to the last:"
+    )
+    return [*checked, "", said, "", *table(head, rows)]
+
+
+def busy_over_slots(r: Result) -> Figure:
+    """How busy slots and servers are, by the number of slots: a row for one sweep and for several,
+    a column for each time of an epoch."""
+    sweeps = sorted({one["sweeps"] for one in r["paper"]})
+    epochs = sorted({one["epoch_s"] for one in r["paper"]})
+
+    def draw(axes: Any) -> None:
+        for row, count in enumerate(sweeps):
+            for column, seconds in enumerate(epochs):
+                panel = axes[row, column]
+                points = [
+                    one for one in r["paper"] if (one["sweeps"], one["epoch_s"]) == (count, seconds)
+                ]
+                for place, (name, label) in enumerate(BUSY.items()):
+                    drawn = look(place)
+                    panel.plot(
+                        [one["slots"] for one in points], [one[name] for one in points],
+                        label=label, color=drawn.colour, marker=drawn.marker, linestyle=drawn.line,
+                    )  # fmt: skip
+                panel.axhline(1.0, color=GREY, linewidth=0.8)
+                panel.set_xscale("log")
+                panel.set_yscale("log")
+                panel.set_title(f"{count} sweep{'s' if count > 1 else ''}, {seconds:g} s an epoch")
+                panel.set_xlabel("Slots")
+                panel.set_ylabel("Busy, share of the time")
+
+    return draw_grid(Grid(len(sweeps), len(epochs), (3.2, 2.6)), draw)
+
+
 TABLES: Mapping[str, tuple[str, Callable[[Result], list[str]]]] = {
     "careful": ("careful", careful),
     "against_stock": ("against_stock", against_stock),
@@ -376,6 +450,8 @@ TABLES: Mapping[str, tuple[str, Callable[[Result], list[str]]]] = {
     "recommendation": ("recommendation", recommendation),
     "ctc": ("ctc", ctc),
     "detection": ("detection", detection),
+    "forecast": ("forecast", forecast),
+    "simulate": ("simulate", simulate),
 }
 
 
@@ -386,6 +462,7 @@ OVERVIEW = "every_task"
 FIGURES: Mapping[str, Callable[[Result], Figure]] = {
     "lanes_cpu": lane_curves,
     "lanes_cuda": lane_curves,
+    "simulate": busy_over_slots,
 }
 
 

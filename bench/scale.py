@@ -53,6 +53,13 @@ def changes(trials: int) -> list[str]:
     ]
 
 
+class Tracker(MlflowTracker):
+    """Without the files of confirm runs: what would be in them was not trained."""
+
+    def attach(self, task: CohortTask, key: str, outcome: LaneOutcome) -> None:
+        """Nothing."""
+
+
 class Stage:
     """The stores of a sweep in a directory, and the referee that writes them."""
 
@@ -61,7 +68,7 @@ class Stage:
         self.store = open_store(places)
         places.sweep(NAME).mkdir(exist_ok=True)
         self.spool = places.sweep(NAME) / "mlflow.spool"
-        self.tracker = MlflowTracker(plan, self.store.open_sweep(plan), self.spool)
+        self.tracker = Tracker(plan, self.store.open_sweep(plan), self.spool)
         self.studies = OptunaStudies(plan, str(places.journal(NAME)))
         teachers = [job.key for job in plan.teachers]
         self.referee = Referee(plan, self.studies, self.tracker, teachers, self.tracker.ended())

@@ -48,18 +48,7 @@ def train(  # noqa: PLR0913, PLR0917 - what a task is trained with, each apart
     ``teacher_weights``: by name, of teachers, needed where inputs are changed, and of warm starts.
     Lanes that ``report`` stopped leave no outcome. The test split is read in confirm alone, once.
     """
-    keep_freed_memory()
-    sources = [lane.source for lane in task.lanes]
-    outputs = {name: teacher_outputs[name] for name in task.teachers}
-    kind = TASKS[task.spec.task].load()
-    data = (
-        kind.light_data(task.source, dataset, sources, _device())
-        if task.source
-        else kind.data(dataset, task.data, sources, outputs, _device())
-    )
-    weights = teacher_weights or {}
-    live, lanes = _live(task, data, weights), [lane.lane for lane in task.lanes]
-    cohort = Cohort(task.spec, lanes, data, live, stopwatch, _starts(task, weights))
+    cohort = cohort_of(task, dataset, teacher_outputs, teacher_weights, stopwatch)
     # Snapshots are taken on the way, so that a training with them cannot begin in its middle.
     between = None
     if checkpoints and not task.snapshots:
@@ -84,11 +73,33 @@ def train(  # noqa: PLR0913, PLR0917 - what a task is trained with, each apart
         for name in stack.names
     }
     if task.stage == "confirm":
-        facts = kind.facts(dataset)
+        facts = TASKS[task.spec.task].load().facts(dataset)
         for stack in cohort.stacks:
             for name, whole in _with_all_that_is_kept(stack, results, outcomes, facts):
                 outcomes[name] = whole
     return outcomes, teachers
+
+
+def cohort_of(
+    task: CohortTask,
+    dataset: Dataset,
+    teacher_outputs: Mapping[str, KeptOutputs],
+    teacher_weights: Mapping[str, Weights] | None = None,
+    stopwatch: Stopwatch | None = None,
+) -> Cohort:
+    """A cohort that is ready to train; the arguments are those of `train`."""
+    keep_freed_memory()
+    sources = [lane.source for lane in task.lanes]
+    outputs = {name: teacher_outputs[name] for name in task.teachers}
+    kind = TASKS[task.spec.task].load()
+    data = (
+        kind.light_data(task.source, dataset, sources, _device())
+        if task.source
+        else kind.data(dataset, task.data, sources, outputs, _device())
+    )
+    weights = teacher_weights or {}
+    live, lanes = _live(task, data, weights), [lane.lane for lane in task.lanes]
+    return Cohort(task.spec, lanes, data, live, stopwatch, _starts(task, weights))
 
 
 def take_given(

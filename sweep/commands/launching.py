@@ -37,6 +37,7 @@ from sweep.showing import new_console
 
 if TYPE_CHECKING:
     from sweep.adapters.ray.jobs import Jobs
+    from sweep.compare.records import SweepRecord
     from sweep.spec.spec import SweepSpec
 
 # As shells have it.
@@ -160,27 +161,64 @@ def launch(  # noqa: PLR0913, PLR0917 - an option each
         run(wanted, kept, new_console(), address, profile, seconds, source)
 
 
-def plan(
+def plan(  # noqa: PLR0913, PLR0917 - an option each
     spec: SpecArgument,
     overrides: SetOption = None,
     runs_dir: RunsOption = DEFAULT_RUNS,
     tracking_uri: TrackingOption = None,
     allow_code: CodeOption = False,
+    forecast: Annotated[
+        bool,
+        typer.Option(
+            help="Say how long the sweep will take: some of it is trained for a moment, to be "
+            "timed, unless its runs on record tell. Takes seconds, a minute where training is slow."
+        ),
+    ] = True,
+    slots: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Plan for N cohorts at once, on machines like this one; by default as many as "
+            "this one trains.",
+        ),
+    ] = None,
 ) -> None:
-    """Show what would run, and what its seeds can show at best; runs nothing.
+    """Show what would run, what its seeds can show at best, and how long it takes; keeps nothing.
 
     Where the sweep has run already, what difference its seeds could show is told from the spread
-    seen so far.
+    seen so far, and the time from what its runs took.
     """
     from sweep.commands.plan_text import describe
     from sweep.places import open_store
     from sweep.results import seen_so_far
 
+    if slots is not None and slots < 1:
+        raise BadInput(f"--slots: {slots} cohorts train nothing; give 1 or more")
     wanted, kept = checked(read(spec, overrides, allow_code)), places(runs_dir, tracking_uri)
     has_run = tracking_uri or (kept.sweep(wanted.name).exists() and kept.has_store)
     seen = seen_so_far(wanted.name, open_store(kept, must_exist=True)) if has_run else None
-    for line in describe(wanted, seen):
+    for line in describe(wanted, seen, slots):
         typer.echo(line)
+    if forecast:
+        typer.echo(f"forecast    {_forecast(wanted, slots, seen, allow_code)}")
+
+
+def _forecast(
+    spec: "SweepSpec", slots: int | None, seen: "SweepRecord | None", allow_code: bool
+) -> str:
+    """How long a sweep will take, in words; or why that cannot be told."""
+    from rich.console import Console
+
+    from sweep.forecast import words
+    from sweep.forecast.forecast import forecast
+    from sweep.spec.code_needed import check_code_is_allowed
+
+    try:
+        check_code_is_allowed(spec, allow_code)
+        with Console(stderr=True).status("looking at what is to be trained") as shown:
+            return words.line(forecast(spec, slots, seen, shown.update))
+    except BadInput as error:
+        return f"none: {error}"
 
 
 def check(

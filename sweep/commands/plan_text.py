@@ -1,25 +1,36 @@
 """What a plan says to a reader: counts, seeds, and what the seeds can and cannot show."""
 
+from collections import defaultdict
+
 from sweep.compare.cost import in_words
-from sweep.compare.notation import counted, size_text
+from sweep.compare.notation import counted, listed, size_text
 from sweep.compare.outlook import notes, reach
 from sweep.compare.ranges import ranges
 from sweep.compare.records import SweepRecord
 from sweep.compare.statistics import smallest_reachable_p
+from sweep.errors import BadInput
+from sweep.forecast.forecast import slots_here
+from sweep.forecast.simulation import tasks_of
 from sweep.plan.kept_files import predictions_bytes, students_bytes
 from sweep.plan.plan import Budget, Plan
+from sweep.plan.sharing import shapes
 from sweep.plan.teacher_calls import calls_of
 from sweep.plan.teacher_jobs import TeacherJob
 from sweep.spec.spec import SweepSpec
 from trainers.fields import resolved
 from trainers.loading import counts
 
+# Up to so many cohorts are gone through to be counted, which takes seconds.
+COUNTED = 20_000
 # What is kept of a teacher is in single precision.
 BYTES = 4
 
 
-def describe(spec: SweepSpec, seen: SweepRecord | None = None) -> list[str]:
-    """A plan in lines; ``seen``: what the sweep has shown so far, if it has run."""
+def describe(
+    spec: SweepSpec, seen: SweepRecord | None = None, slots: int | None = None
+) -> list[str]:
+    """A plan in lines; ``seen``: what the sweep has shown so far, if it has run; ``slots``: how
+    many cohorts train at once, by default as many as on this machine."""
     plan = Plan(spec)
     budget = plan.budget()
     seeds = plan.confirm_seeds
@@ -42,7 +53,7 @@ def describe(spec: SweepSpec, seen: SweepRecord | None = None) -> list[str]:
         f"epochs      at most {budget.student_epochs:,} of students, if nothing is pruned; "
         f"{_share(budget.shortlist_runs, budget)} of the runs are the shortlist's, "
         f"{_share(budget.confirm_runs, budget)} confirm's",
-        f"cohorts     {budget.cohorts} of at most {plan.lanes} lanes",
+        f"cohorts     {_cohorts(plan, slots)}",
         f"compare     {_compared(plan)}; smallest p that "
         f"{len(seeds)} seeds can reach: {smallest_reachable_p(len(seeds)):.2g}, after Holm "
         f"{min(1.0, plan.comparisons * smallest_reachable_p(len(seeds))):.2g}",
@@ -52,6 +63,38 @@ def describe(spec: SweepSpec, seen: SweepRecord | None = None) -> list[str]:
         space = ", ".join(f"{name} {domain}" for name, domain in cell.space.items())
         lines.append(f"space       {cell.use.label}: {space or 'nothing varies, no search'}")
     return [*lines, *notes(plan, seen)]
+
+
+def _cohorts(plan: Plan, slots: int | None) -> str:
+    """How many there are, of how many lanes, and which cells share them."""
+    slots = slots or _slots_here(plan)
+    at_once = "1 slot" if slots == 1 else f"{slots} slots"
+    # Of searches that each train alone there are no fewer.
+    few = plan.budget().cohorts <= COUNTED
+    count = f"{len(tasks_of(plan, slots))} on {at_once}" if few else "many"
+    said = f"{count}, of at most {plan.lanes} lanes"
+    shape_of, alike = shapes(plan), defaultdict[str, list[str]](list)
+    for cell in plan.cells:
+        alike[shape_of[cell.id]].append(cell.use.label)
+    groups = [
+        f"{len(labels)} of {listed(list(dict.fromkeys(labels)))}"
+        for labels in alike.values()
+        if len(labels) > 1
+    ]
+    if not groups:
+        return said
+    return (
+        f"{said}; cells that train alike share them, as far as each slot keeps its share of all "
+        f"lanes: {listed(groups)}"
+    )
+
+
+def _slots_here(plan: Plan) -> int:
+    """How many cohorts this machine trains at once; 1 where it has not what one takes."""
+    try:
+        return slots_here(plan.spec.resources)
+    except BadInput:
+        return 1
 
 
 def _one_search(spec: SweepSpec) -> str:

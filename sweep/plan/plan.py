@@ -137,7 +137,7 @@ class CellSearch:
 @dataclass(frozen=True)
 class Budget:
     """Counts of what a sweep runs, and the most epochs of students that it takes; ``starts``: warm
-    starts."""
+    starts; ``cohorts``: how many there are where every search trains alone."""
 
     teachers: int
     starts: int
@@ -158,8 +158,6 @@ class Plan:
     def __init__(self, spec: SweepSpec, fingerprints: Fingerprints | None = None) -> None:
         self.spec = spec
         self.fingerprints = fingerprints or {}
-        # A referee asks for them again and again, and their keys are digests.
-        self._chains: dict[tuple[str, int], tuple[tuple[TeacherJob, ...], ...]] = {}
         kinds = spec.conditions
         self.conditions = tuple(
             Condition(kind, float(rate), teacher, values)
@@ -186,6 +184,10 @@ class Plan:
         self.confirm_seeds = tuple(spec.seed + 1 + i for i in range(spec.confirm.seeds))
         self.searches = tuple(search for cell in self.cells for search in self.searches_of(cell))
         self._searches = {search.id: search for search in self.searches}
+        # What the referee asks for every cohort, of every cell or lane, and takes a while.
+        self._needed: dict[tuple[str, int], tuple[TeacherJob, ...]] = {}
+        self._confirm_lanes: dict[str, int] = {}
+        self._chains: dict[tuple[str, int], tuple[tuple[TeacherJob, ...], ...]] = {}
         # What cells are given, by name, where budgets are of compute; else nothing.
         self.allotted: dict[str, Allotted] = allotted(self) if spec.search.fair else {}
 
@@ -253,8 +255,11 @@ class Plan:
 
     def needed_by(self, cell: Cell, seed: int) -> tuple[TeacherJob, ...]:
         """What has to be at hand before students of ``cell`` train under ``seed``."""
-        start = self.start_of(cell, seed)
-        return self.heard_by(cell, seed) + (() if start is None else (start,))
+        place = (cell.id, seed)
+        if place not in self._needed:
+            start = self.start_of(cell, seed)
+            self._needed[place] = self.heard_by(cell, seed) + (() if start is None else (start,))
+        return self._needed[place]
 
     def heard_by(self, cell: Cell, seed: int) -> tuple[TeacherJob, ...]:
         """What leaves the teachers that ``cell`` reads under ``seed``, in the spec's order."""
@@ -277,16 +282,18 @@ class Plan:
         """Of every teacher of a cell, the generations that lead to it."""
         if not cell.entry.uses_teacher:
             return ()
-        if (known := self._chains.get((cell.id, seed))) is not None:
-            return known
+        place = (cell.id, seed)
+        if place not in self._chains:
+            self._chains[place] = self._chains_of(cell, seed)
+        return self._chains[place]
+
+    def _chains_of(self, cell: Cell, seed: int) -> tuple[tuple[TeacherJob, ...], ...]:
         labels = cell.condition.labels_of_teacher
         own = cell.entry.teacher_is_student
         networks = (like_student(cell.spec),) if own else cell.spec.networks_of_teachers
-        chains = tuple(
+        return tuple(
             chain(cell.spec, network, labels, seed, self.fingerprints) for network in networks
         )
-        self._chains[cell.id, seed] = chains
-        return chains
 
     def shown(self, condition: Condition, label: str) -> Cell:
         """The cell that is shown for a row in a condition."""
@@ -337,8 +344,10 @@ class Plan:
 
     def confirm_lanes_of(self, cell: Cell) -> int:
         """The most confirm runs in one cohort: one by one they spread over a machine."""
-        together = pays_together(cell.spec.student.model.name, cell.spec)
-        return self.lanes_of(cell) if together else 1
+        if cell.id not in self._confirm_lanes:
+            together = pays_together(cell.spec.student.model.name, cell.spec)
+            self._confirm_lanes[cell.id] = self.lanes_of(cell) if together else 1
+        return self._confirm_lanes[cell.id]
 
     def trials_of(self, cell: Cell) -> int:
         """How many trials a search of ``cell`` asks for: none where nothing varies."""

@@ -24,6 +24,17 @@ def seconds_in(words: str) -> float:
     return seconds
 
 
+def in_words(seconds: float) -> str:
+    """About so long, for a reader: ``40 s``, ``2.5 min``, ``12 min``, ``3.5 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 10 * 60:
+        return f"{seconds / 60:.1f} min"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
 def _in_seconds(value: object) -> object:
     return seconds_in(value) if isinstance(value, str) else value
 

@@ -6,6 +6,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from sweep.spec.durations import in_words
 from sweep.status.progress import SweepProgress
 
 # What counts a cell's trials, in the order of the columns.
@@ -53,16 +54,8 @@ def _speed(progress: SweepProgress) -> list[str]:
     if progress.epochs_per_second:
         said.append(f"{progress.epochs_per_second:.3g} epochs/s")
     if progress.seconds_left is not None:
-        said.append(f"about {_duration(progress.seconds_left)} left")
+        said.append(f"about {in_words(progress.seconds_left)} left")
     # A run that trains for minutes is no silence; a launch that was killed is.
     if progress.silent_s is not None and progress.silent_s > 300:
-        said.append(f"no run began or ended for {_duration(progress.silent_s)}")
+        said.append(f"no run began or ended for {in_words(progress.silent_s)}")
     return said
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

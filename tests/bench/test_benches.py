@@ -17,7 +17,7 @@ BENCH = Path(__file__).parents[2] / "bench"
 NAMES = ("bare_loop", "against_careful", "against_stock", "careful_script", "convolutions",
          "hypergradient", "classification", "incremental", "lanes", "page", "referee", "scale",
          "stock_stack", "text", "writer", "language", "recommendation", "ctc",
-         "detection", "start")  # fmt: skip
+         "detection", "start", "forecast", "simulate")  # fmt: skip
 
 
 @pytest.fixture

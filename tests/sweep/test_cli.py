@@ -1,5 +1,6 @@
 """The command line: exit codes, messages, and that bad input leaves nothing behind."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -297,7 +298,7 @@ def test_outcomes_have_their_exit_codes(
 def test_good_spec_is_checked_and_planned(run: Run, tmp_path: Path) -> None:
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(dict(SMALL)), encoding="utf-8")
     assert run("check", "small.yaml") == (0, ["small: nothing wrong"], [])
-    code, out, err = run("plan", "small.yaml", "--set", "confirm.seeds=8")
+    code, out, err = run("plan", "small.yaml", "--no-forecast", "--set", "confirm.seeds=8")
     assert (code, err) == (0, [])
     plan = dict(line.split(maxsplit=1) for line in out)
     assert plan["cells"].startswith("6:")
@@ -323,23 +324,61 @@ def test_plan_tells_what_is_kept_of_teachers_where_it_is_known(
 ) -> None:
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(dict(SMALL)), encoding="utf-8")
     words = [word for change in changes for word in ("--set", change)]
-    code, out, err = run("plan", "small.yaml", *words)
+    code, out, err = run("plan", "small.yaml", "--no-forecast", *words)
     assert (code, err) == (0, [])
     assert dict(line.split(maxsplit=1) for line in out)["teachers"] == teachers
 
 
 def test_plan_says_why_a_generation_is_one_trial(run: Run, tmp_path: Path) -> None:
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(dict(SMALL)), encoding="utf-8")
-    out = run("plan", "small.yaml", "--set", "resources.memory_gib=0.00001")[1]
+    out = run("plan", "small.yaml", "--no-forecast", "--set", "resources.memory_gib=0.00001")[1]
     said = "in generations of 1 in place of 3, as the device holds one lane"
     assert any(said in line for line in out)
 
 
 def test_plan_warns_where_the_seeds_cannot_show_anything(run: Run, tmp_path: Path) -> None:
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(dict(SMALL)), encoding="utf-8")
-    warning, clean = run("plan", "small.yaml")[1][-2:]
+    warning, clean = run("plan", "small.yaml", "--no-forecast")[1][-2:]
     assert warning.startswith("Warning: 3 seeds can never show")
     assert clean.startswith("Clean labels are read by alm_kd alone.")
+
+
+def test_plan_says_how_long_it_takes_and_keeps_nothing(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(dict(SMALL)), encoding="utf-8")
+    alone = ("--set", "methods=[{method: labels_only, baseline: true}]")
+    code, out, err = run("plan", "small.yaml", "--slots", "1", *alone)
+    assert (code, err) == (0, [])
+    told = re.fullmatch(
+        r"forecast    about [\d.]+ (?:s|min) with 1 cohort at once on this machine, "
+        r"[\d.e-]+ core hours: start [\d.]+ s, training [\d.]+ s, "
+        r"comparison [\d.]+ s; timed just now",
+        out[-1],
+    )
+    assert told, out[-1]
+    assert [path.name for path in tmp_path.iterdir()] == ["small.yaml"]
+
+
+def test_plan_without_its_data_is_told_all_the_same(run: Run, tmp_path: Path) -> None:
+    data = {**SMALL, "data": {"dataset": "npz", "path": "mine.npz"}}
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(data), encoding="utf-8")
+    code, out, _ = run("plan", "small.yaml")
+    assert code == 0
+    assert out[0] == "sweep       small on npz"
+    assert out[-1].startswith("forecast    none: ")
+    assert "mine.npz" in out[-1]
+
+
+def test_no_slots_are_refused(run: Run) -> None:
+    said = "almkd: --slots: 0 cohorts train nothing; give 1 or more"
+    assert run("plan", "digits", "--slots", "0") == (2, [], [said])
+
+
+def test_a_plan_says_how_many_cohorts_there_are_on_so_many_slots(run: Run) -> None:
+    for slots, count in (("2", "2 slots"), ("1", "1 slot")):
+        code, out, _ = run("plan", "digits", "--no-forecast", "--slots", slots)
+        (line,) = [line for line in out if line.startswith("cohorts")]
+        assert (code, count in line) == (0, True)
+        assert "4 of alm_kd" in line
 
 
 @pytest.mark.parametrize(

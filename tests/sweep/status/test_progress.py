@@ -120,7 +120,7 @@ def test_before_the_first_run_there_is_no_rate() -> None:
 def test_a_line_says_all_but_the_cells() -> None:
     assert line(_progress(ROWS)) == (
         "running: teachers 4/4, search 4/18, confirm 0/9 (1 pruned, 1 failed); 0.8 epochs/s; "
-        "about 2 min left"
+        "about 1.6 min left"
     )
 
 
