@@ -19,8 +19,9 @@ from sweep.plan.plan import Condition
 
 COLUMNS = ("method", "condition", "hyperparameter", "importance", "n_trials")
 FEWEST_TRIALS = 6  # complete ones; below, a forest tells the noise of its trees
-# Optuna grows 64 trees; the shares of half of them differ by hundredths. The time of each grows with
-# the square of the trials, so that beyond a hundred of these fewer are grown, from more data each.
+# Optuna grows 64 trees; the shares of half of them differ by hundredths. The time of each grows
+# with the square of the trials, so that beyond a hundred of these fewer are grown, from more data
+# each.
 MOST_TREES, FEWEST_TREES = 32, 8
 TREES_TIMES_TRIALS = 3200
 
