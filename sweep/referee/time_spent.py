@@ -25,7 +25,7 @@ PURPOSES: Mapping[str, str] = {
 class Work:
     """What the referee knows: seconds, and moments in seconds since 1970.
 
-    ``cohorts``: seconds by stage and method, such as ``search/alm_kd``, then by purpose; those of
+    ``cohorts``: seconds by stage and label, such as ``search/alm_kd``, then by purpose; those of
     cohorts that broke off are not among them. ``processes``: how many cohorts can train at once.
     """
 

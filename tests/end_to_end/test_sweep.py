@@ -68,7 +68,8 @@ def _studies(places: Places, name: str) -> Iterator[optuna.Study]:
 
 def _without_clock(trials: pd.DataFrame) -> pd.DataFrame:
     """Trials without what a clock or a store made up, teachers in an order of their own."""
-    told = trials.drop(columns=["wall_s", "run_id", "started"], errors="ignore")
+    # What trained side by side is a matter of the schedule.
+    told = trials.drop(columns=["wall_s", "run_id", "started", "cohort"], errors="ignore")
     by = ["stage", "cell", "noise_rate", "trial", "seed"]
     return told.sort_values(by, ignore_index=True)
 

@@ -86,7 +86,7 @@ class RefereeActor:
         from sweep.adapters.optuna.studies import OptunaStudies
 
         os.environ.update(stores.credentials)
-        plan = Plan(spec, stores.runs.fingerprints)
+        plan = self._plan = Plan(spec, stores.runs.fingerprints)
         self._inputs = inputs
         self._tracker = MlflowTracker(plan, stores.runs, stores.spool)
         ended = self._tracker.ended()
@@ -196,7 +196,8 @@ class RefereeActor:
             self._referee.finish(cohort, outcomes, teachers)
 
         task = self._tasks[cohort]
-        self._spent[f"{task.stage}/{task.spec.method}"].update(seconds)
+        labels = dict.fromkeys(self._plan.search(s).cell.use.label for s in task.searches)
+        self._spent[f"{task.stage}/{'+'.join(labels)}"].update(seconds)
         self._leave(cohort, store_and_finish)
 
     def failed(self, cohort: str, reason: str) -> None:
