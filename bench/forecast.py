@@ -34,10 +34,10 @@ SWEEPS: Mapping[str, tuple[str, Sequence[str]]] = {
     "bench/digits.yaml": (DIGITS, ()),
     "digits": ("digits", ()),
     "fashion_mnist": ("fashion_mnist", ()),
-    "text_quick": ("text_quick", ()),
+    "text_quick": ("text_quick", SHORT),
     "incremental_digits": ("incremental_digits", ()),
-    "recommendation_quick": ("recommendation_quick", ()),
-    "language_addition": ("language_addition", ()),
+    "recommendation_quick": ("recommendation_quick", SHORT),
+    "language_addition": ("language_addition", SHORT),
     "ctc": ("ctc", SHORT),
     "detection": ("detection", SHORT),
 }
