@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 HOLD ?= torch==2.13.0 ray==2.60.0 optuna==5.0.0 mlflow==3.17.2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv sweep check test rehearse chaos aa bench forecasts dist release docs audit constraints
+.PHONY: help venv sweep check test rehearse chaos aa bench bench-sweeps dist release docs audit constraints
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -48,7 +48,6 @@ aa: $(INSTALLED) ## Copies of one method against each other: how often a differe
 	$(BIN)/python -m tests.replication.aa --blocks $(BLOCKS)
 
 bench: $(INSTALLED) ## Measure speed and memory on this machine's CPU, in under twenty minutes
-	$(BIN)/python bench/against_careful.py --rounds 1 --script-seeds 1
 	$(BIN)/python bench/bare_loop.py --rounds 1
 	$(BIN)/python bench/start.py --rounds 1
 	$(BIN)/python bench/hypergradient.py
@@ -66,7 +65,9 @@ bench: $(INSTALLED) ## Measure speed and memory on this machine's CPU, in under 
 	$(BIN)/python bench/detection.py --rounds 1
 	$(BIN)/python bench/page.py
 
-forecasts: $(INSTALLED) ## Measure forecasts against launches, and scale on paper (an hour)
+bench-sweeps: $(INSTALLED) ## Measure whole sweeps: against other ways, forecasts, on paper (an hour and a half)
+	$(BIN)/python bench/against_careful.py --rounds 1 --script-seeds 1
+	$(BIN)/python bench/against_stock.py --trials 36
 	$(BIN)/python bench/forecast.py
 	$(BIN)/python bench/simulate.py
 	$(BIN)/python bench/page.py

@@ -11,7 +11,7 @@ each task, those that would take long with fewer trials and seeds (`SWEEPS`). Co
     device_hours          that cohorts held; in the launch what processes did not idle
     timing_s              that the forecast took
 
-Writes bench/results/forecast.json. It takes about half an hour, so that `make bench` leaves it out.
+Writes bench/results/forecast.json. It takes about half an hour, and is part of `make bench-sweeps`.
 """
 
 import json

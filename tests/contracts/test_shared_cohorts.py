@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
 
@@ -12,7 +11,14 @@ from sweep.referee.referee import Referee
 from sweep.spec.reader import check_spec
 from tests.faults.specs import SPECS
 from tests.sweep.specs import put
-from tests.sweep.stage import MemoryTracker, Run, close_studies, studies, train_in_process
+from tests.sweep.stage import (
+    MemoryTracker,
+    Run,
+    assert_same_runs,
+    close_studies,
+    studies,
+    train_in_process,
+)
 from trainers.loading import load_dataset
 
 # More processes than there are cells, so that none shares a cohort.
@@ -48,11 +54,4 @@ def test_numbers_do_not_depend_on_what_shares_a_cohort(task: str, tmp_path: Path
     share = len(set(shapes(plan).values())) < len(plan.cells)
     assert most == [2 if share else 1, 1]
     assert share == (task != "detection")
-    shared, alone = found
-    assert shared.keys() == alone.keys()
-    for key, run in shared.items():
-        other = alone[key]
-        assert (run.rows, run.states, run.last) == (other.rows, other.states, other.last), key
-        assert run.examples.keys() == other.examples.keys()
-        for name, column in run.examples.items():
-            assert np.array_equal(column, other.examples[name]), (key, name)
+    assert_same_runs(*found)

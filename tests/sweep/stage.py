@@ -89,6 +89,17 @@ class MemoryTracker:
         }
 
 
+def assert_same_runs(runs: Mapping[str, Run], others: Mapping[str, Run]) -> None:
+    """Two trackers were told the same to the last bit: curves, states, tests, tables."""
+    assert runs.keys() == others.keys()
+    for key, run in runs.items():
+        other = others[key]
+        assert (run.rows, run.states, run.last) == (other.rows, other.states, other.last), key
+        assert run.examples.keys() == other.examples.keys()
+        for name, column in run.examples.items():
+            assert np.array_equal(column, other.examples[name]), (key, name)
+
+
 def made_up(key: str, values: Mapping[str, object], epoch: int) -> float:
     """An accuracy that grows with epochs to a level set by what the lane is."""
     text = f"{key.split('/trial/')[0]} {sorted(values.items())}".encode()

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from sweep.adapters.optuna.studies import OptunaStudies
@@ -12,7 +11,14 @@ from sweep.plan.plan import Plan
 from sweep.plan.tasks import CohortTask, teacher_run
 from sweep.referee.referee import Referee
 from tests.sweep.specs import small_spec
-from tests.sweep.stage import MemoryTracker, Theatre, histories, studies, train_in_process
+from tests.sweep.stage import (
+    MemoryTracker,
+    Theatre,
+    assert_same_runs,
+    histories,
+    studies,
+    train_in_process,
+)
 from trainers.loading import load_dataset
 
 ROWS = [{"method": "fixed_kd", "baseline": True}, {"method": "labels_only"}]
@@ -135,12 +141,7 @@ def test_every_number_is_the_same_as_of_searches_that_train_alone(tmp_path: Path
         most.append(max(len(task.searches) for task in tasks))
         found.append(tracker.runs)
     assert most == [4, 1]
-    assert set(found[0]) == set(found[1])
-    for key, run in found[0].items():
-        other = found[1][key]
-        assert (run.rows, run.states, run.last) == (other.rows, other.states, other.last)
-        assert run.examples.keys() == other.examples.keys()
-        assert all(np.array_equal(run.examples[n], other.examples[n]) for n in run.examples)
+    assert_same_runs(*found)
     assert any(run.states[-1] == "pruned" for run in found[0].values())
 
 
