@@ -47,7 +47,7 @@ BLOCKS ?= 20
 aa: $(INSTALLED) ## Copies of one method against each other: how often a difference is called (an hour)
 	$(BIN)/python -m tests.replication.aa --blocks $(BLOCKS)
 
-bench: $(INSTALLED) ## Measure speed and memory on this machine's CPU, in under twenty minutes
+bench: $(INSTALLED) ## Measure speed and memory of every task on this machine's CPU (some twenty minutes)
 	$(BIN)/python bench/bare_loop.py --rounds 1
 	$(BIN)/python bench/start.py --rounds 1
 	$(BIN)/python bench/hypergradient.py

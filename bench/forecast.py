@@ -79,12 +79,14 @@ def main() -> None:
     found: dict[str, Any] = {}
     if given.quick:
         found["quick"] = measure(DIGITS, QUICK[1::2])
+        keep(given, "forecast", {"sweeps": found})
     else:
         for name in given.sweeps:
             found[name] = measure(*SWEEPS[name])
             one = found[name]
             say(f"{name}: {one['forecast_s']:.0f} s forecast, {one['took_s']:.0f} s taken")
-    keep(given, "forecast", {"sweeps": found})
+            # What there is by then, as it takes so long.
+            keep(given, "forecast", {"sweeps": found})
 
 
 if __name__ == "__main__":

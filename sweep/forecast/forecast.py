@@ -24,14 +24,14 @@ from sweep.spec.spec import SweepSpec
 # What is beside training, in multiples of the time that a process takes to be ready to train (it
 # loads torch: 2.5 to 3 s on the machines where these were measured), as both are a matter of how
 # fast a machine runs Python: bench/bare_loop.py, bench/referee.py, bench/writer.py.
-START, CLOSE = 3.2, 0.4
+START, CLOSE = 3.9, 1.7
 TUNE, COHORT = 0.005, 0.01
 ASK, REPORT, CALL, END = 1.4e-3, 2.7e-5, 3e-4, 4e-4
 WRITE, RUN = 6e-5, 4e-4
 # More would be gone through for minutes.
 MOST_RUNS = 200_000
 # The comparison: whatever the sweep, and of each cell.
-COMPARISON, CELL = 0.3, 0.085
+COMPARISON, CELL = 0.5, 0.14
 
 
 @dataclass(frozen=True)
