@@ -75,7 +75,8 @@ def _cohorts(plan: Plan, slots: int | None) -> str:
     said = f"{count}, of at most {plan.lanes} lanes"
     shape_of, alike = shapes(plan), defaultdict[str, list[str]](list)
     for cell in plan.cells:
-        alike[shape_of[cell.id]].append(cell.use.label)
+        if cell.id in shape_of:
+            alike[shape_of[cell.id]].append(cell.use.label)
     groups = [
         f"{len(labels)} of {listed(list(dict.fromkeys(labels)))}"
         for labels in alike.values()

@@ -9,22 +9,22 @@ from sweep.plan.teacher_jobs import pays_together
 
 
 def shapes(plan: Plan) -> Mapping[str, str]:
-    """Of each cell, by name, what its students have in common with those of cells that may share a
-    cohort with them: equal for these.
+    """Of each cell that may share a cohort with others, by name, what its students have in common
+    with theirs: equal for cells, and so for all seeds of one, that may share it.
 
-    No cell shares one where lanes train in turn; where more than one thread trains a cohort on
-    CPUs, as last bits then depend on how many lanes it has, which may not depend on what happens to
-    train at a time; and where `resources.trial_timeout_s` limits the time of trials, as it is that
-    of their cohort.
+    Left out, so that none of their searches shares one: cells whose lanes train in turn; all where
+    more than one thread trains a cohort on CPUs, as last bits then depend on how many lanes it has,
+    which may not depend on what happens to train at a time; and all where
+    `resources.trial_timeout_s` limits the time of trials, as it is that of their cohort.
     """
     resources = plan.spec.resources
     threads = resources.cpus >= 2 and device_of(resources) == "cpu"
-    apart = threads or resources.trial_timeout_s is not None
+    if threads or resources.trial_timeout_s is not None:
+        return {}
     return {
-        cell.id: cell.id
-        if apart or not pays_together(cell.spec.student.model.name, cell.spec)
-        else _shape(plan, cell)
+        cell.id: _shape(plan, cell)
         for cell in plan.cells
+        if pays_together(cell.spec.student.model.name, cell.spec)
     }
 
 

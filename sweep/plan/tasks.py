@@ -38,9 +38,9 @@ class LaneTask:
 class CohortTask:
     """A cohort to train, with lanes of one search or of several; ``snapshots``: of teachers.
 
-    ``teacher_networks``: of the M teachers
-    that every lane reads, in their order. ``given``: of a teacher that is not trained, by what name
-    its arrays are at hand. ``source``: what light teachers are trained on in place of the data.
+    ``teacher_networks``: of the M teachers that every lane reads, in their order. ``given``: of a
+    teacher that is not trained, by what name its arrays are at hand. ``source``: what light
+    teachers are trained on in place of the data.
     """
 
     id: str

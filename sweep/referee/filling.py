@@ -37,5 +37,6 @@ class Filling:
         return found
 
     def _fits(self, first: Offer, other: Offer) -> bool:
-        shapes = [self._shapes[offer.state.cell.id] for offer in (first, other)]
-        return shapes[0] == shapes[1] and (first.stage, first.saved) == (other.stage, other.saved)
+        shape = self._shapes.get(first.state.cell.id)
+        alike = shape is not None and shape == self._shapes.get(other.state.cell.id)
+        return alike and (first.stage, first.saved) == (other.stage, other.saved)

@@ -114,6 +114,22 @@ def test_what_does_not_train_alike_stays_apart(tmp_path: Path, changes: Mapping[
     assert {len(task.searches) for task in tasks} == {1}
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"resources.trial_timeout_s": 60},
+        {"resources.cpus": 2},
+        {"student.model": {"name": "resnet8"}},
+    ],
+    ids=["time-limit", "threads", "in-turn"],
+)
+def test_nor_do_the_seeds_of_a_cell_share_what_no_cell_shares(
+    tmp_path: Path, changes: Mapping[str, Any]
+) -> None:
+    tasks = _tasks(_plan({**changes, "search.per_seed": True}), tmp_path, slots=1)
+    assert {len(task.searches) for task in tasks} == {1}
+
+
 @pytest.mark.parametrize(("slots", "seed"), [(1, 0), (2, 1), (3, 2)])
 def test_studies_are_the_same_as_of_searches_that_train_alone(
     tmp_path: Path, slots: int, seed: int
