@@ -15,12 +15,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from tests.faults.specs import TEACHERS, written
+from tests.faults.specs import SPECS, TEACHERS, written
 from tests.rehearsal import doors, leaks, restoring
 from tests.rehearsal.client import Client
 from tests.rehearsal.course import Course
+from tests.rehearsal.held import Held
 from tests.rehearsal.hosts import Network, network
-from tests.rehearsal.processes import ended_with_this
+from tests.rehearsal.processes import be_busy, ended_with_this
 from tests.rehearsal.stack import Stack
 from tests.rehearsal.steps import Steps
 
@@ -34,11 +35,6 @@ HOSTS = (
     "stranger",
     "client",
 )
-# Longer than it takes to notice that a trial has ended.
-EPOCHS = {
-    "classification": 200, "text": 60, "language": 120, "recommendation": 300, "ctc": 120,
-    "detection": 60,
-}  # fmt: skip
 NOTHING_WRONG = {"lost": 0, "duplicated": 0, "orphaned": 0, "wrong_states": 0}
 
 
@@ -47,7 +43,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keep", action="store_true", help="keep logs and stores, and say where")
     parser.add_argument("--loopback", action="store_true", help="all hosts on the loopback")
-    parser.add_argument("--task", choices=EPOCHS, default="classification")
+    parser.add_argument("--task", choices=SPECS, default="classification")
+    parser.add_argument("--busy", type=int, default=0, help="processes that are busy beside it")
     asked = parser.parse_args()
     if not shutil.which("initdb") and not list(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
         sys.stderr.write(
@@ -56,6 +53,7 @@ def main() -> int:
         return 2
     steps = Steps()
     with _place(asked.keep) as place, network(HOSTS, asked.loopback) as net, ended_with_this():
+        be_busy(asked.busy)
         where = "network namespaces, one a host" if net.apart else "addresses of the loopback"
         steps.say(f"hosts: {where}")
         try:
@@ -67,9 +65,10 @@ def main() -> int:
 
 
 def _rehearse(net: Network, place: Path, task: str, steps: Steps) -> None:
-    spec = written(place, task, EPOCHS[task])
+    spec = written(place, task)
     undisturbed = _reference(spec, place)
-    stack = Stack(net, place, place / "made")
+    held = Held(place / "held")
+    stack = Stack(net, place, place / "made", held.hook)
     _bring_up(stack, steps)
     client = Client(stack)
     with steps.step("no door opens without its key"):
@@ -77,7 +76,7 @@ def _rehearse(net: Network, place: Path, task: str, steps: Steps) -> None:
     with steps.step("almkd without token or password is refused, in words"):
         doors.commands_refused(stack, client, spec, steps)
     stranger = doors.node_with_wrong_token(stack)
-    course = Course(stack, client, steps, spec, TEACHERS[task])
+    course = Course(stack, client, steps, spec, held, TEACHERS[task])
     _run_through(course, steps)
     with steps.step("a node with another token did not join"):
         doors.did_not_join(stranger, steps)
@@ -99,7 +98,7 @@ def _run_through(course: Course, steps: Steps) -> None:
     with steps.step("a sweep is submitted, once"):
         course.submit()
         watching = course.watch()
-    with steps.step("both workers are killed in the midst of the search"):
+    with steps.step("both workers are killed in the midst of a training"):
         ended = course.lose_the_workers()
     with steps.step("another joins, and is put to work"):
         course.let_another_join(ended)

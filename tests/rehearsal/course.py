@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import psutil
 
 from tests.faults.launcher import (
     PLANNED_CONFIRMED,
@@ -17,25 +16,24 @@ from tests.faults.launcher import (
     PLANNED_TRIALS,
 )
 from tests.rehearsal.client import CLUSTER, TOKEN, Client
-from tests.rehearsal.processes import Frozen
+from tests.rehearsal.held import Held
 from tests.rehearsal.stack import Stack
 from tests.rehearsal.steps import Steps
 
 SWEEP = "faults"
-# Trials that have ended when the workers are killed, and how many more until the sweep is stopped.
-FIRST, MORE = 1, 2
-TOLD_WITHIN_S = 60.0
+TOLD_WITHIN_S = 300.0
 
 
 class Course:
     """What a user does, one step after another, and what has to hold then."""
 
     def __init__(
-        self, stack: Stack, client: Client, steps: Steps, spec: Path, teachers: int
+        self, stack: Stack, client: Client, steps: Steps, spec: Path, held: Held, teachers: int
     ) -> None:
-        """``teachers``: how many networks of their own are trained to teach."""
+        """``held``: what the stack's workers keep to; ``teachers``: how many networks of their own
+        are trained to teach."""
         self._stack, self._client, self._steps, self._spec = stack, client, steps, spec
-        self._teachers = teachers
+        self._held, self._teachers = held, teachers
         self._there = ("--address", client.cluster)
 
     def submit(self) -> None:
@@ -50,36 +48,39 @@ class Course:
         return self._client.start("almkd", "watch", SWEEP, *self._there)
 
     def lose_the_workers(self) -> int:
-        """Kill both in the midst of the search; the number of trials that had ended."""
-        self._wait_for(FIRST)
+        """Kill both while each is in the midst of a training; how many trials had ended."""
+        self._held.let_one_go()
+        ended = self._wait_for(1)
+        self._held.wait_for(2)
         for name in ("ray-worker-1", "ray-worker-2"):
             self._stack.nodes[name].end()
-        return self._wait_for(FIRST)
+        return ended
 
     def let_another_join(self, ended: int) -> None:
-        """It is put to work; then nothing ends any more until the sweep is stopped."""
+        """It is put to work, ends a cohort, and is in the midst of the next."""
         self._stack.start("ray-worker-3", "ray-worker")
         self._stack.wait("ray-worker-3")
-        self._wait_for(ended + MORE)
-        self._frozen = Frozen(self._stack.nodes["ray-worker-3"].process.pid, _trains)
+        self._held.let_one_go()
+        self._ended = self._wait_for(ended + 1)
+        self._held.wait_for(1)
 
     def look(self) -> None:
         """Status tells of a sweep that runs."""
         # The tracking server is told seconds after the studies.
         deadline = time.monotonic() + TOLD_WITHIN_S
-        while (done := (seen := self._status())["stages"]["search"]["done"]) <= FIRST:
+        while (done := (seen := self._status())["stages"]["search"]["done"]) < self._ended:
             if time.monotonic() > deadline:
                 break
         self._steps.check(seen["state"] == "running", "status: it runs", seen["state"])
         self._steps.check(seen["job"]["state"] == "running", "status: its job runs", seen["job"])
-        self._steps.check(FIRST < done < PLANNED_TRIALS, "status: in the midst of the search", done)
+        midst = self._ended <= done < PLANNED_TRIALS
+        self._steps.check(midst, "status: in the midst of the search", done)
         teachers = seen["stages"]["teachers"]["done"]
         self._steps.check(teachers == self._teachers, "status: its teachers are there", teachers)
 
     def stop(self) -> None:
         """Every state is true then."""
         printed = self._client.almkd("stop", SWEEP, *self._there)
-        self._frozen.thaw()
         self._steps.check("goes on from here" in printed, "stop waits for the end", printed)
         seen = self._status()
         self._steps.check(seen["state"] == "interrupted", "status: interrupted", seen["state"])
@@ -91,6 +92,7 @@ class Course:
 
     def go_on(self, watching: subprocess.Popen[str]) -> str:
         """The same command, on the node that joined; what it printed."""
+        self._held.let_all_go()
         printed = self._client.almkd("launch", str(self._spec), *self._there, "--wait")
         self._steps.check("fixed_kd" in printed, "the comparison is printed", printed)
         watched, _ = watching.communicate(timeout=60)
@@ -145,9 +147,3 @@ class Course:
         if done.returncode:
             raise RuntimeError(f"{module}: {done.stderr}")
         return json.loads(done.stdout)
-
-
-def _trains(process: psutil.Process) -> bool:
-    """Whether it is one of Ray's that train, by its title."""
-    title = " ".join(process.cmdline())
-    return title.startswith("ray::") and "Trainable" in title

@@ -2,15 +2,15 @@
 
 import ctypes
 import signal
-import threading
-from collections.abc import Callable, Iterator
+import subprocess
+import sys
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import psutil
 
 _PR_SET_CHILD_SUBREAPER = 36
 ENDS_WITHIN_S = 10.0
-LOOK_EVERY_S = 0.02
 
 
 @contextmanager
@@ -23,6 +23,12 @@ def ended_with_this() -> Iterator[None]:
         yield
     finally:
         kill(psutil.Process().children(recursive=True))
+
+
+def be_busy(count: int) -> None:
+    """Start so many processes that take all the time they can get, to be ended with the others."""
+    for _ in range(count):
+        subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True)
 
 
 def kill_tree(pid: int) -> None:
@@ -38,37 +44,6 @@ def kill(processes: list[psutil.Process]) -> None:
         with suppress(psutil.NoSuchProcess):
             process.kill()
     psutil.wait_procs(processes, timeout=ENDS_WITHIN_S)
-
-
-class Frozen:
-    """Chosen processes below one stand still, those that start later too, until a thaw."""
-
-    def __init__(self, pid: int, chosen: Callable[[psutil.Process], bool]) -> None:
-        self._root, self._chosen = psutil.Process(pid), chosen
-        self._stopped: set[psutil.Process] = set()
-        self._thawed = threading.Event()
-        self._stop()
-        self._thread = threading.Thread(target=self._keep, daemon=True)
-        self._thread.start()
-
-    def thaw(self) -> None:
-        """All of them go on."""
-        self._thawed.set()
-        self._thread.join()
-        for process in self._stopped:
-            with suppress(psutil.NoSuchProcess):
-                process.resume()
-
-    def _keep(self) -> None:
-        while not self._thawed.wait(LOOK_EVERY_S):
-            self._stop()
-
-    def _stop(self) -> None:
-        for process in set(self._root.children(recursive=True)) - self._stopped:
-            with suppress(psutil.NoSuchProcess):
-                if self._chosen(process):
-                    process.suspend()
-                    self._stopped.add(process)
 
 
 def _interrupt(signum: int, frame: object) -> None:

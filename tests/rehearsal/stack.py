@@ -54,11 +54,15 @@ class Node:
 
 @dataclass
 class Stack:
-    """The services, to be started on the hosts of a network, kept below a directory."""
+    """The services, to be started on the hosts of a network, kept below a directory.
+
+    ``hook``: a directory that workers look for modules in before any other.
+    """
 
     network: Network
     place: Path
     secrets: Path
+    hook: Path
     nodes: dict[str, Node] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -133,6 +137,8 @@ class Stack:
             environment[key] = _translate([value], translated)[0]
         for variable, usual in PORTS.get(service.name, {}).items():
             environment[variable] = str(self._ports_of(service.name, name)[usual])
+        if service.name == "ray-worker":
+            environment["PYTHONPATH"] = f"{self.hook}{os.pathsep}{ROOT}"
         if service.name.startswith("ray"):
             # Short, for the names of sockets are; containers have a /tmp each.
             environment["RAY_TMPDIR"] = str(self.place / f"t{list(self.network.hosts).index(name)}")
