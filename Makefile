@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 HOLD ?= torch==2.13.0 ray==2.60.0 optuna==5.0.0 mlflow==3.17.2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv sweep check test rehearse chaos aa bench bench-sweeps dist release docs audit constraints
+.PHONY: help venv sweep check test rehearse chaos long-run aa bench bench-sweeps dist release docs audit constraints
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -32,15 +32,21 @@ test: check ## All checks, then the tests
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 TASK ?= classification
+BUSY ?= 0
 
 rehearse: $(INSTALLED) ## Start what docker/ holds as plain processes, and run a sweep in it
-	$(BIN)/python -m tests.rehearsal --task $(TASK)
+	$(BIN)/python -m tests.rehearsal --task $(TASK) --busy $(BUSY)
 
 N ?= 100
 SEED ?= 0
 
 chaos: $(INSTALLED) ## Kill a small sweep N times at random moments and count what is wrong then
 	$(BIN)/python -m tests.faults.chaos --kills $(N) --seed $(SEED) --task $(TASK)
+
+TRIALS ?= 20000
+
+long-run: $(INSTALLED) ## Watch a sweep of many trials for what grows and how long it takes to answer
+	$(BIN)/python -m tests.faults.long_run --trials $(TRIALS)
 
 BLOCKS ?= 20
 

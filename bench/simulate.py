@@ -1,6 +1,6 @@
 """Where one referee, one writer and one MLflow server have too much to do: a sweep on paper.
 
-    python bench/simulate.py [--trials 500 10000] [--rounds 1] [--quick]
+    python bench/simulate.py [--trials 500 10000] [--rounds 3] [--quick]
 
 The simulation of `sweep.forecast` hands out cohorts by the real referee, on a clock that nobody
 waits for; referee, Tune and writer serve one after the other. It is fed with what is measured
@@ -8,7 +8,8 @@ first, on this machine:
 
     ask, report, end    of the referee, over the stores of bench/scale.py, by trials of a study
     write, run          of the writer to SQLite; of one to an MLflow server, and of that server
-    tune, cohort        from sweeps of cohorts that train next to nothing, on two slots and on eight
+    tune, cohort, close from two sweeps of cohorts that train next to nothing, on one slot: by what
+                        the larger one took longer, and what both took besides
     training            of the shapes of bench/scale.py, as `almkd plan` times them
 
 Then sweeps of bench/scale.py are launched, and what they took from the first cohort to the last is
@@ -43,6 +44,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+import pandas as pd
 import psutil
 from machine import keep, options, say
 from processes import DIGITS, launch
@@ -66,8 +68,10 @@ RATES, TRIALS, GENERATION, LONG = 336, 100, 25, 30
 SLOTS, EPOCH_S, SWEEPS = (16, 128, 1000), (0.1, 1.0, 10.0), (1, 8)
 # Trials of a study between which an ask is taken to cost the same.
 BIN = 50
-# Cohorts of one lane and epoch in the sweeps that Tune is measured by.
-TINY = 192
+# Trials of a study in the sweeps that Tune is measured by, cohorts of one lane and epoch.
+TINY = (8, 32)
+# Trials of a sweep that takes minutes and is launched once, whatever the rounds.
+MINUTES = 1000
 
 
 class Stores(NamedTuple):
@@ -103,7 +107,8 @@ def measure_stores(trials: int) -> Stores:
                 first = int(task.lanes[0].key.rsplit("/", 1)[1])
                 asks[first // BIN * BIN].append(took / len(task.lanes))
             train(stage.referee, task, spent)
-        stage.tracker.flush()
+            # The writer's thread would be in the way of what is timed, as it of the writer.
+            stage.tracker.flush()
         lane_epochs = sum(spent["lanes"])
         return Stores(
             {n: median(took) for n, took in sorted(asks.items())},
@@ -180,29 +185,35 @@ def _cpu_s(pid: int) -> float:
     return sum(spent.user + spent.system for spent in times)
 
 
-def measure_tune(count: int) -> dict[str, float]:
-    """Seconds between cohorts that train next to nothing: of Tune, which starts one after the
-    other, and what a process waits besides."""
-    by_slots = {}
-    for cpus in (1.0, 0.25):
-        words = ["name=bench-tune", f"search.trials={count // 12}", "search.generation=1",
+def measure_tune(counts: tuple[int, int], rounds: int) -> dict[str, float]:
+    """Seconds of sweeps of cohorts that train next to nothing, one after the other: by cohort, of
+    Tune and of what a process waits for the referee; and, whatever their number, of the end."""
+    found: dict[int, list[dict[str, float]]] = defaultdict(list)
+    for trials in counts * rounds:
+        words = ["name=bench-tune", f"search.trials={trials}", "search.generation=1",
                  "confirm.seeds=1", "student.training.epochs=1", "teacher.training.epochs=1",
                  "search.sampler={name: random}", "search.pruner={name: none}",
-                 "data.examples=120", f"resources.cpus={cpus}"]  # fmt: skip
-        plan = Plan(read_spec(DIGITS, words))
-        taken, slots = launched(words), slots_here(plan.spec.resources)
-        by_slots[slots] = taken["training_s"] / len(tasks_of(plan, slots))
-    few, many = min(by_slots), max(by_slots)
-    tune = by_slots[many]
-    return {"tune": tune, "cohort": max(0.0, few * by_slots[few] - tune)}
+                 f"resources.cpus={os.cpu_count() or 1}"]  # fmt: skip
+        cohorts, profile = launched(words)
+        found[cohorts].append(profile["in_processes_s"])
+    (few, short), (many, long) = sorted(found.items())
+
+    def by_cohort(what: str) -> float:
+        more = median(spent[what] for spent in long) - median(spent[what] for spent in short)
+        return max(0.0, more / (many - few))
+
+    tune = by_cohort("idle")
+    close = max(0.0, median(spent["idle"] for spent in short) - tune * few)
+    return {"tune": tune, "cohort": by_cohort("waiting"), "close": close}
 
 
-def launched(words: list[str]) -> dict[str, Any]:
-    """What a launch says of where its time went."""
+def launched(words: list[str]) -> tuple[int, dict[str, Any]]:
+    """How many cohorts a launch trained, and what it says of where its time went."""
     with tempfile.TemporaryDirectory(prefix="almkd-bench-") as place:
         launch(DIGITS, Path(place), "--profile", *[w for c in words for w in ("--set", c)])
         (found,) = Path(place).glob("*/profile.json")
-        return dict(json.loads(found.read_text(encoding="utf-8")))
+        trials = pd.read_csv(found.with_name("results") / "trials.csv")
+        return trials["cohort"].nunique(), json.loads(found.read_text(encoding="utf-8"))
 
 
 def check(trials: int, stores: Stores, tune: Mapping[str, float], rounds: int) -> dict[str, Any]:
@@ -217,13 +228,14 @@ def check(trials: int, stores: Stores, tune: Mapping[str, float], rounds: int) -
     began = time.perf_counter()
     found = Simulation(plan, ShapeCosts(plan, timed.by_shape), beside, slots).run()
     simulating_s = time.perf_counter() - began
-    took = sorted(launched(words)["training_s"] for _ in range(rounds))
+    simulated = found.written + beside.close
+    took = sorted(launched(words)[1]["training_s"] for _ in range(rounds))
     return {
         "trials": trials,
         "cohorts": found.cohorts,
-        "simulated_s": found.written,
+        "simulated_s": simulated,
         "took_s": took[len(took) // 2],
-        "ratio": found.written / took[len(took) // 2],
+        "ratio": simulated / took[len(took) // 2],
         "simulating_s": simulating_s,
     }
 
@@ -237,6 +249,7 @@ def beside_of(stores: Stores, trials: int, tune: Mapping[str, float], shares_cor
         report=stores.report,
         end=stores.end,
         write=stores.write,
+        close=tune["close"],
         shares_cores=shares_cores,
     )
 
@@ -308,11 +321,11 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
         f"an ask; writer: {1e3 * stores.write:.3f} ms")  # fmt: skip
     server = measure_server(16 if given.quick else 200)
     say(", ".join(f"{name} {1e3 * value:.1f} ms" for name, value in server.items()))
-    tune = measure_tune(24 if given.quick else TINY)
+    tune = measure_tune((1, 2) if given.quick else TINY, given.rounds)
     say(", ".join(f"{name} {1e3 * value:.1f} ms" for name, value in tune.items()))
     checked = []
     for trials in sizes:
-        checked.append(check(trials, stores, tune, given.rounds))
+        checked.append(check(trials, stores, tune, 1 if trials > MINUTES else given.rounds))
         say(f"{trials} trials: {checked[-1]['simulated_s']:.1f} s simulated, "
             f"{checked[-1]['took_s']:.1f} s taken")  # fmt: skip
     beside = beside_of(stores, TRIALS, tune, shares_cores=False)
@@ -337,7 +350,7 @@ def main() -> None:
     """Measure and write down."""
     parser = options(__doc__)
     parser.add_argument("--trials", type=int, nargs="+", default=[500, 10_000])
-    parser.add_argument("--rounds", type=int, default=1, help="launches of each size")
+    parser.add_argument("--rounds", type=int, default=3, help="launches of what takes seconds")
     given = parser.parse_args()
     keep(given, "simulate", measure(given))
 

@@ -114,7 +114,7 @@ class Cell:
             name in self.space or pin.get(name, usual[name]) == value for name, value in at.items()
         )
 
-    @property
+    @cached_property
     def id(self) -> str:
         """The cell's name in studies and runs."""
         return f"{self.condition}/{self.use.label}"
