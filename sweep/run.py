@@ -92,6 +92,7 @@ def launch(  # noqa: PLR0913, PLR0917 - what, where, and how
     with locked(places.sweep(spec.name), spec.name), ThreadPoolExecutor(2) as aside:
         opening = aside.submit(_open, places, patience_s, say, after_ray=not known)
         work: Work | None = None
+        plan = _as_begun(plan, opening.result(), say) if known else plan
         complete = known and _is_complete(plan, opening.result(), console)
         if complete:
             if _is_compared(plan, places, opening.result(), console):
@@ -145,12 +146,26 @@ def _open(
     return open_store(places, patience_s=patience_s, say=say)
 
 
+def _as_begun(plan: Plan, store: "MlflowStore", say: Callable[[str], None]) -> Plan:
+    """The plan that goes on with a sweep as it was begun, if it was; the screen says what that
+    leaves out."""
+    begun = store.as_begun(plan)
+    if begun is not plan:
+        say(
+            f"{plan.spec.name}: was begun by an earlier version, and its searches go on as they "
+            "began: without trying the limits of their methods first (search.limits_first)"
+        )
+    return begun
+
+
 def _is_complete(plan: Plan, store: "MlflowStore", console: "Console") -> bool:
     """Whether a sweep has run to its end and its runs are all there; BadInput where another
     process runs it. The screen says what is made again."""
     say = partial(console.print, soft_wrap=True, highlight=False)
     store.refuse_held(plan.spec.name, say)
     closed = store.closed(plan)
+    if closed is None or closed.missing:
+        store.refuse_changed_rows(plan)
     if closed is None:
         return False
     for line in closed.missing_in_words(plan.spec.name, "made again"):

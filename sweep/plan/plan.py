@@ -98,9 +98,11 @@ class Cell:
     @property
     def tried_first(self) -> tuple[Mapping[str, Value], ...]:
         """The first trials of its searches: what the spec names, then hyperparameters at which it
-        is a simpler method. Values that one leaves out are drawn."""
+        is a simpler method, unless the spec leaves that out. Values that one leaves out are
+        drawn."""
         first: list[Mapping[str, Value]] = []
-        for values in (*self.enqueued, *limits_of(self.use, self.entry, self.space)):
+        limits = limits_of(self.use, self.entry, self.space)
+        for values in (*self.enqueued, *(limits if self.spec.search.limits_first else ())):
             if values not in first:
                 first.append(values)
         return tuple(first)
@@ -423,6 +425,8 @@ def spec_hash(spec: SweepSpec) -> str:
     content["data"].setdefault("augment", "none")
     if spec.search.shortlist == "none":
         del content["search"]["shortlist"]
+    # Left out where it is as usual, and sweeps of 0.1.0 are read as searched without it.
+    content["search"].pop("limits_first", None)
     if not spec.search.per_seed:
         del content["search"]["per_seed"]
     if spec.search.enqueue is None:

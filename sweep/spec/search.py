@@ -97,8 +97,10 @@ class Search(Strict):
     the best of them are tried on again before one is confirmed; ``per_seed``: a search of its own
     for every confirm seed, in place of one for all of them. ``shared`` ranges hold for every method
     that has the hyperparameter, ``own`` ranges for one label. ``enqueue``: configurations that are
-    tried first, and count (`sweep.spec.enqueued`). ``timeout``: seconds after which no further
-    generation begins, but for searches that have fewer trials than others.
+    tried first, and count (`sweep.spec.enqueued`); after them, with ``limits_first``,
+    hyperparameters at which a method is a simpler one, such as the ends of a mix. ``timeout``:
+    seconds after which no further generation begins, but for searches that have fewer trials than
+    others.
     """
 
     trials: Annotated[int, Field(ge=1)] = 24
@@ -115,13 +117,15 @@ class Search(Strict):
     shared: SpaceSpec = Field(default_factory=dict)
     own: dict[str, SpaceSpec] = Field(default_factory=dict)
     enqueue: Enqueued | None = None
+    limits_first: bool = True
     timeout: Duration | None = None
 
     @model_serializer(mode="wrap")
     def _leave_out_what_is_not_given(
         self, write: SerializerFunctionWrapHandler
     ) -> dict[str, object]:
-        return {name: x for name, x in write(self).items() if name != "fair" or x is not None}
+        usual = {"fair": None, "limits_first": True}
+        return {n: x for n, x in write(self).items() if n not in usual or x != usual[n]}
 
 
 def check_limit(search: Search) -> None:

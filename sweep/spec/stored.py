@@ -8,7 +8,7 @@ from sweep.spec.spec import SweepSpec
 
 VERSION = "version"
 # 1, without a number: of 0.1.0; what baselines did with the clean labels was one switch for all.
-# 2: no search had a shortlist.
+# 2: no search had a shortlist, nor tried the limits of its method first.
 NOW = 3
 
 
@@ -25,11 +25,11 @@ def migrated(data: Any) -> Any:
     kept_as = data.get(VERSION, 1)
     if kept_as < 2:
         spec = _with_clean_in_rows(spec)
-    return spec if kept_as >= 3 else _without_shortlist(spec)
+    return spec if kept_as >= 3 else _searched_as_then(spec)
 
 
-def _without_shortlist(spec: dict[str, Any]) -> dict[str, Any]:
-    return {**spec, "search": {**spec["search"], "shortlist": "none"}}
+def _searched_as_then(spec: dict[str, Any]) -> dict[str, Any]:
+    return {**spec, "search": {**spec["search"], "shortlist": "none", "limits_first": False}}
 
 
 def _with_clean_in_rows(spec: dict[str, Any]) -> dict[str, Any]:

@@ -9,37 +9,19 @@ cells must be there, trained as often, with means no further apart than chance a
 """
 
 import io
-import json
-import platform
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
+from tests.end_to_end.like_then import is_like_then
 from tests.faults.launcher import COMMAND
 
 KEPT = Path(__file__).parent / "kept"
 RATES = [0.0, 0.4]
 # Standard errors between two means of ten seeds each: of a cell, one in 16,000 by chance.
 APART = 4.0
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    if not info.exists():
-        return platform.processor()
-    lines = info.read_text(encoding="utf-8").splitlines()
-    return next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), "")
-
-
-def _is_like_then() -> bool:
-    return {
-        "torch": torch.__version__,
-        "capability": torch.backends.cpu.get_cpu_capability(),
-        "processor": _processor(),
-    } == json.loads((KEPT / "machine.json").read_text(encoding="utf-8"))
 
 
 def _almkd(*words: str) -> str:
@@ -61,7 +43,7 @@ def test_the_rows_are_those_that_were_kept(tmp_path: Path) -> None:
     now = _rows(_almkd("export", "digits", "--runs-dir", runs, "--table", "comparison"))
     then = _rows((KEPT / "digits.csv").read_text(encoding="utf-8"))
     assert list(now.columns) == list(then.columns)
-    if _is_like_then():
+    if is_like_then(KEPT / "machine.json"):
         pd.testing.assert_frame_equal(now.drop(columns="p_holm"), then.drop(columns="p_holm"))
     cells = ["noise_kind", "noise_rate", "teacher_labels", "method", "baseline"]
     pd.testing.assert_frame_equal(now[cells], then[cells])

@@ -45,13 +45,18 @@ def check_answers(uri: str, patience_s: float, say: Callable[[str], None] | None
         time.sleep(PAUSE)
 
 
+def is_database(uri: str) -> bool:
+    """Whether a store is a server of databases, asked without MLflow's own in between."""
+    return "://" in uri and uri.partition("://")[0].partition("+")[0] in DATABASES
+
+
 def _problem(uri: str, within_s: float) -> str:
     """What is wrong with a store; empty if it answers."""
     if uri.startswith("sqlite:///"):
         return _problem_of_file(Path(make_url(uri).database or ""))
     if uri.startswith(("http://", "https://")):
         return _problem_of_server(uri, within_s)
-    if "://" in uri and uri.partition("://")[0].partition("+")[0] in DATABASES:
+    if is_database(uri):
         return _problem_of_database(uri, within_s)
     return ""
 

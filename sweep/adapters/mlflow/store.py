@@ -36,6 +36,7 @@ from sweep.adapters.mlflow.places import move_here
 from sweep.adapters.mlflow.records import search_of, to_record
 from sweep.adapters.mlflow.requests import METRICS_PER_REQUEST
 from sweep.adapters.mlflow.runs import StoredRun, children
+from sweep.adapters.mlflow.schema import refuse_other_tables
 from sweep.adapters.mlflow.source import source_tags
 from sweep.adapters.mlflow.sweeps import Sweeps, name_of, state_of
 from sweep.adapters.mlflow.takeover import TAKEN_OVER, copy_runs
@@ -45,6 +46,7 @@ from sweep.errors import BadInput, SweepFailed, unknown
 from sweep.plan.change import asks_otherwise, grows, refuse_change
 from sweep.plan.content import named_by
 from sweep.plan.data_inputs import DataInput
+from sweep.plan.meaning import LIMITS_FIRST, changed_rows, is_before, refuse_changed_rows
 from sweep.plan.plan import Plan
 from sweep.plan.search_end import SearchEnd, from_text
 from sweep.plan.takeover import is_taken
@@ -63,6 +65,8 @@ EXTENDED, COMPARISONS_BEFORE = "extended", "comparisons_before"
 CONFIRMED = ("confirm", "complete")  # stage and state of a run that is a result
 # Set on a run that is in the store twice and does not count: the run that does.
 DUPLICATE = "duplicate_of"
+# Of every run: what trained it.
+CODE_VERSION = "code_version"
 # Where `almkd ui` serves by default.
 LOCAL_DASHBOARD = "http://127.0.0.1:5000"
 
@@ -92,6 +96,7 @@ class MlflowStore:
         self._artifacts = artifacts
         silence()
         check_answers(uri, patience_s, say)
+        refuse_other_tables(uri)
         try:
             self._client = MlflowClient(tracking_uri=uri)
             self._client.search_experiments(max_results=1)
@@ -132,6 +137,7 @@ class MlflowStore:
         if before is not None:
             refuse_change(before, spec)
         content = self._content(parent, plan, before)
+        self.refuse_changed_rows(plan)
         self._claim.take(spec.name, parent)
         for name, value in content.tags.items():
             self._client.set_tag(parent.info.run_id, name, value)
@@ -153,6 +159,22 @@ class MlflowStore:
             self._note_extension(parent.info.run_id, Plan(before), plan, found.runs)
         known = {run.tags["key"]: _known(run, spec.objective.metric) for run in found.runs}
         return SweepRuns(self.uri, experiment_id, parent.info.run_id, known, content.in_keys, end)
+
+    def as_begun(self, plan: Plan) -> Plan:
+        """``plan``, its searches trying first what they did when the sweep was begun: the releases
+        before `LIMITS_FIRST` left out the limits of methods."""
+        parent = self._sweeps.find(plan.spec.name)
+        if parent is None or not plan.spec.search.limits_first:
+            return plan
+        if (before := self._specs.before(parent, plan)) is not None:
+            is_begun_so = before.search.limits_first
+        else:
+            is_begun_so = not is_before(parent.data.tags.get(CODE_VERSION, ""), LIMITS_FIRST)
+        if is_begun_so:
+            return plan
+        said = plan.spec.model_dump(mode="json")
+        search = {**said["search"], "limits_first": False}
+        return Plan(SweepSpec.model_validate({**said, "search": search}), plan.fingerprints)
 
     def has(self, name: str) -> bool:
         """Whether there is a sweep of that name."""
@@ -184,6 +206,23 @@ class MlflowStore:
         ]
         with self._writing():
             return copy_runs(self._client, runs, mine.info.run_id, mine.info.experiment_id)
+
+    def begun_by(self, name: str) -> str:
+        """The version of the code that began a sweep; empty where it is not known."""
+        return str(self._find(name).data.tags.get(CODE_VERSION, ""))
+
+    def refuse_changed_rows(self, plan: Plan) -> None:
+        """BadInput where a sweep has ended runs of what a method was in an earlier release, so that
+        it cannot go on."""
+        parent = self._sweeps.find(plan.spec.name)
+        if parent is None or not changed_rows(plan, parent.data.tags.get(CODE_VERSION, "")):
+            return
+        ended = [run for run in self._runs_of(parent) if run.tags.get("state") in ENDED]
+        # Those of one label that began first count.
+        ended.sort(key=lambda run: run.start, reverse=True)
+        refuse_changed_rows(
+            plan, [(r.tags.get("method", ""), r.tags.get(CODE_VERSION, "")) for r in ended]
+        )
 
     def _experiment(self, name: str) -> str:
         """The experiment of a new sweep, made unless there is one of that name."""
@@ -460,7 +499,7 @@ class MlflowStore:
             "stage": "sweep",
             "state": "running",
             "sweep": plan.spec.name,
-            "code_version": code_version(),
+            CODE_VERSION: code_version(),
             **source_tags(plan.spec.name),
             **as_begun(plan).tags,
             **self._claim.tags(),

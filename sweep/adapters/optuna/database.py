@@ -6,18 +6,21 @@ what belongs together is one transaction, and a trial's values are one statement
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy
-from optuna.storages import RDBStorage
+from optuna.storages import RDBStorage, _rdb
 from optuna.storages._rdb import models
-from sqlalchemy import make_url
+from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
+from sweep.adapters.table_versions import look_at
 from sweep.errors import BadInput
 
+MIGRATIONS = Path(_rdb.__path__[0]) / "alembic"
 # How long a database server may take to take up a connection, in seconds.
 CONNECTS_WITHIN = 10
 
@@ -26,7 +29,12 @@ class StudyDatabase(RDBStorage):
     """A storage that can put the writes of a block into one transaction."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(database_url(url), engine_kwargs=_engine_options(url))
+        try:
+            super().__init__(database_url(url), engine_kwargs=_engine_options(url))
+        except RuntimeError:
+            # Of another version, in Optuna's own words, which name no way for us.
+            check_database(url)
+            raise
         self.scoped_session = scoped_session(sessionmaker(bind=self.engine, class_=_HeldSession))
 
     @contextmanager
@@ -116,12 +124,14 @@ def database_url(url: str) -> str:
 
 
 def check_database(url: str) -> None:
-    """BadInput if the database cannot be used; the password is not told."""
+    """BadInput if the database cannot be used, or has tables of another version of Optuna; the
+    password is not told."""
     shown = make_url(database_url(url)).render_as_string(hide_password=True)
     try:
         engine = sqlalchemy.create_engine(database_url(url), **_engine_options(url))
         with engine.connect() as connection:
             connection.execute(sqlalchemy.text("SELECT 1"))
+            _refuse_other_tables(connection, shown)
         engine.dispose()
     except ImportError as error:
         raise BadInput(
@@ -131,6 +141,24 @@ def check_database(url: str) -> None:
     except SQLAlchemyError as error:
         reason = str(error).strip().splitlines()[0]
         raise BadInput(f"ALMKD_OPTUNA_URL {shown}: cannot be opened: {reason}") from None
+
+
+def _refuse_other_tables(connection: Connection, shown: str) -> None:
+    tables = look_at(connection, MIGRATIONS)
+    if tables is None or tables.are == "the same":
+        return
+    optuna = f"Optuna {version('optuna')}"
+    if tables.are == "earlier":
+        raise BadInput(
+            f"ALMKD_OPTUNA_URL {shown}: its tables ({tables.found}) are of an earlier version "
+            f"than those of {optuna}, which is installed here ({tables.newest}); copy the "
+            "database, then bring it to this version with optuna storage upgrade --storage URL"
+        )
+    raise BadInput(
+        f"ALMKD_OPTUNA_URL {shown}: {optuna} does not know its tables ({tables.found}): they are "
+        "of a later version, or not Optuna's at all; install the version that wrote them, or take "
+        "the copy from before they were upgraded"
+    )
 
 
 def _engine_options(url: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,7 +25,12 @@ class StudyJournal(JournalStorage):
 
     def __init__(self, path: Path) -> None:
         self._batched = BatchedJournal(path)
-        super().__init__(self._batched)
+        try:
+            with understood(path):
+                super().__init__(self._batched)
+        except SweepFailed:
+            self._batched.close()
+            raise
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -44,6 +50,28 @@ class StudyJournal(JournalStorage):
     def close(self) -> None:
         """Let another owner have the journal."""
         self._batched.close()
+
+
+@contextmanager
+def understood(path: Path) -> Iterator[None]:
+    """SweepFailed, with the way forward, where Optuna cannot make out a journal's records, which is
+    what the block has it do: another version wrote some of them."""
+    try:
+        yield
+    except AssertionError:
+        # All that it has for an operation of which it has not heard.
+        raise SweepFailed(_of_another_version(path, "there are operations unknown to it")) from None
+    except Exception as error:  # noqa: BLE001 - whatever its reading of something else comes to
+        said = f"{type(error).__name__}: {error}".removesuffix(": ")
+        raise SweepFailed(_of_another_version(path, said)) from None
+
+
+def _of_another_version(path: Path, said: str) -> str:
+    return (
+        f"{path}: Optuna {version('optuna')}, which is installed here, cannot read its records "
+        f"({said}): another version wrote them; install that one, or launch under another name "
+        "with --fork NAME"
+    )
 
 
 class BatchedJournal(BaseJournalBackend):

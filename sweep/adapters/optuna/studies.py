@@ -20,7 +20,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from sweep.adapters.optuna.database import StudyDatabase
-from sweep.adapters.optuna.journal import StudyJournal
+from sweep.adapters.optuna.journal import StudyJournal, understood
 from sweep.adapters.optuna.memory import LAST, SHORT_SIGHTED, ShortMemory
 from sweep.adapters.optuna.rules import (
     build_pruner,
@@ -305,7 +305,8 @@ def _stored_trials(plan: Plan, store: str) -> dict[str, list[FrozenTrial]]:
     if "://" in store:
         storage: BaseStorage = StudyDatabase(store)
     elif Path(store).exists():
-        storage = JournalStorage(JournalFileBackend(store))
+        with understood(Path(store)):
+            storage = JournalStorage(JournalFileBackend(store))
     else:
         return {}
     names = {_name(plan, search): search.id for search in plan.searches}

@@ -171,3 +171,26 @@ def test_a_database_that_cannot_be_used_is_told_without_its_password(
     with pytest.raises(BadInput, match=message) as caught:
         check_database(url)
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [
+        ("v3.0.0.a", r"are of an earlier version than .*optuna storage upgrade --storage URL"),
+        ("v99.0.0.a", r"does not know its tables \(v99\.0\.0\.a\).* install the version that"),
+    ],
+)
+def test_tables_of_another_version_of_optuna_are_told_with_the_way_forward(
+    tmp_path: Path, version: str, said: str
+) -> None:
+    url = f"sqlite:///{tmp_path}/studies.db"
+    check_database(url)
+    StudyDatabase(url).close()
+    check_database(url)
+    engine = sqlalchemy.create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(sqlalchemy.text(f"UPDATE alembic_version SET version_num = '{version}'"))
+    engine.dispose()
+    for use in (check_database, StudyDatabase):
+        with pytest.raises(BadInput, match=f"ALMKD_OPTUNA_URL sqlite:///.*{said}"):
+            use(url)

@@ -1,5 +1,6 @@
 """Studies in memory, kept on disk: what is there, when, and that resuming asks for the same."""
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from sweep.adapters.optuna.journal import BatchedJournal
+from sweep.adapters.optuna.studies import OptunaStudies, ended_trials
 from sweep.errors import SweepFailed
 from sweep.plan.plan import Plan
 from sweep.referee.stores import Outcome
@@ -60,6 +62,33 @@ def test_journal_damaged_in_its_middle_is_named(tmp_path: Path) -> None:
     path.write_bytes(b'{"op": 0}\n{"op": \xff}\n{"op": 1}\n')
     with pytest.raises(SweepFailed, match=f"{path}: is damaged .*restore it"):
         BatchedJournal(path)
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        ({"op_code": 99, "worker_id": "a"}, "there are operations unknown to it"),
+        ({"op_code": 0, "worker_id": "a", "name": "s"}, "KeyError: 'study_name'"),
+        ({"operation": "create"}, "KeyError: 'op_code'"),
+    ],
+)
+def test_a_journal_of_another_version_is_told_with_the_way_forward(
+    tmp_path: Path, record: dict[str, object], said: str
+) -> None:
+    path = tmp_path / "journal"
+    path.write_text(json.dumps(record) + "\n")
+    before = path.read_bytes()
+    plan = Plan(small_spec())
+    told = (
+        rf"Optuna .* cannot read its records \({said}\): another version wrote them; .*--fork NAME"
+    )
+    with pytest.raises(SweepFailed, match=told):
+        OptunaStudies(plan, str(path))
+    with pytest.raises(SweepFailed, match=told):
+        ended_trials(plan, str(path))
+    assert path.read_bytes() == before
+    # Whoever comes next may have it.
+    BatchedJournal(path).close()
 
 
 def test_line_torn_by_a_kill_is_cut_off(tmp_path: Path) -> None:
