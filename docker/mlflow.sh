@@ -15,12 +15,16 @@
 # ALMKD_MLFLOW_USER  the account that is made at the first start, an administrator    almkd
 # ALMKD_MLFLOW_OTHERS  what other accounts may do with runs that are not theirs:
 #                    READ, USE, EDIT, MANAGE or NO_PERMISSIONS                  READ
+#                    With READ they make nothing of their own either
 # ALMKD_MLFLOW_REMEMBERS_S   seconds for which a password that was right is not checked again, as
 #                    each check costs a tenth of a second; a changed password may work on for so long  60
 # ALMKD_SECRETS      directory of the files mlflow_admin_password, mlflow_db_password,
 #                    mlflow_secret_key                                          /run/secrets
 set -eu
 umask 077
+# No copy of its memory, with the passwords in it, is left where it crashes.
+# shellcheck disable=SC3045 # POSIX lacks -c; dash and bash have it
+ulimit -c 0
 
 secrets=${ALMKD_SECRETS:-/run/secrets}
 for name in mlflow_admin_password mlflow_db_password mlflow_secret_key; do
@@ -40,10 +44,13 @@ cat > "$MLFLOW_AUTH_CONFIG_PATH" << INI
 default_permission = ${ALMKD_MLFLOW_OTHERS:-READ}
 database_uri = $database
 auth_cache_ttl_seconds = ${ALMKD_MLFLOW_REMEMBERS_S:-60}
+authorization_function = sweep.adapters.mlflow.readers:authenticate
 INI
 export PGPASSFILE MLFLOW_AUTH_CONFIG_PATH
 # Nothing is sent to MLflow's makers; queues for language models are not needed here.
 export MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false
+# What no rule of MLflow's speaks of is refused to all but the administrator.
+export MLFLOW_BASIC_AUTH_FAIL_CLOSED=true
 
 if [ "${1:-}" = upgrade ]; then
   python -m mlflow db upgrade "$database"

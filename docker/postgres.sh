@@ -8,6 +8,8 @@
 # ALMKD_SECRETS  directory of the files postgres_password, mlflow_db_password, optuna_db_password
 #                                                                             /run/secrets
 set -eu
+# shellcheck disable=SC3045 # POSIX lacks -c; dash and bash have it
+ulimit -c 0
 
 PGDATA=${PGDATA:-/var/lib/postgresql/data/almkd}
 PGPORT=${PGPORT:-5432}

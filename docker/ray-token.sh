@@ -13,3 +13,8 @@ fi
 
 # Nothing is sent to Ray's makers.
 export RAY_USAGE_STATS_ENABLED=0
+
+# What the node writes is for its own user, and no copy of its memory is left where it crashes.
+umask 077
+# shellcheck disable=SC3045 # POSIX lacks -c; dash and bash have it
+ulimit -c 0

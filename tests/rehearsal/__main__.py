@@ -80,6 +80,8 @@ def _rehearse(net: Network, place: Path, task: str, steps: Steps) -> None:
     _run_through(course, steps)
     with steps.step("a node with another token did not join"):
         doors.did_not_join(stranger, steps)
+    with steps.step("an account that reads changes nothing"):
+        doors.nothing_changed_by_a_reader(client, steps)
     with steps.step("status and counts: everything once, in its true state"):
         course.look_back()
         counts = course.counts()

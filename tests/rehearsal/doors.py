@@ -22,6 +22,15 @@ def refused_everywhere(stack: Stack, client: Client, steps: Steps) -> None:
         steps.check(bool(said), f"PostgreSQL refuses {door}", "it let it in")
 
 
+def nothing_changed_by_a_reader(client: Client, steps: Steps) -> None:
+    """By an account that reads, which the administrator makes."""
+    answers = client.ask("reading", client.tracking)
+    steps.check(answers["made"] == 200, "an account is made", answers)
+    steps.check(answers["read"] == 200, "it reads", answers)
+    for door, status in answers["tried"].items():
+        steps.check(status in REFUSED, f"a reader is refused {door}", f"status {status}")
+
+
 def commands_refused(stack: Stack, client: Client, spec: Path, steps: Steps) -> None:
     """By almkd: one message, exit code 2, and nothing is there afterwards."""
     wrong = stack.place / "wrong"
