@@ -37,7 +37,7 @@ def carry(paths: Iterable[str], job: Path, beside: str) -> None:
     """Copy what is here of ``paths`` into a job's directory; what is not, the cluster has.
 
     Of a directory its own files, and with a file one called ``beside`` in the same place. BadInput
-    where it is too much to be sent.
+    where it is too much to be sent, or a link leads out of the directory.
     """
     sent = 0
     for path in dict.fromkeys(paths):
@@ -45,6 +45,8 @@ def carry(paths: Iterable[str], job: Path, beside: str) -> None:
         copy = job / _name(path)
         folder = copy if source.is_dir() else copy.parent
         for file in _files(source, beside):
+            if file != source:
+                refuse_link_out(file, file.parent)
             sent += file.stat().st_size
             if sent > MOST_BYTES:
                 raise BadInput(
@@ -53,6 +55,16 @@ def carry(paths: Iterable[str], job: Path, beside: str) -> None:
                 )
             folder.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, folder / file.name)
+
+
+def refuse_link_out(path: Path, directory: Path) -> None:
+    """BadInput where what would be sent along, below ``directory``, is a link to what is not: it is
+    for no other's files to say what of this machine is sent."""
+    if path.is_symlink() and not path.resolve().is_relative_to(directory.resolve()):
+        raise BadInput(
+            f"{path}: is a link to {path.resolve()}, outside of {directory}, and would be sent "
+            "along; put a copy in its place, or remove it"
+        )
 
 
 def _files(source: Path, beside: str) -> list[Path]:

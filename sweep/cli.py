@@ -25,7 +25,8 @@ from sweep.commands import (
 from sweep.commands.launching import INTERRUPTED
 from sweep.errors import BadInput, SweepFailed
 from sweep.garbage_collection import collect_seldom
-from sweep.secrets import masked, refuse_in_arguments, take_up_files
+from sweep.secrets import leave_no_cores, masked, refuse_in_arguments, take_up_files
+from sweep.terminal import echo, printable
 
 # In the order of the help.
 COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
@@ -64,6 +65,7 @@ def main() -> NoReturn:
     atexit.register(gc.freeze)
     try:
         _say_begun(sys.argv[1:])
+        leave_no_cores()
         refuse_in_arguments(sys.argv[1:])
         take_up_files()
         _refuse_problems()
@@ -106,7 +108,7 @@ def _say_begun(arguments: Sequence[str]) -> None:
     Where standard error is a file, it holds what went wrong and nothing else.
     """
     if arguments[:1] == ["launch"] and "--help" not in arguments and sys.stderr.isatty():
-        typer.echo("reading the spec", err=True)
+        echo("reading the spec", err=True)
 
 
 def _refuse_problems() -> None:
@@ -123,7 +125,7 @@ def _name_left_out() -> None:
     from trainers.registry import LEFT_OUT
 
     for line in LEFT_OUT:
-        typer.echo(f"almkd: {line}", err=True)
+        echo(f"almkd: {line}", err=True)
 
 
 def _fail_of_system(error: OSError) -> NoReturn:
@@ -138,7 +140,7 @@ def _fail_of_system(error: OSError) -> NoReturn:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    for line in message.splitlines():
+    for line in printable(message).splitlines():
         with suppress(OSError):  # a terminal that was closed
-            typer.echo(f"almkd: {masked(line)}", err=True)
+            echo(f"almkd: {masked(line)}", err=True)
     sys.exit(code)

@@ -72,7 +72,7 @@ def export(excerpt: Excerpt, places: Places, out: Path | None, tell: Callable[[s
                 return write_wide(sources, excerpt.form, excerpt.spread, stream, where)
             return write_long(sources, excerpt.table, excerpt.form, stream, where)
 
-        return written(write, out)
+        return written(write, excerpt.form, out)
 
 
 def frame(name: str, store: MlflowStore, table: str) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from sweep.inputs import load_data
 from sweep.own_data import TASK, OwnData, look_at
 from sweep.plan.plan import Plan
 from sweep.spec.reader import check_spec
+from sweep.terminal import printable
 
 if TYPE_CHECKING:
     from trainers.classification.data.dataset import Dataset
@@ -139,7 +140,7 @@ def _lines(name: str, own: OwnData) -> Iterator[str]:
 
 def _one_line(text: str) -> str:
     """Text that a comment can hold."""
-    return " ".join(text.split())
+    return printable(" ".join(text.split()))
 
 
 def _of_data(own: OwnData, taken: int) -> Iterator[str]:

@@ -71,7 +71,7 @@ def predict(wanted: Prediction, out: Path | None, tell: Tell) -> int:
             raise BadInput(str(error)) from None
         return pages.rows
 
-    return written(write, out)
+    return written(write, wanted.form, out)
 
 
 @dataclass

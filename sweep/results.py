@@ -59,12 +59,13 @@ def compare(name: str, places: Places, store: "MlflowStore", saver: "FigureSaver
     directory = places.results(name)
     with frozen():
         # Loaded by now in a launch; else while the second process of the saver does the same.
+        from sweep.compare.formats import markdown_text
         from sweep.compare.headline import headline
         from sweep.compare.outputs import write_outputs
 
         found = find(name, store)
         write_outputs(found, directory, saver)
-    note = "\n\n".join([*found.answer, READ_ON])
+    note = "\n\n".join([*map(markdown_text, found.answer), READ_ON])
     store.log_outputs(name, directory, note, headline(found.record))
     return Shown(found.record, found.table, directory)
 

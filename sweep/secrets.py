@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 
@@ -13,13 +14,21 @@ OPTUNA = "ALMKD_OPTUNA_URL"
 # With this behind its name, a variable names a file that holds the value.
 SUFFIX = "_FILE"
 
-# user:password in a URL, wherever in a text it stands.
-_PASSWORD = re.compile(r"(://[^\s/:@]*):[^\s/@]+@")
+# user:password in a URL, wherever in a text it stands. SQLAlchemy takes a password that holds a
+# slash as it is; what begins as a port does is one.
+_PASSWORD = re.compile(r"(://[^\s/:@]*):(?!\d+/)\S+@")
 
 
 def masked(text: str) -> str:
     """``text`` with the password of every URL in it replaced by ``***``."""
     return _PASSWORD.sub(r"\1:***@", text)
+
+
+def leave_no_cores() -> None:
+    """Have this process, and those that it starts, leave no copy of their memory where they crash:
+    passwords and tokens are in it."""
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, most))
 
 
 def refuse_in_arguments(arguments: Sequence[str]) -> None:

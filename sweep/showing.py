@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from sweep.terminal import Terminal
+
 if TYPE_CHECKING:
     from sweep.results import Shown
 
@@ -14,8 +16,8 @@ WIDTH_WITHOUT_TERMINAL = 120
 
 def new_console() -> Console:
     """Standard output, wide enough for tables."""
-    console = Console()
-    return console if console.is_terminal else Console(width=WIDTH_WITHOUT_TERMINAL)
+    console = Terminal()
+    return console if console.is_terminal else Terminal(width=WIDTH_WITHOUT_TERMINAL)
 
 
 def show(console: Console, shown: "Shown", runs_dir: Path) -> None:

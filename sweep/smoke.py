@@ -7,7 +7,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
-from rich.console import Console
 
 from sweep.errors import SweepFailed, last_line
 from sweep.places import Places, open_store
@@ -16,6 +15,7 @@ from sweep.run import launch
 from sweep.spec.reader import check_spec
 from sweep.spec.spec import SweepSpec
 from sweep.spec.student import is_trained
+from sweep.terminal import Terminal
 from trainers.entries import MethodEntry
 
 # Fields of a training that count epochs.
@@ -37,7 +37,7 @@ def smoke(spec: SweepSpec) -> list[Failure]:
     with TemporaryDirectory(prefix="almkd-smoke-", ignore_cleanup_errors=True) as place:
         places = Places(Path(place))
         try:
-            record = launch(smallest, places, Console(quiet=True)).record
+            record = launch(smallest, places, Terminal(quiet=True)).record
         except SweepFailed:
             record = open_store(places).record(spec.name)
     return failures([cell.id for cell in Plan(smallest).cells], record.trials)

@@ -8,6 +8,7 @@ from typing import BinaryIO
 from sweep.atomic_files import replaced
 from sweep.compare.formats import BINARY, WRITERS
 from sweep.errors import BadInput, unknown
+from sweep.terminal import printable_output
 
 
 def check_target(form: str, out: Path | None, example: str) -> None:
@@ -26,10 +27,11 @@ def check_target(form: str, out: Path | None, example: str) -> None:
                        f"--out {example}.{form}, or pipe it on")  # fmt: skip
 
 
-def written(write: Callable[[BinaryIO], int], out: Path | None) -> int:
+def written(write: Callable[[BinaryIO], int], form: str, out: Path | None) -> int:
     """What ``write`` gives of the stream that it was handed; a file is replaced at its end only."""
     if out is None:
-        rows = write(sys.stdout.buffer)
+        shown = form not in BINARY and sys.stdout.isatty()
+        rows = write(printable_output(sys.stdout.buffer) if shown else sys.stdout.buffer)
         sys.stdout.buffer.flush()
         return rows
     with replaced(out) as part, part.open("wb") as stream:

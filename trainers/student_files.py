@@ -92,15 +92,21 @@ def load_student(directory: str | Path, allow_code: bool = False) -> "StudentMod
 
 def _made(place: Path, description: Mapping[str, Any], allow_code: bool) -> "StudentModule":
     """The student with arbitrary weights."""
-    network = description["network"]
-    model = ModelSpec(network["name"], network["sizes"])
+    try:
+        network, task = description["network"], TASKS[description["task"]]
+        model = ModelSpec(network["name"], network["sizes"])
+    except (KeyError, TypeError) as error:
+        raise StudentError(
+            f"{place / DESCRIPTION_FILE}: is of no student that this version knows ({error}); "
+            "write the student again"
+        ) from None
     if not allow_code and model.name == OWN:
         raise StudentError(_not_allowed(place, network["sizes"]["path"]))
     try:
         if allow_code:
-            return TASKS[description["task"]].load().student(model, description)
+            return task.load().student(model, description)
         with without_code():
-            return TASKS[description["task"]].load().student(model, description)
+            return task.load().student(model, description)
     except CodeNotAllowed as needed:
         raise StudentError(_not_allowed(place, needed.path)) from None
     except (ValueError, KeyError, OwnCodeError) as error:

@@ -9,6 +9,7 @@ import typer
 from sweep.commands import completion
 from sweep.commands.printing import print_table
 from sweep.errors import BadInput, unknown
+from sweep.terminal import echo
 
 FormatOption = Annotated[
     str,
@@ -133,12 +134,12 @@ def _print_several(tables: Mapping[str, Sequence[Row]], form: str) -> None:
 def _as_text(tables: Mapping[str, Sequence[Row]]) -> None:
     for number, (title, rows) in enumerate(tables.items()):
         if title:
-            typer.echo(f"{chr(10) if number else ''}{title}")
+            echo(f"{chr(10) if number else ''}{title}")
         if rows:
             columns = [column for column in rows[0] if any(row[column] for row in rows)]
             print_table(columns, [{column: row[column] for column in columns} for row in rows])
         else:
-            typer.echo("none")
+            echo("none")
 
 
 def _as_markdown(tables: Mapping[str, Sequence[Row]]) -> None:
@@ -146,7 +147,7 @@ def _as_markdown(tables: Mapping[str, Sequence[Row]]) -> None:
 
     texts = [f"**{title}**\n\n{to_markdown(rows)}" if title else to_markdown(rows)
              for title, rows in tables.items()]  # fmt: skip
-    typer.echo("\n".join(texts), nl=False)
+    echo("\n".join(texts), nl=False)
 
 
 def _as_json(tables: Mapping[str, Sequence[Row]]) -> None:

@@ -17,6 +17,7 @@ from sweep.commands.options import (
 )
 from sweep.commands.printing import print_table
 from sweep.errors import BadInput, unknown
+from sweep.terminal import echo
 
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
@@ -74,7 +75,7 @@ def rm(
         store.experiment(sweep)
     _ask(f"Delete the sweep {sweep}, with all runs and results?", yes)
     remove(sweep, kept, store)
-    typer.echo(f"deleted {sweep}", err=True)
+    echo(f"deleted {sweep}", err=True)
 
 
 def gc(  # noqa: PLR0913, PLR0917 - an option each
@@ -125,12 +126,12 @@ def gc(  # noqa: PLR0913, PLR0917 - an option each
         if garbage is None:
             continue
         if not garbage:
-            typer.echo(f"{what}: none", err=True)
+            echo(f"{what}: none", err=True)
             continue
         count, bytes_ = len(garbage.files) + len(garbage.artifacts), removal.size(garbage, store)
         _ask(f"Delete {count} {what}, {size_text(bytes_)}?", yes)
         removal.delete(garbage, store)
-        typer.echo(f"deleted {count} {what}, {size_text(bytes_)}", err=True)
+        echo(f"deleted {count} {what}, {size_text(bytes_)}", err=True)
 
 
 def _ask(question: str, yes: bool) -> None:
@@ -140,5 +141,5 @@ def _ask(question: str, yes: bool) -> None:
     if not sys.stdin.isatty():
         raise BadInput(f"{question} Nobody is there to answer; give --yes")
     if not typer.confirm(question):
-        typer.echo("nothing was deleted", err=True)
+        echo("nothing was deleted", err=True)
         raise typer.Exit

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sweep.errors import BadInput, unknown
+from sweep.terminal import Terminal, echo
 
 if TYPE_CHECKING:
     from trainers.data.sources import Published
@@ -43,10 +44,10 @@ def new(
     check_free(spec, force)
     made = new_spec(spec, data, name, label)
     write_new(spec, made.text, force)
-    typer.echo(f"wrote {spec}: {made.found}")
+    echo(f"wrote {spec}: {made.found}")
     for warning in made.warnings:
-        typer.echo(f"warning: {warning}")
-    typer.echo(f"next: almkd check {spec} --data; almkd plan {spec}; almkd launch {spec}")
+        echo(f"warning: {warning}")
+    echo(f"next: almkd check {spec} --data; almkd plan {spec}; almkd launch {spec}")
 
 
 def fetch(
@@ -78,7 +79,6 @@ def fetch(
 
     Example: almkd fetch cifar10
     """
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
 
     from sweep.fetching.fetch import Fetch, place_of
@@ -86,7 +86,7 @@ def fetch(
     published = _published(dataset)
     place = place_of(published, folder)
     bars: dict[str, TaskID] = {}
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     with Progress(*columns, console=console, auto_refresh=console.is_terminal) as shown:
 
@@ -95,9 +95,9 @@ def fetch(
                 bars[name] = shown.add_task(name, total=total)
             shown.update(bars[name], completed=have, total=total)
 
-        wanted = Fetch(published, place, lambda line: typer.echo(line, err=True), progress)
+        wanted = Fetch(published, place, lambda line: echo(line, err=True), progress)
         if wanted.is_there():
-            typer.echo(f"{dataset} is there already, in {place}")
+            echo(f"{dataset} is there already, in {place}")
             return
         shown.stop()
         _ask(dataset, published, accept)
@@ -106,9 +106,9 @@ def fetch(
             wanted.from_files(given)
         else:
             wanted.from_afar()
-    typer.echo(f"{dataset} is in {place}")
+    echo(f"{dataset} is in {place}")
     if folder is not None:
-        typer.echo(f"name it in specs as data.folder: {place}")
+        echo(f"name it in specs as data.folder: {place}")
 
 
 def _published(dataset: str) -> "Published":
@@ -134,7 +134,7 @@ def _published(dataset: str) -> "Published":
 
 def _ask(dataset: str, published: "Published", accept: bool) -> None:
     """Show licence and terms; BadInput where nobody accepts them."""
-    typer.echo(f"{dataset}: licence: {published.licence}; terms: {published.terms}", err=True)
+    echo(f"{dataset}: licence: {published.licence}; terms: {published.terms}", err=True)
     if accept:
         return
     if not sys.stdin.isatty():

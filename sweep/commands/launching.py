@@ -34,6 +34,7 @@ from sweep.commands.snapshot import jobs_of
 from sweep.commands.then import then
 from sweep.errors import BadInput, SweepFailed, unknown
 from sweep.showing import new_console
+from sweep.terminal import echo
 
 if TYPE_CHECKING:
     from sweep.adapters.ray.jobs import Jobs
@@ -198,24 +199,23 @@ def plan(  # noqa: PLR0913, PLR0917 - an option each
     has_run = tracking_uri or (kept.sweep(wanted.name).exists() and kept.has_store)
     seen = seen_so_far(wanted.name, open_store(kept, must_exist=True)) if has_run else None
     for line in describe(wanted, seen, slots):
-        typer.echo(line)
+        echo(line)
     if forecast:
-        typer.echo(f"forecast    {_forecast(wanted, slots, seen, allow_code)}")
+        echo(f"forecast    {_forecast(wanted, slots, seen, allow_code)}")
 
 
 def _forecast(
     spec: "SweepSpec", slots: int | None, seen: "SweepRecord | None", allow_code: bool
 ) -> str:
     """How long a sweep will take, in words; or why that cannot be told."""
-    from rich.console import Console
-
     from sweep.forecast import words
     from sweep.forecast.forecast import forecast
     from sweep.spec.code_needed import check_code_is_allowed
+    from sweep.terminal import Terminal
 
     try:
         check_code_is_allowed(spec, allow_code)
-        with Console(stderr=True).status("looking at what is to be trained") as shown:
+        with Terminal(stderr=True).status("looking at what is to be trained") as shown:
             return words.line(forecast(spec, slots, seen, shown.update))
     except BadInput as error:
         return f"none: {error}"
@@ -246,7 +246,7 @@ def check(
         raise BadInput(f"--format: {unknown('format', form, ('text', 'json'))}")
     wanted = checked(read(spec, overrides, allow_code))
     if not data:
-        typer.echo(f"{wanted.name}: nothing wrong")
+        echo(f"{wanted.name}: nothing wrong")
         return
     _check_data(wanted, allow_code, as_json=form == "json")
 
@@ -266,7 +266,7 @@ def _check_data(spec: "SweepSpec", allow_code: bool, as_json: bool) -> None:
         typer.echo(json.dumps([one.as_data() for one in found], indent=2, ensure_ascii=False))
         return
     for line in data_check.as_text(spec.name, found):
-        typer.echo(line)
+        echo(line)
 
 
 def _smoke(spec: "SweepSpec", address: str | None, after: str | None) -> None:
@@ -283,11 +283,11 @@ def _smoke(spec: "SweepSpec", address: str | None, after: str | None) -> None:
     checked(spec)
     _end_on_signals()
     cells = len(Plan(spec).cells)
-    typer.echo(f"{spec.name}: {cells} cells, one trial, one seed, an epoch or two", err=True)
+    echo(f"{spec.name}: {cells} cells, one trial, one seed, an epoch or two", err=True)
     failed = smoke(spec)
     if failed:
         raise SweepFailed("\n".join(f"{spec.name}: {f.cell}: {f.reason}" for f in failed))
-    typer.echo(f"{spec.name}: all {cells} cells run; nothing was kept")
+    echo(f"{spec.name}: all {cells} cells run; nothing was kept")
 
 
 def _seconds_in(stop_after: str | None) -> float | None:
@@ -308,22 +308,22 @@ def _submit(spec: "SweepSpec", address: str, wait: bool, options: Sequence[str])
     checked(spec)
     jobs = jobs_of(address)
     job = jobs.submit(spec, options)
-    typer.echo(f"{spec.name}: submitted to {address} as job {job}")
+    echo(f"{spec.name}: submitted to {address} as job {job}")
     if wait:
         sys.exit(_follow(jobs, job))
-    typer.echo(f"almkd watch {spec.name} --address {address} shows how far it is")
-    typer.echo(f"almkd logs {spec.name} --address {address} --follow shows what it prints")
-    typer.echo(f"almkd stop {spec.name} --address {address} ends it; the same launch goes on")
+    echo(f"almkd watch {spec.name} --address {address} shows how far it is")
+    echo(f"almkd logs {spec.name} --address {address} --follow shows what it prints")
+    echo(f"almkd stop {spec.name} --address {address} ends it; the same launch goes on")
 
 
 def _follow(jobs: "Jobs", job: str) -> int:
     """Print what a job prints; its exit code, or that of who stops looking."""
     try:
         for part in jobs.follow(job):
-            typer.echo(part, nl=False)
+            echo(part, nl=False)
         return jobs.exit_code(job)
     except KeyboardInterrupt:
-        typer.echo(f"almkd: no longer followed; job {job} goes on", err=True)
+        echo(f"almkd: no longer followed; job {job} goes on", err=True)
         return INTERRUPTED
 
 
@@ -340,7 +340,7 @@ def _attend(spec: "SweepSpec", address: str, options: Sequence[str]) -> int:
 def _print_as_it_came(printed: tuple[bytes, bytes]) -> None:
     """Standard output and standard error of a launch elsewhere, on those of this process."""
     for text, is_error in zip(printed, (False, True), strict=True):
-        typer.echo(text, nl=False, err=is_error)
+        echo(text, nl=False, err=is_error)
 
 
 def _refuse_places_of_here(context: Context) -> None:

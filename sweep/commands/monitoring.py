@@ -28,6 +28,7 @@ from sweep.commands.snapshot import Seen, View, jobs_of
 from sweep.errors import BadInput, SweepFailed, unknown
 from sweep.secrets import masked
 from sweep.showing import new_console
+from sweep.terminal import Terminal, echo
 
 # Seconds between two looks on a screen, and two lines in a log; a look that takes long is taken
 # less often.
@@ -66,10 +67,9 @@ def list_sweeps(
 
 def _one_by_one(rows: list[dict[str, str]]) -> Iterator[dict[str, str]]:
     """The rows, with a bar while somebody waits: each sweep that came to its end is read."""
-    from rich.console import Console
     from rich.progress import track
 
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     yield from track(
         rows, "reading sweeps", console=console, transient=True, disable=not console.is_terminal
     )
@@ -128,7 +128,7 @@ def logs(
     jobs = jobs_of(address)
     job = jobs.newest(sweep)
     for part in jobs.follow(job.id) if follow else [jobs.log(job.id)]:
-        typer.echo(part, nl=False)
+        echo(part, nl=False)
 
 
 def stop(
@@ -142,7 +142,7 @@ def stop(
         from sweep.lock import stop_owner
 
         who = stop_owner(places(runs_dir, tracking_uri).sweep(sweep), sweep)
-        typer.echo(f"{sweep}: {who} has ended; the same launch goes on from here")
+        echo(f"{sweep}: {who} has ended; the same launch goes on from here")
         return
     jobs = jobs_of(address)
     job = jobs.newest(sweep)
@@ -150,12 +150,12 @@ def stop(
         raise BadInput(f"{sweep}: nothing to stop: {job}")
     ended = jobs.stop(job.id)
     if ended.state == "stopped" and WROTE_DOWN not in jobs.log(job.id):
-        typer.echo(
+        echo(
             f"{sweep}: {ended}, before it wrote down what was in flight; the next launch sets "
             "the states right and goes on from there"
         )
     else:
-        typer.echo(f"{sweep}: {ended}; the same launch goes on from here")
+        echo(f"{sweep}: {ended}; the same launch goes on from here")
 
 
 def _until_over(view: View, sweep: str, every: float) -> Iterator[Seen]:
@@ -202,7 +202,7 @@ def _shown() -> Iterator[tuple[Callable[[Seen], None], float]]:
         began = time.monotonic()
 
         def say(seen: Seen) -> None:
-            typer.echo(f"{time.monotonic() - began:5.0f} s  {seen.line()}")
+            echo(f"{time.monotonic() - began:5.0f} s  {seen.line()}")
             sys.stdout.flush()
 
         yield say, LINE_EVERY

@@ -21,6 +21,7 @@ from sweep.commands.options import (
 from sweep.errors import BadInput
 from sweep.secrets import masked
 from sweep.showing import new_console, show
+from sweep.terminal import echo
 
 # A dashboard on one's own machine needs neither MLflow's queues for language models, in seven
 # processes, nor four that answer: to start all takes 40 s of computing. What is set stays.
@@ -145,9 +146,9 @@ def export(  # noqa: PLR0913, PLR0917 - an option each
         (*(sweeps or ()), *(more or ())), table, form, wide, spread, metric, tuple(where or ()),
         together,
     )  # fmt: skip
-    rows = run(excerpt, places(runs_dir, tracking_uri), out, partial(typer.echo, err=True))
+    rows = run(excerpt, places(runs_dir, tracking_uri), out, partial(echo, err=True))
     if out is not None:
-        typer.echo(f"wrote {rows} rows to {out}", err=True)
+        echo(f"wrote {rows} rows to {out}", err=True)
 
 
 def ui(
@@ -168,7 +169,7 @@ def ui(
     store.move_here()
     _check_port(host, port)
     page = f"http://{host}:{port}/#/experiments?{FOR_TRAINING}"
-    typer.echo(f"{page} shows {masked(store.uri)}; Ctrl-C ends it", err=True)
+    echo(f"{page} shows {masked(store.uri)}; Ctrl-C ends it", err=True)
     # Not as an argument: the address of a database may hold its password.
     os.environ["MLFLOW_BACKEND_STORE_URI"] = store.uri
     for name, value in FOR_ONE_READER.items():

@@ -15,6 +15,7 @@ from sweep.commands.options import (
     places,
 )
 from sweep.errors import BadInput, unknown
+from sweep.terminal import echo
 
 
 def students(  # noqa: PLR0913, PLR0917 - an option each
@@ -88,13 +89,13 @@ def students(  # noqa: PLR0913, PLR0917 - an option each
         from sweep.best_students import register as run_register
 
         version = run_register(sweep, runs, store, register)
-        typer.echo(f"registered as version {version} of {register}", err=True)
+        echo(f"registered as version {version} of {register}", err=True)
 
     def tell(line: str) -> None:
-        typer.echo(line, err=True)
+        echo(line, err=True)
 
     for place in Students(sweep, store, kept, tell, allow_code).write(runs, out, form):
-        typer.echo(place)
+        echo(place)
 
 
 def predict(  # noqa: PLR0913, PLR0917 - an option each
@@ -146,11 +147,11 @@ def predict(  # noqa: PLR0913, PLR0917 - an option each
     wanted = Prediction(student, files, form, dict(map(_option, overrides or ())), allow_code)
 
     def tell(line: str) -> None:
-        typer.echo(line, err=True)
+        echo(line, err=True)
 
     rows = run(wanted, out, tell)
     if out is not None:
-        typer.echo(f"wrote {rows} rows to {out}", err=True)
+        echo(f"wrote {rows} rows to {out}", err=True)
 
 
 def _option(override: str) -> tuple[str, str]:

@@ -8,9 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-import typer
-
 from sweep.errors import BadInput, SweepFailed
+from sweep.terminal import echo
 
 State = Literal["complete", "failed", "interrupted"]
 TABLE = "comparison.csv"
@@ -52,7 +51,7 @@ def _run(command: str | None, sweep: str, state: State, results: Path) -> None:
     sys.stdout.flush()
     code = subprocess.run(command, shell=True, env={**os.environ, **about}, check=False).returncode
     if code:
-        typer.echo(
+        echo(
             f"almkd: --then {command!r}: ended with exit code {code}; the launch is {state} all "
             "the same",
             err=True,

@@ -15,6 +15,7 @@ from sweep.commands.options import (
     read,
 )
 from sweep.errors import BadInput
+from sweep.terminal import echo
 
 if TYPE_CHECKING:
     from sweep.foreground import Teachers, Training
@@ -69,7 +70,7 @@ def train(  # noqa: PLR0913, PLR0917 - an option each
     compute_as_workers_do(wanted)
     datasets = load_data(plan)
     for remark in remarks(datasets):
-        typer.echo(remark, err=True)
+        echo(remark, err=True)
     # Its teachers have what was read in their keys.
     training = replace(training, plan=Plan(wanted, fingerprints(wanted, datasets)))
     dataset = datasets[content_key(chosen.spec.data_settings())]
@@ -110,7 +111,7 @@ def _gather(training: "Training", teachers: "Teachers") -> None:
         whence = f"taken from {teachers.directory}" if taken else otherwise
         alike = [other for other in jobs if other.role == job.role]
         number = "" if job.is_start else f" {alike.index(job) + 1}/{len(alike)}"
-        typer.echo(f"{job.role}{number}, {job.key}: {whence}", err=True)
+        echo(f"{job.role}{number}, {job.key}: {whence}", err=True)
 
 
 def _train(training: "Training", teachers: "Teachers") -> None:
@@ -124,7 +125,7 @@ def _train(training: "Training", teachers: "Teachers") -> None:
         for name, value in outcome.best.items()
         if name.startswith("validation_")
     )
-    typer.echo(f"validation at epoch {outcome.best_epoch}, which counts: {best}")
+    echo(f"validation at epoch {outcome.best_epoch}, which counts: {best}")
 
 
 class _Table:
@@ -138,11 +139,11 @@ class _Table:
         new = [name for name in measured if name not in self._columns]
         if new:
             self._columns += new
-            typer.echo("  ".join(["epoch", *(f"{name:>{WIDTH}}" for name in self._columns)]))
+            echo("  ".join(["epoch", *(f"{name:>{WIDTH}}" for name in self._columns)]))
         cells = [
             f"{measured[name]:>{max(WIDTH, len(name))}.4g}"
             if name in measured
             else " " * max(WIDTH, len(name))
             for name in self._columns
         ]
-        typer.echo("  ".join([f"{epoch:5d}", *cells]).rstrip())
+        echo("  ".join([f"{epoch:5d}", *cells]).rstrip())

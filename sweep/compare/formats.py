@@ -8,7 +8,7 @@ import csv
 import html
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 import numpy as np
@@ -16,7 +16,10 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_integer_dtype, is_numeric_dtype
 
 # A spreadsheet takes a cell that starts with one of these for a formula; OWASP, "CSV Injection".
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+# What Markdown takes for more than text: code, HTML, the edge of a cell; and the middle of a link.
+MARKDOWN_ESCAPES = str.maketrans({"\\": "\\\\", "`": "\\`", "<": "&lt;", "|": "\\|"})
+MARKDOWN_LINK = ("](", "]\\(")
 READING_FLOAT = "{:.5g}"  # in Markdown, LaTeX and HTML; the others hold the full precision
 # Beyond this a LaTeX table runs over pages.
 LATEX_ROWS_OF_A_PAGE = 40
@@ -56,9 +59,14 @@ def to_json(table: pd.DataFrame) -> str:
 def to_markdown(table: pd.DataFrame) -> str:
     """Any table in GitHub's Markdown, floats to five significant digits, missing values empty."""
     # Cells are turned to text here: tabulate would read text such as "1e5" as a number.
-    cells = table.astype(object).map(_markdown_cell)
-    cells.columns = pd.Index([_markdown_cell(str(column)) for column in table.columns])
-    text: str = cells.to_markdown(index=False, disable_numparse=True, colalign=_alignment(table))
+    cells = table.astype(object).map(lambda cell: markdown_text(reading(cell)))
+    cells.columns = pd.Index([markdown_text(str(column)) for column in table.columns])
+    return markdown_table(cells, _alignment(table))
+
+
+def markdown_table(cells: pd.DataFrame, sides: Sequence[str]) -> str:
+    """Cells and headings that are Markdown already as a table; ``sides``: how columns stand."""
+    text: str = cells.to_markdown(index=False, disable_numparse=True, colalign=sides)
     return text + "\n"
 
 
@@ -116,6 +124,13 @@ def html_page(body: str) -> str:
         "th, td { padding: .2em .6em; border-bottom: 1px solid #ddd; text-align: left }\n"
         f".right {{ text-align: right }}\n</style>\n{body}</html>\n"
     )
+
+
+def markdown_text(text: str) -> str:
+    """Text on one line with everything escaped that Markdown would take for HTML, code, a link or
+    the edge of a cell."""
+    escaped = " ".join(text.split()).translate(MARKDOWN_ESCAPES)
+    return escaped.replace(*MARKDOWN_LINK)
 
 
 def latex_text(text: str) -> str:
@@ -221,10 +236,6 @@ def _with_types(page: pd.DataFrame) -> pd.DataFrame:
         for column, dtype in page.dtypes.items()
     }
     return page.astype(types)
-
-
-def _markdown_cell(cell: object) -> str:
-    return " ".join(reading(cell).replace("|", "\\|").split())
 
 
 def _latex_cell(cell: object) -> str:

@@ -19,7 +19,13 @@ import pandas as pd
 from sweep.compare import statistics
 from sweep.compare.clean_labels import clean_labels_text
 from sweep.compare.comparison import cell_rng, paired_scores
-from sweep.compare.formats import html_page, latex_row, latex_text, to_markdown
+from sweep.compare.formats import (
+    html_page,
+    latex_row,
+    latex_text,
+    markdown_table,
+    markdown_text,
+)
 from sweep.compare.notation import axis_label, condition_levels, condition_title, decimals
 from sweep.compare.records import SweepRecord
 from sweep.compare.scope import scope_of, spoken_of
@@ -156,9 +162,10 @@ def wide_frame(table: PaperTable) -> pd.DataFrame:
 def wide_markdown(table: PaperTable, spread: Spread) -> str:
     """Bold is the best; not significantly worse is underlined."""
     marks = {"best": "**{}**", "not_worse": "<ins>{}</ins>", "": "{}"}
-    frame = pd.DataFrame(_grid(table, spread, marks, str), columns=_heads(table))
-    below = f"\n{' '.join(table.given)}\n" if table.given else ""
-    return f"{to_markdown(frame)}{below}"
+    heads = [markdown_text(head) for head in _heads(table)]
+    frame = pd.DataFrame(_grid(table, spread, marks, markdown_text), columns=heads)
+    below = f"\n{markdown_text(' '.join(table.given))}\n" if table.given else ""
+    return f"{markdown_table(frame, ['left'] * len(heads))}{below}"
 
 
 def wide_latex(table: PaperTable, spread: Spread) -> str:
@@ -167,7 +174,7 @@ def wide_latex(table: PaperTable, spread: Spread) -> str:
     many = len(table.sweeps) > 1
     lines = [
         r"% needs \usepackage{booktabs}",
-        f"% {latex_text(table.title)}. {_caption(table, spread)}",
+        f"% {latex_text(_caption(table, spread))}",
         rf"\begin{{tabular}}{{{'l' * (1 + many)}{'r' * len(table.columns)}}}",
         r"\toprule",
         *_latex_heads(table),

@@ -49,6 +49,14 @@ def test_specs_of_pages_can_be_planned(page: str, block: str) -> None:
     assert Plan(check_spec(yaml.safe_load(block), page)).budget().confirm_runs > 0
 
 
+def test_every_test_that_stands_for_a_promise_is_there() -> None:
+    text = (DOCS / "security.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(test_\w+))?`", text)
+    assert len(named) > 25
+    for file, name in named:
+        assert f"def {name}" in (DOCS.parent / file).read_text(encoding="utf-8"), f"{file}::{name}"
+
+
 def test_every_table_stands_in_some_page() -> None:
     text = "".join(page.read_text(encoding="utf-8") for page in WRITER.pages())
     for name in WRITER.TABLES:

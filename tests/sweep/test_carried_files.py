@@ -55,6 +55,18 @@ def test_a_job_finds_what_was_sent_along(
     assert place_of("on-the-head.npy") == Path("on-the-head.npy")
 
 
+def test_a_link_in_a_directory_says_nothing_of_what_is_sent(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("s3cret")
+    (tmp_path / "student").mkdir()
+    (tmp_path / "student" / "weights.safetensors").symlink_to("../key")
+    with pytest.raises(BadInput, match=r"weights\.safetensors: is a link to .*key, outside of"):
+        carry([str(tmp_path / "student")], tmp_path / "job", BESIDE)
+    # What a spec names itself is its user's own choice.
+    (tmp_path / "t.npy").symlink_to("key")
+    carry([str(tmp_path / "t.npy")], tmp_path / "other", BESIDE)
+    assert [p.read_text() for p in (tmp_path / "other").rglob("t.npy")] == ["s3cret"]
+
+
 def test_what_is_too_much_to_send_is_refused(
     elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

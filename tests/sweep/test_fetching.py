@@ -1,9 +1,11 @@
 """`almkd fetch`: from a server on this machine, out of packages made up here; nothing from afar."""
 
 import hashlib
+import io
 import shutil
 import subprocess
 import sys
+import tarfile
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
@@ -252,18 +254,79 @@ def test_a_package_of_debian_is_downloaded_and_unpacked(
 ) -> None:
     """By a stand-in for both of Debian's commands, which copies a file that is here."""
     programs, place = tmp_path / "programs", tmp_path / "place"
-    programs.mkdir()
-    (tmp_path / NAME).write_bytes(CONTENT)
+    _debian(monkeypatch, programs, _tar(tmp_path, tarfile.TarInfo(f"./usr/share/{PLACE}")))
     _program(programs / "apt-get", 'test "$1 $2" = "download made-up-numbers" && touch "$2.deb"')
-    inside = f"$3/usr/share/{PLACE}"
-    _program(
-        programs / "dpkg-deb",
-        f'test "$1" = -x && mkdir -p "$(dirname {inside})" && cp {tmp_path / NAME} {inside}',
-    )
-    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
     _fetch(place, PACKAGE).from_afar()
     assert (place / NAME).read_bytes() == CONTENT
     assert _names(place) == ["SHA256SUMS", NAME]
+
+
+def _debian(monkeypatch: pytest.MonkeyPatch, programs: Path, content: Path) -> None:
+    """A stand-in for dpkg-deb, to which every package has the files of one archive."""
+    programs.mkdir()
+    _program(programs / "dpkg-deb", f'test "$1" = --fsys-tarfile && cat {content}')
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+
+
+def _tar(folder: Path, *members: tarfile.TarInfo) -> Path:
+    """An archive of members, files among which hold the made-up numbers."""
+    with tarfile.open(folder / "content.tar", "w") as archive:
+        for member in members:
+            member.size = len(CONTENT) if member.isreg() else 0
+            archive.addfile(member, io.BytesIO(CONTENT) if member.isreg() else None)
+    return folder / "content.tar"
+
+
+def _link(name: str, to: str) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = tarfile.SYMTYPE, to
+    return member
+
+
+@pytest.mark.parametrize("where", ["at its place", "above it"])
+def test_what_else_a_package_holds_is_written_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Neither out of the folder, nor through a link, nor what a link leads to in its place."""
+    secret = tmp_path / "secret" / NAME
+    secret.parent.mkdir()
+    secret.write_text("s3cret")
+    if where == "at its place":
+        link = _link(f"./usr/share/{PLACE}", str(secret))
+    else:
+        link = _link(f"./usr/share/{Path(PLACE).parent}", str(secret.parent))
+    away = [tarfile.TarInfo(name) for name in ("../../away", f"{tmp_path}/away", "./usr/away")]
+    _debian(monkeypatch, tmp_path / "programs", _tar(tmp_path, link, *away))
+    (tmp_path / "made.deb").touch()
+    with pytest.raises(BadInput, match=f"has no /usr/share/{PLACE}; it is not the package"):
+        _fetch(tmp_path / "place", PACKAGE).from_files([tmp_path / "made.deb"])
+    assert not list(tmp_path.rglob("away"))
+    assert not _names(tmp_path / "place")
+    assert secret.read_text() == "s3cret"
+
+
+def test_what_a_wheel_holds_beside_what_is_named_is_written_nowhere(tmp_path: Path) -> None:
+    file = _wheel(tmp_path)
+    with zipfile.ZipFile(file, "a") as archive:
+        for name in ("../../away", str(tmp_path / "away")):
+            archive.writestr(name, "x")
+    _fetch(tmp_path / "place", WHEEL).from_files([file])
+    assert not list(tmp_path.rglob("away"))
+    assert _names(tmp_path / "place") == ["SHA256SUMS", NAME]
+
+
+def test_what_unpacks_to_more_than_any_file_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packages, "MOST_BYTES", len(CONTENT) - 1)
+    _debian(
+        monkeypatch, tmp_path / "programs", _tar(tmp_path, tarfile.TarInfo(f"./usr/share/{PLACE}"))
+    )
+    (tmp_path / "made.deb").touch()
+    for source, file in ((WHEEL, _wheel(tmp_path)), (PACKAGE, tmp_path / "made.deb")):
+        with pytest.raises(BadInput, match=r"unpacks to more than .* GB, which none"):
+            _fetch(tmp_path / "place", source).from_files([file])
+        assert not _names(tmp_path / "place")
 
 
 def _program(file: Path, text: str) -> None:

@@ -1,5 +1,7 @@
 """Passwords are masked wherever they could be seen, and come from files where one asks for it."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from sweep.secrets import masked, optuna_url, refuse_in_arguments, take_up_files
             "cannot open http://u:***@h/ or http://v:***@i/",
         ),
         ("redis://:only@h", "redis://:***@h"),
+        ("postgresql://me:s/3@cr@db/almkd", "postgresql://me:***@db/almkd"),
         ("http://me@host:5000/a", "http://me@host:5000/a"),
         ("http://host:5000/a@b", "http://host:5000/a@b"),
         ("sqlite:////tmp/a:b@c", "sqlite:////tmp/a:b@c"),
@@ -25,6 +28,34 @@ from sweep.secrets import masked, optuna_url, refuse_in_arguments, take_up_files
 )
 def test_only_passwords_are_masked(text: str, shown: str) -> None:
     assert masked(text) == shown
+
+
+def test_no_copy_of_memory_is_left_by_a_command_or_what_it_starts() -> None:
+    """With the passwords in it."""
+    look = "import resource; print(resource.getrlimit(resource.RLIMIT_CORE)[0])"
+    raised = (
+        "import resource, subprocess, sys; from sweep import cli\n"
+        "most = resource.getrlimit(resource.RLIMIT_CORE)[1]\n"
+        "resource.setrlimit(resource.RLIMIT_CORE, (most, most))\n"
+        "sys.argv = ['almkd', 'presets']\n"
+        "try:\n    cli.main()\n"
+        f"finally:\n    subprocess.run([sys.executable, '-c', {look!r}], check=True)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", raised], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "0", done.stderr
+
+
+def test_a_traceback_shows_no_variables() -> None:
+    """Where something went wrong that nobody thought of."""
+    broken = (
+        "import sys\nfrom sweep import cli\nfrom sweep.commands import catalogue\n"
+        "def broken(password: str = 's3cr' + 'et') -> None:\n    1 / 0\n"
+        "cli.COMMANDS = (('presets', broken), ('tasks', broken))\n"
+        "sys.argv = ['almkd', 'presets']\ncli.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", broken], capture_output=True, text=True)
+    assert "ZeroDivisionError" in done.stderr
+    assert "s3cret" not in done.stderr
 
 
 def test_a_password_among_the_arguments_is_refused_without_being_repeated() -> None:

@@ -139,6 +139,8 @@ def test_code_of_the_users_own_has_to_be_allowed(tmp_path: Path) -> None:
     [
         (DESCRIPTION_FILE, b"{", "cannot be read"),
         (DESCRIPTION_FILE, b'{"format": 9}', "is not of format 1"),
+        (DESCRIPTION_FILE, b'{"format": 1}', "is of no student that this version knows"),
+        (DESCRIPTION_FILE, b'{"format": 1, "task": "x", "network": 3}', "is of no student"),
         (WEIGHTS_FILE, b"nothing", "cannot be read"),
     ],
 )

@@ -263,6 +263,9 @@ def written_into(place: Path, spec: SweepSpec, options: Sequence[str]) -> list[s
     own = needs_code(spec)
     if own:
         carry_own_code(Path.cwd(), place)
+    # Ray keeps the modes: whoever else works on a node does not read them.
+    for sent in place.rglob("*"):
+        sent.chmod(0o700 if sent.is_dir() else 0o600)
     allowed = ["--allow-code"] if own else []
     return ["almkd", "launch", file, "--address", "auto", *allowed, *options]
 

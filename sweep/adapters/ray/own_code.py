@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from sweep.carried_files import refuse_link_out
 from sweep.errors import BadInput
 
 # Far above any code that people write, far below what harms a head.
@@ -15,10 +16,12 @@ MOST_FILES = 1_000
 def carry_own_code(source: Path, target: Path) -> None:
     """Copy the Python files below a directory, and nothing else of it.
 
-    Hidden directories and virtual environments stay. BadInput if there is more than anyone writes.
+    Hidden directories and virtual environments stay. BadInput if there is more than anyone writes,
+    or a link leads out of it.
     """
     size = 0
     for count, path in enumerate(_python_files(source)):
+        refuse_link_out(path, source)
         size += path.stat().st_size
         if size > MOST_BYTES or count >= MOST_FILES:
             raise BadInput(

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 # Okabe and Ito 2008, "Color universal design"; its yellow is left out, being too pale on white.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E69F00")
@@ -123,12 +124,29 @@ def say(axes: Axes, words: str) -> None:
     axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", va="center", color=GREY)
 
 
+def _take_dollars_as_such(figure: Figure) -> None:
+    """Have nothing in a figure read as a formula but the powers beside logarithmic axes: names of
+    axes, classes and examples are the user's own."""
+    powers = {
+        id(label)
+        for axes in figure.axes
+        for axis in (axes.xaxis, axes.yaxis)
+        if axis.get_scale() == "log"
+        for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks())
+        for label in (tick.label1, tick.label2)
+    }
+    for text in figure.findobj(Text):
+        if id(text) not in powers:
+            text.set_parse_math(False)
+
+
 def save(figure: Figure, directory: Path, stem: str) -> tuple[Path, Path]:
     """Writes `stem`.svg and `stem`.png, making the directory; the same figure gives the same bytes.
 
     Returns both paths. Raises OSError where the directory cannot be written.
     """
     directory.mkdir(parents=True, exist_ok=True)
+    _take_dollars_as_such(figure)
     svg, png = directory / f"{stem}.svg", directory / f"{stem}.png"
     # The style is needed again here: some of it is looked up only when a figure is drawn.
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": SVG_SALT}):

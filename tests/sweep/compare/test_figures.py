@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from sweep.compare.comparison import comparison_table
 from sweep.compare.figures.over_noise import Panel, conditions_of, metric_over_noise, panels_of
-from sweep.compare.figures.style import save
+from sweep.compare.figures.style import Grid, draw_grid, save
 from sweep.compare.records import SweepRecord
 from sweep.plan.plan import Condition
 
@@ -118,6 +118,27 @@ def test_the_same_sweep_gives_the_same_bytes(record: SweepRecord, tmp_path: Path
     for one, other in zip(first, second, strict=True):
         assert one.read_bytes() == other.read_bytes()
     assert b"<dc:date>" not in first[0].read_bytes()
+
+
+def test_dollars_in_a_name_are_no_formula(make_record: MakeRecord, tmp_path: Path) -> None:
+    methods = ("a $\\frac{b$", "$c")
+    record = make_record(methods=methods, baselines=methods[:1], values=lambda c, m, s: 90.0 + s)
+    figure, _ = draw(record)
+    figure.axes[0].set_xticks([0, 1], labels=["$\\nothing$", "d"])
+    save(figure, tmp_path, "figure")
+    assert (tmp_path / "figure.svg").stat().st_size > 1000
+    shown = [text for legend in figure.legends for text in legend.get_texts()]
+    assert [(text.get_text(), text.get_parse_math()) for text in shown] == [
+        (name, False) for name in methods
+    ]
+
+
+def test_powers_beside_an_axis_are_formulas_still(tmp_path: Path) -> None:
+    figure = draw_grid(Grid(1, 1), lambda axes: axes[0, 0].set_xscale("log"))
+    save(figure, tmp_path, "figure")
+    labels = figure.axes[0].get_xticklabels()
+    assert all("\\mathdefault" in label.get_text() for label in labels)
+    assert all(label.get_parse_math() for label in labels)
 
 
 def test_drawing_loads_neither_a_display_nor_a_framework() -> None:

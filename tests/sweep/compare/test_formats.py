@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 from typing import Any
@@ -91,7 +92,9 @@ def test_csv_reads_back_equal(record: SweepRecord) -> None:
                 assert texts(back[column]) == texts(table[column])
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
+@pytest.mark.parametrize(
+    "start", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"]
+)
 def test_csv_leaves_no_formula_to_a_spreadsheet(start: str) -> None:
     table = pd.DataFrame({f"{start}head": [f"{start}cmd|' /C calc'!A0", "plain"]})
     back = pd.read_csv(io.StringIO(to_csv(table), newline=""))
@@ -119,6 +122,17 @@ def test_markdown_keeps_its_columns() -> None:
     assert "1.2346" in lines[2]
     assert "1e5" in lines[3]
     assert "nan" not in lines[3]
+
+
+def test_markdown_has_no_html_code_or_link_of_anyones() -> None:
+    evil = "<script>alert(1)</script> ![](http://spy/) [a](javascript:b) `c` \\| d"
+    (head, _, row) = to_markdown(pd.DataFrame({evil: [evil]})).splitlines()
+    for line in (head, row):
+        assert "<" not in line
+        assert "](" not in line
+        # Of a backslash and a pipe, each escaped.
+        assert re.findall(r"(?<!\\)(?:\\\\)*([|`])", line) == ["|", "|"]
+        assert "&lt;script>alert(1)&lt;/script>" in line
 
 
 def test_latex_escapes_all_that_it_would_not_print() -> None:

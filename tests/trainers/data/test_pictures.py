@@ -1,5 +1,7 @@
 """Files of images: depth, orientation, colours, transparency, frames."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -130,3 +132,19 @@ def test_transparent_parts_and_further_frames_are_told(tmp_path: Path) -> None:
     assert (pixels[1:] == 0).all()
     assert remarks[0].startswith("1 image with transparent parts")
     assert remarks[1] == "2 files of several frames or pages: the first was taken"
+
+
+def test_a_picture_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
+    """By what its head says, before any of it is unpacked: 60 000 x 60 000 in less than a kB."""
+    head = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
+    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(bytes(1000))), (b"IEND", b"")]
+    file = tmp_path / "a.png"
+    file.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+            for kind, data in chunks
+        )
+    )
+    with pytest.raises(DataError, match=r"cannot be read as an image: .*decompression bomb"):
+        read_all([file], 8)

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import ray
 
-from sweep.adapters.ray import own_code
+from sweep.adapters.ray import jobs, own_code
 from sweep.adapters.ray.jobs import Jobs
 from sweep.adapters.ray.own_code import carry_own_code
 from sweep.errors import BadInput
+from tests.sweep.specs import small_spec
 
 Answers = dict[str, tuple[int, str]]
 
@@ -104,6 +105,44 @@ def test_own_code_is_carried_and_nothing_else(tmp_path: Path) -> None:
     carry_own_code(source, target)
     found = {str(p.relative_to(target)): p.read_text() for p in target.rglob("*") if p.is_file()}
     assert found == {"mine.py": "mine.py", "parts/block.py": "parts/block.py"}
+
+
+def test_a_link_among_the_code_says_nothing_of_what_is_sent(tmp_path: Path) -> None:
+    own, away = tmp_path / "own", tmp_path / "sent"
+    own.mkdir()
+    (tmp_path / "key").write_text("s3cret")
+    (own / "mine.py").write_text("")
+    (own / "again.py").symlink_to("mine.py")
+    carry_own_code(own, away)
+    assert sorted(path.name for path in away.iterdir()) == ["again.py", "mine.py"]
+    (own / "notes.py").symlink_to("../key")
+    with pytest.raises(BadInput, match=r"notes\.py: is a link to .*key, outside of"):
+        carry_own_code(own, tmp_path / "other")
+    assert "s3cret" not in [path.read_text() for path in (tmp_path / "other").iterdir()]
+
+
+def test_what_a_job_is_sent_is_read_by_its_user_alone_and_holds_no_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, job = tmp_path / "own", tmp_path / "job"
+    (own / "below").mkdir(parents=True)
+    (own / "below" / "mine.py").write_text("")
+    (own / ".env").write_text("s3cret")
+    job.mkdir()
+    monkeypatch.chdir(own)
+    for name in ("MLFLOW_TRACKING_PASSWORD", "ALMKD_OPTUNA_URL", "RAY_AUTH_TOKEN"):
+        monkeypatch.setenv(name, "s3cret")
+    logits = tmp_path / "logits.npy"
+    logits.write_bytes(b"1")
+    spec = small_spec({"teacher": {"logits": str(logits)}})
+    monkeypatch.setattr(jobs, "needs_code", lambda spec: True)
+    words = jobs.written_into(job, spec, [])
+    sent = {path.relative_to(job): path for path in job.rglob("*")}
+    assert {path.suffix for path in sent} >= {".yaml", ".py", ".npy"}
+    for path in sent.values():
+        assert path.stat().st_mode & 0o077 == 0
+        assert path.is_dir() or b"s3cret" not in path.read_bytes()
+    assert "s3cret" not in " ".join(words)
 
 
 @pytest.mark.parametrize("limit", [("MOST_BYTES", 10), ("MOST_FILES", 2)])
