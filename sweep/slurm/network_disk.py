@@ -44,12 +44,13 @@ class Mount:
         return self.kind in SHARED or of_fuse
 
 
-def mount_of(path: Path, table: Path = MOUNTS) -> Mount | None:
-    """Where ``path`` is or would be made, by a table of mounts; None where that cannot be told."""
+def mount_of(path: Path, table: Path | None = None) -> Mount | None:
+    """Where ``path`` is or would be made, by ``table``, this machine's table of mounts; None where
+    that cannot be told."""
     try:
         # An automounter mounts what is looked at.
         path.exists()
-        lines = table.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        lines = (table or MOUNTS).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
         return None
     whole = path.resolve()
@@ -63,7 +64,7 @@ def mount_of(path: Path, table: Path = MOUNTS) -> Mount | None:
 def check_store(
     runs_dir: Path,
     tracking_uri: str | None,
-    table: Path = MOUNTS,
+    table: Path | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> None:
     """BadInput where MLflow's store would be a file of SQLite on a network file system."""

@@ -1,0 +1,103 @@
+"""SLURM itself on this machine, and a sweep in it from `almkd slurm` to the table.
+
+`make rehearse-slurm`. Exit code 0 if all was as it must be, 1 if not, 2 if it cannot be tried here.
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+
+from tests.faults.launcher import left, table_undisturbed
+from tests.faults.specs import written
+from tests.rehearsal.hosts import network
+from tests.rehearsal.processes import ended_with_this
+from tests.rehearsal.slurm.cluster import CONTROL, NODES, Slurm, lacking, slurm
+from tests.rehearsal.slurm.course import Course
+from tests.rehearsal.steps import Steps
+
+# So many that two starts of two minutes do not end it.
+EPOCHS = 3000
+
+
+def main() -> int:
+    """Every step, in order."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--keep", action="store_true", help="keep logs and stores, and say where")
+    parser.add_argument("--epochs", type=int, default=EPOCHS)
+    asked = parser.parse_args()
+    if reason := lacking():
+        sys.stderr.write(f"almkd: nothing was rehearsed: {reason}\n")
+        return 2
+    steps = Steps()
+    with _place(asked.keep) as place, network((CONTROL, *NODES)) as net, ended_with_this():
+        if not net.apart:
+            sys.stderr.write("almkd: nothing was rehearsed: no network namespaces can be made\n")
+            return 2
+        try:
+            spec = written(place, "classification", asked.epochs)
+            with steps.step("the same sweep undisturbed, in one process"):
+                expected = table_undisturbed(spec, place / "undisturbed")
+            with slurm(net, place / "slurm") as cluster:
+                _rehearse(cluster, spec, expected, steps)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is what the run found
+            steps.check(False, f"{type(error).__name__}", error)
+    steps.say(f"{steps.checks} checks in {steps.seconds:.0f} s, {len(steps.wrong)} wrong")
+    return 1 if steps.wrong else 0
+
+
+def _rehearse(cluster: Slurm, spec: Path, expected: pd.DataFrame, steps: Steps) -> None:
+    course = Course(cluster, steps, spec)
+    with steps.step("almkd slurm submits it, two nodes for two minutes at a time"):
+        course.submit()
+    with steps.step("both nodes train"):
+        course.wait_until_both_train()
+    with steps.step("a node is killed; the sweep goes on on the other"):
+        course.lose_a_node()
+    with steps.step("the time limit: true states, and the job is queued again"):
+        course.reach_the_limit(1)
+    with steps.step("it goes on on both nodes, the lost one is back"):
+        course.go_on(1)
+    with steps.step("another user submits a sweep, which runs on the same nodes"):
+        course.submit_as_another_user()
+    with steps.step("the time limit once more"):
+        course.reach_the_limit(2)
+    with steps.step("with a longer limit it ends, complete"):
+        course.let_it_end()
+    with steps.step("so has the other user's"):
+        course.let_the_other_end()
+    with steps.step("the comparison, the counts, what was printed"):
+        table = course.table()
+        steps.check(table.equals(expected), "the comparisons are equal", f"\n{table}\n{expected}")
+        counts = left(course.runs)
+        wrong = (counts.lost, counts.duplicated, counts.orphaned, counts.wrong_states)
+        steps.check(wrong == (0, 0, 0, 0), "every trial and run once, in its true state", counts)
+        steps.check(counts.finished == counts.planned, "all that was planned is finished", counts)
+        course.look_into_log()
+    with steps.step("no process, port or temporary file of it is left on a node"):
+        course.nothing_left()
+    steps.say(f"counts: {counts}")
+
+
+@contextmanager
+def _place(keep: bool) -> Iterator[Path]:
+    """The work directory, which all nodes share; not below /tmp, of which each has its own."""
+    place = Path(tempfile.mkdtemp(prefix="almkd-", dir="/var/tmp"))
+    place.chmod(0o755)
+    (place / "slurm").mkdir()
+    try:
+        yield place
+    finally:
+        if keep:
+            sys.stdout.write(f"kept in {place}\n")
+        else:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

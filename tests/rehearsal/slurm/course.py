@@ -1,0 +1,207 @@
+"""A sweep as a job of SLURM: submitted, a node killed, its time limit reached twice, ended."""
+
+import json
+import os
+import pwd
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pandas as pd
+import psutil
+
+from tests.faults.launcher import FIRST_ASKED, SPEC, table, trial_states, write_spec, written
+from tests.rehearsal.slurm.cluster import NODES, Slurm
+from tests.rehearsal.steps import Steps
+
+SWEEP = "faults"
+# In minutes: the limit of a start, that of the last one, and that of the other user's job.
+LIMIT, LAST_LIMIT, OTHER_LIMIT = 2, 60, 30
+# The limit, with a minute for SLURM to see it, and the way back into the queue. Seconds.
+HIT_WITHIN_S, STARTS_WITHIN_S, TRAINS_WITHIN_S, ENDS_WITHIN_S = 300.0, 180.0, 120.0, 1200.0
+OTHER_USER = "nobody"
+
+
+class Course:
+    """What happens to a job, one step after another, and what has to hold then."""
+
+    def __init__(self, cluster: Slurm, steps: Steps, spec: Path) -> None:
+        self._slurm, self._steps, self._spec = cluster, steps, spec
+        self.runs = spec.parent / "runs"
+        self._job = self._other = ""
+        self._tokens: set[str] = set()
+        self._quiet_ports = {name: cluster.ports(name) for name in NODES}
+
+    def submit(self) -> None:
+        """Returns with the number of the job."""
+        self._job = self._submitted(self._spec, self.runs, LIMIT)
+        script = self.runs / f"{SWEEP}.slurm.sh"
+        self._steps.check(script.exists(), "the script is kept beside the runs", script)
+
+    def wait_until_both_train(self) -> None:
+        """A search is under way, and there is a process that trains on each node."""
+        self._wait(lambda: self._now("JobState") == "RUNNING", "it runs", STARTS_WITHIN_S)
+        self._wait(lambda: written(self.runs) >= FIRST_ASKED, "trials are asked", TRAINS_WITHIN_S)
+        for name in NODES:
+            self._wait(lambda name=name: self._trains(name), f"{name} trains", TRAINS_WITHIN_S)
+        self._tokens |= set(self._tokens_of("n1"))
+
+    def lose_a_node(self) -> None:
+        """All that runs on it is gone at once; the job is not, and trains on."""
+        self._slurm.kill_node("n2")
+        before = written(self.runs)
+        self._wait(lambda: self._now("NodeList") == "n1", "the job is without it", STARTS_WITHIN_S)
+        self._wait(lambda: written(self.runs) > before, "trials go on to end", TRAINS_WITHIN_S)
+        restarts = self._now("Restarts")
+        self._steps.check(restarts == "0", "the job was not started again for that", restarts)
+        shutil.rmtree(self._slurm.place / "n2")
+        (self._slurm.place / "n2").mkdir()
+        (self._slurm.place / "n2").chmod(0o1777)
+        self._slurm.start_node("n2")
+
+    def reach_the_limit(self, times: int) -> None:
+        """The launch has ended with true states, and the job waits to start again."""
+        self._wait(lambda: self._now("Restarts") == str(times), "queued again", HIT_WITHIN_S)
+        told = json.loads(self._almkd("status", SWEEP, "--format", "json"))
+        self._steps.check(told["state"] == "interrupted", "status: interrupted", told["state"])
+        states = set(trial_states(self.runs).values())
+        self._steps.check("RUNNING" not in states, "no trial is left running", states)
+        now = self._now("JobState")
+        self._steps.check(now == "PENDING", "seen before the job started again", now)
+        self._wait(self._is_quiet, "the nodes are empty meanwhile", STARTS_WITHIN_S)
+
+    def go_on(self, times: int) -> None:
+        """The same job, on both nodes, with a token of its own; another's beside it."""
+        before = set(self._tokens)
+        self.wait_until_both_train()
+        self._steps.check(self._now("NodeList") == "n[1-2]", "on both nodes", self._now("NodeList"))
+        self._steps.check(self._now("Restarts") == str(times), "it is the next start")
+        self._steps.check(len(self._tokens) == len(before) + 1, "with a token of its own")
+
+    def submit_as_another_user(self) -> None:
+        """A small sweep on the same nodes; its ports and directories are its own."""
+        place = self._spec.parent / "other"
+        place.mkdir()
+        shutil.chown(place, OTHER_USER)
+        user = pwd.getpwnam(OTHER_USER)
+        spec = write_spec(place, SPEC)
+        as_user = ("setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
+        self._other = self._submitted(spec, place / "runs", OTHER_LIMIT, *as_user, home=place)
+
+    def let_the_other_end(self) -> None:
+        """It came to its end in one start, whatever happened to the first job meanwhile."""
+        self._wait(lambda: self._has_ended(self._other), "the other job ends", ENDS_WITHIN_S)
+        job = self._slurm.job(self._other)
+        found = {key: job[key] for key in ("JobState", "ExitCode", "Restarts", "UserId")}
+        self._steps.check(job["JobState"] == "COMPLETED", "the other user's job is complete", found)
+        self._steps.check(job["Restarts"] == "0", "in one start", found)
+        self._steps.check(job["UserId"].startswith(OTHER_USER), "it is the other user's", found)
+
+    def let_it_end(self) -> None:
+        """The limit is raised while it waits; then it comes to its end."""
+        self._slurm.run("scontrol", "update", f"JobId={self._job}", f"TimeLimit={LAST_LIMIT}")
+        self._wait(lambda: self._has_ended(self._job), "the job ends", ENDS_WITHIN_S)
+        job = self._slurm.job(self._job)
+        self._steps.check(job["JobState"] == "COMPLETED", "complete", job["JobState"])
+        self._steps.check(job["ExitCode"] == "0:0", "exit code 0", job["ExitCode"])
+        self._steps.check(job["Restarts"] == "2", "after two restarts", job["Restarts"])
+
+    def table(self) -> pd.DataFrame:
+        """The comparison, as a user exports it."""
+        return table(self.runs)
+
+    def look_into_log(self) -> None:
+        """The log tells of every start, and no token is in anything that was written."""
+        log = (self.runs / f"{SWEEP}.slurm-{self._job}.log").read_text()
+        for words, times in (
+            ("the time limit is near", 2),
+            ("is queued again", 2),
+            ("fixed_kd", 1),
+        ):
+            self._steps.check(log.count(words) >= times, f"the log has: {words}", f"\n{log}")
+        self._steps.check("Traceback" not in log, "the log has no traceback", f"\n{log}")
+        files = [path for path in self._spec.parent.rglob("*") if path.is_file()]
+        leaked = [
+            path
+            for path in files
+            if any(token.encode() in path.read_bytes() for token in self._tokens)
+        ]
+        self._steps.check(not leaked, "no token in a file", leaked)
+        self._steps.check(len(self._tokens) == 2, "tokens were there to be looked for")
+
+    def nothing_left(self) -> None:
+        """Both nodes are as before."""
+        self._wait(self._is_quiet, "no process, port or file is left", STARTS_WITHIN_S)
+
+    def _is_quiet(self) -> bool:
+        """Whether nothing of our job is on a node; that of the other user may be."""
+        if self._other and not self._has_ended(self._other):
+            return not any(self._temporary_of(self._job, name) for name in NODES)
+        return all(
+            not self._slurm.processes(name)
+            and not self._slurm.temporary(name)
+            and self._slurm.ports(name) == self._quiet_ports[name]
+            for name in NODES
+        )
+
+    def _temporary_of(self, job: str, name: str) -> list[str]:
+        return [entry for entry in self._slurm.temporary(name) if f"almkd-{job}." in entry]
+
+    def _submitted(
+        self, spec: Path, runs: Path, limit: int, *user: str, home: Path | None = None
+    ) -> str:
+        printed = self._slurm.run(
+            *user, "almkd", "slurm", str(spec), "--nodes", "2", "--time", str(limit),
+            "--cpus-per-node", "1", "--runs-dir", str(runs),
+            environment={"HOME": str(home)} if home else None,
+        )  # fmt: skip
+        found = re.search(r"submitted as job (\d+)", printed)
+        self._steps.check(found is not None, "almkd slurm names the job", printed)
+        assert found is not None
+        return found[1]
+
+    def _now(self, key: str) -> str:
+        return self._slurm.job(self._job).get(key, "")
+
+    def _has_ended(self, job: str) -> bool:
+        return self._slurm.job(job)["JobState"] not in ("PENDING", "RUNNING", "COMPLETING")
+
+    def _almkd(self, *words: str) -> str:
+        return self._slurm.run("almkd", *words, "--runs-dir", str(self.runs))
+
+    def _trains(self, name: str) -> bool:
+        """Whether a process of our job trains on a node."""
+        for process in self._slurm.processes(name):
+            with suppress(psutil.Error):
+                title = " ".join(process.cmdline())
+                if title.startswith("ray::") and "Trainable" in title and not process.uids().real:
+                    return True
+        return False
+
+    def _tokens_of(self, name: str) -> Iterator[str]:
+        """Those of our job's launch, in the environment that its user alone can read; and that no
+        argument holds one."""
+        processes = self._slurm.processes(name)
+        arguments = []
+        for process in processes:
+            with suppress(psutil.Error):
+                arguments.append(" ".join(process.cmdline()))
+        for process in processes:
+            with suppress(psutil.Error):
+                words = process.cmdline()
+                if "launch" in words and not process.uids().real:
+                    token = process.environ()["RAY_AUTH_TOKEN"]
+                    shown = any(token in line for line in arguments)
+                    self._steps.check(not shown, "no argument holds the token")
+                    yield token
+
+    def _wait(self, what: Callable[[], bool], expected: str, within_s: float) -> None:
+        """As `Slurm.wait`, with the end of the job's log where it does not become so."""
+        try:
+            self._slurm.wait(what, expected, within_s)
+        except Exception as error:
+            logs = sorted(self.runs.glob("*.log"), key=os.path.getmtime)
+            said = logs[-1].read_text()[-4000:] if logs else "no log"
+            raise RuntimeError(f"{error}\n{self._slurm.job(self._job)}\n{said}") from error
