@@ -32,10 +32,15 @@ fail() {
   exit 2
 }
 
-# A directory for a start of this job on this node, after those of earlier ones have been removed.
+# A directory for a start of this job on this node; what an earlier one left here is removed.
 place() {
-  rm -rf "$ALMKD_TMP/almkd-$SLURM_JOB_ID."*
-  mktemp -d "$ALMKD_TMP/almkd-$SLURM_JOB_ID.XXXXXX"
+  local old made
+  for old in "$ALMKD_TMP/almkd-$SLURM_JOB_ID."*; do
+    [ "$(cat "$old/node" 2> /dev/null)" != "$SLURMD_NODENAME" ] || rm -rf "$old"
+  done
+  made=$(mktemp -d "$ALMKD_TMP/almkd-$SLURM_JOB_ID.XXXXXX") || return
+  echo "$SLURMD_NODENAME" > "$made/node"
+  echo "$made"
 }
 
 # A node of the Ray cluster, in a step of its own, until it is told to end (USR2); the arguments are
