@@ -20,10 +20,13 @@
 # The launch also takes from this environment: MLFLOW_TRACKING_URI, MLFLOW_TRACKING_USERNAME,
 # MLFLOW_TRACKING_PASSWORD_FILE, ALMKD_OPTUNA_URL_FILE.
 #
-# CPUs and GPUs are those that SLURM gives to the job on each node. All ports are of the system's
+# SLURM sets SLURM_JOB_ID, SLURM_JOB_NODELIST, SLURM_RESTART_COUNT and SLURMD_NODENAME, and on each
+# node what the job has there: SLURM_CPUS_ON_NODE, SLURM_GPUS_ON_NODE. All ports are of the system's
 # choice. The token is made here, and goes to the nodes in the environment of srun.
+#
 # USR1, before the time limit: the launch ends with true states, and the job is queued again.
-# TERM, of scancel or a preemption: the launch ends so, too; SLURM says whether the job is queued again.
+# TERM, of scancel or a preemption: the launch ends so, too, and SLURM says what becomes of the job.
+# A node is lost: the sweep goes on on the others; if it was the first, the job is queued again.
 # Exit code 0: complete; else that of almkd launch: 1 failed, 2 bad input, 130 ended before it was.
 set -u
 
