@@ -44,6 +44,8 @@ def main() -> int:
             with steps.step("the same sweep undisturbed, in one process"):
                 expected = table_undisturbed(spec, place / "undisturbed")
             with slurm(net, place / "slurm") as cluster:
+                how = "by cgroups" if cluster.has_cgroups else "by who started whom"
+                steps.say(f"processes of jobs are kept track of {how}")
                 _rehearse(cluster, spec, expected, steps)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what the run found
             steps.check(False, f"{type(error).__name__}", error)
@@ -67,7 +69,11 @@ def _rehearse(cluster: Slurm, spec: Path, expected: pd.DataFrame, steps: Steps) 
         course.submit_as_another_user()
     with steps.step("the time limit once more"):
         course.reach_the_limit(2)
-    with steps.step("with a longer limit it ends, complete"):
+        course.raise_the_limit()
+    with steps.step("a job of more weight takes the nodes: queued again by SLURM"):
+        course.go_on(2)
+        course.preempt(3)
+    with steps.step("it ends, complete"):
         course.let_it_end()
     with steps.step("so has the other user's"):
         course.let_the_other_end()

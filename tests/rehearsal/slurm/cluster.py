@@ -44,15 +44,23 @@ SlurmdLogFile={place}/slurmd-%n.log
 SlurmctldDebug=verbose
 SlurmdTimeout={node_down_s}
 ReturnToService=2
-ProctrackType=proctrack/linuxproc
+ProctrackType=proctrack/{tracked_by}
 TaskPlugin=task/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 SlurmdParameters=config_overrides
 MailProg=/bin/true
 {nodes}
-PartitionName=all Nodes={names} Default=YES MaxTime=INFINITE State=UP
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+PartitionName=all Nodes={names} Default=YES MaxTime=INFINITE State=UP PriorityTier=1
+PartitionName={urgent} Nodes={names} MaxTime=INFINITE State=UP PriorityTier=2 PreemptMode=OFF
 """
+# Jobs of this partition take the nodes of others.
+URGENT = "urgent"
+# Where the processes of a job are kept track of by cgroups, as on most clusters, its shells alone
+# are told to end; where by who started whom, all of its processes are.
+CGROUPS = Path("/sys/fs/cgroup")
 
 
 class NotReady(Exception):
@@ -70,7 +78,9 @@ class Slurm:
         for node in NODES:
             # As /tmp is.
             (place / node).chmod(0o1777)
+        self.has_cgroups = os.access(CGROUPS / "freezer", os.W_OK)
         (place / "slurm.conf").write_text(self._configuration())
+        (place / "cgroup.conf").write_text(f"CgroupMountpoint={CGROUPS}\n")
 
     def start(self) -> None:
         """All daemons; both nodes take jobs when this returns."""
@@ -179,6 +189,12 @@ class Slurm:
                 with suppress(OSError, psutil.Error):
                     if os.path.samefile(f"/proc/{process.pid}/ns/net", network):
                         process.kill()
+                        process.wait(ENDS_WITHIN_S)
+        for name in NODES:
+            for top in CGROUPS.glob(f"*/slurm_{name}"):
+                for directory, _, _ in os.walk(top, topdown=False):
+                    with suppress(OSError):
+                        os.rmdir(directory)
 
     @property
     def _conf(self) -> str:
@@ -194,6 +210,8 @@ class Slurm:
         return CONFIGURATION.format(
             machine=machine,
             control=self._hosts[CONTROL].address,
+            tracked_by="cgroup" if self.has_cgroups else "linuxproc",
+            urgent=URGENT,
             place=self.place,
             credentials_s=CREDENTIALS_S,
             node_down_s=NODE_DOWN_S,

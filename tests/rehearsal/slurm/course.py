@@ -13,7 +13,7 @@ import pandas as pd
 import psutil
 
 from tests.faults.launcher import FIRST_ASKED, SPEC, table, trial_states, write_spec, written
-from tests.rehearsal.slurm.cluster import NODES, Slurm
+from tests.rehearsal.slurm.cluster import NODES, URGENT, Slurm
 from tests.rehearsal.steps import Steps
 
 SWEEP = "faults"
@@ -99,14 +99,31 @@ class Course:
         self._steps.check(job["Restarts"] == "0", "in one start", found)
         self._steps.check(job["UserId"].startswith(OTHER_USER), "it is the other user's", found)
 
-    def let_it_end(self) -> None:
-        """The limit is raised while it waits; then it comes to its end."""
+    def raise_the_limit(self) -> None:
+        """While it waits, so that nothing but what is done to it ends the next start."""
         self._slurm.run("scontrol", "update", f"JobId={self._job}", f"TimeLimit={LAST_LIMIT}")
+
+    def preempt(self, times: int) -> None:
+        """A job of more weight takes both nodes; SLURM itself queues ours again."""
+        self._slurm.run(
+            *("sbatch", f"--partition={URGENT}", "--nodes=2", "--exclusive", "--output=/dev/null"),
+            *("--wrap", "true"),
+        )
+        self._wait(lambda: self._now("Restarts") == str(times), "queued again", HIT_WITHIN_S)
+        told = json.loads(self._almkd("status", SWEEP, "--format", "json"))
+        if self._slurm.has_cgroups:
+            self._steps.check(told["state"] == "interrupted", "status: interrupted", told["state"])
+        else:
+            # All its processes were told to end at once: the next start sets the states right.
+            self._steps.say(f"   (status: {told['state']}: there are no cgroups here)")
+
+    def let_it_end(self) -> None:
+        """It comes to its end."""
         self._wait(lambda: self._has_ended(self._job), "the job ends", ENDS_WITHIN_S)
         job = self._slurm.job(self._job)
         self._steps.check(job["JobState"] == "COMPLETED", "complete", job["JobState"])
         self._steps.check(job["ExitCode"] == "0:0", "exit code 0", job["ExitCode"])
-        self._steps.check(job["Restarts"] == "2", "after two restarts", job["Restarts"])
+        self._steps.check(job["Restarts"] == "3", "after three restarts", job["Restarts"])
 
     def table(self) -> pd.DataFrame:
         """The comparison, as a user exports it."""
@@ -129,7 +146,7 @@ class Course:
             if any(token.encode() in path.read_bytes() for token in self._tokens)
         ]
         self._steps.check(not leaked, "no token in a file", leaked)
-        self._steps.check(len(self._tokens) == 2, "tokens were there to be looked for")
+        self._steps.check(len(self._tokens) == 3, "tokens were there to be looked for")
 
     def nothing_left(self) -> None:
         """Both nodes are as before."""
