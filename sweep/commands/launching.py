@@ -156,10 +156,6 @@ def launch(  # noqa: PLR0913, PLR0917 - an option each
         find_in(Path.cwd())
         _move_to(runs_dir)
     kept = places(runs_dir, tracking_uri)
-    if "SLURM_JOB_ID" in os.environ:
-        from sweep.slurm.network_disk import check_store
-
-        check_store(runs_dir, tracking_uri)
     with then(after, wanted.name, kept.results(wanted.name)):
         _end_on_signals()
         run(wanted, kept, new_console(), address, profile, seconds, source)

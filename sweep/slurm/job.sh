@@ -60,13 +60,16 @@ node() {
       --num-gpus="${SLURM_GPUS_ON_NODE:-0}" \
       --min-worker-port=0 --max-worker-port=0 --dashboard-agent-listen-port=0 \
       --object-store-memory="${ALMKD_OBJECT_STORE:-536870912}" \
-      --disable-usage-stats &
+      --disable-usage-stats > "$here/ray.out" 2>&1 &
     ray=$!
     [ -z "$told" ] || kill -TERM "$ray"
     while kill -0 "$ray" 2> /dev/null; do wait "$ray"; done
-    [ -z "$told" ] && [ "$SLURMD_NODENAME" != "$head" ] || break
-    # Its Ray has ended by itself. With the head's node the batch script is gone: SLURM takes the node
-    # out of the job, lets the others be, and nothing would happen any more.
+    [ -z "$told" ] || break
+    echo "slurm.sh: on $SLURMD_NODENAME Ray has ended by itself:" >&2
+    cat "$here/ray.out" >&2
+    [ "$SLURMD_NODENAME" != "$head" ] || break
+    # With the head's node the batch script is gone: SLURM takes that node out of the job, lets the
+    # others be, and nothing would happen any more.
     sleep 20 & wait $!
     members=$(scontrol show hostnames "$(squeue --noheader --jobs="$SLURM_JOB_ID" --format=%N)")
     if [ -n "$members" ] && ! grep -Fqx "$head" <<< "$members"; then

@@ -70,13 +70,13 @@ def _rehearse(cluster: Slurm, spec: Path, expected: pd.DataFrame, steps: Steps) 
     with steps.step("the time limit once more"):
         course.reach_the_limit(2)
         course.raise_the_limit()
+    with steps.step("the other user's job is complete, in one start"):
+        course.let_the_other_end()
     with steps.step("a job of more weight takes the nodes: queued again by SLURM"):
         course.go_on(2)
         course.preempt(3)
     with steps.step("it ends, complete"):
         course.let_it_end()
-    with steps.step("so has the other user's"):
-        course.let_the_other_end()
     with steps.step("the comparison, the counts, what was printed"):
         table = course.table()
         steps.check(table.equals(expected), "the comparisons are equal", f"\n{table}\n{expected}")
