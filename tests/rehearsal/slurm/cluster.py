@@ -23,6 +23,8 @@ from tests.rehearsal.stack import ROOT
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "nsenter", "unshare")
 CONTROL, NODES = "control", ("n1", "n2")
 CPUS = 2
+# In name: SLURM hands them out as it does real ones, and nothing trains on them.
+GPUS = 2
 # A job that is queued again waits for as long as credentials hold; SLURM's default is 120 s.
 CREDENTIALS_S = 20
 # A node that does not answer for so long is down; the default is 300 s.
@@ -50,6 +52,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 SlurmdParameters=config_overrides
 MailProg=/bin/true
+GresTypes=gpu
 {nodes}
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
@@ -80,6 +83,8 @@ class Slurm:
             (place / node).chmod(0o1777)
         self.has_cgroups = os.access(CGROUPS / "freezer", os.W_OK)
         (place / "slurm.conf").write_text(self._configuration())
+        devices = ("/dev/null", "/dev/zero")
+        (place / "gres.conf").write_text("".join(f"Name=gpu File={file}\n" for file in devices))
         (place / "cgroup.conf").write_text(f"CgroupMountpoint={CGROUPS}\n")
 
     def start(self) -> None:
@@ -137,7 +142,7 @@ class Slurm:
 
     def states(self) -> dict[str, str]:
         """Each node's state, as sinfo has it."""
-        told = self.run("sinfo", "--noheader", "--Node", "--format=%n %T")
+        told = self.run("sinfo", "--noheader", "--Node", "--format=%N %T")
         return dict(line.split() for line in told.splitlines())
 
     def job(self, number: str) -> dict[str, str]:
@@ -204,7 +209,7 @@ class Slurm:
         machine = socket.gethostname()
         nodes = [
             f"NodeName={name} NodeHostname={machine} NodeAddr={self._hosts[name].address} "
-            f"Port={6818 + number} CPUs={CPUS} State=UNKNOWN"
+            f"Port={6818 + number} CPUs={CPUS} Gres=gpu:{GPUS} State=UNKNOWN"
             for number, name in enumerate(NODES)
         ]
         return CONFIGURATION.format(
