@@ -114,7 +114,7 @@ end() {
 export ALMKD_RUNS="${ALMKD_RUNS:-runs}" ALMKD_TMP="${ALMKD_TMP:-/tmp}"
 [ -d "$ALMKD_RUNS" ] || fail "$ALMKD_RUNS is not there on $(hostname): make it, on a disk that all nodes share, or name another with ALMKD_RUNS"
 [ ${#ALMKD_TMP} -le 20 ] || fail "ALMKD_TMP: $ALMKD_TMP is too long for the sockets of Ray; name a directory of at most 20 bytes, such as /tmp"
-for program in almkd ray; do
+for program in almkd ray python; do
   command -v "$program" > /dev/null || fail "there is no $program in the PATH on $(hostname): put the directory of almkd's bin/ there before sbatch"
 done
 
@@ -127,16 +127,21 @@ RAY_AUTH_TOKEN=$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')
 export RAY_AUTH_TOKEN RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0
 unset RAY_AUTH_TOKEN_PATH RAY_ADDRESS RAY_TMPDIR SLURM_CPUS_PER_TASK SRUN_CPUS_PER_TASK
 
-head=$SLURMD_NODENAME
-here=$(place) || fail "$ALMKD_TMP: cannot be written on $head; name another with ALMKD_TMP"
-export head here TMPDIR="$here"
-code=1 steps=()
-step "$head" --head --port=0 --include-dashboard=false --ray-client-server-port=0 &
-first=$!
-steps+=("$first")
-while [ -z "$because" ] && [ ! -s "$here/ray_current_cluster" ] && kill -0 "$first" 2> /dev/null; do
-  sleep 0.5
+export head=$SLURMD_NODENAME here TMPDIR
+first='' code=1 steps=()
+# Again, where another job took the port in between: Ray has no 0 for its client's server.
+for _ in 1 2 3; do
+  here=$(place) || fail "$ALMKD_TMP: cannot be written on $head; name another with ALMKD_TMP"
+  TMPDIR=$here
+  client=$(python -c 'import socket; s = socket.socket(); s.bind(("", 0)); print(s.getsockname()[1])')
+  step "$head" --head --port=0 --include-dashboard=false --ray-client-server-port="$client" &
+  first=$!
+  while [ -z "$because" ] && kill -0 "$first" 2> /dev/null && [ ! -s "$here/ray_current_cluster" ]; do
+    sleep 0.5
+  done
+  [ -z "$because" ] && [ ! -s "$here/ray_current_cluster" ] || break
 done
+steps+=("$first")
 
 if [ -s "$here/ray_current_cluster" ] && [ -z "$because" ]; then
   address=$(cat "$here/ray_current_cluster")
@@ -164,7 +169,7 @@ else
 fi
 
 lost=''
-kill -0 "$first" 2> /dev/null || lost=yes
+[ -z "$launch" ] || kill -0 "$first" 2> /dev/null || lost=yes
 for started in "${steps[@]}"; do kill -USR2 "$started" 2> /dev/null; done
 # The step of a node that is lost may not hear of it; what is left goes with the job.
 for _ in {1..150}; do
