@@ -22,7 +22,7 @@ from tests.rehearsal.slurm.cluster import CONTROL, NODES, Slurm, lacking, slurm
 from tests.rehearsal.slurm.course import Course
 from tests.rehearsal.steps import Steps
 
-# So many that the starts that are broken off do not end it.
+# Longer than it takes to notice that both nodes train, three times.
 EPOCHS = 1200
 
 
@@ -36,13 +36,19 @@ def main() -> int:
         sys.stderr.write(f"almkd: nothing was rehearsed: {reason}\n")
         return 2
     steps = Steps()
-    with _place(asked.keep) as place, network((CONTROL, *NODES)) as net, ended_with_this():
+    with (
+        _place(asked.keep) as place,
+        network((CONTROL, *NODES)) as net,
+        # Waits for its process, which has ended then.
+        ThreadPoolExecutor() as aside,
+        ended_with_this(),
+    ):
         if not net.apart:
             sys.stderr.write("almkd: nothing was rehearsed: no network namespaces can be made\n")
             return 2
         try:
             spec = written(place, "classification", asked.epochs)
-            with slurm(net, place / "slurm") as cluster, ThreadPoolExecutor() as aside:
+            with slurm(net, place / "slurm") as cluster:
                 # Meanwhile: the same sweep in one process, to which nothing happens.
                 expected = aside.submit(table_undisturbed, spec, place / "undisturbed")
                 how = "by cgroups" if cluster.has_cgroups else "by who started whom"
@@ -58,22 +64,22 @@ def _rehearse(
     cluster: Slurm, spec: Path, undisturbed: "Future[pd.DataFrame]", steps: Steps
 ) -> None:
     course = Course(cluster, steps, spec)
-    with steps.step("almkd slurm submits it, two nodes for four minutes at a time"):
+    with steps.step("almkd slurm submits it, two nodes for an hour at a time"):
         course.submit()
     with steps.step("both nodes train"):
         course.wait_until_both_train()
         course.look_at_nodes()
     with steps.step("a node is killed; the sweep goes on on the other"):
         course.lose_a_node()
-    with steps.step("the time limit: true states, and the job is queued again"):
+    with steps.step("the time limit is put near: true states, and the job is queued again"):
         course.reach_the_limit(1)
     with steps.step("it goes on on both nodes, the lost one is back"):
         course.go_on(1)
     with steps.step("another user submits a sweep, which runs on the same nodes"):
         course.submit_as_another_user()
     with steps.step("the time limit once more"):
+        course.stand_still()
         course.reach_the_limit(2)
-        course.raise_the_limit()
     with steps.step("the other user's job is complete, in one start"):
         course.let_the_other_end()
     with steps.step("a job of more weight takes the nodes: queued again by SLURM"):

@@ -1,26 +1,28 @@
 """A sweep as a job of SLURM: submitted, a node killed, its time limit reached twice, ended."""
 
 import json
+import math
 import os
 import pwd
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pandas as pd
 import psutil
 
 from tests.faults.launcher import FIRST_ASKED, SPEC, table, trial_states, write_spec, written
+from tests.rehearsal.processes import Frozen
 from tests.rehearsal.slurm.cluster import NODES, URGENT, Slurm
 from tests.rehearsal.steps import Steps
 
 SWEEP = "faults"
-# In minutes: the limit of a start, that of the last one, and that of the other user's job.
-LIMIT, LAST_LIMIT, OTHER_LIMIT = 4, 60, 30
-# The limit, with a minute for SLURM to see it, and the way back into the queue. Seconds.
-HIT_WITHIN_S, STARTS_WITHIN_S, TRAINS_WITHIN_S, ENDS_WITHIN_S = 420.0, 180.0, 180.0, 1800.0
+# The limit of a start, and how far behind the next full minute it is put to be near. Minutes.
+LIMIT, NEAR = 60, 1
+# The limit, with half a minute for SLURM to see it, and the way back into the queue. Seconds.
+HIT_WITHIN_S, STARTS_WITHIN_S, TRAINS_WITHIN_S, ENDS_WITHIN_S = 300.0, 300.0, 300.0, 1800.0
 OTHER_USER = "nobody"
 
 
@@ -32,11 +34,12 @@ class Course:
         self.runs = spec.parent / "runs"
         self._job = self._other = ""
         self._tokens: set[str] = set()
+        self._left: set[str] = set()
         self._quiet_ports = {name: cluster.ports(name) for name in NODES}
 
     def submit(self) -> None:
         """Returns with the number of the job."""
-        self._job = self._submitted(self._spec, self.runs, LIMIT)
+        self._job = self._submitted(self._spec, self.runs)
         script = self.runs / f"{SWEEP}.slurm.sh"
         self._steps.check(script.exists(), "the script is kept beside the runs", script)
 
@@ -45,7 +48,7 @@ class Course:
         self._wait(lambda: self._now("JobState") == "RUNNING", "it runs", STARTS_WITHIN_S)
         self._wait(lambda: written(self.runs) >= FIRST_ASKED, "trials are asked", TRAINS_WITHIN_S)
         for name in NODES:
-            self._wait(lambda name=name: self._trains(name), f"{name} trains", TRAINS_WITHIN_S)
+            self._wait(lambda name=name: self._has_trainer(name), f"{name} trains", TRAINS_WITHIN_S)
         self._tokens |= set(self._tokens_of("n1"))
 
     def look_at_nodes(self) -> None:
@@ -59,25 +62,32 @@ class Course:
         """All that runs on it is gone at once; the job is not, and trains on."""
         self._slurm.kill_node("n2")
         before = written(self.runs)
-        self._wait(lambda: self._now("NodeList") == "n1", "the job is without it", STARTS_WITHIN_S)
         self._wait(lambda: written(self.runs) > before, "trials go on to end", TRAINS_WITHIN_S)
+        self.stand_still()
+        self._wait(lambda: self._now("NodeList") == "n1", "the job is without it", STARTS_WITHIN_S)
         restarts = self._now("Restarts")
         self._steps.check(restarts == "0", "the job was not started again for that", restarts)
-        shutil.rmtree(self._slurm.place / "n2")
-        (self._slurm.place / "n2").mkdir()
-        (self._slurm.place / "n2").chmod(0o1777)
+        # Its next start removes it.
+        self._left = set(self._slurm.temporary("n2"))
         self._slurm.start_node("n2")
 
+    def stand_still(self) -> None:
+        """What trains does not until the next start, so that no machine is too fast to be stopped
+        in the midst."""
+        self._frozen = Frozen(os.getpid(), _trains)
+
     def reach_the_limit(self, times: int) -> None:
-        """The launch has ended with true states, and the job waits to start again."""
-        self._wait(lambda: self._now("Restarts") == str(times), "queued again", HIT_WITHIN_S)
-        told = json.loads(self._almkd("status", SWEEP, "--format", "json"))
-        self._steps.check(told["state"] == "interrupted", "status: interrupted", told["state"])
-        states = set(trial_states(self.runs).values())
-        self._steps.check("RUNNING" not in states, "no trial is left running", states)
-        now = self._now("JobState")
-        self._steps.check(now == "PENDING", "seen before the job started again", now)
-        self._wait(self._is_quiet, "the nodes are empty meanwhile", STARTS_WITHIN_S)
+        """The limit is put near, and SLURM does what it does then: the launch ends with true
+        states, and the job waits to start again."""
+        minutes = math.ceil(_seconds(self._now("RunTime")) / 60) + NEAR
+        self._limit(minutes)
+        with self._queued_again(times):
+            self._frozen.thaw()
+            self._check_interrupted()
+            states = set(trial_states(self.runs).values())
+            self._steps.check("RUNNING" not in states, "no trial is left running", states)
+            self._wait(self._is_quiet, "the nodes are empty meanwhile", STARTS_WITHIN_S)
+            self._limit(LIMIT)
 
     def go_on(self, times: int) -> None:
         """The same job, on both nodes, with a token of its own; another's beside it."""
@@ -95,7 +105,7 @@ class Course:
         user = pwd.getpwnam(OTHER_USER)
         spec = write_spec(place, SPEC)
         as_user = ("setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
-        self._other = self._submitted(spec, place / "runs", OTHER_LIMIT, *as_user, home=place)
+        self._other = self._submitted(spec, place / "runs", *as_user, home=place)
 
     def let_the_other_end(self) -> None:
         """It came to its end in one start, whatever happened to the first job meanwhile."""
@@ -106,23 +116,18 @@ class Course:
         self._steps.check(job["Restarts"] == "0", "in one start", found)
         self._steps.check(job["UserId"].startswith(OTHER_USER), "it is the other user's", found)
 
-    def raise_the_limit(self) -> None:
-        """While it waits, so that nothing but what is done to it ends the next start."""
-        self._slurm.run("scontrol", "update", f"JobId={self._job}", f"TimeLimit={LAST_LIMIT}")
-
     def preempt(self, times: int) -> None:
         """A job of more weight takes both nodes; SLURM itself queues ours again."""
         self._slurm.run(
             *("sbatch", f"--partition={URGENT}", "--nodes=2", "--exclusive", "--output=/dev/null"),
             *("--wrap", "true"),
         )
-        self._wait(lambda: self._now("Restarts") == str(times), "queued again", HIT_WITHIN_S)
-        told = json.loads(self._almkd("status", SWEEP, "--format", "json"))
-        if self._slurm.has_cgroups:
-            self._steps.check(told["state"] == "interrupted", "status: interrupted", told["state"])
-        else:
-            # All its processes were told to end at once: the next start sets the states right.
-            self._steps.say(f"   (status: {told['state']}: there are no cgroups here)")
+        with self._queued_again(times):
+            if self._slurm.has_cgroups:
+                self._check_interrupted()
+            else:
+                # All its processes were told to end at once; the next start sets the states right.
+                self._steps.say("   (without cgroups the states are not looked at here)")
 
     def let_it_end(self) -> None:
         """It comes to its end."""
@@ -157,7 +162,22 @@ class Course:
 
     def nothing_left(self) -> None:
         """Both nodes are as before."""
+        self._left = set()
         self._wait(self._is_quiet, "no process, port or file is left", STARTS_WITHIN_S)
+
+    @contextmanager
+    def _queued_again(self, times: int) -> Iterator[None]:
+        """Wait for it; during the block the job is held, so that it does not start meanwhile."""
+        self._wait(lambda: self._now("Restarts") == str(times), "queued again", HIT_WITHIN_S)
+        self._slurm.run("scontrol", "hold", self._job)
+        yield
+        now = self._now("JobState")
+        self._steps.check(now == "PENDING", "it has not started meanwhile", now)
+        self._slurm.run("scontrol", "release", self._job)
+
+    def _check_interrupted(self) -> None:
+        told = json.loads(self._almkd("status", SWEEP, "--format", "json"))
+        self._steps.check(told["state"] == "interrupted", "status: interrupted", told["state"])
 
     def _is_quiet(self) -> bool:
         """Whether nothing of our job is on a node; that of the other user may be."""
@@ -165,7 +185,7 @@ class Course:
             return not any(self._temporary_of(self._job, name) for name in NODES)
         return all(
             not self._slurm.processes(name)
-            and not self._slurm.temporary(name)
+            and self._left.issuperset(self._slurm.temporary(name))
             and self._slurm.ports(name) == self._quiet_ports[name]
             for name in NODES
         )
@@ -173,11 +193,9 @@ class Course:
     def _temporary_of(self, job: str, name: str) -> list[str]:
         return [entry for entry in self._slurm.temporary(name) if f"almkd-{job}." in entry]
 
-    def _submitted(
-        self, spec: Path, runs: Path, limit: int, *user: str, home: Path | None = None
-    ) -> str:
+    def _submitted(self, spec: Path, runs: Path, *user: str, home: Path | None = None) -> str:
         printed = self._slurm.run(
-            *user, "almkd", "slurm", str(spec), "--nodes", "2", "--time", str(limit),
+            *user, "almkd", "slurm", str(spec), "--nodes", "2", "--time", str(LIMIT),
             "--cpus-per-node", "1", "--gpus-per-node", "1", "--runs-dir", str(runs),
             environment={"HOME": str(home)} if home else None,
         )  # fmt: skip
@@ -185,6 +203,9 @@ class Course:
         self._steps.check(found is not None, "almkd slurm names the job", printed)
         assert found is not None
         return found[1]
+
+    def _limit(self, minutes: int) -> None:
+        self._slurm.run("scontrol", "update", f"JobId={self._job}", f"TimeLimit={minutes}")
 
     def _now(self, key: str) -> str:
         return self._slurm.job(self._job).get(key, "")
@@ -195,12 +216,11 @@ class Course:
     def _almkd(self, *words: str) -> str:
         return self._slurm.run("almkd", *words, "--runs-dir", str(self.runs))
 
-    def _trains(self, name: str) -> bool:
+    def _has_trainer(self, name: str) -> bool:
         """Whether a process of our job trains on a node."""
         for process in self._slurm.processes(name):
             with suppress(psutil.Error):
-                title = " ".join(process.cmdline())
-                if title.startswith("ray::") and "Trainable" in title and not process.uids().real:
+                if _trains(process):
                     return True
         return False
 
@@ -233,3 +253,16 @@ class Course:
             logs = sorted(self.runs.glob("*.log"), key=os.path.getmtime)
             said = logs[-1].read_text()[-4000:] if logs else "no log"
             raise RuntimeError(f"{error}\n{self._slurm.job(self._job)}\n{said}") from error
+
+
+def _trains(process: psutil.Process) -> bool:
+    """Whether it is one of Ray's that train, and of our job: the other is another user's."""
+    title = " ".join(process.cmdline())
+    return title.startswith("ray::") and "Trainable" in title and process.uids().real == 0
+
+
+def _seconds(time: str) -> int:
+    """Of a time as scontrol has it, [DAYS-]HH:MM:SS."""
+    days, _, clock = time.rpartition("-")
+    hours, minutes, seconds = map(int, clock.split(":"))
+    return ((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + seconds
