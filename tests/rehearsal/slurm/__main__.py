@@ -22,7 +22,7 @@ from tests.rehearsal.slurm.cluster import CONTROL, NODES, Slurm, lacking, slurm
 from tests.rehearsal.slurm.course import Course
 from tests.rehearsal.steps import Steps
 
-# Longer than it takes to notice that both nodes train, three times.
+# Longer than it takes to notice that both nodes train, four times.
 EPOCHS = 1200
 
 
@@ -66,25 +66,27 @@ def _rehearse(
     course = Course(cluster, steps, spec)
     with steps.step("almkd slurm submits it, two nodes for an hour at a time"):
         course.submit()
-    with steps.step("both nodes train"):
+    with steps.step("both nodes train, with the CPU and the GPU that were allocated"):
         course.wait_until_both_train()
         course.look_at_nodes()
-    with steps.step("a node is killed; the sweep goes on on the other"):
-        course.lose_a_node()
     with steps.step("the time limit is put near: true states, and the job is queued again"):
         course.reach_the_limit(1)
-    with steps.step("it goes on on both nodes, the lost one is back"):
+    with steps.step("it goes on, on both nodes"):
         course.go_on(1)
     with steps.step("another user submits a sweep, which runs on the same nodes"):
         course.submit_as_another_user()
     with steps.step("the time limit once more"):
-        course.stand_still()
         course.reach_the_limit(2)
     with steps.step("the other user's job is complete, in one start"):
         course.let_the_other_end()
-    with steps.step("a job of more weight takes the nodes: queued again by SLURM"):
+    with steps.step("a node is killed; the sweep goes on on the other"):
         course.go_on(2)
+        course.lose_a_node()
+    with steps.step("a job of more weight takes both nodes: queued again by SLURM"):
         course.preempt(3)
+    with steps.step("the first node is killed, and with it the head: queued again by the other"):
+        course.go_on(3)
+        course.lose_the_first_node(4)
     with steps.step("it ends, complete"):
         course.let_it_end()
     with steps.step("the comparison, the counts, what was printed"):

@@ -60,25 +60,22 @@ class Course:
 
     def lose_a_node(self) -> None:
         """All that runs on it is gone at once; the job is not, and trains on."""
+        restarts = self._now("Restarts")
         self._slurm.kill_node("n2")
         before = written(self.runs)
         self._wait(lambda: written(self.runs) > before, "trials go on to end", TRAINS_WITHIN_S)
-        self.stand_still()
+        self._stand_still()
         self._wait(lambda: self._now("NodeList") == "n1", "the job is without it", STARTS_WITHIN_S)
-        restarts = self._now("Restarts")
-        self._steps.check(restarts == "0", "the job was not started again for that", restarts)
+        after = self._now("Restarts")
+        self._steps.check(after == restarts, "the job was not started again for that", after)
         # Its next start removes it.
         self._left = set(self._slurm.temporary("n2"))
         self._slurm.start_node("n2")
 
-    def stand_still(self) -> None:
-        """What trains does not until the next start, so that no machine is too fast to be stopped
-        in the midst."""
-        self._frozen = Frozen(os.getpid(), _trains)
-
     def reach_the_limit(self, times: int) -> None:
         """The limit is put near, and SLURM does what it does then: the launch ends with true
         states, and the job waits to start again."""
+        self._stand_still()
         minutes = math.ceil(_seconds(self._now("RunTime")) / 60) + NEAR
         self._limit(minutes)
         with self._queued_again(times):
@@ -123,11 +120,18 @@ class Course:
             *("--wrap", "true"),
         )
         with self._queued_again(times):
+            self._frozen.thaw()
             if self._slurm.has_cgroups:
                 self._check_interrupted()
             else:
                 # All its processes were told to end at once; the next start sets the states right.
                 self._steps.say("   (without cgroups the states are not looked at here)")
+
+    def lose_the_first_node(self, times: int) -> None:
+        """The batch script and Ray's head go with it; the other node sees that, and acts."""
+        self._slurm.kill_node("n1")
+        with self._queued_again(times):
+            self._slurm.start_node("n1")
 
     def let_it_end(self) -> None:
         """It comes to its end."""
@@ -135,7 +139,7 @@ class Course:
         job = self._slurm.job(self._job)
         self._steps.check(job["JobState"] == "COMPLETED", "complete", job["JobState"])
         self._steps.check(job["ExitCode"] == "0:0", "exit code 0", job["ExitCode"])
-        self._steps.check(job["Restarts"] == "3", "after three restarts", job["Restarts"])
+        self._steps.check(job["Restarts"] == "4", "after four restarts", job["Restarts"])
 
     def table(self) -> pd.DataFrame:
         """The comparison, as a user exports it."""
@@ -158,7 +162,7 @@ class Course:
             if any(token.encode() in path.read_bytes() for token in self._tokens)
         ]
         self._steps.check(not leaked, "no token in a file", leaked)
-        self._steps.check(len(self._tokens) == 3, "tokens were there to be looked for")
+        self._steps.check(len(self._tokens) == 4, "tokens were there to be looked for")
 
     def nothing_left(self) -> None:
         """Both nodes are as before."""
@@ -178,6 +182,11 @@ class Course:
     def _check_interrupted(self) -> None:
         told = json.loads(self._almkd("status", SWEEP, "--format", "json"))
         self._steps.check(told["state"] == "interrupted", "status: interrupted", told["state"])
+
+    def _stand_still(self) -> None:
+        """What trains does not until the next start, so that no machine is too fast to be stopped
+        in the midst."""
+        self._frozen = Frozen(os.getpid(), _trains)
 
     def _is_quiet(self) -> bool:
         """Whether nothing of our job is on a node; that of the other user may be."""
