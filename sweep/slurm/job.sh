@@ -63,7 +63,7 @@ node() {
       --disable-usage-stats > "$here/ray.out" 2>&1 &
     ray=$!
     [ -z "$told" ] || kill -TERM "$ray"
-    while kill -0 "$ray" 2> /dev/null; do wait "$ray"; done
+    while [ -z "$told" ] && kill -0 "$ray" 2> /dev/null; do wait "$ray"; done
     [ -z "$told" ] || break
     echo "slurm.sh: on $SLURMD_NODENAME Ray has ended by itself:" >&2
     cat "$here/ray.out" >&2
@@ -78,13 +78,18 @@ node() {
       break
     fi
   done
+  # It waits for processes that may hang; those go with the step.
+  for _ in {1..50}; do
+    kill -0 "$ray" 2> /dev/null || break
+    sleep 0.2
+  done
+  kill -KILL "$ray" 2> /dev/null
   gone "$here"
 }
 
 # Remove a directory in which processes that end may still write.
 gone() {
-  local _
-  for _ in 1 2 3 4 5 6 7 8 9 10; do
+  for _ in {1..10}; do
     rm -rf "$1" 2> /dev/null
     sleep 0.3
     [ -e "$1" ] || return 0
@@ -130,7 +135,7 @@ unset RAY_AUTH_TOKEN_PATH RAY_ADDRESS RAY_TMPDIR SLURM_CPUS_PER_TASK SRUN_CPUS_P
 export head=$SLURMD_NODENAME here TMPDIR
 first='' code=1 steps=()
 # Again, where another job took the port in between: Ray has no 0 for its client's server.
-for _ in 1 2 3; do
+for _ in {1..3}; do
   here=$(place) || fail "$ALMKD_TMP: cannot be written on $head; name another with ALMKD_TMP"
   TMPDIR=$here
   client=$(python -c 'import socket; s = socket.socket(); s.bind(("", 0)); print(s.getsockname()[1])')
@@ -172,7 +177,7 @@ lost=''
 [ -z "$launch" ] || kill -0 "$first" 2> /dev/null || lost=yes
 for started in "${steps[@]}"; do kill -USR2 "$started" 2> /dev/null; done
 # The step of a node that is lost may not hear of it; what is left goes with the job.
-for _ in {1..150}; do
+for _ in {1..300}; do
   kill -0 "${steps[@]}" 2> /dev/null || break
   sleep 0.1
 done
