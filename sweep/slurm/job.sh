@@ -132,12 +132,11 @@ RAY_AUTH_TOKEN=$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')
 export RAY_AUTH_TOKEN RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0
 unset RAY_AUTH_TOKEN_PATH RAY_ADDRESS RAY_TMPDIR SLURM_CPUS_PER_TASK SRUN_CPUS_PER_TASK
 
-export head=$SLURMD_NODENAME here TMPDIR
+export head=$SLURMD_NODENAME here
 first='' code=1 steps=()
 # Again, where another job took the port in between: Ray has no 0 for its client's server.
 for _ in {1..3}; do
   here=$(place) || fail "$ALMKD_TMP: cannot be written on $head; name another with ALMKD_TMP"
-  TMPDIR=$here
   client=$(python -c 'import socket; s = socket.socket(); s.bind(("", 0)); print(s.getsockname()[1])')
   step "$head" --head --port=0 --include-dashboard=false --ray-client-server-port="$client" &
   first=$!
@@ -156,7 +155,8 @@ if [ -s "$here/ray_current_cluster" ] && [ -z "$because" ]; then
       steps+=("$!")
     fi
   done
-  almkd launch "$@" --address "$address" < /dev/null &
+  # Of the launch alone: SLURM makes a step's TMPDIR on the step's node, and nobody removes it.
+  TMPDIR=$here almkd launch "$@" --address "$address" < /dev/null &
   launch=$!
   [ -z "$because" ] || kill -TERM "$launch"
   while kill -0 "$launch" 2> /dev/null; do

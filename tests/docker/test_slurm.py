@@ -32,6 +32,7 @@ while [ "$1" != bash ]; do
 done
 printf '%s\n' "$name ${line%% bash -c*}" >> "$NOTES/srun"
 printf '%s\n' "$line" >> "$NOTES/arguments"
+[ -z "$TMPDIR" ] || mkdir -p "$TMPDIR"
 export SLURMD_NODENAME=$name SLURM_CPUS_ON_NODE=3
 [ "$name" = n1 ] || unset SLURM_GPUS_ON_NODE
 exec "$@"
