@@ -32,7 +32,7 @@ while [ "$1" != bash ]; do
 done
 printf '%s\n' "$name ${line%% bash -c*}" >> "$NOTES/srun"
 printf '%s\n' "$line" >> "$NOTES/arguments"
-[ -z "$TMPDIR" ] || mkdir -p "$TMPDIR"
+printf '%s\n' "$TMPDIR" >> "$NOTES/made-by-slurm"
 export SLURMD_NODENAME=$name SLURM_CPUS_ON_NODE=3
 [ "$name" = n1 ] || unset SLURM_GPUS_ON_NODE
 exec "$@"
@@ -142,7 +142,7 @@ def test_a_sweep_from_start_to_end(batch: Batch) -> None:
     for name in (f"almkd-{JOB}.before", "almkd-471.another"):
         (batch.tmp / name).mkdir()
         (batch.tmp / name / "node").write_text(f"{OTHER}\n")
-    batch.start("my spec.yaml", "--set", "a=b c")
+    batch.start("my spec.yaml", "--set", "a=b c", TMPDIR="/site")
     batch.launched()
     (first, *_), (launch,) = batch.noted("ray"), batch.noted("almkd")
     assert "my spec.yaml --set a=b c --address 192.0.2.1:7" in launch
@@ -150,6 +150,8 @@ def test_a_sweep_from_start_to_end(batch: Batch) -> None:
     assert here.startswith(f"{batch.tmp}/almkd-{JOB}.")
     assert Path(here).stat().st_mode & 0o777 == 0o700
     assert f"--temp-dir={here}" in first
+    # SLURM makes a step's TMPDIR on the step's node, where nobody would remove the head's.
+    assert batch.noted("made-by-slurm") == ["/site", "/site"]
     batch.end_launch(0)
     code, said = batch.finish()
     assert (code, said) == (0, "")
