@@ -74,10 +74,10 @@ def _rehearse(
     with steps.step("it goes on, on both nodes"):
         course.go_on(1)
     with steps.step("another user submits a sweep, which runs on the same nodes"):
-        course.submit_as_another_user()
+        course.submit_another()
     with steps.step("the time limit once more"):
         course.reach_the_limit(2)
-    with steps.step("the other user's job is complete, in one start"):
+    with steps.step("the other job is complete, in one start"):
         course.let_the_other_end()
     with steps.step("a node is killed; the sweep goes on on the other"):
         course.go_on(2)

@@ -5,6 +5,7 @@ machine runs itself is not touched.
 """
 
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -160,6 +161,20 @@ class Slurm:
         if done.returncode:
             raise RuntimeError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
         return done.stdout
+
+    def as_user(self, name: str) -> tuple[str, ...]:
+        """What puts a command into the place of another user; empty where that user cannot run this
+        Python, as when it is in somebody's home."""
+        user = pwd.getpwnam(name)
+        enter = (
+            *("setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"),
+            *("--inh-caps=-all", "--bounding-set=-all"),
+        )
+        try:
+            self.run(*enter, sys.executable, "-c", "import sweep.cli")
+        except RuntimeError:
+            return ()
+        return enter
 
     def environment(self) -> dict[str, str]:
         """Of a user on the login host."""
