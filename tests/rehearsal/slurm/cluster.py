@@ -273,6 +273,9 @@ def lacking() -> str:
     missing = [name for name in NEEDED if not shutil.which(name, path=path)]
     if missing:
         return f"no {', '.join(missing)}; apt-get install slurmctld slurmd slurm-client munge"
+    for needed in (ROOT, Path(sys.prefix)):
+        if needed.is_relative_to("/tmp"):
+            return f"{needed} is below /tmp, of which each node has its own; put it elsewhere"
     return "" if os.geteuid() == 0 else "only root can start a SLURM whose jobs are several users'"
 
 
