@@ -12,7 +12,7 @@
 #                      almkd slurm SPEC ... writes it with the options of a job in it, and submits it
 # needs                almkd in the PATH, at the same place on every node
 # ALMKD_RUNS           where the sweep is kept, on a disk that all nodes share          runs
-# ALMKD_TMP            a directory of each node for sockets and logs of Ray, at most 20 bytes long;
+# ALMKD_TMP            a directory of each node for sockets and logs of Ray, at most 18 bytes long;
 #                      what is made in it is the job's alone and goes with it           /tmp
 # ALMKD_OBJECT_STORE   bytes of the object store of each node                           536870912
 # ALMKD_RESTARTS       how often the job puts itself back into the queue, at most       100
@@ -35,7 +35,8 @@ fail() {
   exit 2
 }
 
-# A directory for a start of this job on this node; what an earlier one left here is removed.
+# A directory for a start of this job on this node; what an earlier one left here is removed. Ray
+# opens its own, below it, to every user of the node; nobody else gets past this one.
 place() {
   local old made
   for old in "$ALMKD_TMP/almkd-$SLURM_JOB_ID."*; do
@@ -55,7 +56,7 @@ node() {
   trap 'told=yes; [ -z "$ray" ] || kill -TERM "$ray"' USR2
   while [ -z "$told" ]; do
     TMPDIR=$here ray start --block "$@" \
-      --temp-dir="$here" \
+      --temp-dir="$here/r" \
       --num-cpus="$SLURM_CPUS_ON_NODE" \
       --num-gpus="${SLURM_GPUS_ON_NODE:-0}" \
       --min-worker-port=0 --max-worker-port=0 --dashboard-agent-listen-port=0 \
@@ -118,7 +119,7 @@ end() {
 [ $# != 0 ] || fail "no spec: sbatch --nodes=2 --time=4:00:00 docker/slurm.sh SPEC"
 export ALMKD_RUNS="${ALMKD_RUNS:-runs}" ALMKD_TMP="${ALMKD_TMP:-/tmp}"
 [ -d "$ALMKD_RUNS" ] || fail "$ALMKD_RUNS is not there on $(hostname): make it, on a disk that all nodes share, or name another with ALMKD_RUNS"
-[ ${#ALMKD_TMP} -le 20 ] || fail "ALMKD_TMP: $ALMKD_TMP is too long for the sockets of Ray; name a directory of at most 20 bytes, such as /tmp"
+[ ${#ALMKD_TMP} -le 18 ] || fail "ALMKD_TMP: $ALMKD_TMP is too long for the sockets of Ray; name a directory of at most 18 bytes, such as /tmp"
 for program in almkd ray python; do
   command -v "$program" > /dev/null || fail "there is no $program in the PATH on $(hostname): put the directory of almkd's bin/ there before sbatch"
 done
@@ -140,15 +141,15 @@ for _ in {1..3}; do
   client=$(python -c 'import socket; s = socket.socket(); s.bind(("", 0)); print(s.getsockname()[1])')
   step "$head" --head --port=0 --include-dashboard=false --ray-client-server-port="$client" &
   first=$!
-  while [ -z "$because" ] && kill -0 "$first" 2> /dev/null && [ ! -s "$here/ray_current_cluster" ]; do
+  while [ -z "$because" ] && kill -0 "$first" 2> /dev/null && [ ! -s "$here/r/ray_current_cluster" ]; do
     sleep 0.5
   done
-  [ -z "$because" ] && [ ! -s "$here/ray_current_cluster" ] || break
+  [ -z "$because" ] && [ ! -s "$here/r/ray_current_cluster" ] || break
 done
 steps+=("$first")
 
-if [ -s "$here/ray_current_cluster" ] && [ -z "$because" ]; then
-  address=$(cat "$here/ray_current_cluster")
+if [ -s "$here/r/ray_current_cluster" ] && [ -z "$because" ]; then
+  address=$(cat "$here/r/ray_current_cluster")
   for name in $(scontrol show hostnames "$SLURM_JOB_NODELIST"); do
     if [ "$name" != "$head" ]; then
       here='' step "$name" --address="$address" &

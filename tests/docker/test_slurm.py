@@ -41,6 +41,7 @@ exec "$@"
 printf '%s\n' "$SLURMD_NODENAME token=$RAY_AUTH_TOKEN mode=$RAY_AUTH_MODE $*" >> "$NOTES/ray"
 [ ! -e "$NOTES/ray-fails-$SLURMD_NODENAME" ] || { echo "no Ray today" >&2; exit 1; }
 for word; do case $word in --temp-dir=*) place=${word#--temp-dir=} ;; esac; done
+mkdir -m 777 "$place"
 case " $* " in *" --head "*) echo 192.0.2.1:7 > "$place/ray_current_cluster" ;; esac
 trap 'echo "$SLURMD_NODENAME" >> "$NOTES/ray-ended"; exit 0' TERM
 while [ ! -e "$NOTES/ray-dies-$SLURMD_NODENAME" ]; do /bin/sleep 0.05; done
@@ -149,7 +150,7 @@ def test_a_sweep_from_start_to_end(batch: Batch) -> None:
     here = launch.partition("TMPDIR=")[2].split(" ")[0]
     assert here.startswith(f"{batch.tmp}/almkd-{JOB}.")
     assert Path(here).stat().st_mode & 0o777 == 0o700
-    assert f"--temp-dir={here}" in first
+    assert f"--temp-dir={here}/r " in first
     # SLURM makes a step's TMPDIR on the step's node, where nobody would remove the head's.
     assert batch.noted("made-by-slurm") == ["/site", "/site"]
     batch.end_launch(0)
@@ -293,7 +294,7 @@ def test_a_worker_that_outlives_the_heads_node_queues_the_job_again(batch: Batch
     [
         ({"SLURM_JOB_ID": ""}, "runs as a job of SLURM"),
         ({"ALMKD_RUNS": "/nowhere/runs"}, "/nowhere/runs is not there on "),
-        ({"ALMKD_TMP": "/a/directory/of/21/by"}, "too long for the sockets of Ray"),
+        ({"ALMKD_TMP": "/directory/of/19/by"}, "too long for the sockets of Ray"),
         ({"ALMKD_TMP": "/nowhere"}, "/nowhere: cannot be written on n1"),
         ({"PATH": "/usr/bin:/bin"}, "there is no almkd in the PATH"),
     ],
@@ -311,5 +312,5 @@ def test_what_cannot_work_is_refused_before_anything_starts(
 
 def test_a_directory_that_is_short_enough_leaves_room_for_rays_sockets() -> None:
     """The longest that the script takes, with the number of a job as long as SLURM has them."""
-    longest = "/" + "d" * 19 + "/almkd-67108863.XXXXXX"
+    longest = "/" + "d" * 17 + "/almkd-67108863.XXXXXX/r"
     assert len(longest) + len(BELOW) <= LONGEST_SOCKET

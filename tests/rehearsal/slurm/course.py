@@ -57,6 +57,9 @@ class Course:
             lines = [line for line in self._arguments(name) if "--block" in line]
             asked = [line for line in lines if "--num-cpus=1 --num-gpus=1 " in line]
             self._steps.check(bool(asked), f"{name} has what was allocated", lines)
+            places = [self._slurm.place / name / own for own in self._slurm.temporary(name)]
+            modes = [oct(place.stat().st_mode & 0o777) for place in places]
+            self._steps.check(modes == ["0o700"], "what it writes there is its user's", modes)
 
     def lose_a_node(self) -> None:
         """All that runs on it is gone at once; the job is not, and trains on."""
