@@ -53,7 +53,7 @@ place() {
 node() {
   local ray='' told=''
   trap : TERM
-  trap 'told=yes; [ -z "$ray" ] || kill -TERM "$ray"' USR2
+  trap 'told=yes; [ -z "$ray" ] || kill -TERM "$ray" 2> /dev/null' USR2
   while [ -z "$told" ]; do
     TMPDIR=$here ray start --block "$@" \
       --temp-dir="$here/r" \
