@@ -23,7 +23,7 @@ from tests.rehearsal.slurm.course import Course
 from tests.rehearsal.steps import Steps
 
 # Longer than it takes to notice that both nodes train, four times.
-EPOCHS = 1200
+EPOCHS = 600
 
 
 def main() -> int:

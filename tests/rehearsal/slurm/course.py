@@ -121,24 +121,27 @@ class Course:
         self._steps.check(job["UserId"].startswith(self._other_user), "it is theirs", found)
 
     def preempt(self, times: int) -> None:
-        """A job of more weight takes both nodes; SLURM itself queues ours again."""
+        """A job of more weight takes both nodes for as long as it is looked at what it left; SLURM
+        itself queues ours again."""
+        gate = self._slurm.place / "gate"
         self._slurm.run(
             *("sbatch", f"--partition={URGENT}", "--nodes=2", "--exclusive", "--output=/dev/null"),
-            *("--wrap", "true"),
+            *("--wrap", f"until [ -e {gate} ]; do sleep 0.5; done"),
         )
-        with self._queued_again(times):
-            self._frozen.thaw()
-            if self._slurm.has_cgroups:
-                self._check_interrupted()
-            else:
-                # All its processes were told to end at once; the next start sets the states right.
-                self._steps.say("   (without cgroups the states are not looked at here)")
+        self._wait(lambda: self._now("Restarts") == str(times), "queued again", HIT_WITHIN_S)
+        self._frozen.thaw()
+        if self._slurm.has_cgroups:
+            self._check_interrupted()
+        else:
+            # All its processes were told to end at once; the next start sets the states right.
+            self._steps.say("   (without cgroups the states are not looked at here)")
+        gate.touch()
 
     def lose_the_first_node(self, times: int) -> None:
         """The batch script and Ray's head go with it; the other node sees that, and acts."""
         self._slurm.kill_node("n1")
-        with self._queued_again(times):
-            self._slurm.start_node("n1")
+        self._wait(lambda: self._now("Restarts") == str(times), "queued again", HIT_WITHIN_S)
+        self._slurm.start_node("n1")
 
     def let_it_end(self) -> None:
         """It comes to its end."""
@@ -178,7 +181,8 @@ class Course:
 
     @contextmanager
     def _queued_again(self, times: int) -> Iterator[None]:
-        """Wait for it; during the block the job is held, so that it does not start meanwhile."""
+        """Wait for it; during the block the job is held, so that it does not start meanwhile. SLURM
+        without a database takes no such change of a job that lost a node."""
         self._wait(lambda: self._now("Restarts") == str(times), "queued again", HIT_WITHIN_S)
         self._slurm.run("scontrol", "hold", self._job)
         yield
