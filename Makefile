@@ -8,11 +8,11 @@ INSTALLED := $(VENV)/.installed
 HOLD ?= torch==2.13.0 ray==2.60.0 optuna==5.0.0 mlflow==3.17.2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv sweep check test rehearse chaos long-run aa bench bench-sweeps dist release docs audit constraints
+.PHONY: help venv sweep check test rehearse rehearse-slurm chaos long-run aa bench bench-sweeps dist release docs audit constraints
 .DELETE_ON_ERROR:
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 venv: $(INSTALLED) ## Make .venv with the pinned dependencies and the project
 
@@ -36,6 +36,9 @@ BUSY ?= 0
 
 rehearse: $(INSTALLED) ## Start what docker/ holds as plain processes, and run a sweep in it
 	$(BIN)/python -m tests.rehearsal --task $(TASK) --busy $(BUSY)
+
+rehearse-slurm: $(INSTALLED) ## Start a SLURM of two nodes, and run a sweep as its job (as root; some ten minutes)
+	$(BIN)/python -m tests.rehearsal.slurm
 
 N ?= 100
 SEED ?= 0

@@ -19,6 +19,7 @@ from sweep.commands import (
     launching,
     monitoring,
     results,
+    slurm,
     students,
     training,
 )
@@ -33,6 +34,7 @@ COMMANDS: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("new", first_steps.new),
     ("fetch", first_steps.fetch),
     ("launch", launching.launch),
+    ("slurm", slurm.slurm),
     ("plan", launching.plan),
     ("check", launching.check),
     ("train", training.train),

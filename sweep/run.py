@@ -7,6 +7,7 @@ What is durable lives in two stores, Optuna's and MLflow's; launching the same s
 from there, or shows the table if nothing is left to do.
 """
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -117,10 +118,15 @@ def launch(  # noqa: PLR0913, PLR0917 - what, where, and how
 
 
 def _check_rules_and_places(spec: SweepSpec, places: Places, address: str | None) -> None:
-    """BadInput where Optuna refuses the rules, nothing answers, or the studies are elsewhere."""
+    """BadInput where Optuna refuses the rules, nothing answers, the studies are elsewhere, or a job
+    of SLURM has its store where other machines may spoil it."""
     from sweep.adapters.optuna.rules import check_rules
 
     check_rules(spec)
+    if "SLURM_JOB_ID" in os.environ:
+        from sweep.slurm.network_disk import check_store
+
+        check_store(places.runs_dir, places.tracking_uri)
     if address:
         from sweep.adapters.ray.session import check_address
 

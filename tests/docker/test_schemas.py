@@ -63,7 +63,8 @@ def test_the_image_is_pinned_holds_no_secret_and_is_not_run_by_root() -> None:
 
 @pytest.mark.parametrize("script", sorted(DOCKER.glob("*.sh")), ids=lambda path: path.name)
 def test_a_script_is_clean(script: Path) -> None:
-    passes("sh", "-n", script)
+    shell = script.read_text().partition("\n")[0].removeprefix("#!")
+    passes(shell, "-n", script)
     passes(program("shellcheck"), "--external-sources", script)
 
 

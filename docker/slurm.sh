@@ -1,0 +1,1 @@
+../sweep/slurm/job.sh
