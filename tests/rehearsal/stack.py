@@ -114,7 +114,7 @@ class Stack:
         """Wait until the services are healthy, by the test that compose.yaml has for each."""
         deadline = time.monotonic() + HEALTHY_WITHIN_S
         for name in names:
-            while not _is_healthy(node := self.nodes[name]):
+            while not is_healthy(node := self.nodes[name]):
                 ended = node.process.poll() is not None
                 if time.monotonic() > deadline or (ended and not node.service.restarts):
                     raise NotHealthy(f"{name} did not come up:\n{node.log.read_text()[-4000:]}")
@@ -210,7 +210,8 @@ def _translate(texts: list[str], translation: dict[str, str]) -> list[str]:
     return texts
 
 
-def _is_healthy(node: Node) -> bool:
+def is_healthy(node: Node) -> bool:
+    """By the test that compose.yaml has for the service."""
     done = subprocess.run(
         [*node.host.enter, *node.health], capture_output=True, env=node.environment, check=False
     )
