@@ -12,7 +12,7 @@ HOLD ?= torch==2.13.0 ray==2.60.0 optuna==5.0.0 mlflow==3.17.2
 .DELETE_ON_ERROR:
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 venv: $(INSTALLED) ## Make .venv with the pinned dependencies and the project
 
@@ -43,7 +43,7 @@ SEED ?= 0
 chaos: $(INSTALLED) ## Kill a small sweep N times at random moments and count what is wrong then
 	$(BIN)/python -m tests.faults.chaos --kills $(N) --seed $(SEED) --task $(TASK)
 
-chaos-cluster: $(INSTALLED) ## The same N times on a cluster: workers, servers, network, disk, clients (EACH=1: each once)
+chaos-cluster: $(INSTALLED) ## Disturb a cluster N times (EACH=1: once in each way) and count what is wrong then
 	$(BIN)/python -m tests.chaos_cluster --faults $(N) --seed $(SEED) --task $(TASK) $(if $(EACH),--each)
 
 TRIALS ?= 20000
