@@ -125,7 +125,7 @@ class Rounds:
         attended = faults[0].kind == ATTENDED
         sweep = Launches(self._room, self._client, self._spec, name, attended)
         over = Course(self._room, sweep, faults, self._say).run()
-        left = self._left(name)
+        left = self._left(name) | {"broken_curves": self._room.broken_curves(name)}
         if over.complete:
             table = pd.read_csv(io.StringIO(self._client.almkd("export", name)))
             left["table_differences"] = int(not same(table, self._expected))

@@ -1,7 +1,9 @@
 """How far a sweep is, by what both databases hold of it: `progress HOST PORT`.
 
-Answers each line, the name of a sweep, with JSON: trials that have ended and that run, runs of the
-tracking store that have ended and that run. `null` where a database does not answer.
+Answers each line with JSON; with `null` where a database does not answer.
+
+    progress SWEEP    trials that have ended and that run; the same of runs of the tracking store
+    curves SWEEP      how many of its runs lack an epoch or have one twice
 
 Passwords: the variables OPTUNA and MLFLOW, for the database and the owner of that name.
 """
@@ -33,6 +35,15 @@ QUERIES: Mapping[str, tuple[str, str]] = {
         " WHERE sweep.value = %s",
     ),
 }
+# Every epoch that is reported is one that `epochs_trained` has counted.
+CURVES = (
+    "SELECT count(*) FROM ("
+    " SELECT 1 FROM metrics JOIN tags AS sweep USING (run_uuid)"
+    " WHERE metrics.key = 'epochs_trained' AND sweep.key = 'sweep' AND sweep.value = %s"
+    " GROUP BY run_uuid"
+    " HAVING count(*) <> max(step) OR count(DISTINCT step) <> max(step)"
+    ") AS broken"
+)
 
 
 class Databases:
@@ -48,6 +59,14 @@ class Databases:
         """Ended and running, of trials and of runs."""
         try:
             return {what: self._counted(*query, sweep) for what, query in QUERIES.items()}
+        except psycopg.OperationalError:
+            self._open.clear()
+            return None
+
+    def broken_curves(self, sweep: str) -> int | None:
+        """Runs whose epochs are not there once each."""
+        try:
+            return self._counted("mlflow", CURVES, sweep)[0]
         except psycopg.OperationalError:
             self._open.clear()
             return None
@@ -70,7 +89,9 @@ def main() -> None:
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     for line in sys.stdin:
-        sys.stdout.write(json.dumps(databases.counted(line.strip())) + "\n")
+        what, sweep = line.split()
+        ask = {"progress": databases.counted, "curves": databases.broken_curves}[what]
+        sys.stdout.write(f"{json.dumps(ask(sweep))}\n")
         sys.stdout.flush()
 
 

@@ -24,7 +24,10 @@ from tests.rehearsal.stack import Stack
 WORKERS = ("ray-worker-1", "ray-worker-2", "ray-worker-3")
 HOSTS = ("postgres", "mlflow", "ray-head", *WORKERS, "client")
 # What is gone is noticed within seconds instead of a minute, by the head and by who has lost it.
-SOON = {key: value for key, value in cluster.ENVIRONMENT.items() if key != "RAY_AUTH_MODE"}
+SOON = {
+    **{key: value for key, value in cluster.ENVIRONMENT.items() if key != "RAY_AUTH_MODE"},
+    "RAY_health_check_timeout_ms": "1000",
+}
 # The same for a client of `ray://`.
 CLIENT_SOON = {"RAY_CLIENT_RECONNECT_GRACE_PERIOD": "5"}
 PROXY_PORT, SERVER = 5001, "http://127.0.0.1:5000"
@@ -95,7 +98,7 @@ class Room(Stack):
             owner.upper(): (self.secrets / f"{owner}_db_password").read_text(encoding="utf-8")
             for owner in ("optuna", "mlflow")
         }
-        self._progress = Commanded(
+        self._databases = Commanded(
             self.network.hosts["postgres"].enter, "progress", *self.at("postgres", 5432).split(":"),
             log=self.place / "progress.log", environment={**os.environ, **passwords},
         )  # fmt: skip
@@ -131,8 +134,13 @@ class Room(Stack):
 
     def progress(self, sweep: str) -> Progress | None:
         """How far a sweep is; None while a database does not answer."""
-        found = self._progress.ask(sweep)
+        found = self._databases.ask(f"progress {sweep}")
         return found and Progress(*found["trials"], *found["runs"])
+
+    def broken_curves(self, sweep: str) -> int:
+        """Runs of which an epoch is not there, or is there twice."""
+        found: int = self._databases.ask(f"curves {sweep}")
+        return found
 
     def fill_disk(self) -> None:
         """Leave no byte free where the head keeps its sweeps."""

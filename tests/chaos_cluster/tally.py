@@ -8,7 +8,10 @@ from tests.chaos_cluster.faults import KINDS
 from tests.chaos_cluster.rounds import Round
 
 # Counts of which each has to be 0.
-WRONG = ("lost", "duplicated", "orphaned", "wrong_states", "table_differences", "not_complete")
+WRONG = (
+    "lost", "duplicated", "orphaned", "wrong_states", "broken_curves", "table_differences",
+    "not_complete",
+)  # fmt: skip
 
 
 class Tally:
