@@ -38,7 +38,6 @@ from sweep.referee.states import ENDED, State
 from sweep.referee.stores import EndedRun, Metrics, Outcome, Studies, Tracker
 from sweep.referee.time_limit import TimeLimit
 
-
 # Ends the id of a cohort whose process was lost, once for each.
 AGAIN = "~"
 

@@ -247,8 +247,9 @@ def _server_ended(
     if not _in_flight(room, sweep):
         return None
     room.held_down.add(name)
-    # Its first process is that of `tests.rehearsal.init`.
-    (server,) = psutil.Process(room.nodes[name].process.pid).children()
+    # Below `tests.rehearsal.init`, which takes in what others leave.
+    below = psutil.Process(room.nodes[name].process.pid).children()
+    server = min(below, key=psutil.Process.create_time)
     server.send_signal(how)
     psutil.wait_procs([server], timeout=ENDS_WITHIN_S)
     room.kill(name)

@@ -18,11 +18,14 @@ from tests.chaos_cluster.commanded import Commanded
 from tests.chaos_cluster.wiring import put_cable
 from tests.faults import cluster
 from tests.rehearsal.compose import Service
+from tests.rehearsal.hosts import Host
 from tests.rehearsal.processes import kill
 from tests.rehearsal.stack import Stack
 
 WORKERS = ("ray-worker-1", "ray-worker-2", "ray-worker-3")
-HOSTS = ("postgres", "mlflow", "ray-head", *WORKERS, "client")
+# Where the proxy is, and who looks into the databases: nothing happens to them.
+ASIDE = "aside"
+HOSTS = ("postgres", "mlflow", "ray-head", *WORKERS, "client", ASIDE)
 # What is gone is noticed within seconds instead of a minute, by the head and by who has lost it.
 SOON = {
     **{key: value for key, value in cluster.ENVIRONMENT.items() if key != "RAY_AUTH_MODE"},
@@ -30,7 +33,7 @@ SOON = {
 }
 # The same for a client of `ray://`.
 CLIENT_SOON = {"RAY_CLIENT_RECONNECT_GRACE_PERIOD": "5"}
-PROXY_PORT, SERVER = 5001, "http://127.0.0.1:5000"
+PROXY_PORT = 5000
 # Of the head's runs directory. A sweep leaves a few megabytes there.
 DISK = "64m"
 FILLER = "filler"
@@ -70,7 +73,7 @@ class Room(Stack):
         if service.name.startswith("ray"):
             found |= SOON
         if service.name == "ray-head":
-            found["MLFLOW_TRACKING_URI"] = f"http://{self._mlflow}:{PROXY_PORT}"
+            found["MLFLOW_TRACKING_URI"] = f"http://{self._aside.address}:{PROXY_PORT}"
         if service.name == "almkd":
             found |= CLIENT_SOON
         return found
@@ -90,8 +93,9 @@ class Room(Stack):
             for name in names:
                 self.start(name, "ray-worker" if name in WORKERS else None)
             self.wait(*names)
+        server = f"http://{self.at('mlflow', 5000)}"
         self.proxy = Commanded(
-            self.network.hosts["mlflow"].enter, "proxy", self._mlflow, str(PROXY_PORT), SERVER,
+            self._aside.enter, "proxy", self._aside.address, str(PROXY_PORT), server,
             log=self.place / "proxy.log",
         )  # fmt: skip
         passwords = {
@@ -99,7 +103,7 @@ class Room(Stack):
             for owner in ("optuna", "mlflow")
         }
         self._databases = Commanded(
-            self.network.hosts["postgres"].enter, "progress", *self.at("postgres", 5432).split(":"),
+            self._aside.enter, "progress", *self.at("postgres", 5432).split(":"),
             log=self.place / "progress.log", environment={**os.environ, **passwords},
         )  # fmt: skip
 
@@ -153,8 +157,8 @@ class Room(Stack):
         (self.runs / FILLER).unlink(missing_ok=True)
 
     @property
-    def _mlflow(self) -> str:
-        return self.network.hosts["mlflow"].address
+    def _aside(self) -> Host:
+        return self.network.hosts[ASIDE]
 
 
 @contextmanager
