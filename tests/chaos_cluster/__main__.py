@@ -31,7 +31,7 @@ from tests.chaos_cluster.launches import Launches
 from tests.chaos_cluster.room import HOSTS, Room, small_disk
 from tests.chaos_cluster.rounds import Course, Fault, fit_together, in_turn, planned
 from tests.chaos_cluster.tally import Tally
-from tests.faults.launcher import same, table_undisturbed
+from tests.faults.launcher import SWEEP, same, table_undisturbed
 from tests.faults.specs import SPECS, TEACHERS, written
 from tests.rehearsal.client import Client
 from tests.rehearsal.hosts import Network, network
@@ -128,7 +128,11 @@ class Rounds:
         left = self._left(name) | {"broken_curves": self._room.broken_curves(name)}
         if over.complete:
             table = pd.read_csv(io.StringIO(self._client.almkd("export", name)))
+            table["sweep"] = SWEEP
             left["table_differences"] = int(not same(table, self._expected))
+            if left["table_differences"]:
+                self._say(f"{name}: its table, and the one that was expected:\n"
+                          f"{table.to_csv()}{self._expected.to_csv()}")  # fmt: skip
         self._tally.add(over, left)
         shutil.rmtree(self._room.runs / name, ignore_errors=True)
         # Each round trains its own.
