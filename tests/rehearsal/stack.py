@@ -56,13 +56,13 @@ class Node:
 class Stack:
     """The services, to be started on the hosts of a network, kept below a directory.
 
-    ``hook``: a directory that workers look for modules in before any other.
+    ``hook``: a directory that workers look for modules in before any other, if there is one.
     """
 
     network: Network
     place: Path
     secrets: Path
-    hook: Path
+    hook: Path | None = None
     nodes: dict[str, Node] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -137,7 +137,7 @@ class Stack:
             environment[key] = _translate([value], translated)[0]
         for variable, usual in PORTS.get(service.name, {}).items():
             environment[variable] = str(self._ports_of(service.name, name)[usual])
-        if service.name == "ray-worker":
+        if service.name == "ray-worker" and self.hook:
             environment["PYTHONPATH"] = f"{self.hook}{os.pathsep}{ROOT}"
         if service.name.startswith("ray"):
             # Short, for the names of sockets are; containers have a /tmp each.
