@@ -135,8 +135,11 @@ def mlflow_errors(room: Room, sweep: Sweep, draw: random.Random) -> Struck | Non
 
 
 def postgres_restarted(room: Room, sweep: Sweep, draw: random.Random) -> Struck | None:
-    """PostgreSQL ends, by its fast shutdown or its immediate one, and is started at once."""
+    """PostgreSQL ends, by its fast shutdown or its immediate one, and is started at once; while
+    trials run, whose studies it has."""
     how = draw.choice([signal.SIGINT, signal.SIGQUIT])
+    if not ((progress := room.progress(sweep.name)) and progress.trials_running):
+        return None
     return _server_ended(room, sweep, "postgres", how)
 
 
