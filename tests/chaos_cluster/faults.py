@@ -21,7 +21,7 @@ from tests.rehearsal.stack import is_healthy
 # Seconds of faults that last, from the shortest to the longest. With the cluster's health checks a
 # worker is given up after some ten: some faults are over before, some are not.
 FROZEN, CUT, SLOWED = (2.0, 25.0), (2.0, 25.0), (10.0, 20.0)
-AWAY, OUT_OF_ORDER, FULL = (2.0, 20.0), (5.0, 20.0), (1.0, 10.0)
+AWAY, OUT_OF_ORDER, FULL = (2.0, 20.0), (5.0, 20.0), (3.0, 15.0)
 # Of a slowed cable: seconds a frame takes, and the shares of frames that are lost and that end
 # their connection. Of a slowed server: seconds an answer takes.
 FRAME_S, LOST, RESETS, ANSWER_S = (0.05, 0.3), 0.02, 0.002, (1.0, 3.0)
