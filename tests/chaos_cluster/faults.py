@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 import psutil
 
+from tests.chaos_cluster.launches import Launches
 from tests.chaos_cluster.room import WORKERS, Progress, Room
 from tests.rehearsal.stack import is_healthy
 
@@ -40,22 +40,6 @@ def _runs(progress: Progress) -> int:
     return progress.runs
 
 
-class Sweep(Protocol):
-    """The sweep of a round, as far as faults look at it."""
-
-    name: str
-
-    @property
-    def is_attended(self) -> bool:
-        """Whether it is launched through `ray://`."""
-
-    def is_followed(self) -> bool:
-        """Whether a client waits for it."""
-
-    def kill_client(self) -> None:
-        """End that client, at once."""
-
-
 @dataclass(frozen=True)
 class Struck:
     """A fault that has begun.
@@ -71,10 +55,10 @@ class Struck:
     counts: Callable[[Progress], int] = _ended
 
 
-Strike = Callable[[Room, Sweep, random.Random], Struck | None]
+Strike = Callable[[Room, Launches, random.Random], Struck | None]
 
 
-def worker_killed(room: Room, sweep: Sweep, draw: random.Random) -> Struck | None:
+def worker_killed(room: Room, sweep: Launches, draw: random.Random) -> Struck | None:
     """All processes of a worker's host; it is started again at once."""
     if not (hit := _stopped_in_training(room, draw)):
         return None
@@ -82,7 +66,7 @@ def worker_killed(room: Room, sweep: Sweep, draw: random.Random) -> Struck | Non
     return Struck(hit)
 
 
-def worker_frozen(room: Room, sweep: Sweep, draw: random.Random) -> Struck | None:
+def worker_frozen(room: Room, sweep: Launches, draw: random.Random) -> Struck | None:
     """All processes of a worker's host stand still, and go on."""
     seconds = draw.uniform(*FROZEN)
     if not (hit := _stopped_in_training(room, draw)):
@@ -90,51 +74,51 @@ def worker_frozen(room: Room, sweep: Sweep, draw: random.Random) -> Struck | Non
     return Struck(hit, seconds, partial(_signal, room, hit, signal.SIGCONT))
 
 
-def worker_cut_off(room: Room, sweep: Sweep, draw: random.Random) -> Struck | None:
+def worker_cut_off(room: Room, sweep: Launches, draw: random.Random) -> Struck | None:
     """No frame passes a worker's cable."""
     return _on_the_cable(room, draw, "cut", draw.uniform(*CUT))
 
 
-def worker_slowed(room: Room, sweep: Sweep, draw: random.Random) -> Struck | None:
+def worker_slowed(room: Room, sweep: Launches, draw: random.Random) -> Struck | None:
     """Frames of a worker's cable are late, some are lost, and some connections end."""
     mode = f"slow {draw.uniform(*FRAME_S):.3f} {LOST} {RESETS}"
     return _on_the_cable(room, draw, mode, draw.uniform(*SLOWED))
 
 
-def referee_killed(room: Room, sweep: Sweep, draw: random.Random) -> Struck | None:
+def referee_killed(room: Room, sweep: Launches, draw: random.Random) -> Struck | None:
     """The process of the sweep's referee, on the head."""
     return _killed_on_head(room, sweep, lambda words: "RefereeActor" in words[0])
 
 
-def driver_killed(room: Room, sweep: Sweep, draw: random.Random) -> Struck | None:
+def driver_killed(room: Room, sweep: Launches, draw: random.Random) -> Struck | None:
     """The process of the job: `almkd launch` on the head."""
     spec = f"{sweep.name}.yaml"
     return _killed_on_head(room, sweep, lambda w: "launch" in w and spec in w)
 
 
-def mlflow_stopped(room: Room, sweep: Sweep, draw: random.Random) -> Struck | None:
+def mlflow_stopped(room: Room, sweep: Launches, draw: random.Random) -> Struck | None:
     """The tracking server ends as it does when it is told to, and is away for a while."""
     seconds = draw.uniform(*AWAY)
     return _server_ended(room, sweep, "mlflow", signal.SIGTERM, seconds)
 
 
-def mlflow_restarted(room: Room, sweep: Sweep, draw: random.Random) -> Struck | None:
+def mlflow_restarted(room: Room, sweep: Launches, draw: random.Random) -> Struck | None:
     """The tracking server is killed and started at once."""
     return _server_ended(room, sweep, "mlflow", signal.SIGKILL)
 
 
-def mlflow_slow(room: Room, sweep: Sweep, draw: random.Random) -> Struck | None:
+def mlflow_slow(room: Room, sweep: Launches, draw: random.Random) -> Struck | None:
     """Each answer of the tracking server takes seconds."""
     mode = f"slow {draw.uniform(*ANSWER_S):.2f}"
     return _at_the_proxy(room, sweep, mode, draw.uniform(*OUT_OF_ORDER))
 
 
-def mlflow_errors(room: Room, sweep: Sweep, draw: random.Random) -> Struck | None:
+def mlflow_errors(room: Room, sweep: Launches, draw: random.Random) -> Struck | None:
     """Each request to the tracking server is answered with status 500."""
     return _at_the_proxy(room, sweep, "error", draw.uniform(*OUT_OF_ORDER))
 
 
-def postgres_restarted(room: Room, sweep: Sweep, draw: random.Random) -> Struck | None:
+def postgres_restarted(room: Room, sweep: Launches, draw: random.Random) -> Struck | None:
     """PostgreSQL ends, by its fast shutdown or its immediate one, and is started at once; while
     trials run, whose studies it has."""
     how = draw.choice([signal.SIGINT, signal.SIGQUIT])
@@ -143,7 +127,7 @@ def postgres_restarted(room: Room, sweep: Sweep, draw: random.Random) -> Struck 
     return _server_ended(room, sweep, "postgres", how)
 
 
-def disk_full(room: Room, sweep: Sweep, draw: random.Random) -> Struck | None:
+def disk_full(room: Room, sweep: Launches, draw: random.Random) -> Struck | None:
     """Where the head keeps its sweeps no byte is free."""
     seconds = draw.uniform(*FULL)
     if not _in_flight(room, sweep):
@@ -152,7 +136,7 @@ def disk_full(room: Room, sweep: Sweep, draw: random.Random) -> Struck | None:
     return Struck("ray-head", seconds, room.free_disk)
 
 
-def client_gone(room: Room, sweep: Sweep, draw: random.Random) -> Struck | None:
+def client_gone(room: Room, sweep: Launches, draw: random.Random) -> Struck | None:
     """The client that waits for a submitted sweep is killed."""
     if sweep.is_attended or not sweep.is_followed() or not _in_flight(room, sweep):
         return None
@@ -160,7 +144,7 @@ def client_gone(room: Room, sweep: Sweep, draw: random.Random) -> Struck | None:
     return Struck("client")
 
 
-def attending_client_gone(room: Room, sweep: Sweep, draw: random.Random) -> Struck | None:
+def attending_client_gone(room: Room, sweep: Launches, draw: random.Random) -> Struck | None:
     """The client of a sweep that was launched through `ray://`, which ends with it."""
     if not sweep.is_attended or not sweep.is_followed() or not _in_flight(room, sweep):
         return None
@@ -196,7 +180,7 @@ def trains(process: psutil.Process) -> bool:
     return bool(title) and title[0].startswith("ray::") and "Trainable.train" in title[0]
 
 
-def _in_flight(room: Room, sweep: Sweep) -> bool:
+def _in_flight(room: Room, sweep: Launches) -> bool:
     progress = room.progress(sweep.name)
     return progress is not None and progress.in_flight > 0
 
@@ -229,7 +213,9 @@ def _on_the_cable(room: Room, draw: random.Random, mode: str, seconds: float) ->
     return None
 
 
-def _killed_on_head(room: Room, sweep: Sweep, chosen: Callable[[list[str]], bool]) -> Struck | None:
+def _killed_on_head(
+    room: Room, sweep: Launches, chosen: Callable[[list[str]], bool]
+) -> Struck | None:
     if not _in_flight(room, sweep):
         return None
     hit = 0
@@ -244,7 +230,7 @@ def _killed_on_head(room: Room, sweep: Sweep, chosen: Callable[[list[str]], bool
 
 
 def _server_ended(
-    room: Room, sweep: Sweep, name: str, how: signal.Signals, seconds: float = 0.0
+    room: Room, sweep: Launches, name: str, how: signal.Signals, seconds: float = 0.0
 ) -> Struck | None:
     """Its first process is told to end, and what it leaves is killed once it has."""
     if not _in_flight(room, sweep):
@@ -267,7 +253,7 @@ def _server_ended(
     )
 
 
-def _at_the_proxy(room: Room, sweep: Sweep, mode: str, seconds: float) -> Struck | None:
+def _at_the_proxy(room: Room, sweep: Launches, mode: str, seconds: float) -> Struck | None:
     if not _in_flight(room, sweep):
         return None
     room.proxy.tell(mode)
