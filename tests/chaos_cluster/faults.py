@@ -25,8 +25,6 @@ AWAY, OUT_OF_ORDER, FULL = (2.0, 20.0), (5.0, 20.0), (3.0, 15.0)
 # Of a slowed cable: seconds a frame takes, and the shares of frames that are lost and that end
 # their connection. Of a slowed server: seconds an answer takes.
 FRAME_S, LOST, RESETS, ANSWER_S = (0.05, 0.3), 0.02, 0.002, (1.0, 3.0)
-
-
 # What a server that is told to end may take.
 ENDS_WITHIN_S = 30.0
 
