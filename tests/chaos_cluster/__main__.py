@@ -9,7 +9,7 @@ moments, and gives the same command again until it is complete; then every trial
 both stores, and the table is compared with that of a sweep that nothing disturbed. A fault counts
 only if work was in flight on its target.
 
-Exit code 0 if nothing was wrong, 1 if something was, 2 if it cannot be tried here.
+Exit code 0 if nothing was wrong, 1 if something was or Ctrl-C came, 2 if it cannot be tried here.
 """
 
 import argparse
@@ -95,7 +95,8 @@ def _problem() -> str | None:
 
 
 def _try(place: Path, task: str, faults: list[Fault]) -> int:
-    tally = Tally()
+    """All faults; Ctrl-C ends that, and what has come of them until then is told."""
+    tally, broken_off = Tally(), False
     with ExitStack() as ended:
         net = ended.enter_context(network(HOSTS))
         ended.enter_context(small_disk(place / "volumes" / "runs"))
@@ -103,9 +104,11 @@ def _try(place: Path, task: str, faults: list[Fault]) -> int:
         try:
             Rounds(net, place, task, tally).run(faults)
         except KeyboardInterrupt:
-            sys.stdout.write(f"interrupted before all of {len(faults)} faults had struck\n")
+            broken_off = True
     sys.stdout.write(f"{tally.table()}\n{tally.sums()}\n")
-    return 0 if tally.is_clean else 1
+    if broken_off:
+        sys.stdout.write(f"interrupted: {len(faults) - tally.faults} faults are missing\n")
+    return 0 if tally.is_clean and not broken_off else 1
 
 
 class Undisturbed:
