@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 HOLD ?= torch==2.13.0 ray==2.60.0 optuna==5.0.0 mlflow==3.17.2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv sweep check test rehearse rehearse-slurm chaos long-run aa bench bench-sweeps dist release docs audit constraints
+.PHONY: help venv sweep check test rehearse rehearse-slurm chaos chaos-cluster long-run aa bench bench-sweeps dist release docs audit constraints
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -45,6 +45,9 @@ SEED ?= 0
 
 chaos: $(INSTALLED) ## Kill a small sweep N times at random moments and count what is wrong then
 	$(BIN)/python -m tests.faults.chaos --kills $(N) --seed $(SEED) --task $(TASK)
+
+chaos-cluster: $(INSTALLED) ## Disturb a cluster N times (EACH=1: once in each way) and count what is wrong then
+	$(BIN)/python -m tests.chaos_cluster --faults $(N) --seed $(SEED) --task $(TASK) $(if $(EACH),--each)
 
 TRIALS ?= 20000
 

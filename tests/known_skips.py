@@ -20,6 +20,8 @@ KNOWN = (
     r"(gguf|accelerate) is not installed",
     # A full disk is a small one that root mounts; containers may not let it.
     r"only root can mount a small disk|a small disk cannot be mounted",
+    # Hosts are network namespaces, which root makes with ip of iproute2; containers may not let it.
+    r"no network namespaces can be made",
     # Linters of docker/ come as programs for some machines.
     r"there is no \S+ for this kind of machine",
     r"dpkg-deb is not here",

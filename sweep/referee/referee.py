@@ -38,6 +38,9 @@ from sweep.referee.states import ENDED, State
 from sweep.referee.stores import EndedRun, Metrics, Outcome, Studies, Tracker
 from sweep.referee.time_limit import TimeLimit
 
+# Ends the id of a cohort whose process was lost, once for each.
+AGAIN = "~"
+
 
 @dataclass
 class Progress:
@@ -243,14 +246,21 @@ class Referee:
             self._flights[task.id] = _Flight(task, _by_key(half), waits=True)
 
     def lost(self, cohort: str) -> None:
-        """A cohort's process is gone: it is trained again, or after some times is `failed`."""
-        flight = self._flights.get(cohort)
+        """A cohort's process is gone: it is trained again, or after some times is `failed`.
+
+        Again under another id. A process that was given up may come to life once more, as one does
+        that was cut off or stood still; what it then reports must not be mixed with what the
+        cohort reports that is trained in its place.
+        """
+        flight = self._flights.pop(cohort, None)
         if flight is None:
             return
         flight.losses += 1
         flight.waits = True
+        flight.task = replace(flight.task, id=f"{cohort}{AGAIN}")
+        self._flights[flight.task.id] = flight
         if flight.losses > self._plan.spec.resources.retries:
-            self.failed(cohort, f"its process was lost {flight.losses} times")
+            self.failed(flight.task.id, f"its process was lost {flight.losses} times")
 
     def silent(self, cohort: str, seconds: float) -> None:
         """A cohort finished no epoch for too long, which is taken as `failed`."""

@@ -19,6 +19,7 @@ from mlflow import MlflowClient
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
+SWEEP = "faults"
 # A sweep that searches, prunes, confirms and compares within seconds.
 SPEC = """
 name: faults
@@ -162,9 +163,14 @@ def left(runs: Path, teachers: int = PLANNED_TEACHERS) -> Left:
     return left_in(MlflowClient(f"sqlite:///{runs / 'mlflow.db'}"), _journal(runs), teachers)
 
 
-def left_in(client: MlflowClient, studies: BaseStorage, teachers: int = PLANNED_TEACHERS) -> Left:
-    """As `left`, of stores wherever they are."""
-    experiment = client.get_experiment_by_name("faults")
+def left_in(
+    client: MlflowClient,
+    studies: BaseStorage,
+    teachers: int = PLANNED_TEACHERS,
+    name: str = SWEEP,
+) -> Left:
+    """As `left`, of stores wherever they are, and of the sweep of that name."""
+    experiment = client.get_experiment_by_name(name)
     everything = client.search_runs([experiment.experiment_id], max_results=10_000)
     runs_of = Counter(run.data.tags["stage"] for run in everything)
     keys = Counter(run.data.tags.get("key", "sweep") for run in everything)
@@ -173,7 +179,7 @@ def left_in(client: MlflowClient, studies: BaseStorage, teachers: int = PLANNED_
         for run in everything
         if "key" in run.data.tags
     }
-    found = _states(studies)
+    found = _states(studies, name)
     planned = 1 + teachers + PLANNED_TRIALS + PLANNED_SHORTLISTED + PLANNED_CONFIRMED
     wrong = sum(state not in _ENDS or ends.get(key) != _ENDS[state] for key, state in found.items())
     return Left(
@@ -211,11 +217,13 @@ def _journal(runs: Path) -> BaseStorage:
     return JournalStorage(JournalFileBackend(str(runs / "faults" / "optuna.journal")))
 
 
-def _states(storage: BaseStorage) -> dict[str, str]:
+def _states(storage: BaseStorage, name: str = SWEEP) -> dict[str, str]:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     found = {}
     for study in optuna.get_all_study_names(storage):
-        cell = study.removeprefix("faults/")
+        sweep, _, cell = study.partition("/")
+        if sweep != name:
+            continue
         for trial in optuna.load_study(study_name=study, storage=storage).trials:
             found[f"{cell}/trial/{trial.number}"] = trial.state.name
     return found

@@ -56,13 +56,13 @@ class Node:
 class Stack:
     """The services, to be started on the hosts of a network, kept below a directory.
 
-    ``hook``: a directory that workers look for modules in before any other.
+    ``hook``: a directory that workers look for modules in before any other, if there is one.
     """
 
     network: Network
     place: Path
     secrets: Path
-    hook: Path
+    hook: Path | None = None
     nodes: dict[str, Node] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -114,7 +114,7 @@ class Stack:
         """Wait until the services are healthy, by the test that compose.yaml has for each."""
         deadline = time.monotonic() + HEALTHY_WITHIN_S
         for name in names:
-            while not _is_healthy(node := self.nodes[name]):
+            while not is_healthy(node := self.nodes[name]):
                 ended = node.process.poll() is not None
                 if time.monotonic() > deadline or (ended and not node.service.restarts):
                     raise NotHealthy(f"{name} did not come up:\n{node.log.read_text()[-4000:]}")
@@ -137,7 +137,7 @@ class Stack:
             environment[key] = _translate([value], translated)[0]
         for variable, usual in PORTS.get(service.name, {}).items():
             environment[variable] = str(self._ports_of(service.name, name)[usual])
-        if service.name == "ray-worker":
+        if service.name == "ray-worker" and self.hook:
             environment["PYTHONPATH"] = f"{self.hook}{os.pathsep}{ROOT}"
         if service.name.startswith("ray"):
             # Short, for the names of sockets are; containers have a /tmp each.
@@ -210,7 +210,8 @@ def _translate(texts: list[str], translation: dict[str, str]) -> list[str]:
     return texts
 
 
-def _is_healthy(node: Node) -> bool:
+def is_healthy(node: Node) -> bool:
+    """By the test that compose.yaml has for the service."""
     done = subprocess.run(
         [*node.host.enter, *node.health], capture_output=True, env=node.environment, check=False
     )

@@ -4,6 +4,7 @@ Optuna's own storage commits every value of every epoch by itself, with two quer
 what belongs together is one transaction, and a trial's values are one statement.
 """
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -14,7 +15,7 @@ import sqlalchemy
 from optuna.storages import RDBStorage, _rdb
 from optuna.storages._rdb import models
 from sqlalchemy import Connection, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from sweep.adapters.table_versions import look_at
@@ -23,12 +24,16 @@ from sweep.errors import BadInput
 MIGRATIONS = Path(_rdb.__path__[0]) / "alembic"
 # How long a database server may take to take up a connection, in seconds.
 CONNECTS_WITHIN = 10
+# Seconds between two tries of a database that does not answer: the first, and the longest.
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 
 
 class StudyDatabase(RDBStorage):
     """A storage that can put the writes of a block into one transaction."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, patience_s: float = 0.0) -> None:
+        """``patience_s``: how long a database may be away before a block gives up."""
+        self._patience_s = patience_s
         try:
             super().__init__(database_url(url), engine_kwargs=_engine_options(url))
         except RuntimeError:
@@ -39,7 +44,11 @@ class StudyDatabase(RDBStorage):
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """What the block writes is committed when it ends well, and not at all if it raises."""
+        """What the block writes is committed when it ends well, and not at all if it raises.
+
+        It begins once the database answers, which takes seconds where that is restarted.
+        """
+        self._await_answer()
         session: Any = self.scoped_session()
         session.held = True
         try:
@@ -75,6 +84,20 @@ class StudyDatabase(RDBStorage):
             session = self.scoped_session()
             session.execute(sqlalchemy.insert(model), rows)
             session.commit()
+
+    def _await_answer(self) -> None:
+        """Wait for the database; its error if that takes too long."""
+        began, pause = time.monotonic(), FIRST_PAUSE
+        while True:
+            try:
+                # A connection that is at hand is tried first, and made anew where it has ended.
+                self.engine.connect().close()
+                return
+            except OperationalError:
+                if time.monotonic() - began > self._patience_s:
+                    raise
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
 
     def close(self) -> None:
         """Leave the database."""

@@ -66,7 +66,10 @@ class OptunaStudies:
         """``store``: a journal's path or a database URL."""
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         logging.getLogger("optuna").setLevel(logging.ERROR)
-        self._storage = StudyDatabase(store) if "://" in store else StudyJournal(Path(store))
+        patience_s = plan.spec.resources.store_patience_s
+        self._storage = (
+            StudyDatabase(store, patience_s) if "://" in store else StudyJournal(Path(store))
+        )
         self._plan = plan
         searches = [search for search in plan.searches if search.cell.space]
         self._studies = {s.id: _SearchStudy(plan, s, self._storage) for s in searches}

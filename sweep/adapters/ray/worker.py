@@ -11,6 +11,7 @@ from typing import Any
 
 import ray
 from ray import cloudpickle, tune
+from ray.exceptions import RayError
 
 from sweep.adapters.ray.dispatch import Dispatch, Worker
 from sweep.garbage_collection import loading
@@ -77,6 +78,10 @@ class CohortTrainable(tune.Trainable):
                 outcomes, teachers = train(
                     dispatch.task, dataset, kept, reports.report, weights, checkpoints, stopwatch
                 )
+        except RayError:
+            # The referee, or what it holds, cannot be reached: no fault of what is trained. Tune
+            # takes this process for lost, and the cohort goes to another.
+            raise
         except Exception:  # noqa: BLE001 - whatever it raised is the reason on record
             reports.flush()
             ray.get(referee.failed.remote(cohort, traceback.format_exc()[-REASON_LENGTH:]))

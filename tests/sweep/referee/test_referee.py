@@ -268,9 +268,31 @@ def test_lost_cohort_is_trained_again_with_the_lanes_that_were_left(tmp_path: Pa
     theatre.referee.lost(cohort)
     again = theatre.referee.next_cohort()
     assert isinstance(again, CohortTask)
-    assert again.id == cohort
     assert [lane.key for lane in again.lanes] == live
-    theatre.referee.lost(cohort)
+    theatre.referee.lost(again.id)
+    theatre.play()
+    assert kept.history(CELL) == whole
+
+
+def test_process_that_was_given_up_and_comes_to_life_again_is_told_to_stop(tmp_path: Path) -> None:
+    plan = _plan({**ONE_CELL, "search.trials": 6})
+    whole = _undisturbed(plan, tmp_path / "whole")[CELL]
+    tracker = MemoryTracker()
+    kept = studies(plan, tmp_path)
+    theatre = Theatre(Referee(plan, kept, tracker))
+    while not theatre.flying or theatre.flying[0].task.stage != "search":
+        theatre.play(1)
+    theatre.play(1)
+    frozen = theatre.flying.pop()
+    theatre.referee.lost(frozen.task.id)
+    again = theatre.referee.next_cohort()
+    assert isinstance(again, CohortTask)
+    rows = [{"validation_loss": 1.0}] * len(frozen.live)
+    for epoch in (frozen.epoch + 1, frozen.epoch + 2):
+        assert theatre.referee.report(frozen.task.id, epoch, frozen.live, rows) == [False] * 3
+    theatre.referee.finish(frozen.task.id, {})
+    assert theatre.referee.trains(again.id)
+    theatre.referee.lost(again.id)
     theatre.play()
     assert kept.history(CELL) == whole
 

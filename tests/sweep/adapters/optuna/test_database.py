@@ -4,13 +4,17 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import sqlalchemy
+from sqlalchemy.exc import OperationalError
 
 from sweep.adapters.optuna.database import StudyDatabase, check_database, database_url
 from sweep.adapters.optuna.studies import OptunaStudies
@@ -25,9 +29,16 @@ BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 EPOCHS = 20
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """A server of this test's own, reached by a socket in its directory."""
+class Server(NamedTuple):
+    """A PostgreSQL of these tests' own: its address, and pg_ctl of it."""
+
+    url: str
+    control: Callable[..., None]
+
+
+@contextmanager
+def _server() -> Iterator[Server]:
+    """One that runs, reached by a socket in its directory."""
     if not BINARIES:
         pytest.skip("no PostgreSQL in /usr/lib/postgresql")
     with tempfile.TemporaryDirectory(prefix="almkd-pg-") as place:
@@ -44,11 +55,19 @@ def postgres() -> Iterator[str]:
 
         run("initdb", "-U", "almkd", "--auth=trust", "--no-sync")
         options = f"-c listen_addresses= -c unix_socket_directories={place} -c fsync=off"
-        run("pg_ctl", "-w", "-o", options, "start")
+        control = partial(run, "pg_ctl", "-w", "-o", options, "-m", "immediate")
+        control("start")
         try:
-            yield f"postgresql://almkd@/postgres?host={place}"
+            yield Server(f"postgresql://almkd@/postgres?host={place}", control)
         finally:
-            run("pg_ctl", "-m", "immediate", "stop")
+            control("stop")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The address of a server."""
+    with _server() as server:
+        yield server.url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -194,3 +213,34 @@ def test_tables_of_another_version_of_optuna_are_told_with_the_way_forward(
     for use in (check_database, StudyDatabase):
         with pytest.raises(BadInput, match=f"ALMKD_OPTUNA_URL sqlite:///.*{said}"):
             use(url)
+
+
+def test_a_database_that_is_restarted_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    with _server() as server:
+        kept = OptunaStudies(_plan(), server.url)
+        kept.ask(CELL, 3)
+        server.control("stop")
+        pauses: list[float] = []
+
+        def start(seconds: float) -> None:
+            if not pauses:
+                server.control("start")
+            pauses.append(seconds)
+
+        monkeypatch.setattr(time, "sleep", start)
+        kept.report(CELL, 1, {0: 1.0})
+        kept.tell(CELL, [Outcome(0, "pruned")])
+        assert pauses
+        kept.close()
+        again = OptunaStudies(_plan(), server.url)
+        assert [trial.state for trial in _history(again)] == ["pruned", "running", "running"]
+        again.close()
+
+
+def test_a_database_that_stays_away_is_given_up(tmp_path: Path) -> None:
+    (tmp_path / "studies").mkdir()
+    storage = StudyDatabase(f"sqlite:///{tmp_path / 'studies' / 'studies.db'}", patience_s=0.0)
+    storage.engine.dispose()
+    shutil.rmtree(tmp_path / "studies")
+    with pytest.raises(OperationalError, match="unable to open"), storage.together():
+        raise AssertionError("the block must not begin")
