@@ -119,6 +119,8 @@ class Course:
         self._steps.check(job["JobState"] == "COMPLETED", "the other job is complete", found)
         self._steps.check(job["Restarts"] == "0", "in one start", found)
         self._steps.check(job["UserId"].startswith(self._other_user), "it is theirs", found)
+        # SLURM forgets it after a while.
+        self._other = ""
 
     def preempt(self, times: int) -> None:
         """A job of more weight takes both nodes for as long as it is looked at what it left; SLURM
