@@ -14,8 +14,8 @@ import pandas as pd
 import psutil
 
 from tests.faults.launcher import FIRST_ASKED, SPEC, table, trial_states, write_spec, written
-from tests.rehearsal.processes import Frozen
 from tests.rehearsal.slurm.cluster import NODES, URGENT, Slurm
+from tests.rehearsal.slurm.frozen import Frozen
 from tests.rehearsal.steps import Steps
 
 SWEEP = "faults"
