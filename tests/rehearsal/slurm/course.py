@@ -14,8 +14,8 @@ import pandas as pd
 import psutil
 
 from tests.faults.launcher import FIRST_ASKED, SPEC, table, trial_states, write_spec, written
-from tests.rehearsal.processes import Frozen
 from tests.rehearsal.slurm.cluster import NODES, URGENT, Slurm
+from tests.rehearsal.slurm.frozen import Frozen
 from tests.rehearsal.steps import Steps
 
 SWEEP = "faults"
@@ -119,6 +119,8 @@ class Course:
         self._steps.check(job["JobState"] == "COMPLETED", "the other job is complete", found)
         self._steps.check(job["Restarts"] == "0", "in one start", found)
         self._steps.check(job["UserId"].startswith(self._other_user), "it is theirs", found)
+        # SLURM forgets it after a while.
+        self._other = ""
 
     def preempt(self, times: int) -> None:
         """A job of more weight takes both nodes for as long as it is looked at what it left; SLURM
