@@ -64,7 +64,7 @@ PACK = functools.partial(gzip.compress, mtime=0)
     ("content", "words"),
     [
         (b"not gzip", ["gzip", "fetch it again"]),
-        (PACK(b"\0\0\x08\x01" + bytes(100))[:-9], ["gzip"]),
+        (PACK(b"\0\0\x08\x01\0\0\0\x60" + bytes(96))[:-9], ["gzip"]),
         (PACK(b""), ["no IDX file"]),
         (PACK(b"\0\0\x0d\x01\0\0\0\x02ab"), ["no IDX file"]),
         (PACK(b"\0\0\x08\x01\0\0\0\x03ab"), ["2 bytes", "says 3"]),
