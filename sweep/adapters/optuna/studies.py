@@ -16,11 +16,10 @@ from pathlib import Path
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from sweep.adapters.optuna.database import StudyDatabase
-from sweep.adapters.optuna.journal import StudyJournal
+from sweep.adapters.optuna.journal import ReadJournal, StudyJournal
 from sweep.adapters.optuna.memory import LAST, SHORT_SIGHTED, ShortMemory
 from sweep.adapters.optuna.rules import (
     build_pruner,
@@ -305,7 +304,7 @@ def _stored_trials(plan: Plan, store: str) -> dict[str, list[FrozenTrial]]:
     if "://" in store:
         storage: BaseStorage = StudyDatabase(store)
     elif Path(store).exists():
-        storage = JournalStorage(JournalFileBackend(store))
+        storage = JournalStorage(ReadJournal(Path(store)))
     else:
         return {}
     names = {_name(plan, search): search.id for search in plan.searches}
