@@ -23,7 +23,7 @@ from sweep.commands import (
     training,
 )
 from sweep.commands.launching import INTERRUPTED
-from sweep.errors import BadInput, SweepFailed
+from sweep.errors import BadInput, SweepFailed, readable
 from sweep.garbage_collection import collect_seldom
 from sweep.secrets import masked, refuse_in_arguments, take_up_files
 
@@ -138,7 +138,7 @@ def _fail_of_system(error: OSError) -> NoReturn:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    for line in message.splitlines():
+    for line in readable(message).splitlines():
         with suppress(OSError):  # a terminal that was closed
             typer.echo(f"almkd: {masked(line)}", err=True)
     sys.exit(code)

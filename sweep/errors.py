@@ -3,6 +3,9 @@
 import difflib
 from collections.abc import Iterable
 
+# Of a message, in characters.
+LONGEST_LINE = 1200
+
 
 class BadInput(Exception):
     """Something the user gave cannot be used; the message is all that the user needs to see."""
@@ -18,6 +21,19 @@ def unknown(what: str, value: object, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"{value!r} is no {what}; {hint}known: {', '.join(names)}"
+
+
+def readable(message: str) -> str:
+    """A message for a terminal: what would steer that is written out, and of a line that is too
+    long to be read, as with values that are huge, its middle is left out."""
+    lines = []
+    for line in message.splitlines():
+        shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+        if len(shown) > LONGEST_LINE:
+            half = LONGEST_LINE // 2
+            shown = f"{shown[:half]} [...] {shown[-half:]}"
+        lines.append(shown)
+    return "\n".join(lines)
 
 
 def last_line(reason: str) -> str:
