@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 HOLD ?= torch==2.13.0 ray==2.60.0 optuna==5.0.0 mlflow==3.17.2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv sweep check test rehearse chaos aa bench bench-sweeps dist release docs audit constraints
+.PHONY: help venv sweep check test rehearse chaos fuzz aa bench bench-sweeps dist release docs audit constraints
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -42,6 +42,11 @@ SEED ?= 0
 chaos: $(INSTALLED) ## Kill a small sweep N times at random moments and count what is wrong then
 	$(BIN)/python -m tests.faults.chaos --kills $(N) --seed $(SEED) --task $(TASK)
 
+fuzz: N = 10000
+fuzz: $(INSTALLED) ## Change N files that sweeps read, and count what is wrong with what comes of it
+	$(BIN)/python -m tests.fuzz --cases $(N) --seed $(SEED) --processes $(PROCESSES)
+
+PROCESSES ?= 1
 BLOCKS ?= 20
 
 aa: $(INSTALLED) ## Copies of one method against each other: how often a difference is called (an hour)
