@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 HOLD ?= torch==2.13.0 ray==2.60.0 optuna==5.0.0 mlflow==3.17.2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv sweep check test rehearse rehearse-slurm chaos chaos-cluster long-run aa bench bench-sweeps dist release docs audit constraints
+.PHONY: help venv sweep check test rehearse rehearse-slurm chaos chaos-cluster fuzz long-run aa bench bench-sweeps dist release docs audit constraints
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -54,6 +54,11 @@ TRIALS ?= 20000
 long-run: $(INSTALLED) ## Watch a sweep of many trials for what grows and how long it takes to answer
 	$(BIN)/python -m tests.faults.long_run --trials $(TRIALS)
 
+fuzz: N = 10000
+fuzz: $(INSTALLED) ## Change N files that sweeps read, and count what is wrong with what comes of it
+	$(BIN)/python -m tests.fuzz --cases $(N) --seed $(SEED) --processes $(PROCESSES)
+
+PROCESSES ?= 1
 BLOCKS ?= 20
 
 aa: $(INSTALLED) ## Copies of one method against each other: how often a difference is called (an hour)

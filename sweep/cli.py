@@ -24,7 +24,7 @@ from sweep.commands import (
     training,
 )
 from sweep.commands.launching import INTERRUPTED
-from sweep.errors import BadInput, SweepFailed
+from sweep.errors import BadInput, SweepFailed, shortened
 from sweep.garbage_collection import collect_seldom
 from sweep.secrets import leave_no_cores, masked, refuse_in_arguments, take_up_files
 from sweep.terminal import echo, printable
@@ -142,7 +142,7 @@ def _fail_of_system(error: OSError) -> NoReturn:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    for line in printable(message).splitlines():
+    for line in shortened(printable(message)).splitlines():
         with suppress(OSError):  # a terminal that was closed
             echo(f"almkd: {masked(line)}", err=True)
     sys.exit(code)

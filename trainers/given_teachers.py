@@ -19,7 +19,7 @@ from trainers.data.errors import DataError
 from trainers.loading import rows_of_part
 from trainers.registry import TASKS
 from trainers.settings import DESCRIPTION_FILE, WEIGHTS_FILE, DataSpec, ModelSpec
-from trainers.student_files import OWN, StudentError, describe
+from trainers.student_files import OWN, StudentError, check_weights, describe
 from trainers.task import GivenTeacher, Task
 
 # Where checkpoints keep the weights of a network beside other things.
@@ -175,6 +175,7 @@ def _check_description(file: Path, task: Task, model: ModelSpec, dataset: Datase
         return
     try:
         told = describe(place)
+        check_weights(place, told)
     except StudentError as error:
         raise DataError(str(error)) from None
     for what, here in task.facts(dataset).items():

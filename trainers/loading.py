@@ -140,6 +140,15 @@ def missing(spec: DataSpec) -> str | None:
 
     Looks for files and reads none.
     """
+    try:
+        return _missing(spec)
+    except (OSError, RuntimeError) as error:
+        # A name that is too long for a file, a home of nobody.
+        said = error.strerror if isinstance(error, OSError) else error
+        return f"{spec.dataset}: its files cannot be looked for: {said}; correct their paths"
+
+
+def _missing(spec: DataSpec) -> str | None:
     if problem := entry_of(spec).missing(**_for_its_loader(spec)):
         return f"{spec.dataset}: {problem}"
     for name, path in _noise_files(spec).items():

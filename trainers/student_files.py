@@ -7,6 +7,7 @@ outputs (``shape``, ``class_names``, ``preprocessing``, ...), and whatever its w
 Writing them takes no torch: the processes that do it train nothing.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +28,13 @@ if TYPE_CHECKING:
     from trainers.task import StudentModule
 
 FORMAT = 1
+# In the description: the digest of the file of weights.
+SUM = "sha256"
+# What a description that is no student's gives rise to, in networks and in what tasks make of it.
+DESCRIBES_NONE = (
+    ValueError, KeyError, TypeError, AttributeError, IndexError, ArithmeticError, RuntimeError,
+    MemoryError,
+)  # fmt: skip
 # A network of the user's own, whose code runs when it is made.
 OWN = "module"
 
@@ -40,9 +48,11 @@ def write_student(
 ) -> list[Path]:
     """Write a student's two files into ``directory``, which is there."""
     tensors = {name: np.ascontiguousarray(array) for name, array in weights.items()}
+    content = save(tensors)
     # Not `save_file`, whose files nobody but their owner can read.
-    (directory / WEIGHTS_FILE).write_bytes(save(tensors))
-    text = json.dumps({"format": FORMAT, **description}, indent=2)
+    (directory / WEIGHTS_FILE).write_bytes(content)
+    of_weights = hashlib.sha256(content).hexdigest()
+    text = json.dumps({"format": FORMAT, SUM: of_weights, **description}, indent=2)
     (directory / DESCRIPTION_FILE).write_text(text + "\n", encoding="utf-8")
     return [directory / WEIGHTS_FILE, directory / DESCRIPTION_FILE]
 
@@ -52,13 +62,32 @@ def describe(directory: str | Path) -> dict[str, Any]:
     file = Path(directory).expanduser() / DESCRIPTION_FILE
     try:
         description: Any = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StudentError(
             f"{file}: cannot be read ({error}); name a directory that almkd students wrote"
         ) from None
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise StudentError(f"{file}: is not of format {FORMAT}; write the student again")
     return description
+
+
+def check_weights(directory: Path, description: Mapping[str, Any]) -> None:
+    """StudentError where the weights are not those that the description was written with; it says
+    nothing of them where an earlier version wrote it."""
+    file = directory / WEIGHTS_FILE
+    if (written := description.get(SUM)) is None:
+        return
+    try:
+        with file.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise StudentError(f"{file}: cannot be read ({error})") from None
+    if found != written:
+        raise StudentError(
+            f"{file}: is not what was written (its SHA-256 differs from the one in "
+            f"{DESCRIPTION_FILE}); write the student again, or take {SUM} out of there if you "
+            "changed its weights"
+        )
 
 
 def load_student(directory: str | Path, allow_code: bool = False) -> "StudentModule":
@@ -87,30 +116,35 @@ def load_student(directory: str | Path, allow_code: bool = False) -> "StudentMod
             f"{place / WEIGHTS_FILE}: these weights are not of the network that "
             f"{DESCRIPTION_FILE} names: {error}"
         ) from None
+    check_weights(place, description)
+    if wrong := [name for name, tensor in weights.items() if not tensor.isfinite().all()]:
+        raise StudentError(
+            f"{place / WEIGHTS_FILE}: holds NaN or infinity in {wrong[0]}, from which nothing can "
+            "be predicted; write the student again"
+        )
     return student.eval()
 
 
 def _made(place: Path, description: Mapping[str, Any], allow_code: bool) -> "StudentModule":
     """The student with arbitrary weights."""
     try:
-        network, task = description["network"], TASKS[description["task"]]
+        network = description["network"]
         model = ModelSpec(network["name"], network["sizes"])
-    except (KeyError, TypeError) as error:
-        raise StudentError(
-            f"{place / DESCRIPTION_FILE}: is of no student that this version knows ({error}); "
-            "write the student again"
-        ) from None
-    if not allow_code and model.name == OWN:
-        raise StudentError(_not_allowed(place, network["sizes"]["path"]))
-    try:
+        if not allow_code and model.name == OWN:
+            raise CodeNotAllowed(str(network["sizes"]["path"]))
         if allow_code:
-            return task.load().student(model, description)
+            return TASKS[description["task"]].load().student(model, description)
         with without_code():
-            return task.load().student(model, description)
+            return TASKS[description["task"]].load().student(model, description)
     except CodeNotAllowed as needed:
         raise StudentError(_not_allowed(place, needed.path)) from None
-    except (ValueError, KeyError, OwnCodeError) as error:
+    except OwnCodeError as error:
         raise StudentError(f"{place / DESCRIPTION_FILE}: {error}") from error
+    except DESCRIBES_NONE as error:
+        raise StudentError(
+            f"{place / DESCRIPTION_FILE}: describes no student that can be made "
+            f"({type(error).__name__}: {error}); write the student again"
+        ) from error
 
 
 def _not_allowed(place: Path, path: str) -> str:

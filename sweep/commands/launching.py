@@ -32,7 +32,7 @@ from sweep.commands.options import (
 )
 from sweep.commands.snapshot import jobs_of
 from sweep.commands.then import then
-from sweep.errors import BadInput, SweepFailed, unknown
+from sweep.errors import BadInput, SweepFailed, shortened, unknown
 from sweep.showing import new_console
 from sweep.terminal import echo
 
@@ -266,7 +266,7 @@ def _check_data(spec: "SweepSpec", allow_code: bool, as_json: bool) -> None:
         typer.echo(json.dumps([one.as_data() for one in found], indent=2, ensure_ascii=False))
         return
     for line in data_check.as_text(spec.name, found):
-        echo(line)
+        echo(shortened(line))
 
 
 def _smoke(spec: "SweepSpec", address: str | None, after: str | None) -> None:

@@ -37,17 +37,34 @@ class _Loader(yaml.SafeLoader):
     """YAML's safe types only, no key twice in a mapping, and a limit on what aliases unfold to."""
 
     def get_single_node(self) -> yaml.Node | None:
-        """The document; MarkedYAMLError if it holds too much once its aliases are written out."""
+        """The document; MarkedYAMLError if it holds too much once its aliases are written out, or
+        what no text does."""
         node: yaml.Node | None = super().get_single_node()
         if node is not None:
             _count(node, {})
         return node
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """What a node stands for; MarkedYAMLError where it is not of the kind that it is marked
+        as, such as ``!!timestamp x``."""
+        try:
+            return super().construct_object(node, deep=deep)
+        except (ValueError, KeyError, AttributeError, TypeError, IndexError) as error:
+            if not isinstance(node, yaml.ScalarNode):
+                raise
+            kind_of = node.tag.rpartition(":")[2]
+            raise yaml.MarkedYAMLError(
+                problem=f"{node.value[:40]!r} cannot be read as YAML's {kind_of} ({error})",
+                problem_mark=node.start_mark,
+            ) from None
 
 
 def _count(node: yaml.Node, known: dict[int, int | None]) -> int:
     """How many values a node stands for; ``known``: those counted, None while one is under way."""
     if id(node) not in known:
         known[id(node)] = None
+        if isinstance(node, yaml.ScalarNode):
+            _refuse_unwritable(node)
         known[id(node)] = 1 + sum(_count(part, known) for part in _parts(node))
     count = known[id(node)]
     if count is not None and count <= MOST_VALUES:
@@ -55,6 +72,21 @@ def _count(node: yaml.Node, known: dict[int, int | None]) -> int:
     wrong = "this stands inside itself" if count is None else f"holds over {MOST_VALUES:,} values"
     raise yaml.MarkedYAMLError(
         problem=f"{wrong} once aliases are written out; no spec does", problem_mark=node.start_mark
+    )
+
+
+def _refuse_unwritable(node: yaml.ScalarNode) -> None:
+    """MarkedYAMLError where a value holds what neither stores nor files of text take."""
+    if "\0" in node.value:
+        held = "a byte of zero (\\0)"
+    else:
+        try:
+            node.value.encode()
+            return
+        except UnicodeEncodeError:
+            held = "half a character (a lone surrogate)"
+    raise yaml.MarkedYAMLError(
+        problem=f"holds {held}, which no text does; take it out", problem_mark=node.start_mark
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from mlflow.exceptions import MlflowException
 
+from sweep.adapters.checked_lines import read
 from sweep.adapters.mlflow.spool import Spool
 from sweep.adapters.mlflow.store import MlflowStore
 from sweep.adapters.mlflow.tracking import MlflowTracker
@@ -137,7 +138,7 @@ def test_a_record_that_does_not_fit_is_not_there_in_part(
         spool.put([{"do": "log"}])
     monkeypatch.setattr(spool, "_file", file)
     spool.put([{"do": "close"}])
-    assert (tmp_path / "spool").read_bytes() == b'{"do":"open"}\n{"do":"close"}\n'
+    assert read(tmp_path / "spool")[0] == [{"do": "open"}, {"do": "close"}]
 
 
 def test_records_of_a_journal_that_do_not_fit_are_not_there_in_part(
@@ -159,7 +160,7 @@ def test_records_of_a_journal_that_do_not_fit_are_not_there_in_part(
             journal.flush()
     journal.flush()
     journal.close()
-    assert (tmp_path / "journal").read_bytes() == b'{"n":1}\n{"n":2}\n{"n":3}\n'
+    assert read(tmp_path / "journal")[0] == [{"n": 1}, {"n": 2}, {"n": 3}]
 
 
 def test_a_torn_last_record_is_cut_off(tmp_path: Path) -> None:
@@ -167,5 +168,5 @@ def test_a_torn_last_record_is_cut_off(tmp_path: Path) -> None:
     path.write_bytes(b'{"do":"log"}\n{"do":"clo')
     spool = Spool(path)
     spool.put([{"do": "open"}])
-    assert path.read_bytes() == b'{"do":"log"}\n{"do":"open"}\n'
+    assert read(path)[0] == [{"do": "log"}, {"do": "open"}]
     assert spool.left_over == [{"do": "log"}]

@@ -295,6 +295,19 @@ def test_outcomes_have_their_exit_codes(
     assert run("check", "digits") == (code, [], [line])
 
 
+def test_a_message_steers_no_terminal_and_is_not_too_long_to_be_read(
+    run: Run, tmp_path: Path
+) -> None:
+    spec = small_data({"seed": "x" * 100_000, "search.trials": "\x1b[2J"})
+    (tmp_path / "a.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")
+    code, out, err = run("check", "a.yaml")
+    assert (code, out, len(err)) == (2, [], 2)
+    assert all(line.isprintable() and len(line) < 1300 for line in err)
+    assert "\\x1b[2J" in "".join(err)
+    assert "xxx [...] xxx" in "".join(err)
+    assert any(line.endswith("must be a whole number") for line in err)
+
+
 def test_good_spec_is_checked_and_planned(run: Run, tmp_path: Path) -> None:
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(dict(SMALL)), encoding="utf-8")
     assert run("check", "small.yaml") == (0, ["small: nothing wrong"], [])

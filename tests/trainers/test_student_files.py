@@ -4,11 +4,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 import trainers
@@ -139,8 +140,9 @@ def test_code_of_the_users_own_has_to_be_allowed(tmp_path: Path) -> None:
     [
         (DESCRIPTION_FILE, b"{", "cannot be read"),
         (DESCRIPTION_FILE, b'{"format": 9}', "is not of format 1"),
-        (DESCRIPTION_FILE, b'{"format": 1}', "is of no student that this version knows"),
-        (DESCRIPTION_FILE, b'{"format": 1, "task": "x", "network": 3}', "is of no student"),
+        (DESCRIPTION_FILE, b'{"format": 1}', "describes no student"),
+        (DESCRIPTION_FILE, b'{"format": 1, "task": "x", "network": 3}', "describes no student"),
+        (DESCRIPTION_FILE, b"[" * 100_000, "cannot be read"),
         (WEIGHTS_FILE, b"nothing", "cannot be read"),
     ],
 )
@@ -149,6 +151,61 @@ def test_damaged_files_are_told(tmp_path: Path, file: str, content: bytes, said:
     (tmp_path / file).write_bytes(content)
     with pytest.raises(StudentError, match=said):
         load_student(tmp_path)
+
+
+def test_other_weights_than_were_written_are_noticed(tmp_path: Path) -> None:
+    _write(tmp_path, NETWORKS_TRIED[0])
+    file = tmp_path / WEIGHTS_FILE
+    content = bytearray(file.read_bytes())
+    content[-2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(StudentError, match=r"its SHA-256 differs .* take sha256 out of there"):
+        load_student(tmp_path)
+    _describe(tmp_path)
+    assert load_student(tmp_path)(_raw(2)).isfinite().all()
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    _write(tmp_path, NETWORKS_TRIED[0])
+    _describe(tmp_path)
+    weights = load_file(tmp_path / WEIGHTS_FILE)
+    weights["head.bias"][1] = torch.nan
+    save_file(weights, tmp_path / WEIGHTS_FILE)
+    with pytest.raises(StudentError, match=r"holds NaN or infinity in head\.bias"):
+        load_student(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"network": None},
+        {"network": {"name": "mlp"}},
+        {"network": {"name": "mlp", "sizes": {"hidden": [[5]]}}},
+        {"network": {"name": [], "sizes": {}}},
+        {"class_names": 3},
+        {"columns": 3},
+        {"shape": None},
+        {"shape": [2**40]},
+        {"preprocessing": {"gamma": 1}},
+        {"task": "juggling"},
+    ],
+    ids=str,
+)
+def test_descriptions_that_are_of_no_student_are_told(
+    tmp_path: Path, change: dict[str, Any]
+) -> None:
+    _write(tmp_path, NETWORKS_TRIED[0])
+    _describe(tmp_path, **change)
+    with pytest.raises(StudentError, match=r"student\.json: .*; write the student again"):
+        load_student(tmp_path)
+
+
+def _describe(place: Path, **changed: Any) -> None:
+    """Other values in a description, which says nothing of the weights then."""
+    file = place / DESCRIPTION_FILE
+    told = {**json.loads(file.read_text(encoding="utf-8")), **changed}
+    del told["sha256"]
+    file.write_text(json.dumps(told), encoding="utf-8")
 
 
 def test_weights_of_another_network_are_told(tmp_path: Path) -> None:

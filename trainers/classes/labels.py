@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainers.data.errors import DataError
+from trainers.data.written import refuse_unwritable
 
 # How programs write that there is no value, where they write it as text.
 MISSING = {"#n/a", "<na>", "?", "n/a", "na", "nan", "none", "null"}
@@ -40,6 +41,7 @@ def numbered(where: object, labels: NDArray[Any]) -> Classes:
     names = tuple(map(str, values))
     if labels.dtype.kind == "U":
         _refuse_missing(where, names)
+        refuse_unwritable(where, "a class", names)
     return Classes(codes.astype(np.int64), names, named_oddly(where, names))
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from trainers.data.arrays import Array, read_array
 from trainers.data.errors import DataError
-from trainers.data.tables import read_parquet
+from trainers.data.tables import check_kinds, read_parquet
 
 # Columns of a table of logits, and the one that says which example a row is of.
 COLUMN, ROW = "logit_", "row"
@@ -46,6 +46,8 @@ def read_logits(file: Path, classes: int) -> NDArray[np.float32]:
 
 def _columns(file: Path, classes: int) -> Array:
     names = [f"{COLUMN}{c}" for c in range(classes)]
+    import pyarrow as pa
+
     table = read_parquet(file, ROW).columns
     there = [name for name in table.column_names if name.startswith(COLUMN)]
     if sorted(there) != sorted(names):
@@ -53,11 +55,13 @@ def _columns(file: Path, classes: int) -> Array:
             f"{file}: has {len(there)} columns of logits; for {classes} classes there have to be "
             f"{names[0]} to {names[-1]}"
         )
+    check_kinds(file, table, names)
     logits = np.stack([table[name].to_numpy() for name in names], axis=1)
     if ROW not in table.column_names:
         return logits
+    whole = pa.types.is_integer(table[ROW].type)
     rows = table[ROW].to_numpy()
-    if not np.array_equal(np.sort(rows), np.arange(len(rows))):
+    if not whole or not np.array_equal(np.sort(rows), np.arange(len(rows))):
         raise DataError(
             f"{file}: its column {ROW} does not name the examples 0 to {len(rows) - 1} once each; "
             "correct or drop it"

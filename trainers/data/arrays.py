@@ -1,5 +1,8 @@
 """Files of the user's own, read as plain arrays; nothing is unpickled."""
 
+import lzma
+import struct
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -11,6 +14,14 @@ from numpy.typing import NDArray
 from trainers.data.errors import DataError
 
 Array = NDArray[Any]
+# What numpy and the archive's reader raise at a file that is damaged, or that was made to harm.
+UNREADABLE = (
+    OSError, ValueError, TypeError, KeyError, IndexError, OverflowError, RuntimeError, SyntaxError,
+    EOFError, MemoryError, struct.error, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
+    tokenize.TokenError,
+)  # fmt: skip
+# Bytes from which on an archive may not unpack to so many times what it takes.
+MUCH, MOST_PACKED = 2**28, 400
 
 
 def read_npz(file: Path) -> dict[str, Array]:
@@ -64,9 +75,34 @@ def _load(file: Path) -> Array | dict[str, Array]:
     """The array of an .npy file or the arrays of an .npz file; nothing is unpickled."""
     try:
         with file.open("rb") as stream:
-            loaded = np.load(stream, allow_pickle=False)
-            return dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else loaded
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            loaded: Any = np.load(stream, allow_pickle=False)
+            if not isinstance(loaded, np.lib.npyio.NpzFile):
+                return np.asarray(loaded)
+            assert loaded.zip is not None
+            _refuse_bomb(file, loaded.zip)
+            arrays = dict(loaded)
+    except UNREADABLE as error:
+        said = str(error) or type(error).__name__
         raise DataError(
-            f"{file}: cannot be read as arrays of numpy: {error}; save plain ones with numpy.savez"
+            f"{file}: cannot be read as arrays of numpy: {said}; save plain ones with numpy.savez"
         ) from None
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):
+            raise DataError(
+                f"{file}: holds {name[:80]!a}, which is no array; save arrays alone, with "
+                "numpy.savez"
+            )
+    return arrays
+
+
+def _refuse_bomb(file: Path, archive: zipfile.ZipFile) -> None:
+    """DataError where an archive unpacks to far more than it takes itself."""
+    members = archive.infolist()
+    size, packed = (
+        sum(getattr(m, name) for m in members) for name in ("file_size", "compress_size")
+    )
+    if size > MUCH and size > MOST_PACKED * packed:
+        raise DataError(
+            f"{file}: unpacks to {size / 2**20:.0f} MiB out of {packed / 2**20:.1f}; if it "
+            "really holds so many equal numbers, save it with numpy.savez, which does not pack them"
+        )

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from trainers.data.errors import DataError
 
 UNSIGNED_BYTE = 8
-# Far above any that is published.
-MOST_BYTES = 2_000_000_000
+# Of what is packed in a file, in bytes: five times as much as the largest published one holds.
+LARGEST = 2**28
 
 
 def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
@@ -32,7 +32,7 @@ def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
                 )
             shape = tuple(int(size) for size in np.frombuffer(head, ">u4", dimensions, offset=4))
             whole = math.prod(shape)
-            if whole > MOST_BYTES:
+            if whole > LARGEST:
                 raise DataError(
                     f"{path}: says that it holds {whole} bytes, which none that is published does; "
                     "fetch it again"

@@ -5,9 +5,11 @@ their fractions. Height stands before width.
 """
 
 import struct
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Condition
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -34,6 +36,9 @@ OF_16_BITS = {"PNG", "PPM"}
 ORIENTATION, TURNED = 0x0112, range(2, 9)
 # Photographs with a second, smaller picture or depth behind them, which nobody means.
 ONE_PICTURE = {"MPO"}
+# How many pixels an image may have, and how many all images may that are decoded at one time: it
+# takes 4 bytes for each, up to 12 where they are deep, transparent or turned.
+MOST_PIXELS = 2**27
 
 
 class Wanted(NamedTuple):
@@ -148,14 +153,36 @@ def read_all(paths: Sequence[Path], size: int) -> tuple[Pixels, list[str]]:
     return pixels, losses.told()
 
 
+class _Room:
+    """For the pixels of images that are decoded at one time."""
+
+    def __init__(self, pixels: int) -> None:
+        self._left = pixels
+        self._changed = Condition()
+
+    @contextmanager
+    def of(self, pixels: int) -> Iterator[None]:
+        """Waits until there is room for so many, which is there for as long as the block runs."""
+        with self._changed:
+            self._changed.wait_for(lambda: pixels <= self._left)
+            self._left -= pixels
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._left += pixels
+                self._changed.notify_all()
+
+
 def read_each(paths: Sequence[Path], size: Size) -> Generator[Picture, None, None]:
     """Images one after the other; DataError at one that cannot be read."""
+    room = _Room(MOST_PIXELS)
     with ThreadPoolExecutor() as pool:
-        yield from pool.map(lambda path: _read(path, size), paths)
+        yield from pool.map(lambda path: _read(path, size, room), paths)
 
 
-def _read(path: Path, size: Size) -> Picture:
-    from PIL import Image, ImageOps
+def _read(path: Path, size: Size, room: _Room) -> Picture:
+    from PIL import Image
 
     # What decoders raise; the last two where what says how an image is turned is damaged.
     unreadable = (
@@ -163,21 +190,36 @@ def _read(path: Path, size: Size) -> Picture:
     )  # fmt: skip
     try:
         with Image.open(path) as image:
-            frames = getattr(image, "n_frames", 1) > 1 and image.format not in ONE_PICTURE
-            # Read from the file's own head, which a turned copy has no more.
-            deep = _is_deep(path, image)
-            is_turned = image.getexif().get(ORIENTATION) in TURNED
-            # As every viewer shows it.
-            turned = ImageOps.exif_transpose(image)
-            transparent = _is_transparent(path, turned)
-            wanted = size(turned.height, turned.width)
-            pixels: Pixels = _deep(turned, wanted) if deep else _usual(turned, wanted)
-            whole, stored = (turned.height, turned.width), (image.height, image.width)
+            count = image.width * image.height
+            if count > MOST_PIXELS:
+                raise DataError(
+                    f"{path}: has {count / 1e6:.0f} million pixels, and {MOST_PIXELS / 1e6:.0f} "
+                    "are read at most; shrink it"
+                )
+            with room.of(count):
+                return _decoded(path, image, size)
     except unreadable as error:
         raise DataError(
             f"{path}: cannot be read as an image: {error}; replace or remove it"
         ) from None
+
+
+def _decoded(path: Path, image: "Image", size: Size) -> Picture:
+    from PIL import ImageOps
+
+    frames = getattr(image, "n_frames", 1) > 1 and image.format not in ONE_PICTURE
+    # Read from the file's own head, which a turned copy has no more.
+    deep = _is_deep(path, image)
+    is_turned = image.getexif().get(ORIENTATION) in TURNED
+    stored = image.height, image.width
+    image.load()
+    # As every viewer shows it; what is not turned would be copied for nothing.
+    turned = ImageOps.exif_transpose(image) if is_turned else image
+    transparent = _is_transparent(path, turned)
+    wanted = size(turned.height, turned.width)
+    pixels: Pixels = _deep(turned, wanted) if deep else _usual(turned, wanted)
     brightest = round(float(pixels.max()) * DEPTH) if deep else None
+    whole = turned.height, turned.width
     return Picture(pixels, FileFacts(whole, stored, is_turned, brightest, transparent, frames))
 
 
@@ -198,11 +240,12 @@ def _is_transparent(path: Path, image: "Image") -> bool:
     """Whether some of it is; DataError where there is nothing else to see in it."""
     if not image.has_transparency_data:
         return False
-    alpha = np.asarray(image.convert("RGBA"))
-    low, high = alpha[..., 3].min(), alpha[..., 3].max()
+    # Of each channel: the least and the largest value.
+    extremes: Any = image.convert("RGBA").getextrema()
+    *colours, (low, high) = extremes
     if low == 255:
         return False
-    if low < high and (alpha[..., :3] == alpha[0, 0, :3]).all():
+    if low < high and all(darkest == brightest for darkest, brightest in colours):
         raise DataError(
             f"{path}: is of one colour, its picture is in what is transparent; flatten it onto a "
             "background of another colour"
@@ -211,13 +254,16 @@ def _is_transparent(path: Path, image: "Image") -> bool:
 
 
 def _usual(image: "Image", wanted: Wanted) -> NDArray[np.uint8]:
-    return np.asarray(_resized(image.convert("RGB"), wanted), dtype=np.uint8).transpose(2, 0, 1)
+    colours = image if image.mode == "RGB" else image.convert("RGB")
+    return np.asarray(_resized(colours, wanted), dtype=np.uint8).transpose(2, 0, 1)
 
 
 def _deep(image: "Image", wanted: Wanted) -> NDArray[np.float32]:
     from PIL import Image
 
-    grey = Image.fromarray(np.asarray(image).astype(np.float32) / DEPTH)
+    levels = np.asarray(image).astype(np.float32)
+    levels /= DEPTH
+    grey = Image.fromarray(levels)
     return np.broadcast_to(np.asarray(_resized(grey, wanted)), (3, wanted.height, wanted.width))
 
 

@@ -18,6 +18,7 @@ from trainers.data.errors import DataError, counted, listed
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 # A column that pandas made of an index without a name: on writing Parquet; on reading text.
 UNNAMED_INDEX = re.compile(r"__index_level_\d+__|Unnamed: \d+")
@@ -38,6 +39,10 @@ OTHER_NUMBERS = (
 )
 # How much of a column's range may be lost between two neighbouring numbers of single precision.
 COARSEST = 1e-3
+# Bytes of a value at least; from how many bytes of values on a file may not hold so many times what
+# it takes. Texts and labels take ten times as much once they are read.
+SMALLEST = 4
+MOST_PACKED = ((2**26, 500), (2**30, 100))
 
 
 class Table(NamedTuple):
@@ -63,6 +68,7 @@ def read_parquet(file: Path, label: str | None = None) -> Table:
     try:
         # The file alone: folders of its path that look like ``year=2020`` are no columns.
         with pq.ParquetFile(file) as parquet:
+            _refuse_bomb(file, parquet.metadata)
             table = parquet.read()
         # Whether texts are texts.
         table.validate(full=True)
@@ -72,6 +78,17 @@ def read_parquet(file: Path, label: str | None = None) -> Table:
             "file that it is (csv, tsv, jsonl) as data.dataset"
         ) from None
     return without_index(file, table, label, _index_columns(table))
+
+
+def _refuse_bomb(file: Path, told: "pq.FileMetaData") -> None:
+    """DataError where a file holds far more values than it takes bytes itself."""
+    size, packed = told.num_rows * told.num_columns * SMALLEST, file.stat().st_size
+    if any(size > much and size > times * packed for much, times in MOST_PACKED):
+        raise DataError(
+            f"{file}: holds {told.num_rows:,} rows of {told.num_columns} columns in "
+            f"{packed / 2**20:.1f} MiB; if it really holds so many equal values, write it with "
+            "use_dictionary=False and compression='none'"
+        )
 
 
 def without_index(
@@ -118,7 +135,7 @@ def features(file: Path, table: "pa.Table", label: str, drop: Sequence[str] = ()
     """Every column but the label and those of ``drop``, a number each; DataError, naming columns,
     where they are none."""
     names = _feature_names(file, table, label, drop)
-    _check_kinds(file, table, names, may_drop=True)
+    check_kinds(file, table, names, may_drop=True)
     check_filled(file, table, label)
     return columns(file, table, names)
 
@@ -127,7 +144,7 @@ def columns(file: Path, table: "pa.Table", names: Sequence[str]) -> Features:
     """The columns ``names``, a number each; DataError, naming columns, where they are none."""
     if not len(table):
         raise DataError(f"{file}: has no row; write one for each example")
-    _check_kinds(file, table, names)
+    check_kinds(file, table, names)
     for name in names:
         check_filled(file, table, name)
     inputs = np.empty((len(table), len(names)), np.float32)
@@ -156,10 +173,10 @@ def _index_columns(table: "pa.Table") -> list[str]:
         return []
     try:
         index = json.loads(described)["index_columns"]
-    except (ValueError, KeyError, TypeError):
+        return [name for name in index if isinstance(name, str)]
+    except (ValueError, KeyError, TypeError, RecursionError):
         # Not of pandas after all; unnamed indices are still known by their names.
         return []
-    return [name for name in index if isinstance(name, str)]
 
 
 def _feature_names(file: Path, table: "pa.Table", label: str, drop: Sequence[str]) -> list[str]:
@@ -180,7 +197,7 @@ def _feature_names(file: Path, table: "pa.Table", label: str, drop: Sequence[str
     return names
 
 
-def _check_kinds(
+def check_kinds(
     file: Path, table: "pa.Table", names: Sequence[str], may_drop: bool = False
 ) -> None:
     """DataError naming the columns that hold no numbers, with a remedy for the first."""

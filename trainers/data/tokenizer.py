@@ -5,9 +5,10 @@ N texts, S tokens of each at most, V tokens of the vocabulary. Places behind the
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,13 @@ COUNTED = 24_000
 # How many texts are read at once.
 AT_ONCE = 1000
 REMEDY = "install almkd[text]"
+CUTS_NOT = "cannot cut texts into tokens"
+# What the library's panics are called, whose class it does not give a name to import.
+PANIC = "PanicException"
+# How many numbers there may be for each token.
+SPARSEST = 10
+
+T = TypeVar("T")
 
 
 class Encoded(NamedTuple):
@@ -41,26 +49,55 @@ class Encoded(NamedTuple):
 class Tokenizer:
     """What cuts texts into tokens, as the JSON of a tokenizer file says."""
 
-    def __init__(self, json: str) -> None:
-        """DataError where ``json`` is none, or the library is not there."""
-        self.json = json
+    def __init__(self, json: str, where: str = "the tokenizer") -> None:
+        """DataError, beginning with ``where`` it is, where ``json`` is none that can be used, or
+        the library is not there."""
+        self.json, self._where = json, where
         from_text = _library().Tokenizer.from_str
-        try:
-            self._made = from_text(json)
-        except Exception as error:  # noqa: BLE001 - the library raises Exception itself
-            raise DataError(f"is no tokenizer of the library tokenizers: {error}") from None
+        self._made = self._answer(
+            lambda: from_text(json), "is no tokenizer of the library tokenizers"
+        )
         self._made.no_padding()
+        self._numbers: dict[str, int] = self._made.get_vocab(with_added_tokens=True)
+        if not self._numbers:
+            raise DataError(f"{where}: has no token; name a tokenizer.json that has some")
+        self._vocabulary: int = 1 + max(self._numbers.values())
+        if self._vocabulary > SPARSEST * len(self._numbers):
+            raise DataError(
+                f"{where}: has {len(self._numbers)} tokens and numbers up to "
+                f"{self._vocabulary - 1}, for each of which networks would hold a row; number its "
+                "tokens one after the other"
+            )
+
+    def _answer(self, ask: Callable[[], T], problem: str) -> T:
+        """What the library says; DataError where it cannot."""
+        try:
+            return ask()
+        except BaseException as error:
+            if not isinstance(error, Exception) and type(error).__name__ != PANIC:
+                raise
+            raise DataError(
+                f"{self._where}: {problem}: {error}; name another tokenizer.json"
+            ) from None
+
+    def _known(self, ids: list[int]) -> list[int]:
+        """Numbers of tokens; DataError where one is of none."""
+        if ids and max(ids) >= self._vocabulary:
+            raise DataError(
+                f"{self._where}: cuts texts into tokens of numbers up to {max(ids)}, and has none "
+                f"above {self._vocabulary - 1}; name another tokenizer.json"
+            )
+        return ids
 
     @property
     def vocabulary(self) -> int:
         """V: one more than the largest number of a token."""
-        return 1 + max(self.numbers_of_tokens.values())
+        return self._vocabulary
 
     @property
     def numbers_of_tokens(self) -> dict[str, int]:
         """Those of all tokens."""
-        found: dict[str, int] = self._made.get_vocab(with_added_tokens=True)
-        return found
+        return self._numbers
 
     @property
     def unknown(self) -> int | None:
@@ -75,8 +112,11 @@ class Tokenizer:
         whole = np.ones(len(texts), np.bool_)
         for start in range(0, len(texts), AT_ONCE):
             chunk = [text[: CHARACTERS * length] for text in texts[start : start + AT_ONCE]]
-            for place, encoding in enumerate(self._made.encode_batch(chunk), start):
-                found = encoding.ids[:length]
+            # One alone first: in a batch every thread would tell of the same panic.
+            self._answer(partial(self._made.encode, chunk[0]), CUTS_NOT)
+            encodings: list[Any] = self._answer(partial(self._made.encode_batch, chunk), CUTS_NOT)
+            for place, encoding in enumerate(encodings, start):
+                found = self._known(encoding.ids[:length])
                 ids[place, : len(found)] = found
                 cut = len(texts[place]) > CHARACTERS * length
                 whole[place] = not (encoding.overflowing or cut)
@@ -85,8 +125,10 @@ class Tokenizer:
     def numbers(self, text: str) -> list[int]:
         """All tokens of a text, without those that mark its ends."""
         self._made.no_truncation()
-        found: list[int] = self._made.encode(text, add_special_tokens=False).ids
-        return found
+        encoded: Any = self._answer(
+            lambda: self._made.encode(text, add_special_tokens=False), CUTS_NOT
+        )
+        return self._known(encoded.ids)
 
     def number(self, token: str) -> int | None:
         """That of a token, if there is one."""
@@ -95,7 +137,9 @@ class Tokenizer:
 
     def text(self, ids: Sequence[int]) -> str:
         """What numbers of tokens say."""
-        found: str = self._made.decode(list(ids))
+        found: str = self._answer(
+            lambda: self._made.decode(list(ids)), "cannot make a text of tokens"
+        )
         return found
 
     def tokens(self, ids: Sequence[int]) -> list[str]:
@@ -109,10 +153,7 @@ def read_tokenizer(file: Path) -> Tokenizer:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
         raise DataError(f"{file}: cannot be read: {error}; name a tokenizer.json") from None
-    try:
-        return Tokenizer(text)
-    except DataError as error:
-        raise DataError(f"{file}: {error}") from None
+    return Tokenizer(text, str(file))
 
 
 def whole_words(texts: Sequence[str], size: int) -> Tokenizer:

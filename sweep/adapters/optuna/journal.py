@@ -13,7 +13,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
 
-from sweep.adapters.mlflow.spool import cut_torn_line
+from sweep.adapters.checked_lines import DamagedLine, Record, Sums, cut_torn_line, read
 from sweep.errors import SweepFailed
 
 # How long the owner of a journal may take to die after its launcher, in seconds.
@@ -85,15 +85,12 @@ class BatchedJournal(BaseJournalBackend):
         cut_torn_line(path)
         self._file = JournalFileBackend(str(path), lock_obj=_NoLock())
         try:
-            self._unread = list(self._file.read_logs(0)) if path.exists() else []
-        except ValueError as error:
+            self._unread, self._sums = _checked(path)
+        except SweepFailed:
             self._owner.close()
-            raise SweepFailed(
-                f"{path}: is damaged ({error}); restore it from a backup, or launch under another "
-                "name with --fork NAME"
-            ) from None
+            raise
         self._read = 0
-        self._held: list[dict[str, Any]] = []
+        self._held: list[Record] = []
 
     def read_logs(self, log_number_from: int) -> list[dict[str, Any]]:
         """The records from that number on; earlier ones are forgotten."""
@@ -103,7 +100,7 @@ class BatchedJournal(BaseJournalBackend):
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         self._unread = self._unread + logs
-        self._held.extend(logs)
+        self._held.extend(self._sums.add(log) for log in logs)
 
     def flush(self) -> None:
         """Write what is held back, in one append that is on disk when this returns."""
@@ -121,6 +118,30 @@ class BatchedJournal(BaseJournalBackend):
     def close(self) -> None:
         """Let another owner have the journal."""
         self._owner.close()
+
+
+class ReadJournal(BaseJournalBackend):
+    """A journal file as it is now, read without owning it."""
+
+    def __init__(self, path: Path) -> None:
+        self._logs, _ = _checked(path)
+
+    def read_logs(self, log_number_from: int) -> list[dict[str, Any]]:
+        return self._logs[log_number_from:]
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        raise NotImplementedError("the journal has another owner")
+
+
+def _checked(path: Path) -> tuple[list[Record], Sums]:
+    """The records of a journal; SweepFailed where they are not what was written."""
+    try:
+        return read(path)
+    except DamagedLine as error:
+        raise SweepFailed(
+            f"{path}: is damaged ({error}); restore it from a backup, or launch under another "
+            "name with --fork NAME"
+        ) from None
 
 
 class _NoLock(BaseJournalFileLock):

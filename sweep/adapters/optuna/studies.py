@@ -16,11 +16,10 @@ from pathlib import Path
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from sweep.adapters.optuna.database import StudyDatabase
-from sweep.adapters.optuna.journal import StudyJournal, understood
+from sweep.adapters.optuna.journal import ReadJournal, StudyJournal, understood
 from sweep.adapters.optuna.memory import LAST, SHORT_SIGHTED, ShortMemory
 from sweep.adapters.optuna.rules import (
     build_pruner,
@@ -308,8 +307,9 @@ def _stored_trials(plan: Plan, store: str) -> dict[str, list[FrozenTrial]]:
     if "://" in store:
         storage: BaseStorage = StudyDatabase(store)
     elif Path(store).exists():
+        journal = ReadJournal(Path(store))
         with understood(Path(store)):
-            storage = JournalStorage(JournalFileBackend(store))
+            storage = JournalStorage(journal)
     else:
         return {}
     names = {_name(plan, search): search.id for search in plan.searches}

@@ -128,6 +128,9 @@ def _read(path: Path) -> tuple[Kept, bytes]:
         raise DamagedCheckpoint(path)
     head, _, state = rest.partition(b"\n")
     try:
-        return Kept(**json.loads(head)), state
-    except (ValueError, TypeError):  # in the form of another version
+        kept = Kept(**json.loads(head))
+    except (ValueError, TypeError, RecursionError):  # in the form of another version
         raise DamagedCheckpoint(path) from None
+    if not isinstance(kept.lanes, dict) or not isinstance(kept.epoch, int):
+        raise DamagedCheckpoint(path)
+    return kept, state

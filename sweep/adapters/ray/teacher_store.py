@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 Array = NDArray[Any]
 Outputs = Mapping[str, Array]
 PARAMETER = "parameter."
-# In a file's own header: the digest of all tensors; what the teacher reached.
+# In a file's own header: the digest of all of it; what the teacher reached.
 DIGEST, MEASURED = "sha256", "measured"
 
 
@@ -48,7 +48,8 @@ class TeacherStore:
         named = {**outputs, **{f"{PARAMETER}{k}": p for k, p in parameters.items()}}
         tensors = {k: np.ascontiguousarray(t) for k, t in named.items()}
         beside = self._directory / f".{key}.{os.getpid()}"
-        header = {DIGEST: _digest(tensors), MEASURED: json.dumps(dict(measured or {}))}
+        told = json.dumps(dict(measured or {}))
+        header = {DIGEST: _digest(tensors, told), MEASURED: told}
         save_file(tensors, beside, metadata=header)
         os.replace(beside, self.path(key))
 
@@ -87,19 +88,22 @@ def _read(path: Path) -> dict[str, Array]:
     try:
         with safe_open(path, framework="np") as file:
             tensors = {name: file.get_tensor(name) for name in sorted(file.keys())}
-            written = (file.metadata() or {}).get(DIGEST)
+            header = file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise DamagedTeacher(f"cannot be read ({error})") from None
-    if written != _digest(tensors):
+    # Of earlier versions it is of the tensors alone.
+    digests = _digest(tensors, header.get(MEASURED, "")), _digest(tensors, "")
+    if header.get(DIGEST) not in digests:
         raise DamagedTeacher("does not hold what was written (its checksum differs)")
     return tensors
 
 
-def _digest(tensors: Mapping[str, Array]) -> str:
-    """A checksum over names, types, shapes and values."""
+def _digest(tensors: Mapping[str, Array], measured: str) -> str:
+    """A checksum over names, types, shapes and values, and over what the teacher reached."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tensor.shape}".encode())
         digest.update(tensor.tobytes())
+    digest.update(measured.encode())
     return digest.hexdigest()

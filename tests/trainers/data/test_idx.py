@@ -38,6 +38,6 @@ def test_a_header_that_says_more_than_anyone_publishes_is_refused_unread(
     file = _write(tmp_path / "a.gz", (2**32 - 1, 2**32 - 1), b"")
     with pytest.raises(DataError, match="none that is published does"):
         read_idx(file, 2)
-    monkeypatch.setattr(idx, "MOST_BYTES", 5)
+    monkeypatch.setattr(idx, "LARGEST", 5)
     with pytest.raises(DataError, match="says that it holds 6 bytes"):
         read_idx(_write(file, (2, 3), bytes(6)), 2)

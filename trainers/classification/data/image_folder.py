@@ -19,6 +19,7 @@ from trainers.data.dataset import DatasetInfo
 from trainers.data.errors import DataError, counted, listed
 from trainers.data.pictures import SUFFIXES, is_hidden, read_all
 from trainers.data.standard import Standard
+from trainers.data.written import refuse_unwritable
 
 PARTS = ("train", "test")
 # What parts of a data set are called, in lower case.
@@ -51,6 +52,7 @@ def image_folder(folder: str, image_size: int) -> Dataset:
         names, parts = _look_through(root)
     except OSError as error:
         raise DataError(_unreadable(error)) from None
+    refuse_unwritable(root, "a class", names)
     images, remarks = [], _told(root, [path for part in parts for path in part.skipped])
     for part in parts:
         pixels, odd = read_all(part.images, image_size)

@@ -116,7 +116,8 @@ def _check_files(folder: Path, table: Path, names: Sequence[str]) -> None:
                 f"{row + 1}; keep one of them"
             )
         seen.add(name)
-    absent = [name for name in names if not (folder / name).is_file()]
+    # Not Path.is_file, which raises at names that are too long for a file.
+    absent = [name for name in names if not os.path.isfile(folder / name)]
     if absent:
         raise DataError(
             f"{table}: names {counted(len(absent), 'recording')} that {folder} lacks, the first of "

@@ -4,6 +4,7 @@ Boxes are (left, top, right, bottom) in pixels of the pictures as viewers show t
 `trainers.detection.data.dataset`; n of them in a picture.
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -100,7 +101,8 @@ def check_inside(where: object, name: str, normal: str) -> None:
 
 
 def _check_there(part: Part) -> None:
-    absent = [file for file in part.files if not file.is_file()]
+    # Not Path.is_file, which raises at names that are too long for a file.
+    absent = [file for file in part.files if not os.path.isfile(file)]
     if absent:
         raise DataError(
             f"{part.source}: names {counted(len(absent), 'picture')} that {part.folder} lacks, the "

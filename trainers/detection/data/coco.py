@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainers.data.errors import DataError, counted
+from trainers.data.written import refuse_unwritable
 from trainers.detection.data.boxed_files import (
     Annotated,
     Part,
@@ -156,6 +157,7 @@ def _categories(file: Path, content: Mapping[str, Any]) -> dict[Id, str]:
         id_, name = _id(where, category, "id"), category.get("name")
         if not isinstance(name, str) or not name.strip():
             raise DataError(f"{where}: has no name; give it one")
+        refuse_unwritable(where, "a category", [name])
         if id_ in names or name in names.values():
             raise DataError(
                 f"{where}: its id, or its name {name!r}, is that of an earlier category; give each "
@@ -188,6 +190,7 @@ def _name(where: _Where, image: Mapping[str, Any]) -> str:
     name = image.get("file_name")
     if not isinstance(name, str):
         raise DataError(f"{where}: its file_name is {name!r}, no text; correct it")
+    refuse_unwritable(where, "a picture", [name])
     normal = normpath(name)
     check_inside(where, name, normal)
     return str(PurePosixPath(normal))

@@ -79,7 +79,7 @@ def _read(file: Path) -> dict[str, Any]:
     """A mapping in JSON; empty where there is none that can be read."""
     try:
         found: Any = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -49,7 +49,7 @@ class ModelFolder:
             raise DataError(f"there is no folder {place}; put a model there or correct its folder")
         try:
             config: Any = json.loads((place / CONFIG).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise DataError(f"{place / CONFIG}: cannot be read ({error}); {REMEDY}") from None
         if not isinstance(config, dict):
             raise DataError(f"{place / CONFIG}: is no config of a model; {REMEDY}")

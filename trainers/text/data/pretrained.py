@@ -24,6 +24,10 @@ from trainers.data.tokenizer import TOKENIZER
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 FILES = (CONFIG, WEIGHTS, TOKENIZER)
+# What a config that is none gives rise to.
+UNREADABLE = (
+    OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError,
+)  # fmt: skip
 # In bytes, of a digest of the weights.
 SIZE = 16
 # What the sizes are called in a config, and here.
@@ -132,8 +136,9 @@ class Pretrained:
         try:
             config: Any = json.loads((place / CONFIG).read_text(encoding="utf-8"))
             sizes = {ours: int(config[theirs]) for theirs, ours in SIZES.items()}
+            epsilon = float(config.get("layer_norm_eps", 1e-12))
             named = {int(number): str(name) for number, name in config.get("id2label", {}).items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except UNREADABLE as error:
             raise DataError(
                 f"{place / CONFIG}: is not the config of a BERT ({type(error).__name__}: {error}); "
                 "name a folder that save_pretrained of transformers wrote"
@@ -145,7 +150,7 @@ class Pretrained:
                     f"{supposed!r} can be read"
                 )
         labels = tuple(named[number] for number in sorted(named))
-        return Pretrained(place, sizes, float(config.get("layer_norm_eps", 1e-12)), labels)
+        return Pretrained(place, sizes, epsilon, labels)
 
     @property
     def positions(self) -> int:

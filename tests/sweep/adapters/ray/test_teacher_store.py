@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 
-from sweep.adapters.ray.teacher_store import TeacherStore
+from sweep.adapters.ray.teacher_store import TeacherStore, _digest
 
 LOGITS = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
 WEIGHTS = {"layers.0.weight": LOGITS.T}
@@ -60,6 +62,21 @@ def test_what_it_reached_comes_back_too(store: TeacherStore) -> None:
     assert store.measured("b") == {}
 
 
+def test_another_measure_than_was_written_is_noticed(store: TeacherStore) -> None:
+    store.put("a", {"logits": LOGITS}, WEIGHTS, {"validation_accuracy": 91.25})
+    path = store.path("a")
+    path.write_bytes(path.read_bytes().replace(b"91.25", b"97.25"))
+    _assert_reported_as_damaged(store)
+
+
+def test_a_teacher_of_an_earlier_version_is_taken(store: TeacherStore) -> None:
+    _put(store, "a")
+    with safe_open(store.path("a"), framework="np") as file:
+        header = {**file.metadata(), "sha256": _digest(load_file(store.path("a")), "")}
+    save_file(load_file(store.path("a")), store.path("a"), header)
+    assert set(store.outputs(["a"])[0]) == {"a"}
+
+
 def test_putting_leaves_nothing_beside_the_teacher(store: TeacherStore) -> None:
     _put(store, "a")
     _put(store, "a")
@@ -82,8 +99,6 @@ def test_other_bytes_are_no_teacher(store: TeacherStore) -> None:
 
 
 def test_file_without_a_checksum_is_no_teacher(store: TeacherStore) -> None:
-    from safetensors.numpy import save_file
-
     save_file({"something": LOGITS}, store.path("a"))
     _assert_reported_as_damaged(store)
 

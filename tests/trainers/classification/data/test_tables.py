@@ -199,7 +199,8 @@ def test_labels_may_be_the_index(tmp_path: Path) -> None:
 
 
 def test_metadata_that_is_not_of_pandas_is_passed_over(tmp_path: Path) -> None:
-    for described in (b"no JSON", b"[]", b"{}"):
+    deep = b"[" * 100_000
+    for described in (b"no JSON", b"[]", b"{}", b'{"index_columns": 3}', b"\xff", deep):
         table = pa.table(BIG).replace_schema_metadata({b"pandas": described})
         pq.write_table(table, tmp_path / "t")
         assert _load(tmp_path / "t").info.feature_names == ("a", "b")
