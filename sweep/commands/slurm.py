@@ -19,6 +19,7 @@ from sweep.commands.options import (
     read,
 )
 from sweep.errors import BadInput
+from sweep.terminal import echo
 
 if TYPE_CHECKING:
     from sweep.slurm.job import Allocation
@@ -108,14 +109,14 @@ def _submit(name: str, script: str, runs_dir: Path, allocation: "Allocation") ->
                 runs_dir.rmdir()
         raise
     kept.write_text(script, encoding="utf-8")
-    typer.echo(
+    echo(
         f"{name}: submitted as job {number}, {allocation.nodes} nodes for {allocation.time} at a "
         f"time; the script is {kept}"
     )
-    typer.echo(f"squeue --jobs {number} shows whether it waits or runs")
-    typer.echo(f"almkd watch {name} --runs-dir {runs_dir} shows how far it is")
-    typer.echo(f"{job.log_of(runs_dir, name, number)} has what it prints")
-    typer.echo(f"scancel {number} ends it; the same command goes on from there")
+    echo(f"squeue --jobs {number} shows whether it waits or runs")
+    echo(f"almkd watch {name} --runs-dir {runs_dir} shows how far it is")
+    echo(f"{job.log_of(runs_dir, name, number)} has what it prints")
+    echo(f"scancel {number} ends it; the same command goes on from there")
 
 
 def _is_an_option(tracking_uri: str) -> bool:
