@@ -8,7 +8,7 @@ KNOWN = (
     # Data sets whose files cannot be made up; docs/data.md says how to fetch them.
     r"almkd fetch (cifar10|cifar100|fashion_mnist)",
     # Speech whose recordings come in packages of Debian.
-    r"apt-get install (asterisk-core-sounds-en-wav|fillets-ng-data-nl)",
+    r"apt-get install [a-z -]*(asterisk-core-sounds-en-wav|fillets-ng-data-nl)",
     # For tests of what a page shows: apt-get install chromium.
     r"no Chromium to look with",
     # For studies in a database: apt-get install postgresql.

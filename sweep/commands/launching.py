@@ -340,7 +340,7 @@ def _attend(spec: "SweepSpec", address: str, options: Sequence[str]) -> int:
 def _print_as_it_came(printed: tuple[bytes, bytes]) -> None:
     """Standard output and standard error of a launch elsewhere, on those of this process."""
     for text, is_error in zip(printed, (False, True), strict=True):
-        echo(text, nl=False, err=is_error)
+        typer.echo(text, nl=False, err=is_error)
 
 
 def _refuse_places_of_here(context: Context) -> None:

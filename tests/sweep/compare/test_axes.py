@@ -17,6 +17,7 @@ from sweep.compare.fairness import fairness_table
 from sweep.compare.figures.over_axis import edges_of, map_of_differences, metric_over_axis
 from sweep.compare.figures.over_noise import metric_over_noise
 from sweep.compare.findings import Findings
+from sweep.compare.formats import latex_text
 from sweep.compare.notation import condition_text, condition_title
 from sweep.compare.outputs import drawings
 from sweep.compare.paper import (
@@ -286,7 +287,7 @@ def test_clean_labels_stand_in_the_tables_and_in_a_sentence(make_record: Make) -
     assert line == "Clean labels: alm_kd 35 to 179 held out; labels_only none."
     wide = paper_table(record, table, 0)
     assert f"{line}\n" in wide_markdown(wide, "std")
-    assert wide_latex(wide, "std").splitlines()[1].endswith(line)
+    assert wide_latex(wide, "std").splitlines()[1].endswith(latex_text(line))
     assert f"{line}</caption>" in wide_html(wide, "std")
     both = wide_markdown(side_by_side([wide, wide]), "std")
     assert "Clean labels in digits-noise: alm_kd 35 to 179" in both

@@ -6,6 +6,7 @@ from dataclasses import replace
 from sweep.compare.answer import answer
 from sweep.compare.comparison import comparison_table
 from sweep.compare.fairness import fairness_table
+from sweep.compare.formats import latex_text
 from sweep.compare.paper import (
     paper_table,
     side_by_side,
@@ -45,8 +46,9 @@ def test_a_sentence_says_how_many(make_record: Make) -> None:
     table = comparison_table(record, 0)
     assert said in answer(table, record)
     wide = paper_table(record, table, 0)
-    for render in (wide_markdown, wide_html, wide_latex):
+    for render in (wide_markdown, wide_html):
         assert said in render(wide, "std")
+    assert latex_text(said) in wide_latex(wide, "std")
     several = side_by_side([wide, replace(wide, rows=(("other", "fixed_kd"),))])
     assert several.given[0].startswith("Teacher calls in digits-noise, of training examples")
     assert several.given[1].startswith("Teacher calls in other, of training examples")
