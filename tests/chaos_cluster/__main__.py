@@ -18,7 +18,6 @@ import json
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -39,6 +38,7 @@ from tests.faults.launcher import SWEEP, same, table_undisturbed
 from tests.faults.specs import SPECS, TEACHERS, written
 from tests.rehearsal.client import Client
 from tests.rehearsal.hosts import Network, network
+from tests.rehearsal.place import work_directory
 from tests.rehearsal.processes import ended_with_this
 
 # Of a student: so many that trainings last for seconds, of which faults find some in their midst.
@@ -69,16 +69,9 @@ def main() -> int:
         faults = in_turn([asked.kind] * asked.faults, asked.seed)
     else:
         faults = planned(asked.faults, asked.seed)
-    place = Path(tempfile.mkdtemp(prefix="almkd-", dir="/tmp"))
-    # PostgreSQL runs as another user than root, and has its files in here.
-    place.chmod(0o755)
-    try:
+    # Below /tmp, for names of sockets are short.
+    with work_directory("/tmp", asked.keep) as place:
         return _try(place, asked.task, faults)
-    finally:
-        if asked.keep:
-            sys.stdout.write(f"kept in {place}\n")
-        else:
-            shutil.rmtree(place, ignore_errors=True)
 
 
 def _problem() -> str | None:

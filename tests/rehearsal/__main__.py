@@ -8,9 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -21,6 +18,7 @@ from tests.rehearsal.client import Client
 from tests.rehearsal.course import Course
 from tests.rehearsal.held import Held
 from tests.rehearsal.hosts import Network, network
+from tests.rehearsal.place import work_directory
 from tests.rehearsal.processes import be_busy, ended_with_this
 from tests.rehearsal.stack import Stack
 from tests.rehearsal.steps import Steps
@@ -52,7 +50,9 @@ def main() -> int:
         )
         return 2
     steps = Steps()
-    with _place(asked.keep) as place, network(HOSTS, asked.loopback) as net, ended_with_this():
+    # Below /tmp, for names of sockets are short.
+    directory = work_directory("/tmp", asked.keep)
+    with directory as place, network(HOSTS, asked.loopback) as net, ended_with_this():
         be_busy(asked.busy)
         where = "network namespaces, one a host" if net.apart else "addresses of the loopback"
         steps.say(f"hosts: {where}")
@@ -164,21 +164,6 @@ def _conclude(counts: dict[str, dict[str, int]], steps: Steps) -> None:
     for what in ("runs", "trials"):
         told = ", ".join(f"{number} {state}" for state, number in counts[what].items())
         steps.say(f"{what}: {told}")
-
-
-@contextmanager
-def _place(keep: bool) -> Iterator[Path]:
-    """The work directory; below /tmp, for names of sockets are short."""
-    place = Path(tempfile.mkdtemp(prefix="almkd-", dir="/tmp"))
-    # PostgreSQL runs as another user than root, and has its files in here.
-    place.chmod(0o755)
-    try:
-        yield place
-    finally:
-        if keep:
-            sys.stdout.write(f"kept in {place}\n")
-        else:
-            shutil.rmtree(place, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,8 @@
 """
 
 import argparse
-import shutil
 import sys
-import tempfile
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +13,7 @@ import pandas as pd
 from tests.faults.launcher import left, table_undisturbed
 from tests.faults.specs import written
 from tests.rehearsal.hosts import network
+from tests.rehearsal.place import work_directory
 from tests.rehearsal.processes import ended_with_this
 from tests.rehearsal.slurm.cluster import CONTROL, NODES, Slurm, lacking, slurm
 from tests.rehearsal.slurm.course import Course
@@ -37,7 +34,8 @@ def main() -> int:
         return 2
     steps = Steps()
     with (
-        _place(asked.keep) as place,
+        # Shared by all nodes, so not below /tmp, of which each has its own.
+        work_directory("/var/tmp", asked.keep) as place,
         network((CONTROL, *NODES)) as net,
         # Waits for its process, which has ended then.
         ThreadPoolExecutor() as aside,
@@ -48,6 +46,7 @@ def main() -> int:
             return 2
         try:
             spec = written(place, "classification", asked.epochs)
+            (place / "slurm").mkdir()
             with slurm(net, place / "slurm") as cluster:
                 # Meanwhile: the same sweep in one process, to which nothing happens.
                 expected = aside.submit(table_undisturbed, spec, place / "undisturbed")
@@ -100,21 +99,6 @@ def _rehearse(
     with steps.step("no process, port or temporary file of it is left on a node"):
         course.nothing_left()
     steps.say(f"counts: {counts}")
-
-
-@contextmanager
-def _place(keep: bool) -> Iterator[Path]:
-    """The work directory, which all nodes share; not below /tmp, of which each has its own."""
-    place = Path(tempfile.mkdtemp(prefix="almkd-", dir="/var/tmp"))
-    place.chmod(0o755)
-    (place / "slurm").mkdir()
-    try:
-        yield place
-    finally:
-        if keep:
-            sys.stdout.write(f"kept in {place}\n")
-        else:
-            shutil.rmtree(place, ignore_errors=True)
 
 
 if __name__ == "__main__":
