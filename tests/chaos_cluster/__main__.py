@@ -123,9 +123,7 @@ class Rounds:
 
     def __init__(self, net: Network, place: Path, task: str, tally: Tally) -> None:
         self._began, self._task, self._tally = time.monotonic(), task, tally
-        self._spec = written(place, task)
-        text = self._spec.read_text(encoding="utf-8")
-        self._spec.write_text(text.replace("epochs: 8", f"epochs: {EPOCHS[task]}"), "utf-8")
+        self._spec = written(place, task, EPOCHS[task])
         self._undisturbed = Undisturbed(self._spec, place / "undisturbed")
         self._say("the sweep undisturbed, in one process, is done")
         self._room = Room(net, place, place / "made")

@@ -206,6 +206,6 @@ TEACHERS = {task: PLANNED_TEACHERS for task in SPECS} | {
 }  # fmt: skip
 
 
-def written(directory: Path, task: str) -> Path:
-    """The spec of a task as a file."""
-    return write_spec(directory, SPECS[task](directory))
+def written(directory: Path, task: str, epochs: int = 8) -> Path:
+    """The spec of a task as a file, its students trained for so long."""
+    return write_spec(directory, SPECS[task](directory).replace("epochs: 8", f"epochs: {epochs}"))
