@@ -70,8 +70,7 @@ bench: $(INSTALLED) ## Measure speed and memory of every task on this machine's 
 	$(BIN)/python bench/hypergradient.py
 	$(BIN)/python bench/referee.py
 	$(BIN)/python bench/writer.py
-	$(BIN)/python bench/scale.py --trials 500 10000
-	$(BIN)/python bench/lanes.py --most 64 --seconds 0.5
+	$(BIN)/python bench/lanes.py --most 16 --seconds 0.5 --rounds 1
 	$(BIN)/python bench/convolutions.py
 	$(BIN)/python bench/classification.py --rounds 1
 	$(BIN)/python bench/text.py --rounds 1
@@ -86,6 +85,7 @@ bench-sweeps: $(INSTALLED) ## Measure whole sweeps: against other ways, forecast
 	$(BIN)/python bench/against_careful.py --rounds 1 --script-seeds 1
 	$(BIN)/python bench/against_stock.py --trials 36
 	$(BIN)/python bench/forecast.py
+	$(BIN)/python bench/scale.py --trials 500 10000
 	$(BIN)/python bench/simulate.py
 	$(BIN)/python bench/page.py
 

@@ -364,12 +364,15 @@ def forecast(r: Result) -> list[str]:
     ]  # fmt: skip
     head = ["forecast / taken", "s", "s", "ratio", "start, s", "training, s", "comparison, s",
             "device hours", "timing, s"]  # fmt: skip
-    return table(head, rows)
+    left = [[name, *[_both(pair) for pair in one["left_s"]]] for name, one in r["sweeps"].items()]
+    asked = ["time left of training, said / was", "after a quarter, s", "half, s",
+             "three quarters, s"]  # fmt: skip
+    return [*table(head, rows), "", *table(asked, left)]
 
 
 def _both(pair: Iterable[object]) -> str:
-    """What was forecast, and what it was."""
-    return " / ".join(map(_shown, pair))
+    """What was said, and what it was."""
+    return " / ".join("nothing" if one is None else _shown(one) for one in pair)
 
 
 # What may be busy on paper, and how it reads.

@@ -19,7 +19,7 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ class NoTracker:
     """Writes nothing; `sweep.referee.stores.Tracker`."""
 
     def open(self, task: CohortTask) -> None: ...
+    def begin(self, keys: Iterable[str]) -> None: ...
     def log(self, epoch: int, rows: Mapping[str, Metrics]) -> None: ...
     def close(self, key: str, state: State, metrics: Metrics, reason: str = "") -> None: ...
     def reuse(self, task: CohortTask, metrics: Metrics) -> None: ...

@@ -160,7 +160,7 @@ def stop(
 
 def _until_over(view: View, sweep: str, every: float) -> Iterator[Seen]:
     """A sweep again and again, the last time when it is over, at the rate of the last minute."""
-    points: deque[tuple[float, int]] = deque()
+    points: deque[tuple[float, int, float]] = deque()
     began = heard = time.monotonic()
     seen = view.look(sweep)
     while True:
@@ -168,8 +168,8 @@ def _until_over(view: View, sweep: str, every: float) -> Iterator[Seen]:
         took = now - began
         if seen.progress is not None and not seen.away:
             heard = now
-            points.append((now, seen.progress.epochs))
-            seen = seen.at_rate(_rate(points))
+            points.append((now, seen.progress.epochs, seen.progress.held_s))
+            seen = seen.at_rate(_rates(points))
         yield seen
         if seen.is_over:
             return
@@ -183,15 +183,19 @@ def _until_over(view: View, sweep: str, every: float) -> Iterator[Seen]:
             seen = replace(seen, away=f"no answer: {masked(str(error))}")
 
 
-def _rate(points: deque[tuple[float, int]]) -> float | None:
-    """Epochs a second over the last minute of (moment, epochs so far); None if too little is known.
+def _rates(points: deque[tuple[float, int, float]]) -> tuple[float, float] | None:
+    """Epochs a second over the last minute of (moment, epochs so far, seconds that cohorts trained
+    so far), and how many cohorts trained at once; None if too little is known.
 
     Older points are forgotten.
     """
     while len(points) > 2 and points[-1][0] - points[1][0] > RATE_OVER:
         points.popleft()
-    seconds, epochs = points[-1][0] - points[0][0], points[-1][1] - points[0][1]
-    return epochs / seconds if seconds > RATE_OVER / 2 and epochs > 0 else None
+    seconds, epochs, held_s = (
+        last - first for first, last in zip(points[0], points[-1], strict=True)
+    )
+    known = seconds > RATE_OVER / 2 and epochs > 0 and held_s > 0
+    return (epochs / seconds, held_s / seconds) if known else None
 
 
 @contextmanager

@@ -51,11 +51,11 @@ class Seen:
         job_failed = self.job is not None and self.job.state == "failed"
         return "failed" if job_failed or self.progress is None else self.progress.state
 
-    def at_rate(self, epochs_per_second: float | None) -> "Seen":
-        """The same, at a rate that was seen more closely, if it was."""
-        if self.progress is None or epochs_per_second is None:
+    def at_rate(self, rates: tuple[float, float] | None) -> "Seen":
+        """The same, at rates that were seen more closely, if they were."""
+        if self.progress is None or rates is None:
             return self
-        return replace(self, progress=self.progress.at_rate(epochs_per_second))
+        return replace(self, progress=self.progress.at_rate(*rates))
 
     def about_job(self) -> list[str]:
         """Lines on the job and on a store that does not answer."""

@@ -16,18 +16,27 @@ UNLIKE = 1.5
 LEAST_S = 1.0
 
 
-def device_s(record: SweepRecord) -> "pd.Series[float]":
-    """Device seconds of each of a sweep's runs: its share of what its cohort held, from the first
-    start to the last end, by the epochs that it trained (equal shares where none trained one); NaN
-    where the cohort is not known."""
-    runs = record.trials
+def cohort_s(runs: pd.DataFrame) -> "pd.Series[float]":
+    """Seconds that each cohort of some runs trained, by its id: from the first start to the last
+    end."""
+    ends = (runs["started"] + runs["wall_s"]).groupby(runs["cohort"]).max()
+    return ends - runs.groupby("cohort")["started"].min()
+
+
+def run_s(runs: pd.DataFrame) -> "pd.Series[float]":
+    """Each run's share of the seconds that its cohort trained, by the epochs that it trained (equal
+    shares where none trained one); NaN where the cohort is not known."""
     of_cohort = runs.groupby("cohort")
     epochs = runs["epochs_trained"].astype(float)
     total = epochs.groupby(runs["cohort"]).transform("sum")
     share = (epochs / total).where(total > 0, 1 / of_cohort["cohort"].transform("size"))
-    ends = (runs["started"] + runs["wall_s"]).groupby(runs["cohort"]).transform("max")
-    held: pd.Series[float] = ends - of_cohort["started"].transform("min")
-    return held * record.devices * share
+    return runs["cohort"].map(cohort_s(runs)) * share
+
+
+def device_s(record: SweepRecord) -> "pd.Series[float]":
+    """Device seconds of each of a sweep's runs: its share of what its cohort held; NaN where the
+    cohort is not known."""
+    return run_s(record.trials) * record.devices
 
 
 def cost_table(record: SweepRecord) -> pd.DataFrame:

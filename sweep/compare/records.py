@@ -55,7 +55,7 @@ TRIAL_COLUMNS: Mapping[str, str] = {
     "epochs_trained": "number of epochs run, whatever the state",
     "train_examples": "how many examples it trained on, nullable integer; missing until it ends",
     "steps_per_epoch": "steps of an epoch, nullable integer; missing until it ends",
-    "started": "when the trial began, seconds since 1970 (UTC); missing where unknown",
+    "started": "when a process began to train it, seconds since 1970 (UTC); missing where unknown",
     "wall_s": "wall-clock time, seconds; trials of a cohort train side by side and share it",
     "cohort": "the cohort it trained in, which is one process; missing where unknown",
     "params": "hyperparameters as a JSON object with sorted keys",

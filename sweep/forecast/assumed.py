@@ -14,7 +14,7 @@ all others                every lane goes on
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from search_spaces.domains import Choice, Domain, Float
@@ -114,6 +114,7 @@ class NoTracker:
     """Writes nothing; `sweep.referee.stores.Tracker`."""
 
     def open(self, task: CohortTask) -> None: ...
+    def begin(self, keys: Iterable[str]) -> None: ...
     def log(self, epoch: int, rows: Mapping[str, Metrics]) -> None: ...
     def attach(self, task: CohortTask, key: str, outcome: LaneOutcome) -> None: ...
     def close(self, key: str, state: State, metrics: Metrics, reason: str = "") -> None: ...

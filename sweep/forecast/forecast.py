@@ -78,7 +78,7 @@ def forecast(
     here = slots_here(spec.resources)
     at_once = slots or here
     tasks = tasks_of(plan, at_once)
-    known = seen_costs(plan, seen, tasks, here) if seen else {}
+    known = seen_costs(plan, seen, tasks) if seen else {}
     jobs = jobs_of(plan, tasks, known)
     if jobs:
         refuse_missing_data(plan)

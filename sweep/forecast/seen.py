@@ -1,12 +1,12 @@
 """What cohorts of a sweep took that have run, by the runs on record: then nothing need be timed."""
 
-import heapq
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
+from sweep.compare.cost import cohort_s
 from sweep.compare.records import TEACHER, SweepRecord
 from sweep.forecast.costs import Line, ShapeCost, cell_of, shape_of, trains_together
 from sweep.plan.plan import Plan
@@ -24,17 +24,17 @@ class _Sum:
 
 
 def seen_costs(
-    plan: Plan, record: SweepRecord, tasks: Sequence[CohortTask], slots: int
+    plan: Plan, record: SweepRecord, tasks: Sequence[CohortTask]
 ) -> Mapping[str, ShapeCost]:
     """Costs of those shapes of ``tasks`` of which some cohort has ended; all that a cohort took is
-    in its epochs. ``slots``: how many trained at once where they ran."""
+    in its epochs."""
     shapes: dict[tuple[str, str], dict[str, CohortTask]] = defaultdict(dict)
     for task in tasks:
         shapes[_place(plan, task)].setdefault(shape_of(plan, task), task)
     sums: dict[str, _Sum] = defaultdict(_Sum)
     by_shape: dict[str, CohortTask] = {}
     ended = _ended(record.trials)
-    held = _held_s(ended, slots)
+    held = cohort_s(ended)
     for (stage, cell, method), cohorts in ended.groupby(["stage", "cell", "method"], dropna=False):
         place = (str(stage), str(method) if stage == TEACHER else str(cell))
         # Runs of teachers do not say which of several networks they are of.
@@ -59,21 +59,6 @@ def _ended(trials: pd.DataFrame) -> pd.DataFrame:
     known = trials.dropna(subset=["cohort", "started", "wall_s"])
     over = known["state"].isin(ENDED).groupby(known["cohort"]).transform("all")
     return known[over]
-
-
-def _held_s(runs: pd.DataFrame, slots: int) -> "pd.Series[float]":
-    """Seconds that each cohort trained, where so many did at once.
-
-    Its runs begin when it is handed out, and Tune has some more out than processes are free for.
-    """
-    begins = runs.groupby("cohort")["started"].min().sort_values()
-    ends = (runs["started"] + runs["wall_s"]).groupby(runs["cohort"]).max()
-    free = [-float("inf")] * slots
-    held: dict[object, float] = {}
-    for cohort, begin, end in zip(begins.index, begins, ends.reindex(begins.index), strict=True):
-        held[cohort] = max(0.0, float(end) - max(float(begin), heapq.heappop(free)))
-        heapq.heappush(free, float(end))
-    return pd.Series(held, dtype=float)
 
 
 def _place(plan: Plan, task: CohortTask) -> tuple[str, str]:

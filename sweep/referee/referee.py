@@ -160,6 +160,11 @@ class Referee:
         self._tracker.open(task)
         return task
 
+    def begin(self, cohort: str) -> None:
+        """A process has taken a cohort, which may have waited for one, and trains it."""
+        if flight := self._flights.get(cohort):
+            self._tracker.begin(flight.live)
+
     def judged_from(self, cohort: str) -> float:
         """The first epoch of a cohort that is to train after which a lane may be stopped.
 

@@ -22,6 +22,7 @@ from sweep import cli
 from sweep.commands.snapshot import IMPATIENT
 from sweep.compare.comparison import comparison_columns, comparison_table, trials_table
 from sweep.compare.records import trial_columns
+from sweep.forecast.forecast import slots_here
 from sweep.places import Places, open_store
 from sweep.plan.plan import Plan
 from sweep.results import Shown
@@ -100,6 +101,15 @@ def test_one_parent_holds_every_run_and_all_have_ended_truly(finished: Finished)
         assert ("pruned" in run.data.tags) == (state == "pruned")
         assert run.info.end_time >= run.info.start_time
     assert parent.info.status == "FINISHED"
+
+
+def test_no_more_cohorts_train_at_once_than_there_are_processes(finished: Finished) -> None:
+    trials = pd.read_csv(finished.places.results(finished.spec.name) / "trials.csv")
+    trials["ended"] = trials["started"] + trials["wall_s"]
+    cohorts = trials.dropna(subset=["cohort"]).groupby("cohort")
+    begins, ends = cohorts["started"].min(), cohorts["ended"].max()
+    at_once = [int(((begins <= begin) & (begin < ends)).sum()) for begin in begins]
+    assert 1 <= max(at_once) <= slots_here(finished.spec.resources)
 
 
 def test_runs_have_the_tags_that_they_are_found_by(finished: Finished) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,11 +41,15 @@ class MemoryTracker:
 
     def __init__(self) -> None:
         self.runs: dict[str, Run] = {}
+        self.begun: set[str] = set()
         self.search_end: SearchEnd | None = None
 
     def open(self, task: CohortTask) -> None:
         for lane in task.lanes:
             self.runs.setdefault(lane.key, Run(task.stage)).states.append("running")
+
+    def begin(self, keys: Iterable[str]) -> None:
+        self.begun.update(keys)
 
     def reuse(self, task: CohortTask, metrics: Metrics) -> None:
         self.open(task)

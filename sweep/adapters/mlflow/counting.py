@@ -7,6 +7,7 @@ first that completed; one whose tags were changed does not count. Both are told 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from sweep.adapters.mlflow.known import TRAINED_FROM
 from sweep.adapters.mlflow.runs import StoredRun
 from sweep.compare.records import STAGES, STATES
 from sweep.plan.plan import Plan
@@ -87,7 +88,7 @@ def _is_sound(plan: Plan, run: StoredRun) -> bool:
 
 def _are_numbers(tags: dict[str, str]) -> bool:
     try:
-        int(tags["seed"]), float(tags["noise_rate"])
+        int(tags["seed"]), float(tags["noise_rate"]), int(tags.get(TRAINED_FROM, 0))
     except ValueError:
         return False
     return True

@@ -13,6 +13,10 @@ EPOCHS = "epochs_trained"
 # Logged once, when a run ends, beside what the names of curves begin with.
 EXAMPLES, STEPS = "train_examples", "steps_per_epoch"
 
+# A tag of a child run: when a process began to train it, in milliseconds since 1970. For MLflow a
+# run begins when its cohort is handed out, which may then wait for a process.
+TRAINED_FROM = "trained_from"
+
 # A tag of the parent run: where a limit of time ended the searches.
 SEARCH_END = "search_end"
 

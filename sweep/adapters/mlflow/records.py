@@ -9,7 +9,7 @@ import pandas as pd
 
 from sweep.adapters.mlflow.counting import counted
 from sweep.adapters.mlflow.histories import is_curve
-from sweep.adapters.mlflow.known import EPOCHS, EXAMPLES, STEPS
+from sweep.adapters.mlflow.known import EPOCHS, EXAMPLES, STEPS, TRAINED_FROM
 from sweep.adapters.mlflow.runs import StoredRun
 from sweep.compare.records import (
     TEACHER,
@@ -166,7 +166,7 @@ def _row(
 ) -> dict[str, Any]:
     """``settings``: parameters of runs that are no hyperparameters."""
     tags, metrics = run.tags, run.metrics
-    end = run.end
+    start, end = int(tags.get(TRAINED_FROM, run.start)), run.end
     params = {k: _value(v) for k, v in run.params.items() if k not in settings}
     return {
         "sweep": tags["sweep"],
@@ -186,9 +186,9 @@ def _row(
         "epochs_trained": int(metrics.get(EPOCHS, 0)),
         EXAMPLES: int(metrics[EXAMPLES]) if EXAMPLES in metrics else None,
         STEPS: int(metrics[STEPS]) if STEPS in metrics else None,
-        "started": run.start / 1000,
+        "started": start / 1000,
         # A clock that was set back in between makes no time negative.
-        "wall_s": max(0.0, (end - run.start) / 1000) if end else math.nan,
+        "wall_s": max(0.0, (end - start) / 1000) if end else math.nan,
         "cohort": tags.get("cohort"),
         "params": json.dumps(params, sort_keys=True),
         "won_as": _won_as(tags),

@@ -40,6 +40,7 @@ class Requests:
         self._ids = {key: run.run_id for key, run in runs.children.items()}
         self._epochs = {key: run.epochs for key, run in runs.children.items()}
         self._held: dict[str, list[Metric]] = defaultdict(list)
+        self._held_tags: dict[str, list[RunTag]] = defaultdict(list)
         # Keys of runs that may have been made, though no answer said so.
         self._perhaps_made: set[str] = set()
 
@@ -108,6 +109,9 @@ class Requests:
         if epoch > self._epochs.get(key, 0):
             self._epochs[key] = epoch
             self._held[key].extend(_metrics(record["row"], record["at"], epoch))
+            # An earlier version's records have none.
+            tags = record.get("tags", {})
+            self._held_tags[key].extend(RunTag(name, value) for name, value in tags.items())
 
     def _attach(self, record: Record) -> None:
         send = partial(self._client.log_artifact, self._ids[record["key"]])
@@ -127,11 +131,11 @@ class Requests:
 
     def _write(self, key: str) -> None:
         """Send what is held back of a run."""
-        held = self._held[key]
+        held, tags = self._held[key], self._held_tags[key]
         for start in range(0, len(held), METRICS_PER_REQUEST):
             part = held[start : start + METRICS_PER_REQUEST]
-            self._client.log_batch(self._ids[key], metrics=part)
-        del self._held[key]
+            self._client.log_batch(self._ids[key], metrics=part, tags=tags)
+        del self._held[key], self._held_tags[key]
 
 
 def _metrics(row: Metrics, at: int, step: int) -> list[Metric]:

@@ -142,6 +142,8 @@ class Rows:
                 if record["epoch"] > trained:
                     batch.epochs[key] = record["epoch"]
                     batch.measure(run_id, record["row"], record["at"], record["epoch"])
+                    # An earlier version's records have none.
+                    batch.tag(run_id, record.get("tags", {}))
             case "attach":
                 batch.files += [(run_id, *place) for place in places(record)]
             case _:

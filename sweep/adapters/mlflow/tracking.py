@@ -2,13 +2,13 @@
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from sweep.adapters.mlflow.data import fields_of
-from sweep.adapters.mlflow.known import EPOCHS, SEARCH_END, STATUS, SweepRuns
+from sweep.adapters.mlflow.known import EPOCHS, SEARCH_END, STATUS, TRAINED_FROM, SweepRuns
 from sweep.adapters.mlflow.recovery import Recovered
 from sweep.adapters.mlflow.run_files import write_run_files
 from sweep.adapters.mlflow.source import source_tags
@@ -48,6 +48,10 @@ class MlflowTracker:
             for key, run in runs.children.items()
             if run.state in ENDED
         }
+        # When processes began to train runs of which the store does not know that yet, by key; and
+        # the runs of which it does, or an earlier launch has trained some of.
+        self._begun: dict[str, int] = {}
+        self._trained = {key for key, run in runs.children.items() if run.epochs}
         self.search_end = runs.search_end
         best = f"best_validation_{plan.spec.objective.metric}"
         for record in kept.left_over:
@@ -75,6 +79,12 @@ class MlflowTracker:
         """Runs that start, or are taken up again."""
         self._writer.keep([self._opening(task, lane) for lane in task.lanes])
 
+    def begin(self, keys: Iterable[str]) -> None:
+        """Runs that a process trains from now on, which is written with what it reports first."""
+        for key in keys:
+            if key not in self._trained:
+                self._begun.setdefault(key, _now())
+
     def reuse(self, task: CohortTask, metrics: Metrics) -> None:
         """Runs whose result was at hand before the sweep began, with what is known of it."""
         for lane in task.lanes:
@@ -98,7 +108,14 @@ class MlflowTracker:
         epochs, at = {EPOCHS: epoch}, _now()
         self._writer.keep(
             [
-                {"do": "log", "key": key, "epoch": epoch, "row": {**row, **epochs}, "at": at}
+                {
+                    "do": "log",
+                    "key": key,
+                    "epoch": epoch,
+                    "row": {**row, **epochs},
+                    "at": at,
+                    "tags": self._trained_from(key),
+                }
                 for key, row in rows.items()
             ]
         )
@@ -115,7 +132,7 @@ class MlflowTracker:
 
     def close(self, key: str, state: State, metrics: Metrics, reason: str = "") -> None:
         """A run that ends, with its last metrics and its true state."""
-        tags: dict[str, str] = {"state": state}
+        tags: dict[str, str] = {**self._trained_from(key), "state": state}
         if reason:
             tags["reason"] = reason
         if state == "pruned":
@@ -138,6 +155,11 @@ class MlflowTracker:
     def busy_s(self) -> float:
         """Seconds that the writer has spent on the store."""
         return self._writer.busy_s
+
+    def _trained_from(self, key: str) -> dict[str, str]:
+        """The tag that tells it, once."""
+        self._trained.add(key)
+        return {TRAINED_FROM: str(self._begun.pop(key))} if key in self._begun else {}
 
     def _opening(self, task: CohortTask, lane: LaneTask) -> Record:
         values = {**run_settings(self._plan, task, lane), **lane.lane.hyperparameters}

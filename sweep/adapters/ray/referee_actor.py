@@ -142,9 +142,12 @@ class RefereeActor:
         outputs = {key: self._outputs[key] for key in task.teachers}
         asked = task.teachers if task.asks_teachers else ()
         weights = {key: self._weights_of(key) for key in (*asked, *task.starts)}
-        state, judged_from = self._guard(
-            lambda: (self._checkpoints.find(task), self._referee.judged_from(cohort)), (b"", 1.0)
-        )
+
+        def begin() -> tuple[bytes, float]:
+            self._referee.begin(cohort)
+            return self._checkpoints.find(task), self._referee.judged_from(cohort)
+
+        state, judged_from = self._guard(begin, (b"", 1.0))
         dataset = [self._inputs[content_key(task.data)]]
         given = [self._inputs[task.given]] if task.given else []
         return Dispatch(

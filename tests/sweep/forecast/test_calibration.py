@@ -12,7 +12,7 @@ from sweep.forecast import forecast as forecasts
 from sweep.forecast.calibration import Calibrated, Job, jobs_of
 from sweep.forecast.costs import Line, ShapeCost, shape_of
 from sweep.forecast.forecast import forecast, slots_here
-from sweep.forecast.seen import _held_s, seen_costs
+from sweep.forecast.seen import seen_costs
 from sweep.forecast.simulation import tasks_of
 from sweep.forecast.timing import Timer
 from sweep.forecast.words import line
@@ -127,19 +127,11 @@ def test_runs_on_record_tell_what_cohorts_took() -> None:
     class Record:
         trials = pd.DataFrame(rows)
 
-    found = seen_costs(plan, Record(), tasks, slots=1)  # type: ignore[arg-type]
+    found = seen_costs(plan, Record(), tasks)  # type: ignore[arg-type]
     first = next(task for task in tasks if task.lanes[0].key.startswith(cell.id))
     assert list(found) == [shape_of(plan, first)]
     # 8 s of 4 epochs, in which the lanes trained side by side.
     assert found[shape_of(plan, first)].plain[0].at(3) == pytest.approx(2.0)
-
-
-def test_a_cohort_that_waits_for_a_process_does_not_train() -> None:
-    runs = pd.DataFrame(
-        {"cohort": ["a", "b", "c"], "started": [0.0, 0.0, 0.0], "wall_s": [5.0, 7.0, 12.0]}
-    )
-    assert dict(_held_s(runs, slots=2)) == {"a": 5.0, "b": 7.0, "c": 7.0}
-    assert dict(_held_s(runs, slots=3)) == {"a": 5.0, "b": 7.0, "c": 12.0}
 
 
 def test_a_machine_without_what_a_cohort_takes_has_no_slot(

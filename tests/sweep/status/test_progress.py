@@ -34,6 +34,7 @@ def _row(stage: str, cell: str, state: str, **more: object) -> dict[str, object]
         "epochs_trained": 0,
         "started": 100.0,
         "wall_s": math.nan,
+        "cohort": f"{stage}-{cell}-{state}",
         **more,
     }
 
@@ -95,12 +96,44 @@ def test_rate_counts_the_time_in_which_something_trained() -> None:
     assert seen.epochs_per_second == pytest.approx(24 / 30)
 
 
-def test_time_left_takes_trials_to_last_as_long_as_those_that_ended() -> None:
+def test_epochs_left_take_trials_to_last_as_long_as_those_that_ended() -> None:
     seen = _progress(ROWS)
-    # 14 trials of 3 epochs in the mean, less the one that is trained; 9 confirm runs of 4.
-    assert seen.epochs_left == pytest.approx(14 * 3 - 1 + 9 * EPOCHS)
-    assert seen.seconds_left == pytest.approx(seen.epochs_left / (24 / 30))
-    assert seen.at_rate(10.0).seconds_left == pytest.approx(seen.epochs_left / 10)
+    # 4 trials of 3 epochs, as ALM-KD's took; of the others 5 and 6 trials of as many, less the one
+    # that is trained; 9 confirm runs of 4.
+    assert seen.epochs_left == pytest.approx(3 * 3 + 5 * 3 - 1 + 6 * 3 + 9 * EPOCHS)
+
+
+def test_time_left_takes_an_epoch_to_last_as_long_as_those_of_its_cell() -> None:
+    seen = _progress(ROWS)
+    # A teacher's epoch took 10 s of 12 epochs; nothing of it is left. Of ALM-KD, 10 s of 8 epochs
+    # and, in another cohort, 4 s of one; of the fixed mix 5 s of 2 epochs and 10 s of one so far.
+    alm, fixed = 14 / 9, 15 / 3
+    others = (14 + 15) / (9 + 3)
+    left = (3 * 3 + 3 * EPOCHS) * alm + (5 * 3 - 1 + 3 * EPOCHS) * fixed
+    left += (6 * 3 + 3 * EPOCHS) * others
+    assert seen.held_s == pytest.approx(10 + 14 + 15)
+    assert seen.held_s_left == pytest.approx(left)
+    assert seen.at_once == pytest.approx(39 / 30)
+    assert seen.seconds_left == pytest.approx(left / (39 / 30))
+    assert seen.at_rate(10.0, 4.0).seconds_left == pytest.approx(left / 4)
+    assert seen.at_rate(10.0, 4.0).epochs_per_second == 10.0
+
+
+def test_before_a_student_has_trained_nothing_is_said_of_the_time_left() -> None:
+    teachers = [row for row in ROWS if row["stage"] == "teacher"]
+    waiting = _row("search", ALM, "running", trial=0, started=109.0)
+    seen = _progress([*teachers, waiting])
+    assert (seen.held_s, seen.held_s_left, seen.seconds_left) == (10.0, None, None)
+    assert line(seen).endswith("1.2 epochs/s")
+
+
+def test_cohorts_between_which_a_process_asks_for_the_next_train_without_a_gap() -> None:
+    rows = [
+        _row("search", ALM, "complete", trial=n, epochs_trained=4, started=start, wall_s=10.0,
+             cohort=str(n))
+        for n, start in enumerate((100.0, 111.0, 130.0))
+    ]  # fmt: skip
+    assert _progress(rows).epochs_per_second == pytest.approx(12 / 31)
 
 
 @pytest.mark.parametrize("state", ["complete", "interrupted", "failed"])
@@ -120,7 +153,7 @@ def test_before_the_first_run_there_is_no_rate() -> None:
 def test_a_line_says_all_but_the_cells() -> None:
     assert line(_progress(ROWS)) == (
         "running: teachers 4/4, search 4/18, confirm 0/9 (1 pruned, 1 failed); 0.8 epochs/s; "
-        "about 1.6 min left"
+        "about 3.0 min left"
     )
 
 

@@ -17,7 +17,9 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 def _progress(state: str, epochs: int = 10) -> SweepProgress:
     stages = {"search": StageProgress(1, 2)}
-    return SweepProgress("mine", state, "accuracy", stages, (), epochs, 30.0, 1.0, 0.0)
+    return SweepProgress(
+        "mine", state, "accuracy", stages, (), epochs, 30.0, 1.0, 9.0, 27.0, 1.0, 0.0
+    )
 
 
 def _job(state: Any, code: int | None = None) -> Job:
@@ -89,9 +91,9 @@ def test_a_job_that_crashed_is_no_silence() -> None:
     )  # fmt: skip
 
 
-def test_the_rate_is_that_of_the_last_minute() -> None:
-    points = deque([(0.0, 0), (10.0, 1000), (50.0, 1100), (100.0, 1200)])
-    assert monitoring._rate(points) == pytest.approx(200 / 90)
-    assert points[0] == (10.0, 1000)
-    assert monitoring._rate(deque([(0.0, 0), (5.0, 50)])) is None
-    assert monitoring._rate(deque([(0.0, 7), (50.0, 7)])) is None
+def test_the_rates_are_those_of_the_last_minute() -> None:
+    points = deque([(0.0, 0, 0.0), (10.0, 1000, 1.0), (50.0, 1100, 80.0), (100.0, 1200, 181.0)])
+    assert monitoring._rates(points) == pytest.approx((200 / 90, 180 / 90))
+    assert points[0] == (10.0, 1000, 1.0)
+    assert monitoring._rates(deque([(0.0, 0, 0.0), (5.0, 50, 5.0)])) is None
+    assert monitoring._rates(deque([(0.0, 7, 3.0), (50.0, 7, 3.0)])) is None

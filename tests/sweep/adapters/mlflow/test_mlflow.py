@@ -15,6 +15,7 @@ import pytest
 from mlflow import MlflowClient
 from safetensors.numpy import load_file
 
+from sweep.adapters.mlflow import tracking
 from sweep.adapters.mlflow.example_files import write_examples
 from sweep.adapters.mlflow.store import MlflowStore
 from sweep.adapters.mlflow.tracking import MlflowTracker
@@ -150,6 +151,51 @@ def test_second_try_goes_on_in_the_same_run_and_writes_no_epoch_twice(
     assert run.data.tags["state"] == "complete"
     curve = _curve(store, before, "validation_accuracy")
     assert curve == [(epoch, _row(epoch)["validation_accuracy"]) for epoch in (1, 2, 3)]
+
+
+def test_a_run_is_timed_from_when_a_process_began_to_train_it(
+    store: MlflowStore, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0]
+    monkeypatch.setattr(tracking, "_now", lambda: clock[0])
+
+    def at(seconds: int) -> None:
+        clock[0] = 1000 * seconds
+
+    def times() -> dict[str, list[float]]:
+        trials = store.record("small").trials.set_index("trial").sort_index()
+        return {name: trials[name].tolist() for name in ("started", "wall_s")}
+
+    with _tracking(store, places) as tracker:
+        at(1)
+        tracker.open(TASK)
+        at(5)
+        tracker.begin(KEYS[:3])
+        at(6)
+        tracker.log(1, {KEYS[0]: _row(1), KEYS[1]: _row(1)})
+        at(7)
+        # Its process was lost, and another trains it.
+        tracker.begin(KEYS[:2])
+        at(8)
+        tracker.log(2, {KEYS[0]: _row(2), KEYS[1]: _row(2)})
+        at(9)
+        tracker.close(KEYS[0], "complete", {})
+        tracker.close(KEYS[1], "interrupted", {})
+        # One of which no epoch was trained, and one that no process took.
+        tracker.close(KEYS[2], "failed", {}, "raised")
+        tracker.close(KEYS[3], "interrupted", {})
+    assert times() == {"started": [5.0, 5.0, 5.0, 1.0], "wall_s": [4.0, 4.0, 4.0, 8.0]}
+    with _tracking(store, places) as tracker:
+        at(20)
+        tracker.open(TASK)
+        at(30)
+        tracker.begin([KEYS[1], KEYS[3]])
+        at(31)
+        tracker.log(3, {KEYS[1]: _row(3)})
+        tracker.log(1, {KEYS[3]: _row(1)})
+        tracker.close(KEYS[1], "complete", {})
+        tracker.close(KEYS[3], "complete", {})
+    assert times()["started"] == [5.0, 5.0, 5.0, 30.0]
 
 
 def test_reopened_sweep_knows_its_runs(store: MlflowStore, places: Places) -> None:

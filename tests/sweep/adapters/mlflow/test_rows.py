@@ -51,6 +51,7 @@ def _life(key: str, folder: Path) -> list[Record]:
          "row": {"loss": value, "accuracy": -2 * value}}
         for epoch, value in enumerate(VALUES, start=1)
     ]  # fmt: skip
+    epochs[0]["tags"] = {"trained_from": "950"}
     stop = {"do": "close", "key": key, "row": {}, "tags": {"state": "interrupted"},
             "status": "KILLED", "at": 1500}  # fmt: skip
     folder.mkdir()
