@@ -66,7 +66,6 @@ aa: $(INSTALLED) ## Copies of one method against each other: how often a differe
 
 bench: $(INSTALLED) ## Measure speed and memory of every task on this machine's CPU (some twenty minutes)
 	$(BIN)/python bench/bare_loop.py --rounds 1
-	$(BIN)/python bench/start.py --rounds 1
 	$(BIN)/python bench/hypergradient.py
 	$(BIN)/python bench/referee.py
 	$(BIN)/python bench/writer.py
@@ -82,6 +81,7 @@ bench: $(INSTALLED) ## Measure speed and memory of every task on this machine's 
 	$(BIN)/python bench/page.py
 
 bench-sweeps: $(INSTALLED) ## Measure whole sweeps: against other ways, forecasts, on paper (an hour and a half)
+	$(BIN)/python bench/start.py --rounds 1
 	$(BIN)/python bench/against_careful.py --rounds 1 --script-seeds 1
 	$(BIN)/python bench/against_stock.py --trials 36
 	$(BIN)/python bench/forecast.py

@@ -19,24 +19,18 @@ Writes bench/results/forecast.json. It takes about half an hour, and is part of 
 """
 
 import json
-import math
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from machine import keep, options, say
 from processes import DIGITS, QUICK, launch
 
-from sweep.adapters.mlflow.store import MlflowStore
 from sweep.forecast.forecast import Forecast, forecast
-from sweep.places import Places, open_store
-from sweep.plan.plan import Plan
 from sweep.spec.reader import read_spec
-from sweep.status.progress import progress_of
 
 # What is launched, by the name that the table has: the spec, and what is changed in it.
 SHORT = ("conditions.noise_rate=[0.4]", "search.trials=4", "confirm.seeds=3")
@@ -51,13 +45,14 @@ SWEEPS: Mapping[str, tuple[str, Sequence[str]]] = {
     "ctc": ("ctc", SHORT),
     "detection": ("detection", SHORT),
 }
-# How much of the training was done when a screen is asked.
-PARTS_DONE = (0.25, 0.5, 0.75)
 PARTS = ("start_s", "training_s", "comparison_s")
 
 
 def measure(spec: str, changes: Sequence[str]) -> dict[str, Any]:
     """A sweep forecast and launched."""
+    # What this module loads, the processes that time cohorts load, too.
+    from times_left import times_left
+
     began = time.perf_counter()
     expected = forecast(read_spec(spec, changes))
     timing_s = time.perf_counter() - began
@@ -66,7 +61,7 @@ def measure(spec: str, changes: Sequence[str]) -> dict[str, Any]:
         taken = launch(spec, Path(place), "--profile", *sets)
         (found,) = Path(place).glob("*/profile.json")
         profile = json.loads(found.read_text(encoding="utf-8"))
-        left_s = times_left(open_store(Places(Path(place)), must_exist=True), found.parent.name)
+        left_s = times_left(Path(place), found.parent.name)
     return {
         **compared(expected, profile, taken.seconds),
         "timing_s": timing_s,
@@ -86,31 +81,6 @@ def compared(expected: Forecast, profile: Mapping[str, Any], took_s: float) -> d
         "device_hours": [expected.device_s / 3600, held / 3600],
         "slots": expected.slots,
     }
-
-
-def times_left(store: MlflowStore, name: str) -> list[list[float | None]]:
-    """Pairs of the seconds left that a screen says of a sweep and those that were left."""
-    record, plan = store.record(name), Plan(store.spec(name))
-    trained = record.trials[record.trials["epochs_trained"] > 0]
-    first, last = trained["started"].min(), (trained["started"] + trained["wall_s"]).max()
-    found: list[list[float | None]] = []
-    for part in PARTS_DONE:
-        now = first + part * (last - first)
-        then = replace(record, trials=at_moment(record.trials, now))
-        seen = progress_of(plan, then, "running", now)
-        found.append([seen.seconds_left, float(last - now)])
-    return found
-
-
-def at_moment(trials: pd.DataFrame, now: float) -> pd.DataFrame:
-    """What was on record at a moment of the trials of a sweep that has ended."""
-    begun = trials[trials["started"] <= now].copy()
-    under_way = begun["started"] + begun["wall_s"] > now
-    share = (now - begun["started"]) / begun["wall_s"]
-    epochs = (begun["epochs_trained"] * share).where(under_way, begun["epochs_trained"])
-    begun["epochs_trained"] = epochs.astype(int)
-    begun.loc[under_way, ["state", "wall_s"]] = "running", math.nan
-    return begun
 
 
 def main() -> None:

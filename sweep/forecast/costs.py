@@ -116,8 +116,10 @@ class Beside:
     proposes; ``report``: its for an epoch of a lane; ``call``: its for a call, whatever it carries;
     ``end``: its for a lane that ends; ``write``: the writer's for an epoch of a lane; ``run``: its
     for a run that begins and ends; ``close``: from the end of the last cohort until Ray and stores
-    are closed; ``comparison``: statistics, figures and report. ``shares_cores``: whether referee
-    and writer take their time from the processes that train, as there is no core beside these.
+    are closed; ``comparison``: statistics, figures and report. ``loading``: seconds of a core that
+    the launcher has still to load for when cohorts train already; ``launcher``: the share of a core
+    that it takes as long as they train. ``shares_cores``: whether launcher, referee and writer take
+    their time from the processes that train, as there is no core beside these.
     """
 
     start: float = 0.0
@@ -131,6 +133,8 @@ class Beside:
     run: float = 0.0
     close: float = 0.0
     comparison: float = 0.0
+    loading: float = 0.0
+    launcher: float = 0.0
     shares_cores: bool = False
 
     def taken(self, trials: int = 0, lane_epochs: int = 0) -> float:
@@ -139,6 +143,14 @@ class Beside:
         if not self.shares_cores:
             return 0.0
         return self.ask * trials + (self.report + self.write) * lane_epochs
+
+    def delay_s(self, slots: int) -> float:
+        """By how much the launcher's loading holds up the first cohort of each of so many slots."""
+        return self.loading / slots if self.shares_cores else 0.0
+
+    def stretched(self, seconds: float, slots: int) -> float:
+        """What so many seconds of training become where the launcher has its share."""
+        return seconds / (1.0 - self.launcher / slots) if self.shares_cores else seconds
 
 
 def cell_of(plan: Plan, task: CohortTask) -> Cell | None:

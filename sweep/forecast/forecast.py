@@ -24,14 +24,17 @@ from sweep.spec.spec import SweepSpec
 # What is beside training, in multiples of the time that a process takes to be ready to train (it
 # loads torch: 2.5 to 3 s on the machines where these were measured), as both are a matter of how
 # fast a machine runs Python: bench/bare_loop.py, bench/referee.py, bench/writer.py.
-START, CLOSE = 3.9, 1.7
+START, CLOSE = 4.7, 1.7
 TUNE, COHORT = 0.005, 0.01
 ASK, REPORT, CALL, END = 1.4e-3, 2.7e-5, 3e-4, 4e-4
-WRITE, RUN = 6e-5, 4e-4
+WRITE, RUN = 1.1e-4, 4e-4
+LOADING = 1.7
+# A share of a core, and no multiple.
+LAUNCHER = 0.09
 # More would be gone through for minutes.
 MOST_RUNS = 200_000
 # The comparison: whatever the sweep, and of each cell.
-COMPARISON, CELL = 0.5, 0.14
+COMPARISON, CELL = 0.5, 0.2
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,8 @@ def beside_of(plan: Plan, process_s: float, shares_cores: bool) -> Beside:
         run=RUN * process_s,
         close=CLOSE * process_s,
         comparison=(COMPARISON + CELL * len(plan.cells)) * process_s,
+        loading=LOADING * process_s,
+        launcher=LAUNCHER,
         shares_cores=shares_cores,
     )
 

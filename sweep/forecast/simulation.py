@@ -173,6 +173,7 @@ class Simulation:
 
     def _slot(self) -> Process:
         """One that trains cohorts for as long as there are any."""
+        yield self._clock.now + self._beside.delay_s(self._slots)
         while True:
             if not self._handed_out:
                 yield self._free
@@ -201,7 +202,10 @@ class Simulation:
             before = clock.now
             # It trains on while the last report is answered, and waits for that before the next.
             taken = beside.taken(lane_epochs=len(live))
-            yield max(before + self._costs.epoch_s(task, epoch, len(live)) + taken, answered)
+            trained = beside.stretched(
+                self._costs.epoch_s(task, epoch, len(live)) + taken, self._slots
+            )
+            yield max(before + trained, answered)
             if not held:
                 send_by = clock.now + GATHER_S
             held += len(live)

@@ -102,6 +102,7 @@ def test_seconds_are_those_of_the_schedule(monkeypatch: pytest.MonkeyPatch) -> N
         "calibrate",
         lambda spec, jobs, processes, say: Calibrated({j.shape: flat(1.0) for j in jobs}, 0.0),
     )
+    monkeypatch.setattr(forecasts, "LAUNCHER", 0.0)
     found = forecast(spec, slots=1)
     # Teachers: 2 of the search and 6 others, 2 and 6 to a cohort, in 3 epochs; 3 rows, whose two
     # cells share cohorts, of two generations and confirm runs, in 4.

@@ -1,6 +1,7 @@
 """The simulation against schedules worked out by hand."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -101,6 +102,16 @@ def test_what_is_beside_is_counted_once_for_whatever_it_is_of() -> None:
     assert found.trained == pytest.approx(3 * 0.5 + 1 + 8 + 3 * 0.25 + 1 + 4 + 3 * 0.25)
     assert found.servers["referee"].busy_s == pytest.approx(3 * 0.5 + 6 * 0.25)
     assert found.lane_epochs == 2 * 3 * 4
+
+
+def test_a_launcher_without_a_core_of_its_own_delays_training_and_slows_it() -> None:
+    changes = {"search.trials": 3, "search.generation": 3}
+    seconds, beside = {"search": 8.0, "confirm": 4.0}, Beside(loading=4.0, launcher=0.5)
+    found, _ = simulated(changes, seconds, 2, beside)
+    assert found.trained == pytest.approx(8 + 4)
+    # Half of 4 s for each slot, then a quarter of each slot's time.
+    found, _ = simulated(changes, seconds, 2, replace(beside, shares_cores=True))
+    assert found.trained == pytest.approx(2 + (8 + 4) / 0.75)
 
 
 def test_a_referee_that_is_too_slow_decides_how_long_it_takes() -> None:
