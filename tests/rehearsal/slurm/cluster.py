@@ -169,6 +169,8 @@ class Slurm:
         enter = (
             *("setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"),
             *("--inh-caps=-all", "--bounding-set=-all"),
+            # setpriv itself finds its command with what root may read.
+            "env",
         )
         try:
             self.run(*enter, sys.executable, "-c", "import sweep.cli")
