@@ -21,6 +21,7 @@ from tests.trainers.image_cases import SMALL_CNN, image_cohort
 from trainers.classification.data.lanes import Treatment
 from trainers.loop.checkpoint import UnusableCheckpoint, from_bytes, to_bytes
 from trainers.loop.cohort import Cohort, LaneResult, Metrics
+from trainers.registry import TASKS
 from trainers.settings import ModelSpec
 
 EPOCHS = 5
@@ -46,35 +47,43 @@ class Left(NamedTuple):
     weights: dict[str, dict[str, torch.Tensor]]
 
 
-def finish(cohort: Cohort, diary: Diary) -> Left:
-    results = cohort.train(diary)
+def finish(cohort: Cohort, diary: Diary, between: Callable[[], None] | None = None) -> Left:
+    results = cohort.train(diary, between)
     left = {name: weights(cohort, name) for name in cohort.names}
     cohort.test()
     return Left(diary.rows, results, left)
 
 
-def saved(cohort: Cohort, diary: Diary) -> dict[str, Any]:
-    """The state of a cohort when it is broken off, through bytes."""
+def trained(cohort: Cohort, diary: Diary) -> tuple[Left, dict[str, Any]]:
+    """What straight training leaves, and the state of the cohort when it might have been broken
+    off, through bytes."""
     kept: list[bytes] = []
-    cohort.train(diary, lambda: kept.append(to_bytes(cohort.state())))
+    left = finish(cohort, diary, lambda: kept.append(to_bytes(cohort.state())))
     assert len(kept) == EPOCHS - 1
-    return from_bytes(kept[BROKEN_OFF - 1])
+    return left, from_bytes(kept[BROKEN_OFF - 1])
+
+
+def saved(cohort: Cohort, diary: Diary) -> dict[str, Any]:
+    """That state alone."""
+    return trained(cohort, diary)[1]
 
 
 @cache
-def _saved(task: str, method: str, pruning: str) -> dict[str, Any]:
-    """The same of three trials of a method; not to be written to."""
+def _trained(task: str, method: str, pruning: str) -> tuple[Left, dict[str, Any]]:
+    """Of three trials of a method what straight training leaves, and its state when it might have
+    been broken off; not to be written to."""
     specimen = specimen_of(task)
     cohort = specimen.cohort(method, specimen.trials(method, 3), EPOCHS)
-    return saved(cohort, Diary(LAST_EPOCHS[pruning]))
+    return trained(cohort, Diary(LAST_EPOCHS[pruning]))
 
 
 def assert_goes_on(
-    make: Callable[[], Cohort], last_epochs: Mapping[str, int], state: dict[str, Any] | None = None
+    make: Callable[[], Cohort],
+    last_epochs: Mapping[str, int],
+    left: tuple[Left, dict[str, Any]] | None = None,
 ) -> None:
     """Straight training, and one that is broken off and taken up, leave the same."""
-    straight = finish(make(), Diary(last_epochs))
-    state = state or saved(make(), Diary(last_epochs))
+    straight, state = left or trained(make(), Diary(last_epochs))
     diary, cohort = Diary(last_epochs), make()
     assert cohort.go_on(state, diary)
     assert {len(rows) for rows in diary.rows.values()} == {BROKEN_OFF, *last_epochs.values()}
@@ -99,10 +108,16 @@ def _plain(result: LaneResult) -> tuple[object, ...]:
 @EVERY_METHOD
 @PRUNING
 def test_going_on_is_training_straight(task: str, method: str, pruning: str) -> None:
-    specimen, state = specimen_of(task), _saved(task, method, pruning)
-    trials = specimen.trials(method, 3)
-    make = partial(specimen.cohort, method, trials, EPOCHS)
-    assert_goes_on(make, LAST_EPOCHS[pruning], state)
+    specimen = specimen_of(task)
+    make = partial(specimen.cohort, method, specimen.trials(method, 3), EPOCHS)
+    assert_goes_on(make, LAST_EPOCHS[pruning], _trained(task, method, pruning))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_to_save_a_state_changes_nothing(task: str) -> None:
+    specimen = specimen_of(task)
+    straight = finish(specimen.cohort("alm_kd", specimen.trials("alm_kd", 3), EPOCHS), Diary())
+    assert_same(straight, _trained(task, "alm_kd", "whole")[0])
 
 
 @PRUNING
@@ -139,7 +154,7 @@ def test_so_it_is_where_some_lanes_are_fine_tuned_already() -> None:
 @EVERY_METHOD
 def test_some_lanes_of_a_checkpoint_go_on_without_the_others(task: str, method: str) -> None:
     specimen = specimen_of(task)
-    trials, state = specimen.trials(method, 3), _saved(task, method, "whole")
+    trials, (_, state) = specimen.trials(method, 3), _trained(task, method, "whole")
     straight = finish(specimen.cohort(method, trials[1:], EPOCHS), Diary())
     diary, cohort = Diary(), specimen.cohort(method, trials[1:], EPOCHS)
     assert cohort.go_on(state, diary)
