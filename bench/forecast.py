@@ -50,7 +50,7 @@ PARTS = ("start_s", "training_s", "comparison_s")
 
 def measure(spec: str, changes: Sequence[str]) -> dict[str, Any]:
     """A sweep forecast and launched."""
-    # What this module loads, the processes that time cohorts load, too.
+    # Not above: what this script loads there, the processes that time cohorts load, too.
     from times_left import times_left
 
     began = time.perf_counter()

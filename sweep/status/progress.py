@@ -58,8 +58,9 @@ class SweepProgress:
     ``state``: running, stopped (whoever ran it is gone), complete, incomplete (it ended, and runs
     of it are gone), failed or interrupted. ``metric``: what ``best`` is of, on the validation
     split. ``held_s``: seconds that cohorts have trained, added up; ``held_s_left``: those that they
-    will yet, None before a student has trained. ``silent_s``: seconds since a run last began or
-    ended, None before the first. ``notes``: what else there is to say, a line each.
+    will yet, None before a student has trained. ``at_once``: how many cohorts train, None before
+    the first. ``silent_s``: seconds since a run last began or ended, None before the first.
+    ``notes``: what else there is to say, a line each.
     """
 
     sweep: str

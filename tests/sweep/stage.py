@@ -41,15 +41,13 @@ class MemoryTracker:
 
     def __init__(self) -> None:
         self.runs: dict[str, Run] = {}
-        self.begun: set[str] = set()
         self.search_end: SearchEnd | None = None
 
     def open(self, task: CohortTask) -> None:
         for lane in task.lanes:
             self.runs.setdefault(lane.key, Run(task.stage)).states.append("running")
 
-    def begin(self, keys: Iterable[str]) -> None:
-        self.begun.update(keys)
+    def begin(self, keys: Iterable[str]) -> None: ...
 
     def reuse(self, task: CohortTask, metrics: Metrics) -> None:
         self.open(task)
