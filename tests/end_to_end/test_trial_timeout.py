@@ -57,6 +57,7 @@ def test_a_slow_cell_fails_and_the_others_are_compared(
     monkeypatch.setattr(actor._referee, "report", slow)
     while (cohort := actor.next_cohort()) != ALL_DONE:
         train_in_process(actor, cohort)
+    assert not actor._tasks, "what is over is forgotten"
     actor.close(interrupted=False)
     record = open_store(places).record(SPEC.name)
     search = record.trials[record.trials["stage"] == "search"]

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cache, partial
 from typing import Any
 
 import pandas as pd
@@ -46,9 +47,11 @@ def to_record(
     reached: dict[str, Mapping[str, float]] = {}
     settings = names_of_settings(spec.axes)
     found = counted(plan, runs)
+    # Once a cell: a sweep has thousands of runs of some.
+    on_axes = cache(partial(_on_axes, plan))
     for run in found.runs:
         row = _row(run, objective.name, metrics, settings)
-        rows.append(row | _on_axes(plan, run.tags.get("cell")))
+        rows.append(row | on_axes(run.tags.get("cell")))
         logged.update(run.metrics)
         if run.tags["stage"] == TEACHER:
             reached[run.tags["key"]] = run.metrics

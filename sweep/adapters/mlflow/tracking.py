@@ -137,6 +137,8 @@ class MlflowTracker:
             tags["reason"] = reason
         if state == "pruned":
             tags["pruned"] = "true"
+        if state in ENDED:
+            self._trained.discard(key)
         row = {k: v for k, v in metrics.items() if k != EPOCHS}
         self._writer.keep(
             [{"do": "close", "key": key, "row": row, "tags": tags, "status": STATUS[state],

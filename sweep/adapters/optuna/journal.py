@@ -3,7 +3,7 @@
 import fcntl
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -12,16 +12,22 @@ from typing import IO, Any
 from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
+from optuna.trial import TrialState, create_trial
 
 from sweep.adapters.checked_lines import DamagedLine, Record, Sums, cut_torn_line, read
 from sweep.errors import SweepFailed
 
 # How long the owner of a journal may take to die after its launcher, in seconds.
 OWNER_DIES_WITHIN = 30.0
+# Stands for every trial that has ended and is not looked at again.
+OVER = create_trial(state=TrialState.FAIL)
 
 
 class StudyJournal(JournalStorage):
-    """A storage whose writes of a block go to the file together; the face of `StudyDatabase`."""
+    """A storage whose writes of a block go to the file together; the face of `StudyDatabase`.
+
+    It holds no trial in memory that ended while it was open.
+    """
 
     def __init__(self, path: Path) -> None:
         self._batched = BatchedJournal(path)
@@ -41,6 +47,17 @@ class StudyJournal(JournalStorage):
     def flush(self) -> None:
         """Have on disk what was written outside of such a block."""
         self._batched.flush()
+
+    def set_trial_state_values(
+        self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
+    ) -> bool:
+        changed = super().set_trial_state_values(trial_id, state, values)
+        if state.is_finished():
+            self._forget(trial_id)
+        return changed
+
+    def _forget(self, trial_id: int) -> None:
+        self._replay_result._trials[trial_id] = OVER
 
     def set_intermediate_values(self, trial_id: int, values: Mapping[int, float]) -> None:
         """The objective of a trial by epoch."""

@@ -5,6 +5,9 @@ tenth of a second, a pruner milliseconds for every lane and epoch. So they see t
 and the `BEST` ones before these. TPE's good trials are never more than 25, so it loses none of
 them; what it compares them with, and a pruner's median, are then those of the later trials.
 Samplers that build on what they proposed long ago (evolution, grids, sequences) see everything.
+
+Of what is not shown any more little is kept, so that a long study does not grow: of trials that
+completed no curve, of others nothing but their state.
 """
 
 import copy
@@ -12,13 +15,15 @@ from bisect import insort
 from collections.abc import Container, Iterator, Sequence
 
 from optuna.storages import InMemoryStorage
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 # Far more than a cell is usually searched with: up to here nothing is left out.
 LAST = 500
 BEST = 25
 # Samplers that lose nothing by it.
 SHORT_SIGHTED = ("tpe", "random", "gp")
+# What stands for trials that ended without a value and are not shown any more.
+REMAINS = {state: create_trial(state=state) for state in (TrialState.PRUNED, TrialState.FAIL)}
 
 
 class ShortMemory(InMemoryStorage):
@@ -37,7 +42,7 @@ class ShortMemory(InMemoryStorage):
         self._shown: dict[tuple[TrialState, ...], list[FrozenTrial]] = {}
 
     def everything(self, study_id: int) -> list[FrozenTrial]:
-        """All trials, by number; not to be changed."""
+        """All trials, by number, or what is left of them; not to be changed."""
         return super().get_all_trials(study_id, deepcopy=False)
 
     def get_all_trials(
@@ -69,6 +74,7 @@ class ShortMemory(InMemoryStorage):
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         trial_id = super().create_new_trial(study_id, template_trial)
         self._rank(trial_id)
+        self._reduce(study_id, len(self._studies[study_id].trials) - self._last - 1)
         return trial_id
 
     def set_trial_state_values(
@@ -83,4 +89,35 @@ class ShortMemory(InMemoryStorage):
         trial = self.get_trial(trial_id)
         if trial.state == TrialState.COMPLETE and trial.value is not None:
             insort(self._top, (self._sign * trial.value, -trial.number))
-            del self._top[:-BEST]
+            if len(self._top) > BEST:
+                _, negative = self._top.pop(0)
+                study_id, _ = self._trial_id_to_study_id_and_number[trial_id]
+                self._reduce(study_id, -negative)
+
+    def _reduce(self, study_id: int, number: int) -> None:
+        """Keep little of a trial that has ended, unless it is shown."""
+        trials = self._studies[study_id].trials
+        if not 0 <= number < len(trials) - self._last or -number in {n for _, n in self._top}:
+            return
+        trial = trials[number]
+        if trial.state == TrialState.COMPLETE:
+            trials[number] = _reduced(trial)
+        else:
+            trials[number] = REMAINS.get(trial.state, trial)
+
+
+def _reduced(trial: FrozenTrial) -> FrozenTrial:
+    """A trial that completed: what it tried, and what came of it."""
+    return FrozenTrial(
+        number=trial.number,
+        state=trial.state,
+        value=trial.value,
+        datetime_start=trial.datetime_start,
+        datetime_complete=trial.datetime_complete,
+        params=trial.params,
+        distributions={},
+        user_attrs={},
+        system_attrs={},
+        intermediate_values={},
+        trial_id=trial._trial_id,
+    )

@@ -75,7 +75,11 @@ class OptunaStudies:
         self._storage.flush()
 
     def history(self, search: str) -> list[PastTrial]:
-        """All trials of a search so far, by number."""
+        """All trials of a search so far, by number.
+
+        Of those that ended in this launch and lie far back (`sweep.adapters.optuna.memory`), the
+        curve is left out, and values and reason where they did not complete.
+        """
         return self._studies[search].history()
 
     def ask(self, search: str, count: int) -> dict[int, dict[str, Value]]:
@@ -134,7 +138,9 @@ class _SearchStudy:
         self._kept_ids: dict[int, int] = {}
         self._ghosts: dict[int, FrozenTrial] = {}
         _hand_on_notes(self._kept, self._live)
-        self._recall(self._kept.get_trials(deepcopy=False))
+        # As an earlier launch left them: trials that have ended are not changed any more.
+        self._found = self._kept.get_trials(deepcopy=False)
+        self._recall(self._found)
 
     def _recall(self, trials: list[FrozenTrial]) -> None:
         """Take up what the store holds; a generation that was broken off is lived through again.
@@ -191,8 +197,8 @@ class _SearchStudy:
                 self._live.tell(self._running.pop(number), state=ghost.state)
 
     def history(self) -> list[PastTrial]:
-        trials = [self._ghosts.get(t.number, t) for t in self._all()]
-        return [_past(trial) for trial in trials]
+        ended = {t.number: t for t in self._found if t.state.is_finished()}
+        return [_past(n, ended.get(n, trial)) for n, trial in enumerate(self._all())]
 
     def ask(self, count: int) -> dict[int, dict[str, Value]]:
         asked = {}
@@ -219,7 +225,7 @@ class _SearchStudy:
         )
 
     def tell(self, outcome: Outcome) -> None:
-        kept = self._kept_ids[outcome.number]
+        kept = self._kept_ids.pop(outcome.number)
         trial = self._running.pop(outcome.number)
         if outcome.state == "interrupted":
             self._storage.set_trial_state_values(kept, TrialState.WAITING)
@@ -238,10 +244,10 @@ class _SearchStudy:
         self._storage.set_trial_state_values(kept, frozen.state, frozen.values)
 
 
-def _past(trial: FrozenTrial) -> PastTrial:
+def _past(number: int, trial: FrozenTrial) -> PastTrial:
     began, ended = trial.datetime_start, trial.datetime_complete
     return PastTrial(
-        trial.number,
+        number,
         _STATES[trial.state],
         dict(trial.params),
         trial.value,

@@ -173,8 +173,8 @@ class RefereeActor:
 
     def save(self, cohort: str, lanes: Sequence[str], epoch: int, state: bytes) -> None:
         """Keep the state of a cohort after an epoch, with the lanes that are left."""
-        task = self._tasks[cohort]
-        if not self._referee.flying.isdisjoint(lanes):
+        task = self._tasks.get(cohort)
+        if task and not self._referee.flying.isdisjoint(lanes):
             self._guard(lambda: self._checkpoints.put(task, lanes, epoch, state), None)
 
     def finish(
@@ -202,6 +202,7 @@ class RefereeActor:
         labels = dict.fromkeys(self._plan.search(s).cell.use.label for s in task.searches)
         self._spent[f"{task.stage}/{'+'.join(labels)}"].update(seconds)
         self._leave(cohort, store_and_finish)
+        del self._tasks[cohort]
 
     def failed(self, cohort: str, reason: str) -> None:
         """A cohort raised."""

@@ -50,7 +50,8 @@ def test_of_a_long_study_the_last_are_shown_and_the_best_before(direction: str, 
     _live(study, [float(v) for v in values])
     best = sorted(range(60), key=lambda number: -sign * values[number])[:BEST]
     assert _shown(study) == sorted({*best, *range(50, 60)})
-    assert [t.number for t in memory.everything(study._study_id)] == list(range(60))
+    everything = memory.everything(study._study_id)
+    assert [(t.number, t.value) for t in everything] == list(enumerate(values))
     assert study.best_value == max(values, key=lambda v: sign * v)
 
 
@@ -76,3 +77,22 @@ def test_a_list_that_was_shown_is_the_callers_own() -> None:
     assert _shown(study) == [0, 1, 2, 3]
     study.get_trials(states=COMPLETE)[0].params["x"] = -1.0
     assert study.trials[0].params["x"] >= 0
+
+
+def test_of_trials_that_are_not_shown_any_more_little_is_left() -> None:
+    memory = ShortMemory(maximize=True, last=2)
+    study = _study(memory)
+    for number in range(2 * BEST + 4):
+        trial = study.ask(SPACE)
+        trial.report(number, 1)
+        pruned = number % 2
+        study.tell(trial, None if pruned else number, TrialState.PRUNED if pruned else None)
+    everything = memory.everything(study._study_id)
+    assert [t.state.name for t in everything] == ["COMPLETE", "PRUNED"] * (BEST + 2)
+    whole = [t for t in everything if t.intermediate_values]
+    # The two last ones, one of which is complete; the best ones; none of the first.
+    assert [t.number for t in whole] == [*range(4, 2 * BEST + 2, 2), 2 * BEST + 2, 2 * BEST + 3]
+    assert len({id(t) for t in everything if not t.params}) == 1
+    first = everything[0]
+    assert (first.number, first.value, set(first.params)) == (0, 0.0, {"x"})
+    assert study.best_trial.number == 2 * BEST + 2

@@ -12,7 +12,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from sweep.adapters.checked_lines import SUM
-from sweep.adapters.optuna.journal import BatchedJournal
+from sweep.adapters.optuna.journal import OVER, BatchedJournal
 from sweep.adapters.optuna.studies import OptunaStudies, ended_trials
 from sweep.errors import SweepFailed
 from sweep.plan.plan import Plan
@@ -138,6 +138,36 @@ def test_trials_on_disk_are_those_in_memory(tmp_path: Path) -> None:
     words = ["complete", "pruned", "failed", "interrupted"]
     assert [past[n][0] for n in range(3)] == words[:3]
     assert {n: params for n, (_, params) in past.items()} == asked
+
+
+def test_what_a_long_search_leaves_behind_is_on_disk_and_not_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sweep.adapters.optuna.studies.LAST", 4)
+    plan = _plan({"name": "random"})
+    kept = studies(plan, tmp_path)
+    asked: dict[int, Any] = {}
+    for generation in range(10):
+        numbers = kept.ask(CELL, 4)
+        asked |= numbers
+        kept.report(CELL, 1, {number: float(number) for number in numbers})
+        outcomes = [Outcome(n, "failed", reason="burnt") for n in numbers if n % 2]
+        kept.tell(CELL, outcomes + [Outcome(n, "complete", n) for n in numbers if not n % 2])
+        assert len(kept.history(CELL)) == 4 * (generation + 1)
+    of_store = kept._storage._replay_result._trials.values()
+    assert {id(trial) for trial in of_store} == {id(OVER)}
+    states = ["complete", "failed"] * 20
+    live = kept.history(CELL)
+    assert [(t.number, t.state) for t in live] == list(enumerate(states))
+    assert [t.params for t in live if t.state == "complete"] == [asked[n] for n in range(0, 40, 2)]
+    assert live[1].params == {}
+    kept.close()
+    found = studies(plan, tmp_path).history(CELL)
+    assert [(t.number, t.state, t.params) for t in found] == list(
+        zip(range(40), states, asked.values(), strict=True)
+    )
+    assert [t.curve for t in found] == [{1: float(n)} for n in range(40)]
+    assert {t.reason for t in found} == {"", "burnt"}
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda sampler: str(sampler["name"]))
