@@ -30,7 +30,8 @@ def run_s(runs: pd.DataFrame) -> "pd.Series[float]":
     epochs = runs["epochs_trained"].astype(float)
     total = epochs.groupby(runs["cohort"]).transform("sum")
     share = (epochs / total).where(total > 0, 1 / of_cohort["cohort"].transform("size"))
-    return runs["cohort"].map(cohort_s(runs)) * share
+    # Mapped, names are names still where there are none.
+    return runs["cohort"].map(cohort_s(runs)).astype(float) * share
 
 
 def device_s(record: SweepRecord) -> "pd.Series[float]":

@@ -53,11 +53,8 @@ class StudyJournal(JournalStorage):
     ) -> bool:
         changed = super().set_trial_state_values(trial_id, state, values)
         if state.is_finished():
-            self._forget(trial_id)
+            self._replay_result._trials[trial_id] = OVER
         return changed
-
-    def _forget(self, trial_id: int) -> None:
-        self._replay_result._trials[trial_id] = OVER
 
     def set_intermediate_values(self, trial_id: int, values: Mapping[int, float]) -> None:
         """The objective of a trial by epoch."""

@@ -8,7 +8,7 @@ import pytest
 from sweep.commands.plan_text import describe
 from sweep.compare.answer import answer
 from sweep.compare.comparison import comparison_table
-from sweep.compare.cost import cost_table, device_s, equal_compute, unlike_costs
+from sweep.compare.cost import cost_table, device_s, equal_compute, run_s, unlike_costs
 from sweep.compare.export import TABLES, Source
 from sweep.compare.fairness import fairness_table
 from sweep.compare.joining import join
@@ -85,6 +85,10 @@ def test_what_is_not_known_is_missing(make_record: Make) -> None:
     assert list(table["runs"]) == [0] * 6
     assert table["run_device_s"].isna().all()
     assert unlike_costs(make_record(drop=unknown)) == ""
+
+
+def test_no_runs_took_no_seconds(record: SweepRecord) -> None:
+    assert list(run_s(record.trials.iloc[:0])) == []
 
 
 def test_rows_that_take_unlike_time_are_told(make_record: Make, record: SweepRecord) -> None:

@@ -150,6 +150,14 @@ def test_before_the_first_run_there_is_no_rate() -> None:
     assert line(seen) == "running: teachers 0/4, search 0/18, confirm 0/9"
 
 
+def test_before_the_first_epoch_there_is_no_rate_either() -> None:
+    seen = _progress([_row("teacher", "", "running") for _ in range(4)])
+    assert (seen.epochs, seen.epochs_per_second, seen.held_s, seen.seconds_left) == (
+        0, None, 0.0, None,
+    )  # fmt: skip
+    assert line(seen).startswith("running: teachers 0/4, search 0/18, confirm 0/9")
+
+
 def test_a_line_says_all_but_the_cells() -> None:
     assert line(_progress(ROWS)) == (
         "running: teachers 4/4, search 4/18, confirm 0/9 (1 pruned, 1 failed); 0.8 epochs/s; "
