@@ -30,7 +30,7 @@ def run_s(runs: pd.DataFrame) -> "pd.Series[float]":
     epochs = runs["epochs_trained"].astype(float)
     total = epochs.groupby(runs["cohort"]).transform("sum")
     share = (epochs / total).where(total > 0, 1 / of_cohort["cohort"].transform("size"))
-    # Mapped, names are names still where there are none.
+    # Of no runs pandas maps names to names, which are no seconds.
     return runs["cohort"].map(cohort_s(runs)).astype(float) * share
 
 
