@@ -24,11 +24,10 @@ class Candidate:
 def best_first(candidates: Iterable[Candidate], maximize: bool) -> list[Candidate]:
     """Configurations from the best on, each once; of equals the earliest comes first."""
     sign = -1.0 if maximize else 1.0
-    found: list[Candidate] = []
+    found: dict[frozenset[tuple[str, Value]], Candidate] = {}
     for candidate in sorted(candidates, key=lambda c: (sign * c.value, c.number)):
-        if all(candidate.params != other.params for other in found):
-            found.append(candidate)
-    return found
+        found.setdefault(frozenset(candidate.params.items()), candidate)
+    return list(found.values())
 
 
 def best_mean(values: Mapping[int, Sequence[float | None]], maximize: bool) -> int | None:

@@ -20,7 +20,7 @@ from mlflow.store.tracking.dbmodels.models import (
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking._tracking_service.utils import _get_store
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 RUNS_PER_PAGE = 1000
 
@@ -83,30 +83,32 @@ def _from_database(
         .order_by(SqlRun.start_time, SqlRun.run_uuid)
     )
     with store.ManagedSessionMaker() as session:
-        found = [tuple(row) for row in session.execute(wanted)]
+        # Of columns alone, which the connection gives as they are.
+        connection = session.connection()
+        found = [tuple(row) for row in connection.execute(wanted)]
         for place in range(0, len(found), RUNS_PER_PAGE):
             page = found[place : place + RUNS_PER_PAGE]
             ids = [run_id for run_id, _, _ in page]
-            tags, params = (_texts(session, model, ids) for model in (SqlTag, SqlParam))
-            metrics = _last_values(session, ids)
+            tags, params = (_texts(connection, model, ids) for model in (SqlTag, SqlParam))
+            metrics = _last_values(connection, ids)
             for run_id, start, end in page:
                 yield StoredRun(run_id, start, end, tags[run_id], params[run_id], metrics[run_id])
 
 
-def _texts(session: Any, model: Any, ids: Sequence[str]) -> dict[str, dict[str, str]]:
+def _texts(connection: Connection, model: Any, ids: Sequence[str]) -> dict[str, dict[str, str]]:
     """Tags or parameters by run."""
     texts: dict[str, dict[str, str]] = defaultdict(dict)
     query = select(model.run_uuid, model.key, model.value).where(model.run_uuid.in_(ids))
-    for run_id, key, value in session.execute(query):
+    for run_id, key, value in connection.execute(query).all():
         texts[run_id][key] = value
     return texts
 
 
-def _last_values(session: Any, ids: Sequence[str]) -> dict[str, dict[str, float]]:
+def _last_values(connection: Connection, ids: Sequence[str]) -> dict[str, dict[str, float]]:
     """The last value of every metric by run."""
     m = SqlLatestMetric
     values: dict[str, dict[str, float]] = defaultdict(dict)
     query: Any = select(m.run_uuid, m.key, m.value, m.is_nan).where(m.run_uuid.in_(ids))
-    for run_id, key, value, is_nan in session.execute(query):
+    for run_id, key, value, is_nan in connection.execute(query).all():
         values[run_id][key] = math.nan if is_nan else value
     return values

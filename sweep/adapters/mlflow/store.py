@@ -369,17 +369,22 @@ class MlflowStore:
 
     def record(self, name: str) -> SweepRecord:
         """What the store knows of a sweep, ready to be compared."""
-        parent = self._find(name)
-        plan, record = self._read(parent)
-        if state_of(parent) != "complete":
-            return record
-        lacks = shortfall(plan, record.trials, record.search_ends.get(name))
-        return replace(record, notices=(*record.notices, *lacks.missing_in_words(name)))
+        _, record = self._read_whole(self._find(name))
+        return record
 
     def lacks_runs(self, name: str) -> bool:
         """Whether runs of a sweep that came to its end are gone; its record is read for that."""
         plan, record = self._read(self._find(name))
         return bool(shortfall(plan, record.trials, record.search_ends.get(name)).missing)
+
+    def _read_whole(self, parent: Run) -> tuple[Plan, SweepRecord]:
+        """As `_read`, its notices telling what a sweep that came to its end lacks."""
+        plan, record = self._read(parent)
+        if state_of(parent) == "complete":
+            name = record.name
+            lacks = shortfall(plan, record.trials, record.search_ends.get(name))
+            record = replace(record, notices=(*record.notices, *lacks.missing_in_words(name)))
+        return plan, record
 
     def _read(self, parent: Run) -> tuple[Plan, SweepRecord]:
         """The plan of a sweep, and what there is of it."""
@@ -439,9 +444,9 @@ class MlflowStore:
     def progress(self, name: str) -> SweepProgress:
         """How far a sweep is now; SweepFailed where the store does not answer."""
         try:
-            record = self.record(name)
-            state = state_of(self._find(name))
-            return progress_of(Plan(self.spec(name)), record, state, time.time())
+            parent = self._find(name)
+            plan, record = self._read_whole(parent)
+            return progress_of(plan, record, state_of(parent), time.time())
         except MlflowException as error:
             reason = str(error).strip().splitlines()[0]
             raise SweepFailed(f"the tracking store {self.uri} cannot be read: {reason}") from None
