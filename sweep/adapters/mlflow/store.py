@@ -185,7 +185,8 @@ class MlflowStore:
         or it read other content."""
         if not self.has(name):
             return None
-        parent, spec = self._find(name), self.spec(name)
+        parent = self._find(name)
+        spec = self._spec_of(parent)
         if not is_same(plan, parent.data.tags, named_by(spec)):
             return None
         own = taken_up(Plan(spec), parent.data.tags, named_by(spec)).in_keys
@@ -359,8 +360,12 @@ class MlflowStore:
 
     def spec(self, name: str) -> SweepSpec:
         """The spec that a sweep was launched with."""
+        return self._spec_of(self._find(name))
+
+    def _spec_of(self, parent: Run) -> SweepSpec:
+        name = name_of(parent)
         try:
-            spec = self._specs.read(self._find(name))
+            spec = self._specs.read(parent)
         except DamagedFile as error:
             raise BadInput(f"{name}: {error}; launch it again to have it made anew") from None
         if spec is None:
@@ -388,7 +393,7 @@ class MlflowStore:
 
     def _read(self, parent: Run) -> tuple[Plan, SweepRecord]:
         """The plan of a sweep, and what there is of it."""
-        spec = self.spec(name_of(parent))
+        spec = self._spec_of(parent)
         plan = Plan(spec, in_keys(spec, parent.data.tags))
         end = _search_end(parent)
         holds = end if end and end.holds_for(plan.spec) else None
@@ -459,7 +464,7 @@ class MlflowStore:
         """Where a sweep's results come from: its spec, state, versions and pages."""
         parent = self._find(name)
         run_id = parent.info.run_id
-        spec = self.spec(name)
+        spec = self._spec_of(parent)
         return Origin(
             spec=spec,
             state=state_of(parent),
